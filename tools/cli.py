@@ -1,0 +1,64 @@
+"""The commands of `./dev`."""
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+from . import postgres
+from .cache import ROOT, cache_dir
+from .console import Failure, say
+from .suite import run_tests
+
+
+def main(arguments):
+    """Run a command; returns the exit code."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except Failure as failure:
+        say(str(failure))
+        return 1
+    except KeyboardInterrupt:
+        say("Stopped.")
+        return 130
+
+
+def _leave(number, _frame):
+    """End as if asked to by an exception, so that everything started is stopped."""
+    sys.exit(128 + number)
+
+
+def _parser():
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog='./dev', description="Start, test and check the Vipps MobilePay addon for Odoo 17.",
+        epilog="ODOO_SOURCE names an Odoo 17.0 folder or git directory (else it is cloned); the PG* "
+               "variables a PostgreSQL server (else an embedded one is used); VIPPS_DEV_CACHE the "
+               "folder for everything made here.",
+    )
+    commands = parser.add_subparsers(required=True, metavar='COMMAND')
+
+    test = commands.add_parser('test', help="run all tests")
+    test.add_argument('-k', dest='pattern', default='', help="only tests whose id contains this, or matches it as a glob")
+    test.add_argument('--fast', action='store_true', help="leave out browser tours and live tests")
+    test.set_defaults(run=lambda options: run_tests(options.pattern, options.fast))
+
+    clean = commands.add_parser('clean', help="remove everything that was made and cached")
+    clean.set_defaults(run=_clean)
+    return parser
+
+
+def _clean(_options):
+    """Remove the cache, saying what that was."""
+    for folder in {cache_dir(), postgres.home()}:
+        if folder.exists():
+            shutil.rmtree(folder)
+            print(f"Removed {folder}")
+        else:
+            print(f"Nothing to remove in {folder}")
+    return 0

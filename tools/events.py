@@ -1,0 +1,24 @@
+"""What a test process tells `./dev`: one JSON line for each thing that happened to a test."""
+
+import fnmatch
+import json
+import os
+
+STARTED, PASSED, FAILED, SKIPPED = 'started', 'passed', 'failed', 'skipped'
+
+
+def write_event(outcome, test, detail=''):
+    """Append an event to the file named by `VIPPS_TEST_EVENTS`; survives a crash right after it."""
+    line = json.dumps({'outcome': outcome, 'test': test, 'detail': detail})
+    with open(os.environ['VIPPS_TEST_EVENTS'], 'a') as file:
+        file.write(line + '\n')
+
+
+def is_wanted(test):
+    """Return whether the test's id fits `VIPPS_TEST_PATTERN`: a part of it, or a glob."""
+    return fits(os.environ.get('VIPPS_TEST_PATTERN', ''), test)
+
+
+def fits(pattern, test):
+    """Return whether a test's id contains the pattern, or matches it when it has a `*`."""
+    return fnmatch.fnmatchcase(test, pattern) if '*' in pattern else pattern in test

@@ -1,0 +1,40 @@
+"""Find in Odoo's log what should not be there."""
+
+import re
+
+from .cache import ADDON
+
+RECORD = re.compile(
+    r'^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} \d+ (?P<level>[A-Z]+) \S+ (?P<logger>\S+): (?P<message>.*)'
+)
+BAD_LEVELS = {'WARNING', 'ERROR', 'CRITICAL'}
+# How Odoo's test framework reports a failed test, which is counted as such.
+TEST_REPORTS = re.compile(
+    r'odoo\.tests\.result: |odoo\.modules\.loading: At least one test failed'
+    r'|\S+\.tests\.\S+: (FAIL|ERROR): '
+)
+
+
+def problems(path):
+    """Return the unexpected records of a log file, each with the lines that belong to it."""
+    records = []
+    with path.open(encoding='utf-8', errors='replace') as lines:
+        for line in lines:
+            match = RECORD.match(line)
+            if match:
+                records.append((match, [line.rstrip('\n')]))
+            elif records:
+                records[-1][1].append(line.rstrip('\n'))
+    texts = ((match, '\n'.join(lines)) for match, lines in records)
+    return [text for match, text in texts if _is_unexpected(match, text)]
+
+
+def _is_unexpected(match, text):
+    """Return whether a record is a warning or worse that nothing explains."""
+    if match['level'] not in BAD_LEVELS:
+        return False
+    # Python's warnings about Odoo and its libraries are theirs; Odoo adds the call stack, so that
+    # what our code causes names the addon.
+    if match['logger'] == 'py.warnings' and f'/{ADDON}/' not in text:
+        return False
+    return not TEST_REPORTS.match(f"{match['logger']}: {match['message']}")

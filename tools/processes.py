@@ -1,0 +1,85 @@
+"""Start processes that do not outlive `./dev`, and stop them, each by its own id."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from .console import say
+
+PROGRESS_INTERVAL = 10  # seconds between two signs of life of a long step
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+LIBC = ctypes.CDLL(None) if sys.platform == 'linux' else None  # loaded before any fork
+
+
+class Child:
+    """A process of ours, leader of a group of its own, so that Ctrl-C reaches us first."""
+
+    def __init__(self, command, log_path, death_signal=signal.SIGTERM, **arguments):
+        """Start the command with its output appended to the log.
+
+        :param death_signal: What asks this kind of process to end; the kernel sends it too when we
+            die without a chance to tidy up (Linux only).
+        """
+        self.death_signal = death_signal
+        parent = os.getpid()
+        log_path.parent.mkdir(parents=True, exist_ok=True)
+        with log_path.open('ab') as log:
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+                preexec_fn=lambda: _die_with(parent, death_signal),
+                **{'stdin': subprocess.DEVNULL, **arguments},
+            )
+        self.pid = self.process.pid
+
+    def alive(self):
+        """Return whether the process still runs."""
+        return self.process.poll() is None
+
+    def stop(self, timeout=20):
+        """Ask the process to end, insist after `timeout` seconds, and sweep what it left behind."""
+        if self.alive():
+            self.process.send_signal(self.death_signal)
+            try:
+                self.process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+
+
+def run_step(title, command, log_path, **arguments):
+    """Run a long command, showing that it lives and how long it took.
+
+    :param str title: What is being done, as a person says it.
+    :param pathlib.Path log_path: Where everything the command prints is appended.
+    :return: The exit code.
+    """
+    say(f"{title} ...")
+    started = time.monotonic()
+    child = Child(command, log_path, **arguments)
+    try:
+        while child.alive():
+            try:
+                child.process.wait(PROGRESS_INTERVAL)
+            except subprocess.TimeoutExpired:
+                say(f"  ... {time.monotonic() - started:.0f} s")
+    finally:
+        child.stop()
+    code = child.process.returncode
+    say(f"  {'done' if code == 0 else 'failed'} in {time.monotonic() - started:.1f} s")
+    return code
+
+
+def _die_with(parent, death_signal):
+    """Have the kernel signal this process when `parent` is gone (runs between fork and exec)."""
+    if not LIBC:
+        return
+    LIBC.prctl(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)

@@ -1,0 +1,83 @@
+"""Count what the tests did and say it, the same for every layer."""
+
+import json
+
+from . import events
+
+UNFINISHED = "The test started and never ended: its process died."
+
+
+class Results:
+    """The outcome of every test of a run, by its id."""
+
+    def __init__(self):
+        """Start with nothing."""
+        self.outcomes = {}
+        self.notes = []
+
+    def record(self, outcome, test, detail=''):
+        """Note what happened to a test; of several things, the worst counts."""
+        rank = [events.STARTED, events.PASSED, events.SKIPPED, events.FAILED]
+        known, known_detail = self.outcomes.get(test, (events.STARTED, ''))
+        if known == outcome == events.FAILED:
+            detail = f'{known_detail}\n{detail}'
+        if rank.index(outcome) >= rank.index(known):
+            self.outcomes[test] = (outcome, detail)
+
+    def read(self, path):
+        """Take over the events a test process wrote.
+
+        :return: The ids of the tests they are about.
+        """
+        mine = {}
+        lines = path.read_text().splitlines() if path.exists() else []
+        for line in lines:
+            event = json.loads(line)
+            test = _without_subtest(event['test'])
+            mine.setdefault(test, []).append((event['outcome'], event['detail']))
+        for test, happened in mine.items():
+            for outcome, detail in happened:
+                self.record(outcome, test, detail)
+            if self.outcomes[test][0] == events.STARTED:
+                self.record(events.FAILED, test, UNFINISHED)
+        return set(mine)
+
+    def count(self, outcome):
+        """Return how many tests ended that way."""
+        return sum(1 for found, _detail in self.outcomes.values() if found == outcome)
+
+    def any_failed(self, tests):
+        """Return whether one of the tests failed."""
+        return any(self.outcomes[test][0] == events.FAILED for test in tests)
+
+    def closing_line(self):
+        """Return the last line of a test run."""
+        return (
+            f'{self.count(events.PASSED)} passed, {self.count(events.FAILED)} failed, '
+            f'{self.count(events.SKIPPED)} skipped'
+        )
+
+    def print(self):
+        """Print failures with their tracebacks, skips with their reasons, and the closing line."""
+        for test, (outcome, detail) in self.outcomes.items():
+            if outcome == events.FAILED:
+                print(f'\nFAILED {test}\n{detail.rstrip()}')
+        print()
+        for test, (outcome, detail) in self.outcomes.items():
+            if outcome == events.SKIPPED:
+                print(f'SKIPPED {test}: {detail}')
+        for note in self.notes:
+            print(note)
+        print(self.closing_line(), flush=True)
+
+    def exit_code(self, skips_fail):
+        """Return 0 when all is well; tests must have run, and in CI none may be skipped."""
+        if self.count(events.FAILED) or not self.count(events.PASSED):
+            return 1
+        return 1 if skips_fail and self.count(events.SKIPPED) else 0
+
+
+def _without_subtest(test):
+    """Return the id of the test a subtest belongs to; class fixtures keep their own name."""
+    fixture = test.startswith(('setUp', 'tearDown'))
+    return test if fixture else test.split(' ', 1)[0]

@@ -1,0 +1,60 @@
+"""Run `odoo-bin` of the source tree in the first argument, reporting tests when asked to."""
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = str(Path(__file__).resolve().parent.parent)
+
+
+def report_tests():
+    """Have Odoo's test results written as events, and its tests filtered by our pattern."""
+    sys.path.insert(0, ROOT)
+    from tools import events
+    sys.path.remove(ROOT)
+    from odoo.tests.result import OdooTestResult
+    from odoo.tests.tag_selector import TagsSelector
+
+    class Reporting(OdooTestResult):
+        """Odoo's result, telling what happens; Odoo may run a failed test again (`_soft_fail`)."""
+
+        def startTest(self, test):
+            events.write_event(events.STARTED, test.id())
+            super().startTest(test)
+
+        def addSuccess(self, test):
+            events.write_event(events.PASSED, test.id())
+            super().addSuccess(test)
+
+        def addSkip(self, test, reason):
+            events.write_event(events.SKIPPED, test.id(), reason)
+            super().addSkip(test, reason)
+
+        def logError(self, flavour, test, error):
+            if not self._soft_fail:
+                events.write_event(events.FAILED, test.id(), self._exc_info_to_string(error, test))
+            super().logError(flavour, test, error)
+
+    check = TagsSelector.check
+    TagsSelector.check = lambda self, test: check(self, test) and events.is_wanted(test.id())
+    return Reporting
+
+
+def main():
+    """Become `odoo-bin`."""
+    source = sys.argv.pop(1)
+    sys.path[0] = source
+    sys.argv[0] = os.path.join(source, 'odoo-bin')
+    os.environ['TZ'] = 'UTC'  # as odoo-bin does, before the time module reads it
+    import odoo
+    if os.environ.get('VIPPS_TEST_EVENTS'):
+        import odoo.tests.loader
+        import odoo.tests.result
+        reporting = report_tests()
+        odoo.tests.loader.OdooTestResult = reporting
+        odoo.tests.result.OdooTestResult = reporting
+    odoo.cli.main()
+
+
+if __name__ == '__main__':
+    main()

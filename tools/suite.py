@@ -1,0 +1,160 @@
+"""`./dev test`: run the layers and count."""
+
+import ast
+import contextlib
+import os
+import subprocess
+
+from . import events
+from .cache import ADDON, ROOT
+from .console import Failure, say, tail
+from .environment import protocol_environment
+from .odoo import free_port
+from .odoo_log import problems
+from .processes import run_step
+from .results import Results
+from .run import new_run
+from .workspace import BASE, SHOP, open_workspace
+
+PURE_LAYERS = ['protocol', 'simulator', 'tools']
+TOUR_TAG = 'vipps_tour'
+CONTRACT = "contract: recorded traffic"
+
+
+class Suite:
+    """One `./dev test`: what was asked for, and what came of it."""
+
+    def __init__(self, pattern, fast):
+        """Start with no results.
+
+        :param str pattern: Part of a test's id, or a glob; empty for all tests.
+        :param bool fast: Leave out tours and the live layer.
+        """
+        self.pattern = pattern
+        self.fast = fast
+        self.results = Results()
+
+    def run_unittest(self, title, start, top, environment, run, **variables):
+        """Run the unittest tests below a folder in a process of their own."""
+        if not any((ROOT / start).rglob('test_*.py')):
+            return
+        log = run.logs / f'{title}.log'
+        code = run_step(
+            f"Testing: {title}",
+            [environment.python, '-m', 'tools.runner_unittest', start, top], log, cwd=ROOT,
+            env={
+                **environment.variables(), **self._variables(title, run),
+                'PYTHONPATH': str(ROOT), **variables,
+            },
+        )
+        self._take(title, code, log, run)
+
+    def run_odoo(self, workspace):
+        """Install the addon and run its tests, tours included unless told otherwise."""
+        title = 'odoo'
+        if not self._addon_has_wanted_tests():
+            return
+        run = workspace.run
+        odoo = workspace.odoo(title, BASE, http_port=free_port())
+        tags = f'/{ADDON},-{TOUR_TAG}' if self.fast else f'/{ADDON}'
+        log = run.logs / f'{title}.log'
+        code = run_step(
+            "Testing: Odoo",
+            odoo.command('-i', ADDON, '--test-tags', tags, '--stop-after-init'), log,
+            env=odoo.variables(**self._variables(title, run)),
+        )
+        self._take(title, code, log, run)
+        found = problems(log)
+        if found:
+            self.results.record(events.FAILED, f'{title}: clean log', '\n'.join(found))
+
+    def check_contract(self, environment, run):
+        """Compare what the simulator recorded with the official specifications."""
+        if not (ROOT / 'simulator' / 'contract.py').exists() or not events.fits(self.pattern, CONTRACT):
+            return
+        specs = ROOT / (os.environ.get('VIPPS_SPECS') or '../shared/specs')
+        if not specs.is_dir():
+            self.results.record(
+                events.SKIPPED, CONTRACT,
+                "the OpenAPI files are not here: name their folder in VIPPS_SPECS",
+            )
+            return
+        result = subprocess.run(
+            [environment.python, '-m', 'simulator.contract', run.folder / 'record'],
+            cwd=ROOT, env={**environment.variables(), 'VIPPS_SPECS': str(specs.resolve())},
+            capture_output=True, text=True,
+        )
+        outcome = events.FAILED if result.returncode else events.PASSED
+        self.results.record(outcome, CONTRACT, result.stdout + result.stderr)
+
+    def _variables(self, title, run):
+        """Return what a test process is told through its environment."""
+        record = run.folder / 'record'
+        record.mkdir(exist_ok=True)
+        return {
+            'VIPPS_TEST_EVENTS': str(run.folder / f'{title}.events'),
+            'VIPPS_TEST_PATTERN': self.pattern,
+            'VIPPS_SIMULATOR_RECORD': str(record),
+        }
+
+    def _take(self, title, code, log, run):
+        """Take over the events of a layer, and see that it ended as it should."""
+        ran = self.results.read(run.folder / f'{title}.events')
+        if code and not self.results.any_failed(ran):
+            self.results.record(
+                events.FAILED, f'{title}: end of the test process',
+                f'Exit code {code}; the whole log is in {log}.\n{tail(log, 30)}',
+            )
+        if not ran and not self.pattern:
+            self.results.record(events.FAILED, f'{title}: tests', "No test ran.")
+
+    def _addon_has_wanted_tests(self):
+        """Return whether installing Odoo's modules for the tests of the addon is worth it.
+
+        Inherited tests are not seen one by one; a pattern that names only those is still found
+        by class.
+        """
+        files = sorted((ROOT / 'tests').glob('test_*.py'))
+        if not self.pattern:
+            return bool(files)
+        for path in files:
+            for node in ast.walk(ast.parse(path.read_text())):
+                if not isinstance(node, ast.ClassDef):
+                    continue
+                prefix = f'odoo.addons.{ADDON}.tests.{path.stem}.{node.name}'
+                names = [item.name for item in node.body if isinstance(item, ast.FunctionDef)]
+                if any(events.fits(self.pattern, f'{prefix}.{name}') for name in names):
+                    return True
+        return False
+
+
+def run_tests(pattern, fast):
+    """Run the layers; returns the exit code.
+
+    Without Odoo the protocol, the simulator and our tools are tested all the same, and the run fails.
+    """
+    suite = Suite(pattern, fast)
+    with contextlib.ExitStack() as stack:
+        try:
+            workspace = stack.enter_context(open_workspace(*([BASE] if fast else [BASE, SHOP])))
+            environment, run = workspace.environment, workspace.run
+        except Failure as failure:
+            say(str(failure))
+            suite.results.record(events.FAILED, 'odoo: available', str(failure))
+            workspace, environment = None, protocol_environment()
+            run = stack.enter_context(new_run())
+        for layer in PURE_LAYERS:
+            suite.run_unittest(layer, f'{layer}/tests', '.', environment, run)
+        if workspace:
+            suite.run_odoo(workspace)
+            if not fast:
+                suite.run_unittest(
+                    'live', 'tests/live', 'tests', environment, run,
+                    VIPPS_DEV_WORKSPACE=workspace.to_json(),
+                )
+        suite.check_contract(environment, run)
+        say(f"The logs are in {run.logs}")
+    if fast:
+        suite.results.notes.append("--fast: browser tours and the live layer were left out.")
+    suite.results.print()
+    return suite.results.exit_code(skips_fail=os.environ.get('CI') == 'true')
