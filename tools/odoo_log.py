@@ -2,7 +2,7 @@
 
 import re
 
-from .cache import ADDON
+from .cache import ADDON, addons_path
 
 RECORD = re.compile(
     r'^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} \d+ (?P<level>[A-Z]+) \S+ (?P<logger>\S+): (?P<message>.*)'
@@ -34,7 +34,7 @@ def _is_unexpected(match, text):
     if match['level'] not in BAD_LEVELS:
         return False
     # Python's warnings about Odoo and its libraries are theirs; Odoo adds the call stack, so that
-    # what our code causes names the addon.
-    if match['logger'] == 'py.warnings' and f'/{ADDON}/' not in text:
+    # what our code causes names a file of the addon.
+    if match['logger'] == 'py.warnings' and f'{addons_path() / ADDON}/' not in text:
         return False
     return not TEST_REPORTS.match(f"{match['logger']}: {match['message']}")

@@ -139,7 +139,6 @@ def run_tests(pattern, fast):
             workspace = stack.enter_context(open_workspace(*([BASE] if fast else [BASE, SHOP])))
             environment, run = workspace.environment, workspace.run
         except Failure as failure:
-            say(str(failure))
             suite.results.record(events.FAILED, 'odoo: available', str(failure))
             workspace, environment = None, protocol_environment()
             run = stack.enter_context(new_run())

@@ -39,7 +39,7 @@ class Workspace:
             self.run.folder / name, **settings,
         )
         original = self.templates.database(template)
-        self.server.execute(f'CREATE DATABASE "{odoo.database}" TEMPLATE "{original}"')
+        self.server.create(odoo.database, original)
         odoo.copy_filestore(self.templates.folder(template) / 'data', original)
         return odoo
 
@@ -83,8 +83,8 @@ class Templates:
         return f'vipps_{kind}_{self.key}'
 
     def missing(self, kinds):
-        """Return the kinds that have to be made, with those they are made from."""
-        wanted = [BASE, *kinds] if SHOP in kinds else kinds
+        """Return the kinds that have to be made, each after the one it is made from."""
+        wanted = [BASE, SHOP] if SHOP in kinds else [BASE]
         return [kind for kind in wanted if not (self.folder(kind) / '.complete').exists()]
 
     def make(self, kind, source, environment, server):
@@ -95,10 +95,10 @@ class Templates:
         log.unlink(missing_ok=True)
         server.drop(odoo.database)
         if kind == BASE:
-            server.execute(f'CREATE DATABASE "{odoo.database}" TEMPLATE template0')
+            server.create(odoo.database, 'template0')
             odoo.install("Installing the modules of Odoo we build upon", MODULES, log)
         else:
-            server.execute(f'CREATE DATABASE "{odoo.database}" TEMPLATE "{self.database(BASE)}"')
+            server.create(odoo.database, self.database(BASE))
             odoo.copy_filestore(self.folder(BASE) / 'data', self.database(BASE))
             odoo.install("Installing the Norwegian accounts", ['l10n_no'], log)
             odoo.script("Setting up a Norwegian shop", SHOP_SCRIPT, log)
