@@ -1,15 +1,14 @@
 """The commands of `./dev`."""
 
 import argparse
-import os
 import shutil
 import signal
-import subprocess
 import sys
 
 from . import postgres
-from .cache import ROOT, cache_dir
+from .cache import cache_dir
 from .console import Failure, say
+from .lint import run_lint
 from .suite import run_tests
 
 
@@ -37,16 +36,21 @@ def _parser():
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog='./dev', description="Start, test and check the Vipps MobilePay addon for Odoo 17.",
-        epilog="ODOO_SOURCE names an Odoo 17.0 folder or git directory (else it is cloned); the PG* "
-               "variables a PostgreSQL server (else an embedded one is used); VIPPS_DEV_CACHE the "
-               "folder for everything made here.",
+        epilog="ODOO_SOURCE names an Odoo 17.0 folder or git directory (else it is cloned), the "
+               "PG* variables a PostgreSQL server (else an embedded one is used), VIPPS_DEV_CACHE "
+               "the folder for everything made here.",
     )
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
 
     test = commands.add_parser('test', help="run all tests")
-    test.add_argument('-k', dest='pattern', default='', help="only tests whose id contains this, or matches it as a glob")
+    test.add_argument(
+        '-k', dest='pattern', default='', help="only tests whose id contains this or fits this glob",
+    )
     test.add_argument('--fast', action='store_true', help="leave out browser tours and live tests")
     test.set_defaults(run=lambda options: run_tests(options.pattern, options.fast))
+
+    lint = commands.add_parser('lint', help="check style, addon conventions, XML and JavaScript")
+    lint.set_defaults(run=lambda options: run_lint())
 
     clean = commands.add_parser('clean', help="remove everything that was made and cached")
     clean.set_defaults(run=_clean)

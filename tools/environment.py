@@ -22,7 +22,7 @@ PROTOCOL_REQUIREMENTS = [
     'requests==2.31.0', 'Werkzeug==2.2.2', 'MarkupSafe==2.1.5', 'cryptography==42.0.8',
     'qrcode==7.3.1', 'Pillow==10.4.0', 'setuptools<80', *TEST_REQUIREMENTS,
 ]
-LINT_REQUIREMENTS = ['ruff==0.6.9', 'pylint-odoo==9.1.3', 'lxml==5.3.0', 'setuptools<80']
+LINT_REQUIREMENTS = ['ruff==0.6.9', 'pylint-odoo==9.3.22', 'lxml==5.3.0', 'setuptools<80']
 RECIPE = 1  # to be raised when the way an environment is made changes
 
 # Only for LDAP log-ins and for Windows; the first has no wheels.
@@ -94,11 +94,11 @@ def _make(kind, ingredients, install):
     folder = cache_dir() / 'python' / f'{kind}-{key}'
     with made_once(folder, f'{kind} environment') as needed:
         if needed:
-            made = subprocess.run([interpreter, '-m', 'venv', folder], capture_output=True, text=True)
+            made = subprocess.run([interpreter, '-m', 'venv', folder], capture_output=True)
             if made.returncode:
                 raise Failure(
-                    f"{interpreter} cannot make virtual environments: install its venv and ensurepip "
-                    "modules (Debian and Ubuntu: the package python3-venv)."
+                    f"{interpreter} cannot make virtual environments: install its venv and "
+                    "ensurepip modules (Debian and Ubuntu: the package python3-venv)."
                 )
             install(folder)
     return Environment(folder)
@@ -144,7 +144,7 @@ def _install_odoo(folder, pinned):
     wheels = folder / 'wheels'
     with ThreadPoolExecutor(4) as pool:
         chosen = list(pool.map(lambda line: _obtainable(folder, wheels, line), requirements))
-    for wanted, taken in zip(requirements, chosen):
+    for wanted, taken in zip(requirements, chosen, strict=True):
         if wanted != taken:
             say(f"  {wanted} has no wheel for this Python and needs a compiler: taking {taken}")
     _install(
@@ -175,7 +175,7 @@ def _name(requirement):
 
 
 def _obtainable(folder, wheels, requirement):
-    """Return the requirement when a wheel exists or can be made without a compiler, else a newer one."""
+    """Return the requirement when a wheel is there or can be made without compiler, else newer."""
     options = ['--no-deps', '--find-links', wheels]
     attempts = [
         ['download', '--only-binary', ':all:', '--dest', wheels],

@@ -5,7 +5,8 @@ import re
 from .cache import ADDON, addons_path
 
 RECORD = re.compile(
-    r'^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} \d+ (?P<level>[A-Z]+) \S+ (?P<logger>\S+): (?P<message>.*)'
+    r'^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} \d+ '
+    r'(?P<level>[A-Z]+) \S+ (?P<logger>\S+): (?P<message>.*)'
 )
 BAD_LEVELS = {'WARNING', 'ERROR', 'CRITICAL'}
 # How Odoo's test framework reports a failed test, which is counted as such.

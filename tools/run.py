@@ -47,7 +47,8 @@ def new_run():
 
 def abandoned_runs():
     """Return the runs whose process ended without tidying up."""
-    return [Run(path.parent.name) for path in (cache_dir() / 'runs').glob('*/lock') if _is_free(path)]
+    locks = (cache_dir() / 'runs').glob('*/lock')
+    return [Run(path.parent.name) for path in locks if _is_free(path)]
 
 
 def _is_free(path):

@@ -27,8 +27,10 @@ class Source:
         release = folder / 'odoo' / 'release.py'
         if not release.is_file() or 'version_info = (17, 0,' not in release.read_text():
             raise Failure(f"{folder} is not an Odoo 17.0 tree (odoo/release.py). {REMEDY}")
-        git_layout = folder / 'addons'
-        self.addons = git_layout if (git_layout / 'payment').is_dir() else folder / 'odoo' / 'addons'
+        layouts = [folder / 'addons', folder / 'odoo' / 'addons']  # of git and of a release
+        self.addons = next((path for path in layouts if (path / 'payment').is_dir()), None)
+        if not self.addons:
+            raise Failure(f"{folder} has no addons. {REMEDY}")
         self.requirements = folder / 'requirements.txt'
 
     def key(self):
@@ -72,7 +74,7 @@ def _clone():
             log.unlink(missing_ok=True)
             code = run_step(
                 f"Cloning Odoo {BRANCH} from {REPOSITORY}",
-                ['git', 'clone', '--depth', '1', '--branch', BRANCH, REPOSITORY, str(folder / 'tree')],
+                ['git', 'clone', '--depth', '1', '--branch', BRANCH, REPOSITORY, folder / 'tree'],
                 log, env={**os.environ, 'GIT_TERMINAL_PROMPT': '0'},
             )
             if code:

@@ -70,7 +70,8 @@ class Suite:
 
     def check_contract(self, environment, run):
         """Compare what the simulator recorded with the official specifications."""
-        if not (ROOT / 'simulator' / 'contract.py').exists() or not events.fits(self.pattern, CONTRACT):
+        checker = ROOT / 'simulator' / 'contract.py'
+        if not checker.exists() or not events.fits(self.pattern, CONTRACT):
             return
         specs = ROOT / (os.environ.get('VIPPS_SPECS') or '../shared/specs')
         if not specs.is_dir():
@@ -131,7 +132,7 @@ class Suite:
 def run_tests(pattern, fast):
     """Run the layers; returns the exit code.
 
-    Without Odoo the protocol, the simulator and our tools are tested all the same, and the run fails.
+    Without Odoo, protocol, simulator and tools are tested all the same, and the run fails.
     """
     suite = Suite(pattern, fast)
     with contextlib.ExitStack() as stack:

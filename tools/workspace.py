@@ -157,7 +157,7 @@ def _drop_databases(server, run):
 
 
 def _open_embedded(source, environment, run, kinds, stack):
-    """Copy the cluster with the template databases, and run the copy: no two runs share a server."""
+    """Run a copy of the cluster with the template databases: no two runs share a server."""
     bin_dir = postgres.binaries(environment.python)
     templates = Templates(key_of(_recipe(source, environment), postgres.WHEEL))
     for old in abandoned_runs():
