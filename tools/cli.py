@@ -8,6 +8,7 @@ import sys
 from . import postgres
 from .cache import cache_dir
 from .console import Failure, say
+from .demo import run_demo
 from .lint import run_lint
 from .suite import run_tests
 
@@ -42,9 +43,12 @@ def _parser():
     )
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
 
+    demo = commands.add_parser('demo', help="run a shop that takes payments from a simulator")
+    demo.set_defaults(run=lambda options: run_demo())
+
     test = commands.add_parser('test', help="run all tests")
     test.add_argument(
-        '-k', dest='pattern', default='', help="only tests whose id contains this or fits this glob",
+        '-k', dest='pattern', default='', help="only tests whose id contains or fits this glob",
     )
     test.add_argument('--fast', action='store_true', help="leave out browser tours and live tests")
     test.set_defaults(run=lambda options: run_tests(options.pattern, options.fast))

@@ -65,13 +65,13 @@ class Odoo:
         """Return the environment variables of such a process."""
         return {**self.environment.variables(), **self.server.variables, **more}
 
-    def install(self, title, modules, log_path):
-        """Install modules and stop.
+    def install(self, title, modules, log_path, option='-i'):
+        """Install modules, or update them with the option `-u`, and stop.
 
         :raise Failure: When that fails, or leaves a warning in the log.
         """
         code = run_step(
-            title, self.command('-i', ','.join(modules), '--stop-after-init', '--no-http'),
+            title, self.command(option, ','.join(modules), '--stop-after-init', '--no-http'),
             log_path, env=self.variables(),
         )
         self._check(title, code, log_path)

@@ -108,7 +108,10 @@ def create_cluster(bin_dir, data):
 
 def copy_cluster(source, target):
     """Copy a stopped cluster, with its owner and modes."""
-    subprocess.run(['cp', '-a', source, target], check=True)
+    unfinished = target.with_name(f'{target.name}.unfinished')
+    shutil.rmtree(unfinished, ignore_errors=True)
+    subprocess.run(['cp', '-a', source, unfinished], check=True)
+    unfinished.rename(target)
 
 
 class Server:

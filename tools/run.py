@@ -8,6 +8,7 @@ import time
 
 from . import postgres
 from .cache import cache_dir
+from .console import Failure
 
 KEPT_LOGS = 10
 
@@ -15,34 +16,47 @@ KEPT_LOGS = 10
 class Run:
     """Where one run of `./dev` puts its files; databases of it start with `database_prefix`."""
 
-    def __init__(self, name):
-        """Describe the run of that name; nothing is made."""
+    def __init__(self, name, kept=False):
+        """Describe the run of that name; nothing is made.
+
+        :param bool kept: Whether its files outlive it, for the next run of that name.
+        """
+        kind = 'kept' if kept else 'runs'
         self.name = name
-        self.folder = cache_dir() / 'runs' / name
+        self.kept = kept
+        self.folder = cache_dir() / kind / name
         self.logs = cache_dir() / 'logs' / name
-        self.cluster = postgres.home() / 'runs' / name
+        self.cluster = postgres.home() / kind / name
         self.database_prefix = f'vipps_{name}_'
 
     def discard(self):
         """Remove what the run left, except its logs."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        shutil.rmtree(self.cluster, ignore_errors=True)
+        for folder in self.cluster.parent.glob(f'{self.name}*'):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def new_run():
-    """Make the folders of a run, locked while it lives, and remove them at its end."""
-    run = Run(f"{time.strftime('%m%d%H%M%S')}_{os.getpid()}")
-    run.folder.mkdir(parents=True)
-    run.logs.mkdir(parents=True)
-    run.cluster.parent.mkdir(parents=True, exist_ok=True)
+def new_run(kept=''):
+    """Make the folders of a run, locked while it lives, and remove them at its end.
+
+    :param str kept: The name of a run whose folders are kept, and of which there can be only one.
+    :raise Failure: When that one is under way.
+    """
+    run = Run(kept or f"{time.strftime('%m%d%H%M%S')}_{os.getpid()}", kept=bool(kept))
+    for folder in (run.folder, run.logs, run.cluster.parent):
+        folder.mkdir(parents=True, exist_ok=True)
     _forget_old_logs(run.logs.parent)
     with (run.folder / 'lock').open('w') as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Failure("The demo runs already: stop it first.") from None
         try:
             yield run
         finally:
-            run.discard()
+            if not kept:
+                run.discard()
 
 
 def abandoned_runs():

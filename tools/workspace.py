@@ -18,6 +18,7 @@ MODULES = [
     'payment', 'account_payment', 'sale', 'website_sale', 'sale_stock', 'point_of_sale',
 ]
 SHOP_SCRIPT = ROOT / 'tools' / 'scripts' / 'shop.py'
+READY = 'ready'  # the file that says a database can be used again
 RECIPE = 1  # to be raised when the way the databases are made changes
 
 
@@ -33,14 +34,18 @@ class Workspace:
         self.run = run
 
     def odoo(self, name, template, **settings):
-        """Return an Odoo over a new database, a copy of a template, dropped by `drop`."""
-        odoo = Odoo(
-            self.source, self.environment, self.server, self.run.database_prefix + name,
-            self.run.folder / name, **settings,
-        )
-        original = self.templates.database(template)
-        self.server.create(odoo.database, original)
-        odoo.copy_filestore(self.templates.folder(template) / 'data', original)
+        """Return an Odoo over a copy of a template, made now unless a kept run has a ready one."""
+        database = self.run.database_prefix + name
+        folder = self.run.folder / name
+        ready = (folder / READY).exists()
+        if not ready:
+            self.server.drop(database)
+            shutil.rmtree(folder, ignore_errors=True)
+        odoo = Odoo(self.source, self.environment, self.server, database, folder, **settings)
+        if not ready:
+            original = self.templates.database(template)
+            self.server.create(database, original)
+            odoo.copy_filestore(self.templates.folder(template) / 'data', original)
         return odoo
 
     def to_json(self):
@@ -71,6 +76,7 @@ class Templates:
     def __init__(self, key):
         """Name the databases made from the ingredients behind `key`."""
         self.key = key
+        self.recipes = {BASE: key, SHOP: key_of(SHOP_SCRIPT.read_text())}
         self.home = postgres.home() / f'templates-{key}'
         self.cluster = self.home / 'cluster' / 'data'
 
@@ -85,7 +91,12 @@ class Templates:
     def missing(self, kinds):
         """Return the kinds that have to be made, each after the one it is made from."""
         wanted = [BASE, SHOP] if SHOP in kinds else [BASE]
-        return [kind for kind in wanted if not (self.folder(kind) / '.complete').exists()]
+        return [kind for kind in wanted if not self._is_made(kind)]
+
+    def _is_made(self, kind):
+        """Return whether the database of a kind is there, made by the present recipe."""
+        complete = self.folder(kind) / '.complete'
+        return complete.exists() and complete.read_text() == self.recipes[kind]
 
     def make(self, kind, source, environment, server):
         """Make the database of a kind on a running server."""
@@ -102,19 +113,22 @@ class Templates:
             odoo.copy_filestore(self.folder(BASE) / 'data', self.database(BASE))
             odoo.install("Installing the Norwegian accounts", ['l10n_no'], log)
             odoo.script("Setting up a Norwegian shop", SHOP_SCRIPT, log)
-        (self.folder(kind) / '.complete').touch()
+        (self.folder(kind) / '.complete').write_text(self.recipes[kind])
 
 
 @contextlib.contextmanager
-def open_workspace(*kinds):
+def open_workspace(*kinds, kept=''):
     """Open a workspace whose databases of these kinds are ready to be copied.
 
+    :param str kept: The name of a workspace whose databases survive it.
     :raise Failure: With a sentence that says what is missing.
     """
     source = find_source()
     environment = odoo_environment(source)
     with contextlib.ExitStack() as stack:
-        run = stack.enter_context(new_run())
+        # What was made with another Odoo or other libraries is left alone, not used.
+        name = kept and f'{kept}_{key_of(_recipe(source, environment), str(ROOT))}'
+        run = stack.enter_context(new_run(name))
         if postgres.external():
             opened = _open_external(source, environment, run, kinds, stack)
         else:
@@ -124,8 +138,7 @@ def open_workspace(*kinds):
 
 def _recipe(source, environment):
     """Return what the template databases depend on, wherever they lie."""
-    shop = SHOP_SCRIPT.read_text()
-    return [RECIPE, MODULES, shop, source.key(), environment.key]
+    return [RECIPE, MODULES, source.key(), environment.key]
 
 
 def _open_external(source, environment, run, kinds, stack):
@@ -143,7 +156,8 @@ def _open_external(source, environment, run, kinds, stack):
     with locked('template databases'):
         for kind in templates.missing(kinds):
             templates.make(kind, source, environment, server)
-    stack.callback(_drop_databases, server, run)
+    if not run.kept:
+        stack.callback(_drop_databases, server, run)
     return Workspace(source, environment, server, templates, run)
 
 
@@ -166,9 +180,10 @@ def _open_embedded(source, environment, run, kinds, stack):
         missing = templates.missing(kinds)
         if missing:
             _make_in_cluster(templates, missing, source, environment, bin_dir)
-        postgres.copy_cluster(templates.cluster, run.cluster)
+        if not run.cluster.exists():
+            postgres.copy_cluster(templates.cluster, run.cluster)
     server = stack.enter_context(postgres.running_cluster(
-        bin_dir, run.cluster, run.logs / 'postgresql.log', environment.python,
+        bin_dir, run.cluster, run.logs / 'postgresql.log', environment.python, durable=run.kept,
     ))
     return Workspace(source, environment, server, templates, run)
 

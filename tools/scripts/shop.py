@@ -1,2 +1,64 @@
 """Turn a database into a small Norwegian webshop with a till (run by `odoo-bin shell`)."""
+
+company = env.company
+company.write({
+    'name': "Fjordbutikken",
+    'street': "Storgata 1",
+    'zip': '0155',
+    'city': "Oslo",
+    'country_id': env.ref('base.no').id,
+    'email': 'shop@example.com',
+})
+env['account.chart.template'].try_loading('no', company, install_demo=False)
+env['product.pricelist'].search([]).write({'currency_id': company.currency_id.id})
+
+# What people pay in Norway is what is written on the shelf.
+standard_rate, food_rate = (
+    env['account.chart.template'].ref(xmlid) for xmlid in ('tax3', 'tax15')
+)
+(standard_rate + food_rate).price_include = True
+company.account_sale_tax_id = standard_rate
+
+website = env['website'].get_current_website()
+website.write({'name': company.name, 'show_line_subtotals_tax_selection': 'tax_included'})
+
+location = env.ref('stock.warehouse0').lot_stock_id
+for name, price, tax in [
+    ("Wool socks", 199, standard_rate),
+    ("Camping mug", 149, standard_rate),
+    ("Thermos, 0.75 l", 349.5, standard_rate),
+    ("Rain jacket", 1299, standard_rate),
+    ("Brown cheese, 500 g", 89.9, food_rate),
+]:
+    product = env['product.product'].create({
+        'name': name,
+        'list_price': price,
+        'taxes_id': tax.ids,
+        'detailed_type': 'product',
+        'invoice_policy': 'order',
+        'is_published': True,
+        'available_in_pos': True,
+    })
+    env['stock.quant'].with_context(inventory_mode=True).create({
+        'product_id': product.id,
+        'location_id': location.id,
+        'inventory_quantity': 100,
+    }).action_apply_inventory()
+
+env['delivery.carrier'].search([]).is_published = False
+env['delivery.carrier'].create({
+    'name': "Parcel to your door",
+    'delivery_type': 'fixed',
+    'fixed_price': 79,
+    'is_published': True,
+    'product_id': env['product.product'].create({
+        'name': "Delivery",
+        'detailed_type': 'service',
+        'taxes_id': standard_rate.ids,
+        'sale_ok': False,
+        'list_price': 79,
+    }).id,
+})
+
+env['ir.config_parameter'].set_param('web.base.url.freeze', 'True')
 env.cr.commit()

@@ -1,0 +1,48 @@
+"""`./dev demo`: a shop to try, kept from one start to the next, or one purchase unattended."""
+
+import socket
+import time
+
+from .console import say
+from .odoo import free_port
+from .stack import Stack
+from .workspace import SHOP, open_workspace
+
+ODOO_PORT = 8069
+SIMULATOR_PORT = 8330
+
+
+def run_demo():
+    """Run the demo until it is asked to stop."""
+    with open_workspace(SHOP, kept='demo') as workspace:
+        ports = {'odoo': port_near(ODOO_PORT), 'simulator': port_near(SIMULATOR_PORT)}
+        stack = Stack(workspace, 'demo', ports)
+        with stack:
+            print(addresses(stack), flush=True)
+            while stack.alive():
+                time.sleep(1)
+            say(f"A process ended by itself; the logs are in {workspace.run.logs}")
+    return 1
+
+
+def addresses(stack):
+    """Return what a person needs to know to try the demo."""
+    (till,) = stack.rpc('pos.config', 'search', [], limit=1)
+    return f"""
+  Shop          {stack.url}/shop
+  Back office   {stack.url}/web    (user {stack.rpc.login}, password {stack.rpc.password})
+  Till          {stack.url}/pos/ui?config_id={till}
+  Phone         {stack.simulator_url}/phone    (here the customer approves)
+
+Ctrl-C stops all of it."""
+
+
+def port_near(port):
+    """Return the port when it is free, else another one."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(('127.0.0.1', port))
+        except OSError:
+            return free_port()
+    return port
