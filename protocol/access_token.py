@@ -1,0 +1,97 @@
+"""Credentials of a sales unit, and the access tokens that they are good for."""
+
+import hashlib
+import threading
+import time
+from dataclasses import dataclass, field
+
+from .errors import UnreadableAnswer
+
+PATH = '/accesstoken/get'
+MARGIN_SECONDS = 60
+MARGIN_SHARE = 0.1  # of the life of a token
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """The keys of a sales unit in one environment."""
+
+    base_url: str
+    client_id: str = field(repr=False)
+    client_secret: str = field(repr=False)
+    subscription_key: str = field(repr=False)
+    merchant_serial_number: str
+
+    @property
+    def fingerprint(self):
+        """What tells these credentials from others, and does not give them away."""
+        parts = (
+            self.base_url, self.client_id, self.client_secret, self.subscription_key,
+            self.merchant_serial_number,
+        )
+        return hashlib.sha256('\0'.join(parts).encode()).hexdigest()
+
+    def headers(self):
+        """Return the headers that a new access token is asked for with.
+
+        Access Token OpenAPI 2.0.0, `POST /accesstoken/get`.
+        """
+        return {
+            'client_id': self.client_id,
+            'client_secret': self.client_secret,
+            'Ocp-Apim-Subscription-Key': self.subscription_key,
+            'Merchant-Serial-Number': self.merchant_serial_number,
+        }
+
+
+class TokenCache:
+    """The access tokens of this process, in memory only.
+
+    Of many threads that need a token at once, one fetches it and the others take that.
+    """
+
+    def __init__(self, clock=time.monotonic):
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._entries = {}
+
+    def get(self, credentials, fetch, refused=None):
+        """Return a token that is still good.
+
+        :param Credentials credentials: The credentials it is for.
+        :param function fetch: Asks for a new one; returns the parsed JSON of the answer.
+        :param str refused: A token that was refused although it seemed good.
+        :rtype: str
+        :raise VippsError: If there is none.
+        """
+        entry = self._get_entry(credentials.fingerprint)
+        with entry.lock:
+            is_good = entry.token and entry.token != refused and self._clock() < entry.good_until
+            if not is_good:
+                entry.token = None
+                asked = self._clock()
+                entry.token, lifetime = _parse(fetch())
+                entry.good_until = asked + lifetime - max(MARGIN_SECONDS, MARGIN_SHARE * lifetime)
+            return entry.token
+
+    def _get_entry(self, fingerprint):
+        with self._lock:
+            return self._entries.setdefault(fingerprint, _Entry())
+
+
+class _Entry:
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.token = None
+        self.good_until = 0
+
+
+def _parse(answer):
+    """Return the token of an answer and its life in seconds; numbers are texts in it."""
+    try:
+        token, lifetime = answer['access_token'], int(answer['expires_in'])
+    except (KeyError, TypeError, ValueError):
+        raise UnreadableAnswer('no access token in the answer') from None
+    if not isinstance(token, str) or not token.isascii() or not token.isprintable():
+        raise UnreadableAnswer('no access token in the answer')
+    return token, lifetime

@@ -1,0 +1,294 @@
+"""The HTTP client: headers, time-outs and retries."""
+
+import http.cookiejar
+import json
+import logging
+import random
+import threading
+import time
+from urllib.parse import quote, urlsplit
+
+import requests
+
+from . import access_token, payloads
+from .errors import (
+    NO_ANSWER,
+    NoAnswer,
+    Refused,
+    Unauthorized,
+    UnreadableAnswer,
+    from_response,
+)
+from .payment import Event, Payment
+
+_logger = logging.getLogger(__name__)
+
+CONNECT_SECONDS, READ_SECONDS = 5, 15
+# A person or a worker waits: all attempts together end after about this time.
+DEADLINE_SECONDS = 20
+MAX_ATTEMPTS = 3
+FIRST_PAUSE_SECONDS = 0.5
+MAX_ANSWER_SIZE = 4 * 1024 * 1024
+
+PAYMENTS = '/epayment/v1/payments'
+WEBHOOKS = '/webhooks/v1/webhooks'
+
+# Repeating a cancellation gives one of these.
+NOTHING_TO_CANCEL_CODES = ('6050', '6190')
+
+_tokens = access_token.TokenCache()
+_thread = threading.local()
+
+
+class Client:
+    """The APIs of Vipps MobilePay for one sales unit. Amounts are in minor units.
+
+    Every method raises an `errors.VippsError`: `NoAnswer` when it is unknown whether the request
+    took effect, `Refused` when it certainly did not.
+    """
+
+    def __init__(
+        self, credentials, system, *, deadline=DEADLINE_SECONDS, tokens=_tokens, sleep=time.sleep
+    ):
+        """Prepare a client; nothing is sent.
+
+        :param access_token.Credentials credentials: The keys of the sales unit.
+        :param dict system: The four `Vipps-System-*` headers.
+        :param float deadline: The seconds after which no attempt is made anymore.
+        :param access_token.TokenCache tokens: Where access tokens are kept.
+        :param function sleep: Waits for some seconds.
+        :raise ValueError: If the credentials could be read on their way.
+        """
+        parts = urlsplit(credentials.base_url)
+        is_local = parts.hostname in ('localhost', '127.0.0.1', '::1')
+        if parts.scheme != 'https' and not (parts.scheme == 'http' and is_local):
+            raise ValueError("the API must be called by https")
+        self._credentials = credentials
+        self._system = {name: value[:30] for name, value in system.items()}
+        self._deadline = deadline
+        self._tokens = tokens
+        self._sleep = sleep
+
+    # Payments: ePayment OpenAPI 1.8.1
+
+    def create_payment(self, payload, idempotency_key):
+        """Create a payment.
+
+        :param dict payload: The body of :func:`payloads.create_payment`.
+        :param str idempotency_key: The key of this operation.
+        :return: The `reference` and the `redirectUrl`.
+        :rtype: dict
+        """
+        answer = self._request('POST', PAYMENTS, payload, idempotency_key)
+        if not isinstance(answer, dict) or not isinstance(answer.get('redirectUrl'), str):
+            raise UnreadableAnswer('no redirectUrl in the answer')
+        return answer
+
+    def get_payment(self, reference):
+        """Read a payment.
+
+        :rtype: Payment
+        """
+        return Payment.parse(self._request('GET', _path(reference)))
+
+    def get_events(self, reference):
+        """Read the event log of a payment, oldest event first.
+
+        :rtype: list[Event]
+        """
+        answer = self._request('GET', _path(reference, 'events'))
+        if not isinstance(answer, list):
+            raise UnreadableAnswer('no events in the answer')
+        return sorted(map(Event.parse, answer), key=lambda event: event.timestamp)
+
+    def capture(self, reference, amount, currency, idempotency_key):
+        """Capture a part of what is reserved, or all of it.
+
+        :param int amount: The amount, in minor units.
+        :rtype: Payment
+        """
+        return self._modify('capture', reference, amount, currency, idempotency_key)
+
+    def refund(self, reference, amount, currency, idempotency_key):
+        """Refund a part of what is captured, or all of it.
+
+        :param int amount: The amount, in minor units.
+        :rtype: Payment
+        """
+        return self._modify('refund', reference, amount, currency, idempotency_key)
+
+    def cancel(self, reference, only_unapproved=False):
+        """Cancel a payment before its approval, or release what is not captured after it.
+
+        Cancelling what is cancelled already is a success.
+
+        :param bool only_unapproved: Whether an approved payment is refused.
+        :rtype: Payment
+        """
+        try:
+            return Payment.parse(self._request(
+                'POST', _path(reference, 'cancel'), {'cancelTransactionOnly': only_unapproved}
+            ))
+        except Refused as error:
+            if error.code not in NOTHING_TO_CANCEL_CODES:
+                raise
+            payment = self.get_payment(reference)
+            if payment.state != 'TERMINATED' and payment.derived_state != 'CANCELLED':
+                raise
+            return payment
+
+    def _modify(self, operation, reference, amount, currency, idempotency_key):
+        return Payment.parse(self._request(
+            'POST', _path(reference, operation), payloads.modification(amount, currency),
+            idempotency_key,
+        ))
+
+    # Webhooks: Webhooks API v1
+
+    def list_webhooks(self):
+        """Return the registrations of the sales unit, each with `id`, `url` and `events`.
+
+        :rtype: list[dict]
+        """
+        answer = self._request('GET', WEBHOOKS)
+        webhooks = answer.get('webhooks') if isinstance(answer, dict) else None
+        if not isinstance(webhooks, list) or not all(
+            isinstance(webhook, dict) and {'id', 'url'} <= webhook.keys() for webhook in webhooks
+        ):
+            raise UnreadableAnswer('no webhooks in the answer')
+        return webhooks
+
+    def register_webhook(self, url, events):
+        """Register a URL for events.
+
+        :return: The `id` and the `secret`, which cannot be read again.
+        :rtype: dict
+        """
+        answer = self._request('POST', WEBHOOKS, {'url': url, 'events': list(events)})
+        if not isinstance(answer, dict) or not all(
+            isinstance(answer.get(name), str) for name in ('id', 'secret')
+        ):
+            raise UnreadableAnswer('no webhook in the answer')
+        return answer
+
+    def delete_webhook(self, webhook_id):
+        """Delete a registration.
+
+        :return: None
+        """
+        self._request('DELETE', f'{WEBHOOKS}/{quote(webhook_id, safe="")}')
+
+    # Access token: Access Token OpenAPI 2.0.0
+
+    def fetch_token(self):
+        """Ask for an access token, whether there is a good one or not.
+
+        :return: None
+        """
+        self._fetch_token()
+
+    def _fetch_token(self):
+        return self._repeat(
+            'POST', access_token.PATH, b'',
+            lambda: {**self._system, **self._credentials.headers()},
+        )
+
+    # Requests
+
+    def _request(self, method, path, payload=None, idempotency_key=None):
+        """Send a request with an access token; one that is refused is replaced once.
+
+        :return: The parsed JSON of the answer, or None if it is empty.
+        """
+        body = None if payload is None else json.dumps(payload).encode()
+        headers = {
+            **self._system,
+            'Ocp-Apim-Subscription-Key': self._credentials.subscription_key,
+            'Merchant-Serial-Number': self._credentials.merchant_serial_number,
+        }
+        if body is not None:
+            headers['Content-Type'] = 'application/json'
+        if idempotency_key:
+            headers['Idempotency-Key'] = idempotency_key
+        # A second cancellation changes nothing; a second registration would be a second webhook.
+        may_repeat = method != 'POST' or idempotency_key or path.endswith('/cancel')
+        token = self._tokens.get(self._credentials, self._fetch_token)
+        try:
+            return self._repeat(
+                method, path, body, lambda: {**headers, 'Authorization': f'Bearer {token}'},
+                may_repeat,
+            )
+        except Unauthorized:
+            token = self._tokens.get(self._credentials, self._fetch_token, refused=token)
+            return self._repeat(
+                method, path, body, lambda: {**headers, 'Authorization': f'Bearer {token}'},
+                may_repeat,
+            )
+
+    def _repeat(self, method, path, body, get_headers, may_repeat=True):
+        """Send a request, again if that can help, until the deadline."""
+        end = time.monotonic() + self._deadline
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            try:
+                return self._send(method, path, body, get_headers(), end)
+            except (NoAnswer, Refused) as error:
+                # Jittered, so that those who were refused together do not come back together.
+                pause = error.retry_after or (
+                    FIRST_PAUSE_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
+                )
+                is_hopeless = isinstance(error, Refused) and error.status not in (423, 429)
+                if (
+                    is_hopeless or not may_repeat or attempt == MAX_ATTEMPTS
+                    or time.monotonic() + pause >= end
+                ):
+                    raise
+            self._sleep(pause)
+
+    def _send(self, method, path, body, headers, end):
+        """Send a request once; the only place where one leaves."""
+        operation = f'{method} {path}'
+        started = time.monotonic()
+        status = 'no answer'
+        try:
+            with _get_session().request(
+                method, self._credentials.base_url.rstrip('/') + path, data=body, headers=headers,
+                timeout=(CONNECT_SECONDS, READ_SECONDS), allow_redirects=False, stream=True,
+            ) as response:
+                status = response.status_code
+                content = _read(response, operation, end + READ_SECONDS)
+        except (requests.RequestException, UnicodeError):
+            # The exceptions of the library have the whole request in them.
+            raise NoAnswer(operation, NO_ANSWER, True) from None
+        finally:
+            _logger.info(
+                "%s: %s in %d ms", operation, status, (time.monotonic() - started) * 1000
+            )
+        if not 200 <= status < 300:
+            raise from_response(status, response.headers, content, operation)
+        try:
+            return json.loads(content) if content.strip() else None
+        except (ValueError, RecursionError):
+            raise UnreadableAnswer(f'{operation}: the answer is not JSON') from None
+
+
+def _path(reference, operation=None):
+    path = f'{PAYMENTS}/{quote(reference, safe="")}'
+    return f'{path}/{operation}' if operation else path
+
+
+def _read(response, operation, end):
+    """Return the body of an answer, unless it is too large or comes too slowly."""
+    content = b''
+    for chunk in response.iter_content(64 * 1024):
+        content += chunk
+        if len(content) > MAX_ANSWER_SIZE or time.monotonic() > end:
+            raise NoAnswer(operation, NO_ANSWER, True)
+    return content
+
+
+def _get_session():
+    """Return the connections of this thread, which are kept open between requests."""
+    if not hasattr(_thread, 'session'):
+        _thread.session = requests.Session()
+        _thread.session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
+    return _thread.session

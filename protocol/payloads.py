@@ -1,0 +1,78 @@
+"""The bodies of requests."""
+
+import re
+
+from . import reference as references
+
+# Webhooks API v1; one registration for all of them keeps their order.
+# https://developer.vippsmobilepay.com/docs/APIs/webhooks-api/events/
+PAYMENT_EVENTS = tuple(f'epayments.payment.{name}.v1' for name in (
+    'created', 'authorized', 'aborted', 'expired', 'terminated', 'captured', 'cancelled',
+    'refunded',
+))
+
+PHONE_PATTERN = re.compile(r'\d{9,15}')
+MIN_DESCRIPTION, MAX_DESCRIPTION = 3, 100
+MAX_RETURN_URL = 2500
+MAX_METADATA, MAX_METADATA_KEY, MAX_METADATA_VALUE = 5, 100, 500
+
+
+def create_payment(
+    *, reference, amount, currency, description, return_url, phone=None, receipt=None,
+    metadata=None
+):
+    """Return the body to create a payment with, that the customer approves from a web page.
+
+    See ePayment OpenAPI 1.8.1, schema `CreatePaymentRequest`. What is empty is left out.
+
+    :param str reference: The reference of the payment.
+    :param int amount: The amount, in minor units.
+    :param str currency: The ISO 4217 code of the currency.
+    :param str description: What is paid, for the customer; cut to 100 characters.
+    :param str return_url: Where the customer is sent afterwards.
+    :param str phone: The number of the customer, with country code.
+    :param dict receipt: The receipt of :func:`receipt.build`.
+    :param dict metadata: At most five texts, without personal data.
+    :rtype: dict
+    :raise ValueError: If the API would refuse it.
+    """
+    metadata = metadata or {}
+    description = ' '.join(description.split())[:MAX_DESCRIPTION].strip()
+    if not references.is_valid(reference):
+        raise ValueError("not a valid reference")
+    if type(amount) is not int or amount <= 0:
+        raise ValueError("the amount must be a positive number of minor units")
+    if len(return_url) > MAX_RETURN_URL:
+        raise ValueError("the return URL is too long")
+    if phone and not PHONE_PATTERN.fullmatch(phone):
+        raise ValueError("not a phone number with country code")
+    if len(metadata) > MAX_METADATA or any(
+        len(key) > MAX_METADATA_KEY or len(value) > MAX_METADATA_VALUE
+        for key, value in metadata.items()
+    ):
+        raise ValueError("too much metadata")
+    body = {
+        'amount': {'currency': currency, 'value': amount},
+        'customer': {'phoneNumber': phone} if phone else None,
+        'metadata': metadata,
+        'paymentDescription': description.ljust(MIN_DESCRIPTION, '.'),
+        'paymentMethod': {'type': 'WALLET'},
+        'receipt': receipt,
+        'reference': reference,
+        'returnUrl': return_url,
+        'userFlow': 'WEB_REDIRECT',
+    }
+    return {name: value for name, value in body.items() if value}
+
+
+def modification(amount, currency):
+    """Return the body of a capture or a refund.
+
+    :param int amount: The amount, in minor units.
+    :param str currency: The ISO 4217 code of the currency.
+    :rtype: dict
+    :raise ValueError: If the amount is not positive. Zero never means all.
+    """
+    if type(amount) is not int or amount <= 0:
+        raise ValueError("the amount must be a positive number of minor units")
+    return {'modificationAmount': {'currency': currency, 'value': amount}}

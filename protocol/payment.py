@@ -1,0 +1,146 @@
+"""Payments and their events, as read."""
+
+from dataclasses import dataclass, field
+
+from .errors import UnreadableAnswer
+
+# ePayment OpenAPI 1.8.1, schema `State`. Capture, refund and cancellation after the approval do not
+# change the state: they show in the aggregate only.
+FINAL_STATES = ('AUTHORIZED', 'ABORTED', 'EXPIRED', 'TERMINATED')
+
+
+@dataclass(frozen=True)
+class Payment:
+    """A payment as answered by the API; amounts in minor units.
+
+    https://developer.vippsmobilepay.com/api/epayment/#operation/getPayment
+    """
+
+    reference: str
+    psp_reference: str
+    state: str
+    currency: str
+    amount: int
+    authorized: int
+    captured: int
+    refunded: int
+    cancelled: int
+    redirect_url: str | None = field(default=None, repr=False)
+    capture_guaranteed_until: str | None = None
+
+    @classmethod
+    def parse(cls, data):
+        """Return the payment of an answer.
+
+        :param data: The parsed JSON of an answer to a read, a capture, a refund or a cancellation.
+        :rtype: Payment
+        :raise UnreadableAnswer: If it is not a payment. What it means is unknown then.
+        """
+        aggregate = _get(data, 'aggregate', dict)
+        currency, amount = _get_amount(data, 'amount')
+        return cls(
+            reference=_get(data, 'reference', str),
+            psp_reference=_get(data, 'pspReference', str),
+            state=_get(data, 'state', str),
+            currency=currency,
+            amount=amount,
+            **{
+                name: _get_aggregate(aggregate, f'{name}Amount', currency)
+                for name in ('authorized', 'captured', 'refunded', 'cancelled')
+            },
+            redirect_url=_get_text(data, 'redirectUrl'),
+            capture_guaranteed_until=_get_text(data, 'captureGuaranteedUntil'),
+        )
+
+    @property
+    def remaining(self):
+        """The amount that can still be captured or cancelled, in minor units."""
+        return self.authorized - self.captured - self.cancelled
+
+    @property
+    def refundable(self):
+        """The amount that can still be refunded, in minor units."""
+        return self.captured - self.refunded
+
+    @property
+    def is_final(self):
+        """Whether the customer has decided, or cannot decide anymore."""
+        return self.state in FINAL_STATES
+
+    @property
+    def derived_state(self):
+        """The state in one word, for people: for an approved payment it says what became of the
+        money. One that is partly captured is CAPTURED as soon as nothing remains, one that is
+        partly refunded stays CAPTURED."""
+        if self.state != 'AUTHORIZED' or self.remaining > 0:
+            return self.state
+        if not self.captured:
+            return 'CANCELLED'
+        return 'CAPTURED' if self.refundable else 'REFUNDED'
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event of a payment, as read or as told by a webhook; the amount is in minor units.
+
+    https://developer.vippsmobilepay.com/api/epayment/#operation/getPaymentEventLog
+    """
+
+    reference: str
+    psp_reference: str
+    name: str
+    currency: str
+    amount: int
+    timestamp: str
+    success: bool
+    idempotency_key: str | None = None
+    msn: str | None = None
+
+    @classmethod
+    def parse(cls, data):
+        """Return the event of an answer, or of the body of a webhook.
+
+        :param data: The parsed JSON.
+        :rtype: Event
+        :raise UnreadableAnswer: If it is not an event.
+        """
+        currency, amount = _get_amount(data, 'amount')
+        return cls(
+            reference=_get(data, 'reference', str),
+            psp_reference=_get(data, 'pspReference', str),
+            name=_get(data, 'name', str),
+            currency=currency,
+            amount=amount,
+            timestamp=_get(data, 'timestamp', str),
+            success=_get(data, 'success', bool),
+            idempotency_key=_get_text(data, 'idempotencyKey'),
+            msn=_get_text(data, 'msn'),
+        )
+
+
+def _get(data, name, kind):
+    value = data.get(name) if isinstance(data, dict) else None
+    # A bool is an int to Python, but not an amount.
+    if type(value) is not kind:
+        raise UnreadableAnswer(f'no {name} in the answer')
+    return value
+
+
+def _get_text(data, name):
+    value = data.get(name)
+    return value if isinstance(value, str) else None
+
+
+def _get_amount(data, name):
+    amount = _get(data, name, dict)
+    value = _get(amount, 'value', int)
+    if value < 0:
+        raise UnreadableAnswer(f'a negative {name} in the answer')
+    return _get(amount, 'currency', str), value
+
+
+def _get_aggregate(aggregate, name, expected_currency):
+    currency, amount = _get_amount(aggregate, name)
+    if currency != expected_currency:
+        raise UnreadableAnswer(f'{name} in another currency than the payment')
+    return amount
