@@ -1,0 +1,41 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+{
+    'name': "Payment Provider: Vipps MobilePay",
+    'version': '17.0.1.0.0',
+    'category': 'Accounting/Payment Providers',
+    'sequence': 350,
+    'summary': "Vipps in Norway and Sweden, MobilePay in Denmark and Finland.",
+    'author': "Vipps MobilePay for Odoo contributors",
+    'license': 'LGPL-3',
+    'depends': [
+        'payment',
+        'account_payment',
+        'sale',
+        'website_sale',
+        'sale_stock',
+        'point_of_sale',
+    ],
+    'external_dependencies': {
+        'python': ['requests', 'cryptography', 'qrcode'],
+    },
+    'data': [
+        'security/ir.model.access.csv',
+
+        'views/payment_vipps_templates.xml',
+        'views/payment_form_templates.xml',
+        'views/payment_provider_views.xml',
+        'views/payment_transaction_views.xml',
+
+        'data/payment_provider_data.xml',  # Depends on `redirect_form`.
+        'data/ir_cron_data.xml',
+    ],
+    'assets': {
+        'web.assets_frontend': [
+            'mobilepay_vipps/static/src/checkout/**/*',
+        ],
+    },
+    'post_init_hook': 'post_init_hook',
+    'uninstall_hook': 'uninstall_hook',
+    'application': False,
+}

@@ -1,0 +1,27 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+# The API hosts of the two environments; brands and countries share them.
+# https://developer.vippsmobilepay.com/docs/developer-resources/servers/
+API_URLS = {
+    'production': 'https://api.vipps.no',
+    'test': 'https://apitest.vipps.no',
+}
+
+# The system parameter that replaces the API host of the test environment by a simulator.
+TEST_API_URL_PARAMETER = 'mobilepay_vipps.test_api_url'
+
+# The currencies of sales units, each with the payment method that carries the brand of its market.
+# Another method is shown when this one is not among the enabled methods of the provider, so that a
+# change of brand is a change of settings.
+# https://developer.vippsmobilepay.com/docs/knowledge-base/currencies/
+CURRENCY_PAYMENT_METHODS = {
+    'NOK': 'vipps',
+    'DKK': 'mobile_pay',
+    'EUR': 'mobile_pay',
+}
+
+# The codes of the payment methods to activate together with the provider.
+DEFAULT_PAYMENT_METHOD_CODES = {'vipps', 'mobile_pay'}
+
+# The largest webhook that is read, in bytes; real ones are below 2 KiB.
+MAX_WEBHOOK_SIZE = 64 * 1024

@@ -1,0 +1,114 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+import json
+import logging
+
+from werkzeug.exceptions import NotFound, RequestEntityTooLarge, Unauthorized
+
+from odoo import http
+from odoo.http import request
+
+from odoo.addons.payment.controllers.post_processing import PaymentPostProcessing
+
+from .. import const
+
+_logger = logging.getLogger(__name__)
+
+
+class VippsController(http.Controller):
+    _redirect_url = '/payment/vipps/redirect'
+    _return_url = '/payment/vipps/return'
+    _webhook_url = '/payment/vipps/webhook'
+
+    @http.route(
+        _redirect_url, type='http', auth='public', methods=['POST'], csrf=False, website=True,
+        sitemap=False,
+    )
+    def vipps_redirect(self, reference=None, retry=None, **data):
+        """ Send the customer to the payment that was created for the transaction of this session.
+
+        :param str reference: The reference of the transaction.
+        :param str retry: Whether to try again to create the payment.
+        :param dict data: Not used.
+        """
+        tx_sudo = request.env['payment.transaction'].sudo().browse(
+            PaymentPostProcessing.get_monitored_transaction_id()
+        ).exists()
+        if tx_sudo.provider_code != 'vipps' or tx_sudo.reference != reference:
+            return request.redirect('/payment/status')
+        if retry and tx_sudo.state == 'draft' and not tx_sudo.vipps_redirect_url:
+            tx_sudo._vipps_lock()
+            tx_sudo._vipps_create_payment()
+        if tx_sudo.state == 'draft' and not tx_sudo.vipps_redirect_url:
+            return self._render_result(tx_sudo, 'unavailable')
+        # The session may only be read: a payment that is decided has no URL anymore.
+        return request.redirect(
+            tx_sudo.vipps_redirect_url or tx_sudo._vipps_get_return_route(), local=False
+        )
+
+    @http.route(
+        _return_url, type='http', auth='public', methods=['GET'], website=True, sitemap=False
+    )
+    def vipps_return(self, reference=None, access_token=None, **data):
+        """ Receive the customer who comes back, maybe in another browser and without a session.
+
+        :param str reference: The reference of the transaction.
+        :param str access_token: The signature of the URL.
+        :param dict data: Not used.
+        """
+        tx_sudo = request.env['payment.transaction'].sudo()._vipps_get_from_return(
+            reference, access_token
+        )
+        if not tx_sudo:
+            raise NotFound()
+        tx_sudo._vipps_refresh_for_customer()
+        if (
+            PaymentPostProcessing.get_monitored_transaction_id() == tx_sudo.id
+            and tx_sudo._vipps_get_result() != 'failed'
+        ):
+            return request.redirect('/payment/status')
+        return self._render_result(tx_sudo, tx_sudo._vipps_get_result())
+
+    def _render_result(self, tx_sudo, result):
+        has_cart = request.session.get('sale_order_id') in tx_sudo.sale_order_ids.ids
+        return request.render('mobilepay_vipps.payment_result', {
+            'tx': tx_sudo,
+            'result': result,
+            'document': tx_sudo._vipps_get_document_name(),
+            'retry_url': tx_sudo._vipps_get_retry_url(has_cart),
+        })
+
+    @http.route(
+        f'{_webhook_url}/<int:provider_id>', type='http', auth='public', methods=['POST'],
+        csrf=False, save_session=False,
+    )
+    def vipps_webhook(self, provider_id):
+        """ Store an event in the inbox.
+
+        See https://developer.vippsmobilepay.com/docs/APIs/webhooks-api/api-guide/
+
+        :param int provider_id: The provider that the webhook was registered for.
+        """
+        provider_sudo = request.env['payment.provider'].sudo().browse(provider_id).exists()
+        if provider_sudo.code != 'vipps':
+            raise NotFound()
+        body = self._read_body()
+        if not provider_sudo._vipps_verify_webhook(body, request.httprequest.headers):
+            raise Unauthorized()
+        try:
+            event = request.env['vipps.api.client']._parse_webhook(json.loads(body))
+        except ValueError:
+            # Refusing it would only hold up the events behind it.
+            _logger.warning("A webhook of provider %s is not an event of a payment.", provider_id)
+        else:
+            request.env['vipps.webhook.event'].sudo()._store(provider_sudo, event)
+        return request.make_response('')
+
+    def _read_body(self):
+        """ Return the raw body, which the signature is over, unless it is too large. """
+        if (request.httprequest.content_length or 0) > const.MAX_WEBHOOK_SIZE:
+            raise RequestEntityTooLarge()
+        body = request.httprequest.stream.read(const.MAX_WEBHOOK_SIZE + 1)
+        if len(body) > const.MAX_WEBHOOK_SIZE:
+            raise RequestEntityTooLarge()
+        return body

@@ -1,0 +1,17 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import http
+from odoo.http import request
+
+from odoo.addons.payment.controllers.post_processing import PaymentPostProcessing
+
+
+class VippsPostProcessing(PaymentPostProcessing):
+
+    @http.route()
+    def poll_status(self, **kwargs):
+        """ Override of `payment` to read the open payment while the customer waits. """
+        request.env['payment.transaction'].sudo().browse(
+            self.get_monitored_transaction_id()
+        ).exists()._vipps_refresh_for_customer()
+        return super().poll_status(**kwargs)

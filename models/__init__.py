@@ -1,0 +1,10 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from . import vipps_api_client
+from . import payment_provider
+from . import payment_provider_webhook
+from . import payment_method
+from . import payment_transaction
+from . import payment_transaction_checkout
+from . import payment_transaction_operation
+from . import vipps_webhook_event

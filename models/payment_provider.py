@@ -1,0 +1,412 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+import logging
+import re
+import unicodedata
+
+from odoo import _, api, fields, models
+from odoo.exceptions import UserError
+
+from .. import const, encryption
+from .vipps_api_client import VippsError
+
+_logger = logging.getLogger(__name__)
+
+# What people read in place of a secret that is set. Writing it back changes nothing.
+SECRET_MASK = '•' * 12
+SECRET_FIELDS = (
+    'vipps_client_id', 'vipps_client_secret', 'vipps_subscription_key', 'vipps_webhook_secret',
+)
+
+
+class PaymentProvider(models.Model):
+    _name = 'payment.provider'
+    _inherit = ['payment.provider', 'mail.thread', 'mail.activity.mixin']
+
+    code = fields.Selection(
+        selection_add=[('vipps', "Vipps MobilePay")], ondelete={'vipps': 'set default'}
+    )
+    capture_manually = fields.Boolean(
+        compute='_compute_capture_manually', store=True, readonly=False
+    )
+    vipps_merchant_serial_number = fields.Char(
+        string="Merchant Serial Number",
+        help="The number of the sales unit (MSN).",
+        required_if_provider='vipps',
+        groups='base.group_system',
+    )
+    vipps_client_id = fields.Char(
+        string="Client ID",
+        compute='_compute_vipps_secrets',
+        inverse='_inverse_vipps_secrets',
+        required_if_provider='vipps',
+        groups='base.group_system',
+    )
+    vipps_client_id_ciphertext = fields.Char(groups='base.group_system')
+    vipps_client_secret = fields.Char(
+        string="Client Secret",
+        compute='_compute_vipps_secrets',
+        inverse='_inverse_vipps_secrets',
+        required_if_provider='vipps',
+        groups='base.group_system',
+    )
+    vipps_client_secret_ciphertext = fields.Char(groups='base.group_system')
+    vipps_subscription_key = fields.Char(
+        string="Subscription Key",
+        help="The primary or the secondary Ocp-Apim-Subscription-Key of the sales unit.",
+        compute='_compute_vipps_secrets',
+        inverse='_inverse_vipps_secrets',
+        required_if_provider='vipps',
+        groups='base.group_system',
+    )
+    vipps_subscription_key_ciphertext = fields.Char(groups='base.group_system')
+    vipps_webhook_secret = fields.Char(
+        string="Webhook Secret",
+        compute='_compute_vipps_secrets',
+        inverse='_inverse_vipps_secrets',
+        groups='base.group_system',
+    )
+    vipps_webhook_secret_ciphertext = fields.Char(copy=False, groups='base.group_system')
+    vipps_capture_mode = fields.Selection(
+        string="Capture",
+        help="Manually: payments stay reserved until somebody captures them, from the transaction"
+             " or from the order.\n"
+             "Automatically: payments are captured as soon as the customer approves them. Choose"
+             " this only if what you sell is delivered at once.",
+        selection=[('manual', "Manually"), ('automatic', "Automatically")],
+        default='manual',
+        required=True,
+    )
+    vipps_environment = fields.Selection(
+        string="Environment",
+        help="Where payments are made: production while the provider is enabled, test while it is"
+             " in test mode. A disabled provider keeps the last one.",
+        selection=[('test', "Test"), ('production', "Production")],
+        compute='_compute_vipps_environment',
+        store=True,
+    )
+
+    #=== COMPUTE METHODS ===#
+
+    @api.depends('code', 'vipps_capture_mode')
+    def _compute_capture_manually(self):
+        """ Derive the field of `payment` from the capture mode. """
+        for provider in self:
+            if provider.code == 'vipps':
+                provider.capture_manually = provider.vipps_capture_mode != 'automatic'
+            else:
+                provider.capture_manually = provider.capture_manually
+
+    @api.depends(*(f'{name}_ciphertext' for name in SECRET_FIELDS))
+    def _compute_vipps_secrets(self):
+        for provider in self:
+            for name in SECRET_FIELDS:
+                provider[name] = bool(provider[f'{name}_ciphertext']) and SECRET_MASK
+
+    def _inverse_vipps_secrets(self):
+        """ Encrypt what was entered. """
+        for provider in self:
+            # Read before the first write, which invalidates them.
+            secrets = {name: self._vipps_clean_key(provider[name]) for name in SECRET_FIELDS}
+            for name, secret in secrets.items():
+                if secret == SECRET_MASK:
+                    continue
+                try:
+                    provider[f'{name}_ciphertext'] = secret and encryption.encrypt(secret)
+                except encryption.EncryptionKeyError as error:
+                    _logger.error("Cannot encrypt the keys of a payment provider: %s", error)
+                    raise UserError(_(
+                        "The keys cannot be saved, because the encryption key of this server"
+                        " cannot be used. Ask the person who runs the server to check it."
+                    )) from error
+        # The clear text must not stay readable until the end of the request.
+        self.invalidate_recordset(SECRET_FIELDS, flush=False)
+
+    @api.depends('code', 'state')
+    def _compute_vipps_environment(self):
+        environments = {'enabled': 'production', 'test': 'test'}
+        for provider in self:
+            provider.vipps_environment = provider.code == 'vipps' and (
+                environments.get(provider.state) or provider.vipps_environment or 'test'
+            )
+
+    def _compute_feature_support_fields(self):
+        """ Override of `payment` to enable additional features. """
+        super()._compute_feature_support_fields()
+        self.filtered(lambda p: p.code == 'vipps').support_manual_capture = 'full_only'
+
+    #=== CRUD METHODS ===#
+
+    @api.model_create_multi
+    def create(self, values_list):
+        """ Override of `payment` to clean what is pasted from the portal. """
+        return super().create([self._vipps_clean_values(values) for values in values_list])
+
+    def write(self, values):
+        """ Override of `payment` to clean what is pasted from the portal, and to refuse a change of
+        the environment or of the sales unit that would leave payments behind. """
+        values = self._vipps_clean_values(values)
+        self._vipps_check_open_payments(values)
+        return super().write(values)
+
+    @api.model
+    def _vipps_clean_values(self, values):
+        if values.get('vipps_merchant_serial_number'):
+            return {**values, 'vipps_merchant_serial_number': self._vipps_clean_key(
+                values['vipps_merchant_serial_number']
+            )}
+        return values
+
+    @api.model
+    def _vipps_clean_key(self, key):
+        """ Remove white space and invisible characters, which stick to what is copied from a page.
+
+        :param str|bool key: The key as it was pasted.
+        :rtype: str|bool
+        """
+        return key and re.sub(r'\s', '', ''.join(
+            char for char in key if unicodedata.category(char)[0] != 'C' or char.isspace()
+        ))
+
+    def _vipps_check_open_payments(self, values):
+        """ Ensure that no payment is open or reserved that new values would put out of reach.
+
+        :param dict values: The values about to be written.
+        :return: None
+        :raise UserError: If there are such payments; it names them.
+        """
+        for provider in self.filtered(lambda p: p.code == 'vipps'):
+            environment = {'enabled': 'production', 'test': 'test'}.get(
+                values.get('state'), provider.vipps_environment
+            )
+            msn = values.get('vipps_merchant_serial_number', provider.vipps_merchant_serial_number)
+            if (environment, msn) == (
+                provider.vipps_environment, provider.vipps_merchant_serial_number
+            ):
+                continue
+            open_txs = self.env['payment.transaction'].sudo().search([
+                ('provider_id', '=', provider.id),
+                ('vipps_payment_reference', '!=', False),
+                ('state', 'in', ('draft', 'pending', 'authorized')),
+                ('vipps_payment_state', 'in', ('CREATED', 'AUTHORIZED')),
+            ])
+            if open_txs:
+                raise UserError(_(
+                    "These payments of %(provider)s are open or reserved. Capture or void them, or"
+                    " wait until they have expired, before you change the environment or the sales"
+                    " unit. (You can disable the provider at any time.)\n%(references)s",
+                    provider=provider.name,
+                    references=", ".join(open_txs.mapped('reference')),
+                ))
+
+    #=== ACTION METHODS ===#
+
+    def action_vipps_test_connection(self):
+        """ Try the credentials step by step and tell which one is wrong.
+
+        :return: The notification.
+        :rtype: dict
+        :raise UserError: If something is wrong.
+        """
+        self._vipps_check_administrator()
+        self.ensure_one()
+        api_client = self.env['vipps.api.client']
+        try:
+            api_client._fetch_token(self, self.vipps_environment)
+        except VippsError as error:
+            raise UserError(self._vipps_explain_token_error(error)) from error
+        try:
+            api_client._list_webhooks(self)
+        except VippsError as error:
+            raise UserError(self._vipps_explain_list_error(error)) from error
+        return self._vipps_notify(_(
+            "The keys fit: Vipps MobilePay knows the sales unit %(msn)s in the %(environment)s"
+            " environment.",
+            msn=self.vipps_merchant_serial_number,
+            environment=self._vipps_get_environment_name(self.vipps_environment),
+        ))
+
+    def _vipps_explain_token_error(self, error):
+        """ Return a sentence that says which key is wrong when no access token was given. """
+        if not error.is_unauthorized and error.status != 400:
+            return str(error)
+        other = 'production' if self.vipps_environment == 'test' else 'test'
+        if self._vipps_are_keys_of(other):
+            return _(
+                "These are keys of the %(other)s environment, but the provider is set to"
+                " %(environment)s. Change the state of the provider, or enter the keys of the"
+                " %(environment)s environment.",
+                other=self._vipps_get_environment_name(other),
+                environment=self._vipps_get_environment_name(self.vipps_environment),
+            )
+        if error.is_subscription_key:
+            return _(
+                "The subscription key is wrong. Copy the Ocp-Apim-Subscription-Key of this sales"
+                " unit from the Vipps MobilePay portal (For developers, API keys) again."
+            )
+        return _(
+            "The client ID or the client secret is wrong. Copy both from the Vipps MobilePay portal"
+            " (For developers, API keys) again, and make sure that they are of the %(environment)s"
+            " environment.",
+            environment=self._vipps_get_environment_name(self.vipps_environment),
+        )
+
+    def _vipps_explain_list_error(self, error):
+        """ Return a sentence that says which key is wrong when a token was given, but no access. """
+        if error.is_subscription_key:
+            return _(
+                "The client ID and the client secret fit, but the subscription key is of another"
+                " sales unit. Copy the Ocp-Apim-Subscription-Key of this sales unit again."
+            )
+        if error.is_forbidden:
+            return _(
+                "The keys fit, but the sales unit %s may not use the payment API. Order Payment"
+                " Integration for it in the Vipps MobilePay portal, or wait until it is active.",
+                self.vipps_merchant_serial_number,
+            )
+        if error.is_unauthorized or error.is_not_found or error.status == 400:
+            return _(
+                "The client ID and the client secret fit, but the merchant serial number %s is not"
+                " the one of their sales unit. Copy it from the Vipps MobilePay portal again.",
+                self.vipps_merchant_serial_number,
+            )
+        return str(error)
+
+    def _vipps_are_keys_of(self, environment):
+        """ Tell whether the keys are accepted in another environment. """
+        # Keys are not sent to Vipps MobilePay while a simulator stands in for it.
+        if self.env['vipps.api.client']._is_simulated(self):
+            return False
+        try:
+            self.env['vipps.api.client']._fetch_token(self, environment)
+        except VippsError:
+            return False
+        return True
+
+    #=== BUSINESS METHODS ===#
+
+    def _get_supported_currencies(self):
+        """ Override of `payment` to return the supported currencies. """
+        supported_currencies = super()._get_supported_currencies()
+        if self.code == 'vipps':
+            supported_currencies = supported_currencies.filtered(
+                lambda c: c.name in const.CURRENCY_PAYMENT_METHODS
+            )
+        return supported_currencies
+
+    def _get_default_payment_method_codes(self):
+        """ Override of `payment` to return the default payment method codes. """
+        default_codes = super()._get_default_payment_method_codes()
+        if self.code != 'vipps':
+            return default_codes
+        return const.DEFAULT_PAYMENT_METHOD_CODES
+
+    @api.model
+    def _get_compatible_providers(
+        self, company_id, partner_id, amount, currency_id=None, is_validation=False, **kwargs
+    ):
+        """ Override of `payment` to leave Vipps MobilePay out of amounts that it does not take. """
+        providers = super()._get_compatible_providers(
+            company_id, partner_id, amount, currency_id=currency_id, is_validation=is_validation,
+            **kwargs
+        )
+        currency = self.env['res.currency'].browse(currency_id).exists()
+        if is_validation or not currency:
+            return providers
+        return providers.filtered(
+            lambda p: p.code != 'vipps'
+            or self.env['vipps.api.client']._is_payable(amount, currency)
+        )
+
+    def _vipps_get_payment_method(self, currency):
+        """ Return the payment method that carries the brand for payments in a currency.
+
+        :param res.currency currency: The currency.
+        :rtype: payment.method
+        """
+        methods = self.payment_method_ids.filtered(
+            lambda m: m.code in const.DEFAULT_PAYMENT_METHOD_CODES
+        )
+        default_code = const.CURRENCY_PAYMENT_METHODS.get(currency.name)
+        return methods.filtered(lambda m: m.code == default_code) or methods[:1]
+
+    def _vipps_get_secret(self, name):
+        """ Return a secret in clear text. Private: nobody can call it from outside.
+
+        :param str name: The name of the field.
+        :return: The secret.
+        :rtype: str
+        :raise VippsError: If it is missing or cannot be decrypted.
+        """
+        self.ensure_one()
+        ciphertext = self.sudo()[f'{name}_ciphertext']
+        if not ciphertext:
+            raise VippsError(_(
+                "The Vipps MobilePay keys of %s are missing. An administrator can enter them on the"
+                " payment provider.", self.name,
+            ))
+        try:
+            return encryption.decrypt(ciphertext)
+        except encryption.EncryptionKeyError as error:
+            _logger.error("Cannot decrypt the keys of payment provider %s: %s", self.id, error)
+            raise VippsError(_(
+                "The Vipps MobilePay keys of %s cannot be read, because the encryption key of this"
+                " server was lost or changed. An administrator can restore it, or enter the keys"
+                " again on the payment provider.", self.name,
+            )) from error
+
+    def _vipps_get_environment_name(self, environment):
+        selection = self._fields['vipps_environment']._description_selection(self.env)
+        return dict(selection)[environment]
+
+    def _vipps_check_administrator(self):
+        """ Ensure that the user may configure providers; the methods that call it are reachable
+        from outside, with an empty recordset too.
+
+        :return: None
+        :raise AccessError: If the user may not.
+        """
+        self.check_access_rights('write')
+        self.check_access_rule('write')
+
+    def _vipps_notify(self, message):
+        """ Return the action that shows a message and reloads the form. """
+        return {
+            'type': 'ir.actions.client',
+            'tag': 'display_notification',
+            'params': {
+                'title': _("Vipps MobilePay"),
+                'message': message,
+                'type': 'success',
+                'next': {'type': 'ir.actions.act_window_close'},
+            },
+        }
+
+    def _vipps_alert_administrator(self, summary, note):
+        """ Give an administrator something to do, once per problem.
+
+        The activity is committed at once: what the customer met may be rolled back, the problem
+        stays.
+
+        :param str summary: The problem, in a few words; it also tells problems apart.
+        :param str note: What happened and what to do.
+        :return: None
+        """
+        with self.env.registry.cursor() as cr:
+            provider = self.with_env(self.env(cr=cr, su=True))
+            if provider.activity_ids.filtered(lambda a: a.summary == summary):
+                return
+            provider.activity_schedule(
+                'mail.mail_activity_data_warning',
+                summary=summary,
+                note=note,
+                user_id=provider._vipps_get_administrator().id,
+            )
+
+    def _vipps_get_administrator(self):
+        """ Return the user who is told of problems: an administrator of the company. """
+        administrators = self.env.ref('base.group_system').users.filtered(
+            lambda user: user.active and self.company_id in user.company_ids
+        )
+        default = self.env.ref('base.user_admin', raise_if_not_found=False)
+        return default if default in administrators else (administrators[:1] or self.env.user)

@@ -1,0 +1,251 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+import logging
+from urllib.parse import urlencode
+
+from odoo import _, models
+from odoo.exceptions import ValidationError
+from odoo.tools import consteq
+from odoo.tools.misc import hmac
+
+from odoo.addons.payment import utils as payment_utils
+
+from ..controllers.main import VippsController
+from .vipps_api_client import VippsError
+
+_logger = logging.getLogger(__name__)
+
+# What is wrong with a phone number, which is only sent to spare the customer from typing it.
+# https://developer.vippsmobilepay.com/docs/APIs/epayment-api/api-guide/errors/
+PHONE_ERRORS = ('4070', '7010')
+
+# What a customer can meet without anything being wrong with the settings.
+CUSTOMER_ERRORS = ('6010', '6160')
+
+
+class PaymentTransaction(models.Model):
+    _inherit = 'payment.transaction'
+
+    #=== BUSINESS METHODS - PAYMENT FLOW ===#
+
+    def _get_specific_rendering_values(self, processing_values):
+        """ Override of `payment` to create the payment at Vipps MobilePay.
+
+        The URL of the payment carries a token and core logs these values: the form leads to a route
+        of ours, which knows the URL.
+        """
+        res = super()._get_specific_rendering_values(processing_values)
+        if self.provider_code != 'vipps':
+            return res
+
+        self._vipps_lock()
+        self._vipps_touch_documents()
+        self._vipps_cancel_open_attempts()
+        if self._vipps_is_paid_otherwise():
+            raise ValidationError(_(
+                "This is already paid, or being paid. Nothing more has been charged. Reload the"
+                " page to see how it went."
+            ))
+        self._vipps_create_payment()
+        return {'api_url': VippsController._redirect_url, 'reference': self.reference}
+
+    def _get_post_processing_values(self):
+        """ Override of `payment` to send customers who have not paid to the page that says what
+        happened, and from there back to the payment. """
+        values = super()._get_post_processing_values()
+        if self.provider_code == 'vipps' and self.state in ('cancel', 'error'):
+            values['landing_route'] = self._vipps_get_return_route()
+        return values
+
+    def _vipps_create_payment(self):
+        """ Create the payment, or find it again after a lost answer.
+
+        If it is unknown whether it was created, the transaction stays as it is, without a URL to
+        send the customer to. Calling this again cannot create a second payment.
+
+        :return: None
+        :raise ValidationError: If the payment is refused.
+        """
+        values = self._vipps_in_customer_language()._vipps_prepare_payment_values()
+        self._vipps_schedule_next_read()
+        try:
+            try:
+                self.vipps_redirect_url = self.env['vipps.api.client']._create_payment(
+                    self, values, 0
+                )
+            except VippsError as error:
+                if not values['phone'] or error.code not in PHONE_ERRORS:
+                    raise
+                self.vipps_redirect_url = self.env['vipps.api.client']._create_payment(
+                    self, {**values, 'phone': None}, 1
+                )
+        except VippsError as error:
+            _logger.info("Payment %s is not created: %s", self.reference, error.log_text)
+            if error.is_conflict:
+                self._vipps_find_payment()
+            elif not error.is_unknown:
+                self._vipps_refuse_checkout(error)
+        else:
+            self.vipps_payment_state = 'CREATED'
+
+    def _vipps_find_payment(self):
+        """ Find the payment that was created by a request whose answer was lost. """
+        try:
+            payment = self.env['vipps.api.client']._read_payment(self)
+        except VippsError as error:
+            _logger.info("Payment %s is not found: %s", self.reference, error.log_text)
+            return
+        self._handle_notification_data('vipps', {'payment': payment})
+        if self.state == 'draft':
+            self.vipps_redirect_url = payment.redirect_url
+
+    def _vipps_refuse_checkout(self, error):
+        """ Tell the customer that the payment is not possible, and an administrator why.
+
+        :param VippsError error: Why.
+        :return: None
+        :raise ValidationError: Always.
+        """
+        if not error.retryable and error.code not in CUSTOMER_ERRORS:
+            self.provider_id._vipps_alert_administrator(
+                _("Customers cannot pay with %s", self.provider_id.name), str(error)
+            )
+        raise ValidationError(_(
+            "%s cannot take this payment right now. Nothing has been charged. Please choose another"
+            " payment method, or try again later.", self.payment_method_id.name,
+        )) from error
+
+    def _vipps_cancel_open_attempts(self):
+        """ Cancel earlier attempts that would, together with this one, exceed what is to be paid.
+
+        An attempt that was approved in the meantime is not cancelled, but paid.
+        """
+        due_amount = self._vipps_get_due_amount() - self._vipps_get_held_amount()
+        txs = (self.sale_order_ids or self.invoice_ids).transaction_ids - self
+        for tx in txs.filtered(
+            lambda t: t.state == 'draft' and t.vipps_payment_state == 'CREATED'
+        ):
+            if self.currency_id.compare_amounts(tx.amount + self.amount, due_amount) <= 0:
+                continue
+            try:
+                tx._vipps_lock()
+                tx._vipps_cancel(only_unapproved=True)
+            except VippsError as error:
+                _logger.info("Attempt %s is not cancelled: %s", tx.reference, error.log_text)
+                if not error.is_unknown:
+                    tx._vipps_refresh()
+
+    #=== BUSINESS METHODS - PAYMENT REQUEST ===#
+
+    def _vipps_prepare_payment_values(self):
+        """ Return the values to create the payment with.
+
+        :return: The values, amounts in major units.
+        :rtype: dict
+        """
+        company = self.company_id
+        country = self.partner_country_id or company.country_id
+        normalize_phone = self.env['vipps.api.client']._normalize_phone
+        document = self._vipps_get_document_name()
+        return {
+            'description': _("%(document)s at %(company)s", document=document, company=company.name)
+            if document else company.name,
+            'return_url': self._vipps_get_return_url(),
+            'phone': normalize_phone(self.partner_phone, country)
+            or normalize_phone(self.partner_id.mobile, country),
+            'receipt_lines': self._vipps_prepare_receipt_lines(),
+            'metadata': {'document': document} if document else None,
+        }
+
+    def _vipps_get_document_name(self):
+        """ Return the numbers of the documents as customers know them. """
+        return ", ".join(
+            name for name in (self.sale_order_ids or self.invoice_ids).mapped('name')
+            if name and name != '/'
+        )
+
+    def _vipps_prepare_receipt_lines(self):
+        """ Return the lines of the documents for the receipt in the app, in major units. """
+        lines = [{
+            'id': str(line.id),
+            'name': (line.name or line.product_id.display_name or '').split('\n')[0],
+            'quantity': abs(line.product_uom_qty),
+            'total': line.price_total,
+            'tax': line.price_tax,
+            'is_shipping': line.is_delivery,
+        } for line in self.sale_order_ids.order_line if not line.display_type]
+        return lines or [{
+            'id': str(line.id),
+            'name': (line.name or line.product_id.display_name or '').split('\n')[0],
+            'quantity': abs(line.quantity),
+            'total': line.price_total,
+            'tax': line.price_total - line.price_subtotal,
+            'is_shipping': False,
+        } for line in self.invoice_ids.invoice_line_ids if line.display_type == 'product']
+
+    #=== BUSINESS METHODS - RETURN ===#
+
+    def _vipps_get_return_url(self):
+        """ Return the URL that the customer comes back to.
+
+        It is taken from the website that the customer is on, if Vipps MobilePay takes its address.
+        """
+        provider = self.provider_id
+        base_url = provider.get_base_url()
+        if not provider._vipps_is_allowed_url(base_url):
+            base_url = self.env['ir.config_parameter'].sudo().get_param('web.base.url', '')
+        return base_url.rstrip('/') + self._vipps_get_return_route()
+
+    def _vipps_get_return_route(self):
+        """ Return the signed route that shows how the payment went. """
+        return VippsController._return_url + '?' + urlencode({
+            'reference': self.reference,
+            'access_token': self._vipps_get_return_token(),
+        })
+
+    def _vipps_get_return_token(self):
+        return hmac(self.env(su=True), 'vipps_return', self.reference)
+
+    def _vipps_get_from_return(self, reference, access_token):
+        """ Return the transaction of a return URL, if its signature is right.
+
+        :param str reference: The reference in the URL.
+        :param str access_token: The signature in the URL.
+        :rtype: payment.transaction
+        """
+        tx = self.search([('reference', '=', reference), ('provider_code', '=', 'vipps')])
+        if tx and access_token and consteq(access_token, tx._vipps_get_return_token()):
+            return tx
+        return self.browse()
+
+    def _vipps_get_retry_url(self, has_cart):
+        """ Return the page on which the customer can pay again.
+
+        :param bool has_cart: Whether the cart of the order is the one of the current session.
+        :rtype: str
+        """
+        order, invoice = self.sale_order_ids[:1], self.invoice_ids[:1]
+        if order.website_id and order.state == 'draft':
+            if has_cart:
+                return '/shop/payment'
+            return '/shop/cart?' + urlencode({
+                'access_token': order._portal_ensure_token(), 'revive': 'squash',
+            })
+        if order or invoice:
+            return (order or invoice).get_portal_url()
+        return '/payment/pay?' + urlencode({
+            'amount': self.amount,
+            'currency_id': self.currency_id.id,
+            'partner_id': self.partner_id.id,
+            'company_id': self.company_id.id,
+            'access_token': payment_utils.generate_access_token(
+                self.partner_id.id, self.amount, self.currency_id.id
+            ),
+        })
+
+    def _vipps_get_result(self):
+        """ Return what the customer is told: `paid`, `authorized`, `waiting` or `failed`. """
+        results = {
+            'draft': 'waiting', 'pending': 'waiting', 'authorized': 'authorized', 'done': 'paid'
+        }
+        return results.get(self.state, 'failed')

@@ -1,0 +1,414 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+import contextlib
+import logging
+from urllib.parse import urlsplit
+
+from odoo import _, api, models, release
+from odoo.exceptions import UserError
+from odoo.modules.module import get_manifest
+
+from .. import const
+from ..protocol import amount as protocol_amount
+from ..protocol import errors, payloads, phone, receipt, reference, signature
+from ..protocol.access_token import Credentials
+from ..protocol.client import Client
+from ..protocol.payment import Event
+
+_logger = logging.getLogger(__name__)
+
+LOOPBACK_HOSTS = ('localhost', '127.0.0.1', '::1')
+
+
+class VippsError(UserError):
+    """ What went wrong at Vipps MobilePay, as a sentence for people.
+
+    :param str message: The translated sentence.
+    :param errors.VippsError error: The error of the protocol, if one was met.
+    """
+
+    def __init__(self, message, error=None):
+        super().__init__(message)
+        self.code = error and error.code
+        self.status = error and error.status
+        self.retryable = bool(error and error.retryable)
+        # What an operator needs, without anything that is secret or personal.
+        self.log_text = str(error or message)
+        # Whether the operation may have taken effect although we do not know it.
+        self.is_unknown = isinstance(error, errors.NoAnswer)
+        self.is_conflict = isinstance(error, errors.Conflict)
+        self.is_not_found = isinstance(error, errors.NotFound)
+        self.is_unauthorized = isinstance(error, errors.Unauthorized)
+        self.is_forbidden = isinstance(error, errors.Forbidden)
+        self.is_subscription_key = isinstance(error, errors.SubscriptionKeyRefused)
+
+
+class VippsApiClient(models.AbstractModel):
+    """ The door between Odoo and the APIs of Vipps MobilePay.
+
+    Amounts are in major units on Odoo's side and in minor units on the other side; they are
+    converted here and nowhere else. Errors of the protocol leave as :class:`VippsError`.
+    """
+    _name = 'vipps.api.client'
+    _description = "Vipps MobilePay API Client"
+
+    #=== PAYMENTS ===#
+
+    @api.model
+    def _create_payment(self, tx, values, sequence):
+        """ Create the payment of a transaction.
+
+        See https://developer.vippsmobilepay.com/api/epayment/#operation/createPayment
+
+        :param payment.transaction tx: The root transaction.
+        :param dict values: The values of :meth:`_vipps_prepare_payment_values`, in major units.
+        :param int sequence: The number of definite refusals met before.
+        :return: The URL to send the customer to.
+        :rtype: str
+        :raise VippsError: If the payment is refused, or if it is unknown whether it was created.
+        """
+        currency = tx.currency_id.name
+        amount = self._to_minor(tx.amount, tx.currency_id)
+        payload = payloads.create_payment(
+            reference=tx.vipps_payment_reference,
+            amount=amount,
+            currency=currency,
+            description=values['description'],
+            return_url=values['return_url'],
+            phone=values['phone'],
+            receipt=self._prepare_receipt(values['receipt_lines'], amount, tx.currency_id),
+            metadata=values['metadata'],
+        )
+        with self._errors_for_people():
+            answer = self._connect_for(tx).create_payment(
+                payload, self._get_idempotency_key(tx, 'create', tx.amount, sequence)
+            )
+        return answer['redirectUrl']
+
+    @api.model
+    def _read_payment(self, tx):
+        """ Read the payment of a transaction.
+
+        See https://developer.vippsmobilepay.com/api/epayment/#operation/getPayment
+
+        :param payment.transaction tx: The root transaction.
+        :return: The payment, in minor units.
+        :rtype: protocol.payment.Payment
+        :raise VippsError: If it cannot be read.
+        """
+        with self._errors_for_people():
+            return self._connect_for(tx).get_payment(tx.vipps_payment_reference)
+
+    @api.model
+    def _read_events(self, tx):
+        """ Read the event log of the payment of a transaction, oldest event first.
+
+        See https://developer.vippsmobilepay.com/api/epayment/#operation/getPaymentEventLog
+
+        :param payment.transaction tx: The root transaction.
+        :return: The events, in minor units.
+        :rtype: list[protocol.payment.Event]
+        :raise VippsError: If it cannot be read.
+        """
+        with self._errors_for_people():
+            return self._connect_for(tx).get_events(tx.vipps_payment_reference)
+
+    @api.model
+    def _capture_payment(self, tx, amount, idempotency_key):
+        """ Capture a part of the payment of a transaction or all of it.
+
+        See https://developer.vippsmobilepay.com/api/epayment/#operation/capturePayment
+
+        :param payment.transaction tx: The root transaction.
+        :param float amount: The amount, in major units.
+        :param str idempotency_key: The key of :meth:`_get_idempotency_key`.
+        :return: The payment after the capture, in minor units.
+        :rtype: protocol.payment.Payment
+        :raise VippsError: If it is refused, or if it is unknown whether it took effect.
+        """
+        with self._errors_for_people():
+            return self._connect_for(tx).capture(
+                tx.vipps_payment_reference,
+                self._to_minor(amount, tx.currency_id),
+                tx.currency_id.name,
+                idempotency_key,
+            )
+
+    @api.model
+    def _cancel_payment(self, tx, only_unapproved=False):
+        """ Cancel what is not captured of the payment of a transaction.
+
+        See https://developer.vippsmobilepay.com/api/epayment/#operation/cancelPayment
+
+        :param payment.transaction tx: The root transaction.
+        :param bool only_unapproved: Whether a payment that the customer approved is left alone.
+        :return: The payment after the cancellation, in minor units.
+        :rtype: protocol.payment.Payment
+        :raise VippsError: If it is refused, or if it is unknown whether it took effect.
+        """
+        with self._errors_for_people():
+            return self._connect_for(tx).cancel(
+                tx.vipps_payment_reference, only_unapproved=only_unapproved
+            )
+
+    #=== WEBHOOKS ===#
+
+    @api.model
+    def _list_webhooks(self, provider):
+        """ Return the webhook registrations of the sales unit of a provider.
+
+        See https://developer.vippsmobilepay.com/api/webhooks/
+
+        :param payment.provider provider: The provider.
+        :return: The registrations, each with `id`, `url` and `events`.
+        :rtype: list[dict]
+        :raise VippsError: If they cannot be read.
+        """
+        with self._errors_for_people():
+            return self._connect(provider).list_webhooks()
+
+    @api.model
+    def _register_webhook(self, provider, url):
+        """ Register a URL for all events of payments.
+
+        :param payment.provider provider: The provider.
+        :param str url: The public URL.
+        :return: The `id` and the `secret` of the registration.
+        :rtype: dict
+        :raise VippsError: If it is refused.
+        """
+        with self._errors_for_people():
+            return self._connect(provider).register_webhook(url, payloads.PAYMENT_EVENTS)
+
+    @api.model
+    def _delete_webhook(self, provider, webhook_id):
+        """ Delete a webhook registration; one that does not exist anymore is no error.
+
+        :param payment.provider provider: The provider.
+        :param str webhook_id: The id of the registration.
+        :return: None
+        :raise VippsError: If it is refused.
+        """
+        with self._errors_for_people(), contextlib.suppress(errors.NotFound):
+            self._connect(provider).delete_webhook(webhook_id)
+
+    @api.model
+    def _verify_webhook(self, secret, url, body, headers):
+        """ Tell whether a webhook carries the signature of Vipps MobilePay.
+
+        :param str secret: The secret of the registration.
+        :param str url: The registered URL; a proxy may have changed the one of the request.
+        :param bytes body: The raw body.
+        :param Mapping headers: The headers of the request.
+        :rtype: bool
+        """
+        return signature.verify(secret, url, body, headers)
+
+    @api.model
+    def _parse_webhook(self, data):
+        """ Return the event of a webhook.
+
+        :param dict data: The parsed body.
+        :return: The event, in minor units.
+        :rtype: protocol.payment.Event
+        :raise ValueError: If this is not an event.
+        """
+        try:
+            return Event.parse(data)
+        except errors.VippsError as error:
+            raise ValueError("not an event of a payment") from error
+
+    #=== CONNECTION ===#
+
+    @api.model
+    def _fetch_token(self, provider, environment):
+        """ Ask for a new access token with the credentials of a provider.
+
+        :param payment.provider provider: The provider.
+        :param str environment: The environment to try the credentials in.
+        :return: None
+        :raise VippsError: If the credentials are refused.
+        """
+        with self._errors_for_people():
+            self._connect(provider, environment).fetch_token()
+
+    @api.model
+    def _prepare_webhook_deletion(self, provider):
+        """ Return a function that deletes the webhook of a provider, needs no database, and only
+        logs what goes wrong.
+
+        :param payment.provider provider: The provider.
+        :rtype: function
+        :raise VippsError: If the credentials are missing.
+        """
+        client, webhook_id = self._connect(provider), provider.vipps_webhook_id
+
+        def delete():
+            try:
+                client.delete_webhook(webhook_id)
+            except errors.VippsError as error:
+                _logger.info("The webhook %s is left at Vipps MobilePay: %s", webhook_id, error)
+
+        return delete
+
+    @api.model
+    def _connect_for(self, tx):
+        """ Return the API client for a transaction, with the sales unit that it was made with. """
+        provider = tx.provider_id.sudo()
+        if (tx.vipps_environment, tx.vipps_merchant_serial_number) != (
+            provider.vipps_environment, provider.vipps_merchant_serial_number
+        ):
+            raise VippsError(_(
+                "The payment %(reference)s was made with the sales unit %(msn)s in the"
+                " %(environment)s environment, for which %(provider)s has no keys anymore. Use"
+                " the Vipps MobilePay portal for this payment, or enter those keys again.",
+                reference=tx.reference, msn=tx.vipps_merchant_serial_number,
+                environment=tx.vipps_environment, provider=provider.name,
+            ))
+        return self._connect(provider)
+
+    @api.model
+    def _connect(self, provider, environment=None):
+        """ Return the API client of a provider.
+
+        :param payment.provider provider: The provider.
+        :param str environment: The environment, if not the one of the provider.
+        :rtype: protocol.client.Client
+        :raise VippsError: If the credentials are missing.
+        """
+        provider = provider.sudo()  # The credentials are for administrators only.
+        return Client(
+            Credentials(
+                base_url=self._get_api_url(environment or provider.vipps_environment),
+                client_id=provider._vipps_get_secret('vipps_client_id'),
+                client_secret=provider._vipps_get_secret('vipps_client_secret'),
+                subscription_key=provider._vipps_get_secret('vipps_subscription_key'),
+                merchant_serial_number=provider.vipps_merchant_serial_number,
+            ),
+            {
+                'Vipps-System-Name': 'odoo',
+                'Vipps-System-Version': release.series,
+                'Vipps-System-Plugin-Name': 'odoo-payment-vipps',
+                'Vipps-System-Plugin-Version': get_manifest('mobilepay_vipps')['version'],
+            },
+        )
+
+    @api.model
+    def _get_api_url(self, environment):
+        return environment == 'test' and self._get_simulator_url() or const.API_URLS[environment]
+
+    @api.model
+    def _get_simulator_url(self):
+        """ Return the URL that replaces the API of the test environment, if any. """
+        return self.env['ir.config_parameter'].sudo().get_param(const.TEST_API_URL_PARAMETER)
+
+    @api.model
+    def _is_simulated(self, provider):
+        """ Tell whether a provider talks to a simulator on this machine. """
+        return (
+            provider.vipps_environment == 'test'
+            and urlsplit(self._get_simulator_url() or '').hostname in LOOPBACK_HOSTS
+        )
+
+    @contextlib.contextmanager
+    def _errors_for_people(self):
+        try:
+            yield
+        except errors.VippsError as error:
+            raise VippsError(_(error.sentence), error) from error
+
+    #=== CONVERSIONS ===#
+
+    @api.model
+    def _to_minor(self, amount, currency):
+        """ Return an amount in minor units.
+
+        :param float amount: The amount, in major units.
+        :param res.currency currency: The currency.
+        :rtype: int
+        """
+        return protocol_amount.to_minor(currency.round(amount), currency.name)
+
+    @api.model
+    def _to_major(self, amount, currency):
+        """ Return an amount in major units.
+
+        :param int amount: The amount, in minor units.
+        :param res.currency currency: The currency.
+        :rtype: float
+        """
+        return float(protocol_amount.to_major(amount, currency.name))
+
+    @api.model
+    def _is_payable(self, amount, currency):
+        """ Tell whether an amount is within the limits of a payment.
+
+        :param float amount: The amount, in major units.
+        :param res.currency currency: The currency.
+        :rtype: bool
+        """
+        return currency.name in const.CURRENCY_PAYMENT_METHODS and protocol_amount.within_limits(
+            self._to_minor(amount, currency), currency.name
+        )
+
+    @api.model
+    def _normalize_phone(self, number, country):
+        """ Return a phone number as the API takes it.
+
+        :param str number: The number as typed by a person.
+        :param res.country country: The country of numbers without a country code.
+        :return: The number with country code, or None if there is no valid one.
+        :rtype: str | None
+        """
+        return phone.normalize(number or '', country.code or None)
+
+    @api.model
+    def _make_reference(self, prefix, document, suffix):
+        """ Return a reference that the API takes and in which the document can be recognized. """
+        return reference.make(prefix, document, suffix)
+
+    @api.model
+    def _is_reference(self, text):
+        """ Tell whether the API takes a text as a reference. """
+        return reference.is_valid(text)
+
+    @api.model
+    def _get_idempotency_key(self, tx, operation, amount, sequence):
+        """ Return the key that makes an operation take effect at most once.
+
+        It is derived and never drawn: each repetition of the same operation has the same key.
+
+        :param payment.transaction tx: The root transaction.
+        :param str operation: The operation.
+        :param float amount: The amount, in major units.
+        :param int sequence: What tells this operation from an earlier one of the same amount.
+        :rtype: str
+        """
+        return reference.idempotency_key(
+            self.env['ir.config_parameter'].sudo().get_param('database.uuid'),
+            tx.vipps_payment_reference,
+            operation,
+            sequence,
+            self._to_minor(amount, tx.currency_id),
+        )
+
+    @api.model
+    def _prepare_receipt(self, lines, amount, currency):
+        """ Return the receipt of a payment, or None if the lines do not add up to the amount.
+
+        :param list[dict] lines: The lines, in major units.
+        :param int amount: The amount of the payment, in minor units.
+        :param res.currency currency: The currency.
+        :rtype: dict | None
+        """
+        return receipt.build([
+            receipt.Line(
+                name=line['name'],
+                id=line['id'],
+                quantity=str(line['quantity']),
+                total=self._to_minor(line['total'], currency),
+                tax=self._to_minor(line['tax'], currency),
+                is_shipping=line['is_shipping'],
+            )
+            for line in lines
+        ], amount, currency.name)
