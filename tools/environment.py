@@ -61,6 +61,7 @@ class Environment:
             'PATH': f"{self.folder / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
             # Compiled files belong neither into Odoo's tree nor into ours.
             'PYTHONPYCACHEPREFIX': str(cache_dir() / 'bytecode'),
+            'HYPOTHESIS_STORAGE_DIRECTORY': str(cache_dir() / 'hypothesis'),
             'PYTHONUNBUFFERED': '1',
         }
 
