@@ -364,10 +364,10 @@ class PaymentTransaction(models.Model):
         if not tx._vipps_check_payment(payment):
             return
 
-        tx.write({
-            'provider_reference': payment.psp_reference,
-            'vipps_payment_state': payment.derived_state,
-        })
+        tx.provider_reference = payment.psp_reference
+        # A state that is not known yet says nothing about the money, but is no reason to fail.
+        if payment.derived_state in self._fields['vipps_payment_state'].get_values(self.env):
+            tx.vipps_payment_state = payment.derived_state
         if payment.is_final:
             tx.vipps_redirect_url = False  # Nobody needs it anymore.
         if payment.state == 'AUTHORIZED':
@@ -385,24 +385,26 @@ class PaymentTransaction(models.Model):
         :rtype: bool
         """
         api_client = self.env['vipps.api.client']
-        expected = (
-            self.vipps_payment_reference,
-            self.currency_id.name,
-            api_client._to_minor(self.amount, self.currency_id),
-        )
-        if (payment.reference, payment.currency, payment.amount) == expected:
+        amount = api_client._to_minor(self.amount, self.currency_id)
+        amounts = {payment.amount}
+        if payment.state == 'AUTHORIZED':
+            amounts.add(payment.authorized)
+        if (payment.reference, payment.currency, amounts) == (
+            self.vipps_payment_reference, self.currency_id.name, {amount}
+        ):
             return True
+        read_amount = min(amounts - {amount}, default=amount)
         message = _(
             "Vipps MobilePay says that payment %(reference)s is over %(read)s %(read_currency)s,"
             " but %(expected)s was asked for. Nothing was booked. Compare both before you deliver.",
             reference=payment.reference,
-            read=api_client._to_major(payment.amount, self.currency_id),
+            read=api_client._to_major(read_amount, self.currency_id),
             read_currency=payment.currency,
             expected=format_amount(self.env, self.amount, self.currency_id),
         )
         _logger.warning(
             "Payment %s was read with reference %s and amount %s %s.",
-            self.vipps_payment_reference, payment.reference, payment.amount, payment.currency,
+            self.vipps_payment_reference, payment.reference, read_amount, payment.currency,
         )
         if self.state in ('draft', 'pending', 'authorized'):
             self._set_error(message)

@@ -61,7 +61,8 @@ class PaymentTransaction(models.Model):
                     "Vipps MobilePay does not answer, so it is not known whether this took effect."
                     " Try again in a moment: it will not be done twice."
                 )) from error
-            self.env.cr.postrollback.add(self._vipps_prepare_refusal_count())
+            if not error.retryable:
+                self.env.cr.postrollback.add(self._vipps_prepare_refusal_count())
             raise ValidationError("Vipps MobilePay: " + str(error)) from error
 
     def _vipps_prepare_refusal_count(self):
@@ -128,7 +129,7 @@ class PaymentTransaction(models.Model):
             self._vipps_capture()
         except VippsError as error:
             _logger.info("Automatic capture of %s: %s", self.reference, error.log_text)
-            if not error.is_unknown:
+            if not error.retryable:
                 self.vipps_refusal_count += 1
                 self.provider_id._vipps_alert_administrator(
                     _("Payment %s is not captured", self.reference), str(error)
@@ -138,10 +139,12 @@ class PaymentTransaction(models.Model):
 
     def _vipps_is_paid_otherwise(self):
         """ Tell whether other payments leave too little to pay of the documents for this one. """
-        held_amount = self._vipps_get_held_amount()
-        return held_amount > 0 and self.currency_id.compare_amounts(
-            held_amount + self.amount, self._vipps_get_due_amount()
-        ) > 0
+        total_amount = sum((self.sale_order_ids or self.invoice_ids).mapped('amount_total'))
+        left_amount = self._vipps_get_due_amount() - self._vipps_get_held_amount()
+        return (
+            self.currency_id.compare_amounts(left_amount, total_amount) < 0
+            and self.currency_id.compare_amounts(self.amount, left_amount) > 0
+        )
 
     def _vipps_get_due_amount(self):
         """ Return the amount to pay of the documents, in major units.
