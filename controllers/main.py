@@ -6,6 +6,7 @@ import logging
 from werkzeug.exceptions import NotFound, RequestEntityTooLarge, Unauthorized
 
 from odoo import http
+from odoo.exceptions import ValidationError
 from odoo.http import request
 
 from odoo.addons.payment.controllers.post_processing import PaymentPostProcessing
@@ -36,11 +37,13 @@ class VippsController(http.Controller):
         ).exists()
         if tx_sudo.provider_code != 'vipps' or tx_sudo.reference != reference:
             return request.redirect('/payment/status')
-        if retry and tx_sudo.state == 'draft' and not tx_sudo.vipps_redirect_url:
-            tx_sudo._vipps_lock()
-            tx_sudo._vipps_create_payment()
         if tx_sudo.state == 'draft' and not tx_sudo.vipps_redirect_url:
-            return self._render_result(tx_sudo, 'unavailable')
+            try:
+                is_created = retry and tx_sudo._vipps_try_again()
+            except ValidationError as error:
+                return self._render_result(tx_sudo, 'failed', str(error))
+            if not is_created:
+                return self._render_result(tx_sudo, 'unavailable')
         # The session may only be read: a payment that is decided has no URL anymore.
         return request.redirect(
             tx_sudo.vipps_redirect_url or tx_sudo._vipps_get_return_route(), local=False
@@ -69,11 +72,12 @@ class VippsController(http.Controller):
             return request.redirect('/payment/status')
         return self._render_result(tx_sudo, tx_sudo._vipps_get_result())
 
-    def _render_result(self, tx_sudo, result):
+    def _render_result(self, tx_sudo, result, message=None):
         has_cart = request.session.get('sale_order_id') in tx_sudo.sale_order_ids.ids
         return request.render('mobilepay_vipps.payment_result', {
             'tx': tx_sudo,
             'result': result,
+            'message': message or tx_sudo.state_message,
             'document': tx_sudo._vipps_get_document_name(),
             'retry_url': tx_sudo._vipps_get_retry_url(has_cart),
         })

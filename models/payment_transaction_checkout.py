@@ -88,6 +88,17 @@ class PaymentTransaction(models.Model):
         else:
             self.vipps_payment_state = 'CREATED'
 
+    def _vipps_try_again(self):
+        """ Try again to create the payment, after it was unknown whether it was created.
+
+        :return: Whether the customer can go on, or the payment is decided.
+        :rtype: bool
+        :raise ValidationError: If the payment is refused.
+        """
+        self._vipps_lock()
+        self._vipps_create_payment()
+        return bool(self.vipps_redirect_url) or self.state != 'draft'
+
     def _vipps_find_payment(self):
         """ Find the payment that was created by a request whose answer was lost. """
         try:
