@@ -1,0 +1,220 @@
+"""Compare recorded traffic with the official OpenAPI files: `python -m simulator.contract --help`.
+
+Properties that a schema does not know are refused at every level. Where the documentation knows more
+than the specification, :data:`DOCUMENTED` says so.
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import jsonschema
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# The deviations: properties that the documentation has and the specification has not.
+DOCUMENTED = {
+    # https://developer.vippsmobilepay.com/docs/APIs/epayment-api/CHANGELOG/ (August 2026)
+    'GetPaymentResponse': {'captureGuaranteedUntil': {'type': 'string', 'format': 'date-time'}},
+    'WebhookEvent': {'captureGuaranteedUntil': {'type': 'string', 'format': 'date-time'}},
+    # https://developer.vippsmobilepay.com/docs/knowledge-base/errors/
+    'Problem': {'instance': {'type': 'string'}},
+}
+# Statuses that every operation may answer with, although the specification lists them for a few.
+# https://developer.vippsmobilepay.com/docs/knowledge-base/http-response-codes/
+DOCUMENTED_STATUSES = {400, 401, 403, 404, 409, 422, 423, 429}
+# What the gateway in front of the APIs answers; it is in no specification.
+GATEWAY_ERROR = {
+    'type': 'object',
+    'properties': {'statusCode': {'type': 'integer'}, 'message': {'type': 'string'}},
+    'required': ['statusCode', 'message'],
+    'additionalProperties': False,
+}
+# Answers that were falsified on purpose.
+UNCHECKED_FAULTS = {'tampered'}
+
+_TYPES = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
+    # JSON Schema takes 1.0 for an integer, the API does not.
+    'integer', lambda checker, value: isinstance(value, int) and not isinstance(value, bool),
+)
+_Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, type_checker=_TYPES)
+
+
+class Specification:
+    """One OpenAPI 3.0 file."""
+
+    def __init__(self, path):
+        """Read the file, and make its schemas refuse what they do not know."""
+        self._document = yaml.safe_load(path.read_text())
+        self._components = self._document['components']
+        self._schemas = {
+            name: close(self._with_documented(name, schema))
+            for name, schema in self._components['schemas'].items()
+        }
+        self._prefix = urlsplit(self._document['servers'][0]['url']).path
+
+    def _with_documented(self, name, schema):
+        if name not in DOCUMENTED:
+            return schema
+        return {**schema, 'properties': {**schema['properties'], **DOCUMENTED[name]}}
+
+    def find(self, method, path):
+        """Return what is specified for a request, with the path parameters; None if nothing is."""
+        for template, item in self._document['paths'].items():
+            pattern = re.sub(r'\{(\w+)\}', r'(?P<\1>[^/]+)', self._prefix + template)
+            match = re.fullmatch(pattern, path)
+            if match and method.lower() in item:
+                operation = item[method.lower()]
+                parameters = [
+                    self._resolve(parameter)
+                    for parameter in item.get('parameters', []) + operation.get('parameters', [])
+                ]
+                return {**operation, 'parameters': parameters}, match.groupdict()
+        return None
+
+    def violations_of_request(self, operation, arguments, exchange):
+        """Yield in words what is wrong with a request."""
+        headers = {name.lower(): value for name, value in exchange['headers'].items()}
+        for parameter in operation['parameters']:
+            name = parameter['name']
+            value = headers.get(name.lower()) if parameter['in'] == 'header' else arguments.get(name)
+            if value is not None:
+                yield from self._violations(parameter['schema'], value, f'header or path {name}')
+            elif parameter.get('required'):
+                yield f'{name} is missing'
+        specified = operation.get('requestBody')
+        if exchange['body'] is None:
+            if specified and specified.get('required'):
+                yield 'the body is missing'
+        elif not specified:
+            yield 'there is a body, and none is specified'
+        else:
+            yield from self._violations(_first_schema(specified), exchange['body'], 'body')
+
+    def violations_of_answer(self, operation, exchange):
+        """Yield in words what is wrong with an answer."""
+        status, answer = exchange['status'], exchange['answer']
+        specified = operation['responses'].get(str(status))
+        if specified and status < 400:
+            specified = self._resolve(specified)
+            if specified.get('content'):
+                yield from self._violations(_first_schema(specified), answer, 'answer')
+            elif answer is not None:
+                yield f'the answer {status} has a body, and none is specified'
+        elif status in DOCUMENTED_STATUSES or status >= 500:
+            problem = self._schemas.get('Problem') or self._schemas.get('ProblemDetails')
+            shapes = [GATEWAY_ERROR, problem or {'type': 'object'}]
+            found = [list(self._violations(shape, answer, 'answer', True)) for shape in shapes]
+            if all(found):
+                yield from min(found, key=len)
+        else:
+            yield f'the status {status} is not specified'
+
+    def violations_of_event(self, body):
+        """Yield in words what is wrong with the body of a webhook."""
+        yield from self._violations({'$ref': '#/components/schemas/WebhookEvent'}, body, 'event')
+
+    def _resolve(self, item):
+        if '$ref' not in item:
+            return item
+        _hash, _components, kind, name = item['$ref'].split('/')
+        return self._components[kind][name]
+
+    def _violations(self, schema, value, where, closed=False):
+        root = {
+            **(schema if closed else close(schema)), 'components': {'schemas': self._schemas},
+        }
+        for error in _Validator(root, format_checker=_Validator.FORMAT_CHECKER).iter_errors(value):
+            yield f'{where}{error.json_path[1:]}: {error.message}'
+
+
+def close(schema):
+    """Return a schema of OpenAPI 3.0 as one of JSON Schema that knows nothing beside it."""
+    if isinstance(schema, list):
+        return [close(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if 'allOf' in schema:
+        raise NotImplementedError("allOf needs unevaluatedProperties; no file so far has it")
+    closed = {
+        name: {key: close(item) for key, item in value.items()} if name == 'properties'
+        else value if name in ('enum', 'example', 'required', 'default')
+        else close(value)
+        for name, value in schema.items()
+        if not name.startswith('x-') and name not in ('example', 'nullable', 'discriminator')
+    }
+    if 'properties' in schema:
+        closed.setdefault('additionalProperties', False)
+    if schema.get('nullable'):
+        return {'anyOf': [closed, {'type': 'null'}]}
+    return closed
+
+
+def load(folder):
+    """Return the newest specifications of the APIs that are simulated, by their names."""
+    return {
+        name: Specification(_newest(Path(folder), f'{name}-*.yaml'))
+        for name in ('access-token', 'epayment', 'webhooks')
+    }
+
+
+def check(specifications, entry):
+    """Return in words what is wrong with a line of a record."""
+    if entry['type'] == 'webhook':
+        return list(specifications['epayment'].violations_of_event(entry['body']))
+    found = []
+    for specification in specifications.values():
+        operation = specification.find(entry['method'], entry['path'])
+        if operation:
+            found += specification.violations_of_request(*operation, entry)
+            if entry['status'] and entry['fault'] not in UNCHECKED_FAULTS:
+                found += specification.violations_of_answer(operation[0], entry)
+            return found
+    return ["the request is not specified"]
+
+
+def _first_schema(described):
+    # The type of the content is ignored: the specification of modifications has a wrong one.
+    return next(iter(described['content'].values()))['schema']
+
+
+def _newest(folder, pattern):
+    paths = list(folder.glob(pattern))
+    if not paths:
+        raise FileNotFoundError(f"there is no {pattern} in {folder}")
+    return max(paths, key=lambda path: [int(number) for number in re.findall(r'\d+', path.name)])
+
+
+def main(arguments=None):
+    """Print violations; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog='simulator.contract', description="Compare recorded traffic with the OpenAPI files."
+    )
+    parser.add_argument(
+        '--specs', default=os.environ.get('VIPPS_SPECS') or ROOT.parent / 'shared' / 'specs',
+        help="the folder of the OpenAPI files (VIPPS_SPECS)",
+    )
+    parser.add_argument('records', nargs='+', type=Path, help="files, or folders of *.jsonl")
+    options = parser.parse_args(arguments)
+    specifications = load(options.specs)
+    lines = violations = 0
+    for record in options.records:
+        for path in sorted(record.glob('*.jsonl')) if record.is_dir() else [record]:
+            for number, line in enumerate(path.read_text().splitlines(), 1):
+                entry = json.loads(line)
+                lines += 1
+                for violation in check(specifications, entry):
+                    violations += 1
+                    what = f"{entry['method']} {entry['path']}" if 'method' in entry else 'webhook'
+                    print(f'{path.name}:{number}: {what}: {violation}')
+    print(f'{lines} exchanges and deliveries, {violations} violations')
+    return 1 if violations or not lines else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,161 @@
+"""The control endpoints: what tests and demos may do that no merchant may."""
+
+import json
+import re
+
+from werkzeug.wrappers import Response
+
+from .problems import Refusal
+from .validation import integer, parse_json, record, validate
+
+_AMOUNT = record(optional={'amount': integer(1)})
+
+
+class Control:
+    """Answers below `/control/`, in JSON.
+
+    ======  ===================================  ====================================================
+    GET     payments, payments/REFERENCE         what the simulator knows about payments
+    POST    payments/REFERENCE/approve           as the customer in the app; also `decline`, `expire`
+    POST    payments/REFERENCE/capture           as the merchant in the portal, `{"amount": 100}` or
+                                                 all; also `refund` and (always all) `cancel`
+    POST    faults                               let something go wrong, see :class:`faults.Fault`
+    GET     faults                               what is still to go wrong; DELETE clears it
+    POST    clock                                `{"advance": SECONDS}`
+    GET     units                                the sales units; POST changes or adds one
+    POST    rate-limits                          `{"enabled": true}`
+    GET     exchanges, deliveries                what was called and what was sent
+    POST    reset                                forget everything
+    ======  ===================================  ====================================================
+
+    `?msn=` tells payments of several sales units apart that have the same reference.
+    """
+
+    def __init__(self, world):
+        self._world = world
+        self._routes = [
+            ('GET', 'payments', self._list_payments),
+            ('GET', r'payments/([^/]+)', self._show_payment),
+            ('POST', r'payments/([^/]+)/(approve|decline|expire)', self._decide),
+            ('POST', r'payments/([^/]+)/(capture|refund|cancel)', self._modify),
+            ('GET', 'faults', self._list_faults),
+            ('POST', 'faults', self._add_fault),
+            ('DELETE', 'faults', self._clear_faults),
+            ('GET', 'clock', self._show_clock),
+            ('POST', 'clock', self._advance),
+            ('GET', 'units', self._list_units),
+            ('POST', 'units', self._set_unit),
+            ('POST', 'rate-limits', self._set_rate_limits),
+            ('GET', 'exchanges', self._list_exchanges),
+            ('GET', 'deliveries', self._list_deliveries),
+            ('POST', 'reset', self._reset),
+        ]
+
+    def handle(self, request):
+        """Answer a request; a wrong one with `{"error": "what is wrong"}`."""
+        path = request.path.removeprefix('/control/').rstrip('/')
+        raw = request.get_data()
+        try:
+            body = parse_json(raw) if raw else {}
+            if not isinstance(body, dict):
+                raise ValueError("the body must be an object")
+            for method, pattern, view in self._routes:
+                match = re.fullmatch(pattern, path)
+                if match and method == request.method:
+                    with self._world.lock:
+                        return _json(view(request, body, *match.groups()))
+            return _json({'error': f"there is no {request.method} {request.path}"}, 404)
+        except Refusal as refusal:
+            problem = refusal.body(request.path)
+            return _json({'error': str(refusal), 'problem': problem}, refusal.status)
+        except (TypeError, ValueError) as error:
+            return _json({'error': str(error)}, 400)
+
+    def _find(self, request, reference):
+        msn = request.args.get('msn')
+        if msn:
+            return self._world.find_payment(msn, reference)
+        return self._world.find_by_reference(reference)
+
+    def _list_payments(self, request, body):
+        self._world.settle()
+        return {'payments': [payment.summary() for payment in self._world.payments.values()]}
+
+    def _show_payment(self, request, body, reference):
+        return self._find(request, reference).summary()
+
+    def _decide(self, request, body, reference, decision):
+        payment = self._find(request, reference)
+        self._world.decide(payment, decision)
+        return payment.summary()
+
+    def _modify(self, request, body, reference, operation):
+        validate(record() if operation == 'cancel' else _AMOUNT, body)
+        payment = self._find(request, reference)
+        self._world.modify(payment, operation, body.get('amount'))
+        return payment.summary()
+
+    def _list_faults(self, request, body):
+        return {'faults': self._world.faults.as_list()}
+
+    def _add_fault(self, request, body):
+        self._world.faults.add(**body)
+        return self._list_faults(request, {})
+
+    def _clear_faults(self, request, body):
+        self._world.faults.clear()
+        return self._list_faults(request, {})
+
+    def _show_clock(self, request, body):
+        return {'now': self._world.clock.now(), 'factor': self._world.clock.factor}
+
+    def _advance(self, request, body):
+        seconds = body.get('advance')
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or seconds < 0:
+            raise ValueError("advance must be a number of seconds, 0 or more")
+        self._world.advance(seconds)
+        return self._show_clock(request, {})
+
+    def _list_units(self, request, body):
+        return {'units': [_describe(unit) for unit in self._world.units.values()]}
+
+    def _set_unit(self, request, body):
+        if 'msn' not in body:
+            raise ValueError("msn says which sales unit is meant")
+        return _describe(self._world.set_unit(**body))
+
+    def _set_rate_limits(self, request, body):
+        if not isinstance(body.get('enabled'), bool):
+            raise ValueError("enabled must be true or false")
+        self._world.rate_limits.enabled = body['enabled']
+        return {'enabled': self._world.rate_limits.enabled}
+
+    def _list_exchanges(self, request, body):
+        exchanges = list(self._world.journal.exchanges)
+        return {'count': len(exchanges), 'exchanges': exchanges}
+
+    def _list_deliveries(self, request, body):
+        return {
+            'pending': self._world.deliveries.count_pending(),
+            'deliveries': self._world.deliveries.log,
+        }
+
+    def _reset(self, request, body):
+        self._world.reset()
+        return {}
+
+
+def _describe(unit):
+    """Return a sales unit without its keys."""
+    return {
+        'msn': unit.msn,
+        'name': unit.name,
+        'currency': unit.currency,
+        'active': unit.active,
+        'may_push': unit.may_push,
+        'may_capture_partially': unit.may_capture_partially,
+    }
+
+
+def _json(value, status=200):
+    return Response(json.dumps(value), status, content_type='application/json')

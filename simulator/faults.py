@@ -1,0 +1,133 @@
+"""What can be made to go wrong, and when."""
+
+from dataclasses import asdict, dataclass
+
+ANSWER_KINDS = {'latency', 'lost', 'lost_answer', 'status', 'refuse', 'garbage', 'truncated'}
+WEBHOOK_KINDS = {'lost', 'late', 'duplicate', 'reorder'}
+OPERATIONS = {
+    **dict.fromkeys(
+        ('create', 'events', 'capture', 'refund', 'cancel', 'token', 'webhooks'), ANSWER_KINDS
+    ),
+    'get': ANSWER_KINDS | {'tampered'},
+    'webhook': WEBHOOK_KINDS,
+}
+# The fields of a kind that are needed, and those that may be given.
+NEEDED = {'latency': {'seconds'}, 'late': {'seconds'}, 'status': {'status'}, 'refuse': {'code'}}
+POSSIBLE = {'reorder': {'seconds'}, 'status': {'retry_after'}, 'tampered': {'value', 'currency'}}
+FIELDS = {
+    'seconds': (int, float), 'status': (int,), 'code': (str,), 'reference': (str,),
+    'retry_after': (int,), 'value': (int,), 'currency': (str,),
+}
+
+
+@dataclass
+class Fault:
+    """One thing that goes wrong.
+
+    For calls of the API (`operation` names which):
+
+    - `latency`: done at once, answered `seconds` (real ones) later
+    - `lost`: the connection is cut and nothing has happened
+    - `lost_answer`: done, then the connection is cut
+    - `status`: not done, answered with that HTTP `status` (and `Retry-After`: `retry_after`)
+    - `refuse`: not done, answered with the problem of that domain `code`
+    - `garbage`: done, answered with something that is no JSON
+    - `truncated`: done, the connection is cut in the middle of the answer
+    - `tampered`: the payment is read with another amount (`value`) or `currency`
+
+    For the deliveries of events (operation `webhook`):
+
+    - `lost`: never sent
+    - `late`: sent `seconds` (simulated ones) later, those of the same payment after it
+    - `duplicate`: sent twice
+    - `reorder`: sent after the next event of the payment, or alone after `seconds` (5)
+
+    It happens `times` times, or until it is cleared when that is None; with a `reference` to that
+    payment only.
+    """
+
+    operation: str
+    kind: str
+    times: int = 1
+    seconds: float = None
+    status: int = None
+    code: str = None
+    reference: str = None
+    retry_after: int = None
+    value: int = None
+    currency: str = None
+
+
+class Faults:
+    """The faults that are still to happen, oldest first."""
+
+    def __init__(self, codes):
+        """Start with none.
+
+        :param codes: The domain codes that exist.
+        """
+        self._codes = codes
+        self._faults = []
+
+    def add(self, **fields):
+        """Add a fault.
+
+        :raise ValueError: When its shape is wrong, saying how.
+        """
+        self._check(fields)
+        fault = Fault(**fields)
+        self._faults.append(fault)
+        return fault
+
+    def take(self, operation, reference=None):
+        """Return the fault that happens to this operation now, or None; it counts as happened."""
+        for fault in self._faults:
+            if fault.operation == operation and fault.reference in (None, reference):
+                if fault.times is not None:
+                    fault.times -= 1
+                    if not fault.times:
+                        self._faults.remove(fault)
+                return fault
+        return None
+
+    def clear(self):
+        """Let nothing go wrong any more."""
+        self._faults.clear()
+
+    def as_list(self):
+        """Return the faults as the control endpoint shows them."""
+        return [
+            {
+                name: value for name, value in asdict(fault).items()
+                if value is not None or name == 'times'
+            }
+            for fault in self._faults
+        ]
+
+    def _check(self, fields):
+        operation, kind = fields.get('operation'), fields.get('kind')
+        if operation not in OPERATIONS:
+            raise ValueError(f"operation must be one of {', '.join(sorted(OPERATIONS))}")
+        if kind not in OPERATIONS[operation]:
+            raise ValueError(
+                f"kind must be one of {', '.join(sorted(OPERATIONS[operation]))} for {operation}"
+            )
+        needed = NEEDED.get(kind, set())
+        known = {'operation', 'kind', 'times', 'reference', *needed, *POSSIBLE.get(kind, set())}
+        for name in needed - fields.keys():
+            raise ValueError(f"{kind} needs {name}")
+        for name in fields.keys() - known:
+            raise ValueError(f"{kind} has no {name}")
+        times = fields.get('times', 1)
+        if times is not None and (type(times) is not int or times < 1):
+            raise ValueError("times must be a whole number above 0, or null for ever")
+        for name, types in FIELDS.items():
+            value = fields.get(name)
+            if name in fields and (isinstance(value, bool) or not isinstance(value, types)):
+                raise ValueError(f"{name} must be of type {' or '.join(t.__name__ for t in types)}")
+        if kind == 'refuse' and fields['code'] not in self._codes:
+            raise ValueError(f"there is no code {fields['code']}")
+        if kind == 'status' and not 400 <= fields['status'] <= 599:
+            raise ValueError("status must be between 400 and 599")
+        if fields.get('seconds', 0) < 0:
+            raise ValueError("seconds must not be negative")

@@ -1,0 +1,284 @@
+import secrets
+import uuid
+from dataclasses import dataclass, field
+
+from .clock import timestamp
+from .problems import Problem
+from .sales_units import DAY, SalesUnit
+
+LIFETIME = 10 * 60
+REFUND_PERIOD = 365 * DAY
+# How long a capture is guaranteed depends on the card; this is that of a debit card.
+GUARANTEE_PERIOD = 7 * DAY
+
+EXAMPLE_PHONE = '4790000001'
+EXAMPLE_ADDRESS = {
+    'addressLine1': "Robert Levins gate 5", 'city': "Oslo", 'country': 'NO', 'postCode': '0154',
+}
+
+
+@dataclass
+class Payment:
+    """One payment and what may happen to it. Amounts are integers in minor units.
+
+    Every method that changes something appends an event and hands it to `publish`; it raises
+    :class:`Problem` with the documented code when the payment does not allow it.
+    """
+
+    unit: SalesUnit
+    request: dict
+    created_at: float
+    publish: callable
+    state: str = 'CREATED'
+    authorized: int = 0
+    captured: int = 0
+    refunded: int = 0
+    cancelled: int = 0
+    authorized_at: float = None
+    decided_at: float = None
+    notified_phone: str = None  # the number typed on the landing page
+    events: list = field(default_factory=list)
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+
+    @property
+    def reference(self):
+        """The reference that the merchant chose."""
+        return self.request['reference']
+
+    @property
+    def amount(self):
+        """The amount asked for."""
+        return self.request['amount']['value']
+
+    @property
+    def currency(self):
+        """The currency of all amounts of the payment."""
+        return self.request['amount']['currency']
+
+    @property
+    def user_flow(self):
+        """How the customer gets to the payment."""
+        return self.request['userFlow']
+
+    @property
+    def phone(self):
+        """The phone number of the customer, as far as it is known."""
+        return self.notified_phone or (self.request.get('customer') or {}).get('phoneNumber')
+
+    @property
+    def remaining(self):
+        """What can still be captured."""
+        if self.state != 'AUTHORIZED':
+            return 0
+        return self.authorized - self.captured - self.cancelled
+
+    @property
+    def deadline(self):
+        """When something happens to the payment by itself; None when nothing does any more."""
+        if self.state == 'CREATED':
+            return self.created_at + LIFETIME
+        return self.authorized_at + self.unit.capture_period if self.remaining else None
+
+    def start(self, idempotency_key):
+        """Tell the world that the payment exists."""
+        self._happen('CREATED', self.amount, self.created_at, idempotency_key)
+
+    def settle(self, now):
+        """Let happen what the passing of time brings."""
+        deadline = self.deadline
+        if deadline is None or now < deadline:
+            return
+        if self.state == 'CREATED':
+            self._decide('EXPIRED', deadline)
+        else:
+            self._release(deadline)
+
+    def approve(self, now):
+        """Reserve the amount, as the customer does in the app."""
+        if self.state == 'AUTHORIZED':
+            raise Problem('6230')
+        self._demand_open('10020')
+        self.authorized = self.amount
+        self.authorized_at = now
+        self._decide('AUTHORIZED', now)
+
+    def abort(self, now):
+        """Decline, as the customer does in the app or on the landing page."""
+        self._demand_open('6190')
+        self._decide('ABORTED', now)
+
+    def expire(self, now):
+        """Let the time be over before it is."""
+        self._demand_open('6190')
+        self._decide('EXPIRED', now)
+
+    def capture(self, amount, now, idempotency_key=None):
+        """Take a part of what is reserved or all of it."""
+        if self.state == 'CREATED':
+            raise Problem('6080')
+        if self.state != 'AUTHORIZED':
+            raise Problem('6200')
+        if self.captured == self.authorized:
+            raise Problem('6170')
+        if now >= self.authorized_at + self.unit.capture_period:
+            raise Problem('6100')
+        if not self.remaining:
+            raise Problem('6070')
+        self._demand_amount(amount)
+        if amount > self.remaining:
+            raise Problem('6090', f"{self.remaining} can still be captured.")
+        if amount != self.authorized and not self.unit.may_capture_partially:
+            raise Problem('6140')
+        self.captured += amount
+        self._happen('CAPTURED', amount, now, idempotency_key)
+
+    def refund(self, amount, now, idempotency_key=None):
+        """Give back a part of what was captured or all of it."""
+        if self.state == 'CREATED':
+            raise Problem('6020')
+        if self.state != 'AUTHORIZED':
+            raise Problem('6210')
+        if now >= self.authorized_at + REFUND_PERIOD:
+            raise Problem('6220')
+        if self.captured and self.refunded == self.captured:
+            raise Problem('6180')
+        self._demand_amount(amount)
+        if amount > self.captured - self.refunded:
+            raise Problem('6150', f"{self.captured - self.refunded} can be refunded.")
+        self.refunded += amount
+        self._happen('REFUNDED', amount, now, idempotency_key)
+
+    def cancel(self, now, only_unapproved=False, idempotency_key=None):
+        """End an open payment, or release all that is reserved and not captured."""
+        if self.state == 'CREATED':
+            self.cancelled = self.amount
+            self._decide('TERMINATED', now, idempotency_key)
+            return
+        if self.state in ('ABORTED', 'EXPIRED'):
+            raise Problem('6050')
+        if self.state == 'TERMINATED':
+            raise Problem('6190')
+        if only_unapproved:
+            raise Problem('6060')
+        if self.captured == self.authorized:
+            raise Problem('6040')
+        if now >= self.authorized_at + self.unit.capture_period:
+            raise Problem('6030')
+        if not self.remaining:
+            raise Problem('6190')
+        self._release(now, idempotency_key)
+
+    def details(self, redirect_url):
+        """Return the answer to reading the payment."""
+        return {
+            'aggregate': self.aggregate(),
+            'amount': self._money(self.amount),
+            'state': self.state,
+            'paymentMethod': {'type': self.request['paymentMethod']['type']},
+            'profile': {'sub': self._sub()} if self._is_profile_shared() else {},
+            'pspReference': self.events[0]['pspReference'],
+            'reference': self.reference,
+            **({'redirectUrl': redirect_url} if redirect_url and self.state == 'CREATED' else {}),
+            **({'metadata': self.request['metadata']} if self.request.get('metadata') else {}),
+            **self._known_after_approval(),
+        }
+
+    def modification(self):
+        """Return the answer to a capture, a refund or a cancellation."""
+        return {
+            'amount': self._money(self.amount),
+            'state': self.state,
+            'aggregate': self.aggregate(),
+            'pspReference': self.events[0]['pspReference'],
+            'reference': self.reference,
+        }
+
+    def aggregate(self):
+        """Return the sums, as the API writes them."""
+        return {
+            'authorizedAmount': self._money(self.authorized),
+            'cancelledAmount': self._money(self.cancelled),
+            'capturedAmount': self._money(self.captured),
+            'refundedAmount': self._money(self.refunded),
+        }
+
+    def webhook_event(self, event):
+        """Return the body of the webhook for one of our events."""
+        body = {'msn': self.unit.msn, **event}
+        if event['name'] == 'AUTHORIZED':
+            body.update(self._known_after_approval())
+            if self._is_profile_shared():
+                body['sub'] = self._sub()
+        return body
+
+    def summary(self):
+        """Return everything as the control endpoints show it."""
+        return {
+            'msn': self.unit.msn,
+            'reference': self.reference,
+            'state': self.state,
+            'amount': self._money(self.amount),
+            'aggregate': self.aggregate(),
+            'userFlow': self.user_flow,
+            'request': self.request,
+            'events': self.events,
+        }
+
+    def _demand_open(self, code):
+        if self.state != 'CREATED':
+            raise Problem(code, f"The payment is {self.state}.")
+
+    @staticmethod
+    def _demand_amount(amount):
+        if amount < 1:
+            raise Problem('4040', fields=[('modificationAmount.value', "Must be at least 1.")])
+
+    def _decide(self, state, now, idempotency_key=None):
+        self.state = state
+        self.decided_at = now
+        self._happen(state, self.amount, now, idempotency_key)
+
+    def _release(self, now, idempotency_key=None):
+        amount = self.remaining
+        self.cancelled += amount
+        self._happen('CANCELLED', amount, now, idempotency_key)
+
+    def _happen(self, name, amount, now, idempotency_key):
+        event = {
+            'reference': self.reference,
+            'pspReference': str(10 ** 9 + secrets.randbelow(9 * 10 ** 9)),
+            'name': name,
+            'amount': self._money(amount),
+            'timestamp': timestamp(now),
+            **({'idempotencyKey': idempotency_key} if idempotency_key else {}),
+            'success': True,
+        }
+        self.events.append(event)
+        self.publish(self, event)
+
+    def _known_after_approval(self):
+        if self.authorized_at is None:
+            return {}
+        known = {'captureGuaranteedUntil': timestamp(self.authorized_at + GUARANTEE_PERIOD)}
+        if self._is_profile_shared():
+            known['userDetails'] = {
+                'email': 'kari.nordmann@example.com',
+                'firstName': "Kari",
+                'lastName': "Nordmann",
+                'mobileNumber': self.phone or EXAMPLE_PHONE,
+                **({'dateOfBirth': '1988-12-31'} if 'birthDate' in self._scopes() else {}),
+                **({'addresses': [EXAMPLE_ADDRESS]} if 'address' in self._scopes() else {}),
+            }
+        return known
+
+    def _is_profile_shared(self):
+        return bool(self._scopes()) and self.authorized_at is not None
+
+    def _scopes(self):
+        return (self.request.get('profile') or {}).get('scope', '').split()
+
+    def _sub(self):
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, f'{self.unit.msn}/{self.phone or EXAMPLE_PHONE}'))
+
+    def _money(self, value):
+        return {'currency': self.currency, 'value': value}

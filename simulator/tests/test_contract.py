@@ -1,0 +1,206 @@
+import contextlib
+import copy
+import io
+import json
+import os
+import tempfile
+import unittest
+from pathlib import Path
+
+from .. import contract
+from ..server import Simulator
+from .common import Merchant, Receiver
+from .test_create import RECEIPT
+
+SPECS = Path(os.environ.get('VIPPS_SPECS') or contract.ROOT.parent / 'shared' / 'specs')
+
+
+class TestClosing(unittest.TestCase):
+
+    def check(self, schema, value):
+        return contract._Validator(contract.close(schema)).is_valid(value)
+
+    def test_unknown_properties_are_refused_at_every_level(self):
+        schema = {
+            'type': 'object',
+            'properties': {'inner': {'type': 'array', 'items': {
+                'type': 'object', 'properties': {'a': {'type': 'integer'}},
+            }}},
+        }
+        self.assertTrue(self.check(schema, {'inner': [{'a': 1}]}))
+        self.assertFalse(self.check(schema, {'inner': [], 'b': 1}))
+        self.assertFalse(self.check(schema, {'inner': [{'a': 1, 'b': 1}]}))
+
+    def test_maps_stay_open(self):
+        schema = {'type': 'object', 'additionalProperties': {'type': 'string'}}
+        self.assertTrue(self.check(schema, {'any': 'text'}))
+        self.assertFalse(self.check(schema, {'any': 1}))
+
+    def test_nullable(self):
+        schema = {'type': 'string', 'enum': ['a'], 'nullable': True}
+        self.assertTrue(self.check(schema, None))
+        self.assertFalse(self.check(schema, 'b'))
+
+    def test_integers_are_written_as_such(self):
+        self.assertTrue(self.check({'type': 'integer'}, 1))
+        for value in (1.0, True):
+            self.assertFalse(self.check({'type': 'integer'}, value))
+
+    def test_properties_may_be_called_like_keywords(self):
+        schema = {'type': 'object', 'properties': {'example': {'type': 'string'}}}
+        self.assertTrue(self.check(schema, {'example': 'x'}))
+
+
+@unittest.skipUnless(
+    SPECS.is_dir(), "the OpenAPI files are not here: name their folder in VIPPS_SPECS"
+)
+class TestContract(unittest.TestCase):
+    """What merchant and simulator say to each other is what the OpenAPI files describe."""
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.folder = Path(folder.name)
+        cls.specifications = contract.load(SPECS)
+        record = cls.folder / 'talk.jsonl'
+        with Simulator(allow_loopback_http=True, record=record) as simulator:
+            cls.talk(simulator)
+        cls.entries = [json.loads(line) for line in record.read_text().splitlines()]
+
+    @classmethod
+    def talk(cls, simulator):
+        """Have everything said once that can be said: all operations, answers and events."""
+        receiver = Receiver()
+        cls.addClassCleanup(receiver.close)
+        merchant = Merchant(simulator)
+        cls.addClassCleanup(merchant.session.close)
+        webhook = merchant.register(receiver.url).json()
+        merchant.call('GET', '/webhooks/v1/webhooks')
+
+        reference = merchant.create(
+            receipt=RECEIPT, metadata={'a': 'b'}, customer={'phoneNumber': '4798765432'},
+            profile={'scope': 'name address email phoneNumber birthDate'}, minimumUserAge=18,
+        )
+        merchant.get(reference)
+        token = simulator._world.find_by_reference(reference).token
+        merchant.call('POST', f'/epayment/v1/test/payments/{reference}/approve', {'token': token})
+        merchant.modify('capture', reference, 10000)
+        merchant.modify('capture', reference, 10 ** 6)
+        merchant.modify('refund', reference, 5000)
+        merchant.cancel(reference, cancelTransactionOnly=False)
+        merchant.cancel(reference)
+        merchant.get(reference)
+        merchant.events(reference)
+
+        merchant.cancel(merchant.create())
+        simulator.decline(merchant.create())
+        simulator.expire(merchant.create(userFlow='QR', qrFormat={'format': 'IMAGE/PNG', 'size': 300}))
+        merchant.create(
+            userFlow='PUSH_MESSAGE', customer={'phoneNumber': '4798765432'}, returnUrl=None,
+            customerInteraction='CUSTOMER_PRESENT',
+        )
+        merchant.get('unknown-reference')
+        merchant.get(reference, Authorization='Bearer wrong')
+        merchant.get(reference, Ocp_Apim_Subscription_Key='wrong')
+        payload = merchant.payload()
+        merchant.post_payment(payload, 'key')
+        merchant.post_payment({**payload, 'paymentDescription': "Another"}, 'key')
+        for status in (423, 429, 503):
+            simulator.fault('get', 'status', status=status)
+            merchant.get(reference)
+        assert simulator.wait_for_deliveries()
+        merchant.call('DELETE', f"/webhooks/v1/webhooks/{webhook['id']}")
+        merchant.call('DELETE', f"/webhooks/v1/webhooks/{webhook['id']}")
+
+    def find(self, **values):
+        return copy.deepcopy(next(
+            entry for entry in self.entries
+            if all(entry.get(name) == value for name, value in values.items())
+        ))
+
+    def check(self, entry):
+        return contract.check(self.specifications, entry)
+
+    def test_everything_said_follows_the_specification(self):
+        operations = {entry.get('operation') for entry in self.entries}
+        self.assertLessEqual({
+            'token', 'create', 'get', 'events', 'capture', 'refund', 'cancel', 'force_approve',
+            'register_webhook', 'list_webhooks', 'delete_webhook',
+        }, operations)
+        self.assertEqual(
+            {e['body']['name'] for e in self.entries if e['type'] == 'webhook'},
+            {'CREATED', 'AUTHORIZED', 'CAPTURED', 'REFUNDED', 'CANCELLED', 'TERMINATED', 'ABORTED',
+             'EXPIRED'},
+        )
+        for entry in self.entries:
+            with self.subTest(operation=entry.get('operation'), status=entry.get('status')):
+                self.assertEqual(self.check(entry), [])
+
+    def test_wrong_requests_are_noticed(self):
+        for change in (
+            lambda entry: entry['body'].update(orderId='1'),
+            lambda entry: entry['body'].pop('amount'),
+            lambda entry: entry['body']['amount'].update(value=100.0),
+            lambda entry: entry['body']['receipt']['orderLines'][0].update(price=1),
+            lambda entry: entry['body']['customer'].update(customerToken='x'),
+            lambda entry: entry['body'].update(reference='INV/2024/0007'),
+            lambda entry: entry['headers'].pop('Merchant-Serial-Number'),
+            lambda entry: entry['headers'].update({'Idempotency-Key': 'x' * 51}),
+            lambda entry: entry['headers'].update({'Vipps-System-Name': 'x' * 31}),
+            lambda entry: entry.update(path='/epayment/v2/payments'),
+            lambda entry: entry.update(body=None),
+        ):
+            entry = self.find(operation='create', status=201)
+            change(entry)
+            self.assertEqual(len(self.check(entry)), 1, self.check(entry))
+
+    def test_wrong_answers_are_noticed(self):
+        for status, change in (
+            (200, lambda entry: entry['answer'].update(extra=1)),
+            (200, lambda entry: entry['answer']['aggregate'].pop('capturedAmount')),
+            (200, lambda entry: entry['answer'].update(state='CAPTURED')),
+            (200, lambda entry: entry.update(status=202)),
+            (404, lambda entry: entry['answer'].pop('traceId')),
+            (404, lambda entry: entry['answer'].update(code='5090')),
+            (503, lambda entry: entry.update(answer='oops')),
+        ):
+            entry = self.find(operation='get', status=status)
+            change(entry)
+            self.assertEqual(len(self.check(entry)), 1, self.check(entry))
+
+    def test_wrong_events_are_noticed(self):
+        for change in (
+            lambda body: body.update(name='epayments.payment.captured.v1'),
+            lambda body: body.update(merchantSerialNumber='123456'),
+            lambda body: body.pop('msn'),
+        ):
+            entry = self.find(type='webhook')
+            change(entry['body'])
+            self.assertEqual(len(self.check(entry)), 1, self.check(entry))
+
+    def run_command(self, *arguments):
+        with contextlib.redirect_stdout(io.StringIO()) as output:
+            code = contract.main(['--specs', str(SPECS), *map(str, arguments)])
+        return code, output.getvalue()
+
+    def test_command_reads_folders_and_files(self):
+        for path in (self.folder, self.folder / 'talk.jsonl'):
+            code, output = self.run_command(path)
+            self.assertEqual(code, 0, output)
+            self.assertIn(f'{len(self.entries)} exchanges and deliveries, 0 violations', output)
+
+    def test_command_names_violations_and_fails(self):
+        entry = self.find(operation='create', status=201)
+        entry['body']['orderId'] = '1'
+        with tempfile.NamedTemporaryFile('w', suffix='.jsonl') as file:
+            file.write(json.dumps(entry))
+            file.flush()
+            code, output = self.run_command(file.name)
+        self.assertEqual(code, 1)
+        self.assertIn('POST /epayment/v1/payments: body', output)
+        self.assertIn('orderId', output)
+
+    def test_nothing_recorded_is_a_failure(self):
+        with tempfile.TemporaryDirectory() as folder:
+            self.assertEqual(self.run_command(folder)[0], 1)

@@ -1,0 +1,153 @@
+import time
+
+import requests
+
+from .common import SimulatorCase
+
+
+class TestFaults(SimulatorCase):
+
+    def setUp(self):
+        super().setUp()
+        self.reference = self.merchant.authorized()
+
+    def capture(self, key='key'):
+        return self.merchant.modify('capture', self.reference, 100, key=key)
+
+    def test_status_does_not_do_it(self):
+        for status in (401, 423, 429, 500, 503):
+            self.simulator.fault('capture', 'status', status=status)
+            self.assertEqual(self.capture().status_code, status)
+        self.assertSums(self.reference, authorized=24950)
+        self.assertEqual(self.capture().status_code, 200)
+
+    def test_status_with_retry_after(self):
+        self.simulator.fault('get', 'status', status=429, retry_after=7)
+        self.assertEqual(self.merchant.get(self.reference).headers['Retry-After'], '7')
+        self.assertNotIn('Retry-After', self.merchant.get(self.reference).headers)
+
+    def test_lost_answer_does_it(self):
+        self.simulator.fault('capture', 'lost_answer')
+        with self.assertRaises(requests.ConnectionError):
+            self.capture()
+        self.assertSums(self.reference, authorized=24950, captured=100)
+        self.assertEqual(self.capture().status_code, 200)
+        self.assertSums(self.reference, authorized=24950, captured=100)
+
+    def test_lost_does_not_do_it(self):
+        self.simulator.fault('capture', 'lost')
+        with self.assertRaises(requests.ConnectionError):
+            self.capture()
+        self.assertSums(self.reference, authorized=24950)
+
+    def test_latency_does_it_before_it_answers(self):
+        self.simulator.fault('capture', 'latency', seconds=0.3)
+        started = time.monotonic()
+        self.assertEqual(self.capture().status_code, 200)
+        self.assertGreaterEqual(time.monotonic() - started, 0.3)
+        self.simulator.fault('capture', 'latency', seconds=60)
+        with self.assertRaises(requests.ReadTimeout):
+            requests.post(
+                f'{self.simulator.url}/epayment/v1/payments/{self.reference}/capture', timeout=0.2,
+                headers=self.merchant.headers(Idempotency_Key='two'),
+                json={'modificationAmount': {'currency': 'NOK', 'value': 50}},
+            )
+        self.assertSums(self.reference, authorized=24950, captured=150)
+
+    def test_refuse_gives_the_documented_problem_and_does_not_do_it(self):
+        self.simulator.fault('capture', 'refuse', code='6260')
+        self.assertRefused(self.capture(), 400, '6260')
+        self.simulator.fault('create', 'refuse', code='7010')
+        answer = self.merchant.post_payment(self.merchant.payload())
+        self.assertRefused(answer, 400, '7010')
+        self.simulator.fault('token', 'refuse', code='3010')
+        self.assertRefused(self.merchant.fetch_token(), 500, '3010')
+        self.assertSums(self.reference, authorized=24950)
+
+    def test_garbage_and_truncated_answers(self):
+        self.simulator.fault('get', 'garbage')
+        answer = self.merchant.get(self.reference)
+        self.assertEqual(answer.status_code, 200)
+        with self.assertRaises(ValueError):
+            answer.json()
+        self.simulator.fault('get', 'truncated')
+        with self.assertRaises(requests.RequestException):
+            self.merchant.get(self.reference)
+
+    def test_tampered_amount_and_currency(self):
+        self.simulator.fault('get', 'tampered')
+        payment = self.merchant.get(self.reference).json()
+        self.assertEqual(payment['amount']['value'], 24951)
+        self.assertEqual(payment['aggregate']['authorizedAmount']['value'], 24951)
+        self.simulator.fault('get', 'tampered', value=1)
+        self.assertEqual(self.merchant.get(self.reference).json()['amount']['value'], 1)
+        self.simulator.fault('get', 'tampered', currency='DKK')
+        payment = self.merchant.get(self.reference).json()
+        self.assertEqual(payment['amount'], {'currency': 'DKK', 'value': 24950})
+        self.assertEqual(payment['aggregate']['capturedAmount']['currency'], 'DKK')
+        self.assertSums(self.reference, authorized=24950)
+        self.simulator.fault('get', 'tampered')
+        self.assertRefused(self.merchant.get('unknown-1'), 404, '5090')
+
+    def test_happens_so_often(self):
+        self.simulator.fault('get', 'status', status=503, times=2)
+        statuses = [self.merchant.get(self.reference).status_code for _number in range(3)]
+        self.assertEqual(statuses, [503, 503, 200])
+
+    def test_happens_until_cleared(self):
+        self.simulator.fault('get', 'status', status=503, times=None)
+        for _number in range(5):
+            self.assertEqual(self.merchant.get(self.reference).status_code, 503)
+        self.simulator.clear_faults()
+        self.assertEqual(self.merchant.get(self.reference).status_code, 200)
+
+    def test_happens_to_one_payment(self):
+        self.simulator.fault('get', 'status', status=503, reference='other-payment')
+        self.assertEqual(self.merchant.get(self.reference).status_code, 200)
+        self.simulator.fault('create', 'status', status=500, reference='other-payment')
+        self.merchant.create()
+        payload = self.merchant.payload(reference='other-payment')
+        self.assertEqual(self.merchant.post_payment(payload).status_code, 500)
+
+    def test_every_call_can_fail(self):
+        calls = {
+            'create': lambda: self.merchant.post_payment(self.merchant.payload()),
+            'get': lambda: self.merchant.get(self.reference),
+            'events': lambda: self.merchant.events(self.reference),
+            'capture': self.capture,
+            'refund': lambda: self.merchant.modify('refund', self.reference, 1),
+            'cancel': lambda: self.merchant.cancel(self.reference),
+            'token': self.merchant.fetch_token,
+            'webhooks': lambda: self.merchant.call('GET', '/webhooks/v1/webhooks'),
+        }
+        for operation, call in calls.items():
+            with self.subTest(operation=operation):
+                self.simulator.fault(operation, 'status', status=502)
+                self.assertEqual(call().status_code, 502)
+        self.simulator.fault('webhooks', 'status', status=502, times=2)
+        self.assertEqual(self.merchant.register('https://example.com/').status_code, 502)
+        self.assertEqual(self.merchant.call('DELETE', '/webhooks/v1/webhooks/x').status_code, 502)
+
+    def test_shape_is_checked(self):
+        for message, fields in (
+            ('operation must be', {'operation': 'pay', 'kind': 'status'}),
+            ('kind must be', {'operation': 'get', 'kind': 'late', 'seconds': 1}),
+            ('kind must be', {'operation': 'webhook', 'kind': 'status', 'status': 500}),
+            ('kind must be', {'operation': 'capture', 'kind': 'tampered'}),
+            ('status needs status', {'operation': 'get', 'kind': 'status'}),
+            ('refuse has no status', {'operation': 'get', 'kind': 'refuse', 'code': '3010',
+                                      'status': 1}),
+            ('no code 9999', {'operation': 'get', 'kind': 'refuse', 'code': '9999'}),
+            ('code must be of type', {'operation': 'get', 'kind': 'refuse', 'code': 3010}),
+            ('status must be between', {'operation': 'get', 'kind': 'status', 'status': 200}),
+            ('times must be', {'operation': 'get', 'kind': 'lost', 'times': 0}),
+            ('times must be', {'operation': 'get', 'kind': 'lost', 'times': True}),
+            ('seconds must not', {'operation': 'get', 'kind': 'latency', 'seconds': -1}),
+            ('seconds must be of', {'operation': 'get', 'kind': 'latency', 'seconds': '1'}),
+            ('latency has no second', {'operation': 'get', 'kind': 'latency', 'seconds': 1,
+                                       'second': 1}),
+        ):
+            with self.subTest(message=message):
+                with self.assertRaisesRegex(ValueError, message):
+                    self.simulator.fault(**fields)
+        self.assertEqual(self.merchant.get(self.reference).status_code, 200)
