@@ -23,7 +23,7 @@ PROTOCOL_REQUIREMENTS = [
     'qrcode==7.3.1', 'Pillow==10.4.0', 'setuptools<80', *TEST_REQUIREMENTS,
 ]
 LINT_REQUIREMENTS = ['ruff==0.6.9', 'pylint-odoo==9.3.22', 'lxml==5.3.0', 'setuptools<80']
-RECIPE = 1  # to be raised when the way an environment is made changes
+RECIPE = 2  # to be raised when the way an environment is made changes
 
 # Only for LDAP log-ins and for Windows; the first has no wheels.
 UNNEEDED = {'python-ldap', 'pypiwin32', 'rl-renderpm'}
@@ -134,8 +134,11 @@ def _without_compiler():
 
 def _install_odoo(folder, pinned):
     """Install Odoo's requirements and ours into the environment in that folder."""
-    # Old source packages still use what setuptools 80 removed, and Odoo imports pkg_resources.
-    _install(folder, "Preparing the Python environment", ['setuptools<80', 'wheel'])
+    # Old source packages still use what setuptools 80 removed, and Odoo imports pkg_resources; the
+    # one that came with Python may be too old to find the libraries of the evented server.
+    _install(
+        folder, "Preparing the Python environment", ['setuptools==79.0.1', 'wheel'], '--upgrade'
+    )
     evaluated = subprocess.run(
         [folder / 'bin' / 'python', '-c', EVALUATE], input=pinned, capture_output=True, text=True,
         check=True,

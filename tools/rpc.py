@@ -3,8 +3,10 @@
 import json
 import urllib.request
 
+from .console import Failure
 
-class RpcError(Exception):
+
+class RpcError(Failure):
     """Odoo refused a call; the text is the exception's name and its message."""
 
 

@@ -118,7 +118,8 @@ class Stack:
     def start_odoo(self):
         """Start Odoo's workers and wait until they answer."""
         self._children['odoo'] = self.odoo.serve(self.log_path)
-        self._wait_for(f'{self.url}/web/health', 'odoo')
+        for port in (self.ports['odoo'], self.ports['websocket']):
+            self._wait_for(f'http://127.0.0.1:{port}/web/health', 'odoo')
 
     def stop_odoo(self):
         """Stop Odoo as an administrator does."""
