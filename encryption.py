@@ -52,8 +52,8 @@ def decrypt(ciphertext):
 
 
 def _get_fernet():
-    keys = os.environ.get(KEY_VARIABLE) or config.get(KEY_OPTION) or _read_key_file()
     try:
+        keys = os.environ.get(KEY_VARIABLE) or config.get(KEY_OPTION) or _read_key_file()
         return MultiFernet([Fernet(key) for key in re.split(r'[\s,]+', keys.strip())])
     except ValueError:
         raise EncryptionKeyError("the encryption key is malformed") from None

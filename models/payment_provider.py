@@ -14,9 +14,9 @@ _logger = logging.getLogger(__name__)
 
 # What people read in place of a secret that is set. Writing it back changes nothing.
 SECRET_MASK = '•' * 12
-SECRET_FIELDS = (
+SECRET_FIELDS = {
     'vipps_client_id', 'vipps_client_secret', 'vipps_subscription_key', 'vipps_webhook_secret',
-)
+}
 
 
 class PaymentProvider(models.Model):
@@ -38,7 +38,7 @@ class PaymentProvider(models.Model):
     vipps_client_id = fields.Char(
         string="Client ID",
         compute='_compute_vipps_secrets',
-        inverse='_inverse_vipps_secrets',
+        readonly=False,
         required_if_provider='vipps',
         groups='base.group_system',
     )
@@ -46,7 +46,7 @@ class PaymentProvider(models.Model):
     vipps_client_secret = fields.Char(
         string="Client Secret",
         compute='_compute_vipps_secrets',
-        inverse='_inverse_vipps_secrets',
+        readonly=False,
         required_if_provider='vipps',
         groups='base.group_system',
     )
@@ -55,7 +55,7 @@ class PaymentProvider(models.Model):
         string="Subscription Key",
         help="The primary or the secondary Ocp-Apim-Subscription-Key of the sales unit.",
         compute='_compute_vipps_secrets',
-        inverse='_inverse_vipps_secrets',
+        readonly=False,
         required_if_provider='vipps',
         groups='base.group_system',
     )
@@ -63,7 +63,7 @@ class PaymentProvider(models.Model):
     vipps_webhook_secret = fields.Char(
         string="Webhook Secret",
         compute='_compute_vipps_secrets',
-        inverse='_inverse_vipps_secrets',
+        readonly=False,
         groups='base.group_system',
     )
     vipps_webhook_secret_ciphertext = fields.Char(copy=False, groups='base.group_system')
@@ -103,25 +103,6 @@ class PaymentProvider(models.Model):
             for name in SECRET_FIELDS:
                 provider[name] = bool(provider[f'{name}_ciphertext']) and SECRET_MASK
 
-    def _inverse_vipps_secrets(self):
-        """ Encrypt what was entered. """
-        for provider in self:
-            # Read before the first write, which invalidates them.
-            secrets = {name: self._vipps_clean_key(provider[name]) for name in SECRET_FIELDS}
-            for name, secret in secrets.items():
-                if secret == SECRET_MASK:
-                    continue
-                try:
-                    provider[f'{name}_ciphertext'] = secret and encryption.encrypt(secret)
-                except encryption.EncryptionKeyError as error:
-                    _logger.error("Cannot encrypt the keys of a payment provider: %s", error)
-                    raise UserError(_(
-                        "The keys cannot be saved, because the encryption key of this server"
-                        " cannot be used. Ask the person who runs the server to check it."
-                    )) from error
-        # The clear text must not stay readable until the end of the request.
-        self.invalidate_recordset(SECRET_FIELDS, flush=False)
-
     @api.depends('code', 'state')
     def _compute_vipps_environment(self):
         environments = {'enabled': 'production', 'test': 'test'}
@@ -139,32 +120,56 @@ class PaymentProvider(models.Model):
 
     @api.model_create_multi
     def create(self, values_list):
-        """ Override of `payment` to clean what is pasted from the portal. """
-        return super().create([self._vipps_clean_values(values) for values in values_list])
+        """ Override of `payment` to clean the keys and to encrypt those that are secret. """
+        return super().create([self._vipps_prepare_values(values) for values in values_list])
 
     def write(self, values):
-        """ Override of `payment` to clean what is pasted from the portal, and to refuse a change of
-        the environment or of the sales unit that would leave payments behind. """
-        values = self._vipps_clean_values(values)
+        """ Override of `payment` to clean the keys, to encrypt those that are secret, and to refuse
+        a change of the environment or of the sales unit that would leave payments behind. """
+        values = self._vipps_prepare_values(values)
         self._vipps_check_open_payments(values)
         return super().write(values)
 
     @api.model
-    def _vipps_clean_values(self, values):
+    def _vipps_prepare_values(self, values):
+        """ Return the values to store. No clear text is left in them: it must not even reach the
+        cache, where it would stay readable until the end of the request.
+
+        :param dict values: The values as they were entered.
+        :rtype: dict
+        :raise UserError: If there are secrets and they cannot be encrypted.
+        """
+        values = dict(values)
         if values.get('vipps_merchant_serial_number'):
-            return {**values, 'vipps_merchant_serial_number': self._vipps_clean_key(
+            values['vipps_merchant_serial_number'] = self._vipps_clean_key(
                 values['vipps_merchant_serial_number']
-            )}
+            )
+        for name in SECRET_FIELDS & values.keys():
+            secret = values.pop(name)
+            if secret != SECRET_MASK:
+                values[f'{name}_ciphertext'] = self._vipps_encrypt(self._vipps_clean_key(secret))
         return values
 
     @api.model
+    def _vipps_encrypt(self, secret):
+        try:
+            return secret and encryption.encrypt(secret)
+        except encryption.EncryptionKeyError as error:
+            _logger.error("Cannot encrypt the keys of a payment provider: %s", error)
+            raise UserError(_(
+                "The keys cannot be saved, because the encryption key of this server cannot be"
+                " used. Ask the person who runs the server to check it."
+            )) from error
+
+    @api.model
     def _vipps_clean_key(self, key):
-        """ Remove white space and invisible characters, which stick to what is copied from a page.
+        """ Remove white space and invisible characters, which stick to what is copied from a page,
+        and the mask, behind which one may have pasted.
 
         :param str|bool key: The key as it was pasted.
         :rtype: str|bool
         """
-        return key and re.sub(r'\s', '', ''.join(
+        return key and re.sub(rf'[\s{SECRET_MASK}]', '', ''.join(
             char for char in key if unicodedata.category(char)[0] != 'C' or char.isspace()
         ))
 

@@ -1,5 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+from . import test_encryption
+from . import test_checkout
 from . import test_payment_reference
 from . import test_payment_request
 from . import test_payment_transaction
