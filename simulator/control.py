@@ -24,7 +24,9 @@ class Control:
     POST    clock                                `{"advance": SECONDS}`
     GET     units                                the sales units; POST changes or adds one
     POST    rate-limits                          `{"enabled": true}`
+    POST    tokens/revoke                        let no access token be good that was issued so far
     GET     exchanges, deliveries                what was called and what was sent
+    GET     secrets                              what was given out and must be found nowhere
     POST    reset                                forget everything
     ======  ===================================  ====================================================
 
@@ -46,8 +48,10 @@ class Control:
             ('GET', 'units', self._list_units),
             ('POST', 'units', self._set_unit),
             ('POST', 'rate-limits', self._set_rate_limits),
+            ('POST', 'tokens/revoke', self._revoke_tokens),
             ('GET', 'exchanges', self._list_exchanges),
             ('GET', 'deliveries', self._list_deliveries),
+            ('GET', 'secrets', self._list_secrets),
             ('POST', 'reset', self._reset),
         ]
 
@@ -130,6 +134,10 @@ class Control:
         self._world.rate_limits.enabled = body['enabled']
         return {'enabled': self._world.rate_limits.enabled}
 
+    def _revoke_tokens(self, request, body):
+        self._world.tokens.revoke()
+        return {}
+
     def _list_exchanges(self, request, body):
         exchanges = list(self._world.journal.exchanges)
         return {'count': len(exchanges), 'exchanges': exchanges}
@@ -138,6 +146,13 @@ class Control:
         return {
             'pending': self._world.deliveries.count_pending(),
             'deliveries': self._world.deliveries.log,
+        }
+
+    def _list_secrets(self, request, body):
+        return {
+            'accessTokens': list(self._world.tokens.issued),
+            'webhookSecrets': [known.secret for known in self._world.registrations.values()],
+            'landingTokens': [payment.token for payment in self._world.payments.values()],
         }
 
     def _reset(self, request, body):

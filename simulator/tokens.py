@@ -3,15 +3,22 @@ import hashlib
 import hmac
 import json
 import secrets
+from collections import deque
 
 LIFETIME = 3600  # as in the test environment
+MOST_ISSUED = 10_000  # a demo may run for days
 
 
 class Tokens:
-    """Access tokens that carry what they say, so that nothing has to be stored."""
+    """Access tokens that carry what they say; they are only kept to be looked for."""
 
     def __init__(self, clock):
         self._clock = clock
+        self.issued = deque(maxlen=MOST_ISSUED)
+        self.revoke()
+
+    def revoke(self):
+        """Let no token be good that was issued so far."""
         self._key = secrets.token_bytes(32)
 
     def issue(self, unit):
@@ -23,6 +30,8 @@ class Tokens:
         }
         head = _encode(json.dumps({'typ': 'JWT', 'alg': 'HS256'}).encode())
         content = f'{head}.{_encode(json.dumps(claims).encode())}'
+        token = f'{content}.{self._sign(content)}'
+        self.issued.append(token)
         return {
             'token_type': 'Bearer',
             'expires_in': str(LIFETIME),
@@ -30,7 +39,7 @@ class Tokens:
             'expires_on': str(now + LIFETIME),
             'not_before': str(now),
             'resource': '00000002-0000-0000-c000-000000000000',
-            'access_token': f'{content}.{self._sign(content)}',
+            'access_token': token,
         }
 
     def msn(self, token):

@@ -113,6 +113,21 @@ class TestControl(ControlCase):
         self.assertEqual(statuses[-1], 429)
         self.control('POST', 'rate-limits', {'enabled': 'yes'}, status=400)
 
+    def test_revoked_tokens_are_good_no_more(self):
+        reference = self.merchant.create()
+        self.control('POST', 'tokens/revoke')
+        self.assertEqual(self.merchant.get(reference).status_code, 401)
+        self.merchant.token = self.merchant.fetch_token().json()['access_token']
+        self.assertEqual(self.merchant.get(reference).status_code, 200)
+
+    def test_secrets_that_were_given_out(self):
+        answer = self.merchant.post_payment(self.merchant.payload()).json()
+        webhook = self.merchant.register('http://127.0.0.1:9/hook').json()
+        secrets = self.control('GET', 'secrets')
+        self.assertIn(self.merchant.token, secrets['accessTokens'])
+        self.assertEqual(secrets['webhookSecrets'], [webhook['secret']])
+        self.assertTrue(answer['redirectUrl'].endswith(f"={secrets['landingTokens'][0]}"))
+
     def test_deliveries(self):
         self.merchant.register('https://shop.example.com/hook')
         self.merchant.create()
