@@ -1,6 +1,7 @@
 """Credentials of a sales unit, and the access tokens that they are good for."""
 
 import hashlib
+import re
 import threading
 import time
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from .errors import UnreadableAnswer
 PATH = '/accesstoken/get'
 MARGIN_SECONDS = 60
 MARGIN_SHARE = 0.1  # of the life of a token
+TOKEN_PATTERN = re.compile(r'[!-~]+')  # what fits behind `Bearer` in a header
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class TokenCache:
             if not is_good:
                 entry.token = None
                 asked = self._clock()
-                entry.token, lifetime = _parse(fetch())
+                entry.token, lifetime = parse(fetch())
                 entry.good_until = asked + lifetime - max(MARGIN_SECONDS, MARGIN_SHARE * lifetime)
             return entry.token
 
@@ -86,12 +88,18 @@ class _Entry:
         self.good_until = 0
 
 
-def _parse(answer):
-    """Return the token of an answer and its life in seconds; numbers are texts in it."""
+def parse(answer):
+    """Return the token of an answer and its life in seconds; numbers are texts in it.
+
+    :param answer: The parsed JSON of the answer.
+    :rtype: tuple[str, int]
+    :raise UnreadableAnswer: If there is no token in it.
+    """
     try:
         token, lifetime = answer['access_token'], int(answer['expires_in'])
     except (KeyError, TypeError, ValueError):
-        raise UnreadableAnswer('no access token in the answer') from None
-    if not isinstance(token, str) or not token.isascii() or not token.isprintable():
+        token = None
+    # Raised behind the handler: what was caught has parts of the answer in it.
+    if not isinstance(token, str) or not TOKEN_PATTERN.fullmatch(token):
         raise UnreadableAnswer('no access token in the answer')
     return token, lifetime

@@ -1,6 +1,6 @@
 """Amounts of money: integers in minor units."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 # The number of decimals of the currencies of sales units (ISO 4217).
 DECIMALS = {'NOK': 2, 'DKK': 2, 'EUR': 2}
@@ -28,7 +28,7 @@ def to_minor(amount, currency):
     try:
         scaled = Decimal(str(amount)).scaleb(_decimals(currency))
         minor = int(scaled.to_integral_value())
-    except (InvalidOperation, OverflowError, ValueError):
+    except (ArithmeticError, ValueError):
         raise ValueError("not an amount of money") from None
     if abs(scaled - minor) > NOISE:
         raise ValueError("an amount with more decimals than its currency has")

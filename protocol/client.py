@@ -9,11 +9,14 @@ import time
 from urllib.parse import quote, urlsplit
 
 import requests
+from requests.packages.urllib3.exceptions import HTTPError
 
 from . import access_token, payloads
 from .errors import (
     NO_ANSWER,
+    WRONG_KEYS,
     NoAnswer,
+    NotNow,
     Refused,
     Unauthorized,
     UnreadableAnswer,
@@ -24,11 +27,12 @@ from .payment import Event, Payment
 _logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS, READ_SECONDS = 5, 15
-# A person or a worker waits: all attempts together end after about this time.
+# A person or a worker waits: everything that a call takes is over after about this time.
 DEADLINE_SECONDS = 20
 MAX_ATTEMPTS = 3
 FIRST_PAUSE_SECONDS = 0.5
 MAX_ANSWER_SIZE = 4 * 1024 * 1024
+CHUNK_SIZE = 1024  # so small that an answer that drips is noticed
 
 PAYMENTS = '/epayment/v1/payments'
 WEBHOOKS = '/webhooks/v1/webhooks'
@@ -54,7 +58,7 @@ class Client:
 
         :param access_token.Credentials credentials: The keys of the sales unit.
         :param dict system: The four `Vipps-System-*` headers.
-        :param float deadline: The seconds after which no attempt is made anymore.
+        :param float deadline: The seconds that a call may take, whatever it needs.
         :param access_token.TokenCache tokens: Where access tokens are kept.
         :param function sleep: Waits for some seconds.
         :raise ValueError: If the credentials could be read on their way.
@@ -185,13 +189,11 @@ class Client:
 
         :return: None
         """
-        self._fetch_token()
+        access_token.parse(self._fetch_token(time.monotonic() + self._deadline))
 
-    def _fetch_token(self):
-        return self._repeat(
-            'POST', access_token.PATH, b'',
-            lambda: {**self._system, **self._credentials.headers()},
-        )
+    def _fetch_token(self, end):
+        headers = {**self._system, **self._credentials.headers()}
+        return self._repeat('POST', access_token.PATH, b'', headers, end)
 
     # Requests
 
@@ -212,63 +214,77 @@ class Client:
             headers['Idempotency-Key'] = idempotency_key
         # A second cancellation changes nothing; a second registration would be a second webhook.
         may_repeat = method != 'POST' or idempotency_key or path.endswith('/cancel')
-        token = self._tokens.get(self._credentials, self._fetch_token)
-        try:
-            return self._repeat(
-                method, path, body, lambda: {**headers, 'Authorization': f'Bearer {token}'},
-                may_repeat,
-            )
-        except Unauthorized:
-            token = self._tokens.get(self._credentials, self._fetch_token, refused=token)
-            return self._repeat(
-                method, path, body, lambda: {**headers, 'Authorization': f'Bearer {token}'},
-                may_repeat,
-            )
-
-    def _repeat(self, method, path, body, get_headers, may_repeat=True):
-        """Send a request, again if that can help, until the deadline."""
         end = time.monotonic() + self._deadline
+        refused_token = None
+        while True:
+            token = self._tokens.get(
+                self._credentials, lambda: self._fetch_token(end), refused=refused_token
+            )
+            headers['Authorization'] = f'Bearer {token}'
+            try:
+                return self._repeat(method, path, body, headers, end, may_repeat)
+            except Unauthorized:
+                if refused_token:
+                    raise
+                refused_token = token
+
+    def _repeat(self, method, path, body, headers, end, may_repeat=True):
+        """Send a request, again if that can help, until the end."""
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
-                return self._send(method, path, body, get_headers(), end)
-            except (NoAnswer, Refused) as error:
+                return self._send(method, path, body, headers, end, attempt)
+            except NoAnswer as error:
                 # Jittered, so that those who were refused together do not come back together.
                 pause = error.retry_after or (
                     FIRST_PAUSE_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
                 )
-                is_hopeless = isinstance(error, Refused) and error.status not in (423, 429)
+                # A payment that is not ready for this will not be in a second.
+                is_too_early = isinstance(error, NotNow) and error.status not in (423, 429)
                 if (
-                    is_hopeless or not may_repeat or attempt == MAX_ATTEMPTS
+                    is_too_early or not may_repeat or attempt == MAX_ATTEMPTS
                     or time.monotonic() + pause >= end
                 ):
                     raise
             self._sleep(pause)
 
-    def _send(self, method, path, body, headers, end):
+    def _send(self, method, path, body, headers, end, attempt):
         """Send a request once; the only place where one leaves."""
         operation = f'{method} {path}'
         started = time.monotonic()
-        status = 'no answer'
+        answer = error = status = None
         try:
-            with _get_session().request(
-                method, self._credentials.base_url.rstrip('/') + path, data=body, headers=headers,
-                timeout=(CONNECT_SECONDS, READ_SECONDS), allow_redirects=False, stream=True,
-            ) as response:
-                status = response.status_code
-                content = _read(response, operation, end + READ_SECONDS)
-        except (requests.RequestException, UnicodeError):
-            # The exceptions of the library have the whole request in them.
-            raise NoAnswer(operation, NO_ANSWER, True) from None
-        finally:
-            _logger.info(
-                "%s: %s in %d ms", operation, status, (time.monotonic() - started) * 1000
-            )
-        if not 200 <= status < 300:
-            raise from_response(status, response.headers, content, operation)
-        try:
-            return json.loads(content) if content.strip() else None
-        except (ValueError, RecursionError):
-            raise UnreadableAnswer(f'{operation}: the answer is not JSON') from None
+            status, content, answer_headers = self._exchange(method, path, body, headers, end)
+        except (requests.exceptions.InvalidHeader, UnicodeError):
+            error = Unauthorized(operation, WRONG_KEYS, False)  # No header can have such a key.
+        except (requests.RequestException, HTTPError):
+            error = NoAnswer(operation, NO_ANSWER, True)
+        else:
+            if 200 <= status < 300:
+                try:
+                    answer = json.loads(content) if content.strip() else None
+                except (ValueError, RecursionError):
+                    error = UnreadableAnswer(f'{operation}: the answer is not JSON')
+            else:
+                error = from_response(status, answer_headers, content, operation)
+        _logger.info(
+            "%s: %s in %d ms, attempt %d, trace id %s", operation, status or 'no answer',
+            (time.monotonic() - started) * 1000, attempt, error and error.trace_id,
+        )
+        # Raised behind the handlers: what was caught has headers and bodies in it.
+        if error:
+            raise error
+        return answer
+
+    def _exchange(self, method, path, body, headers, end):
+        seconds = end - time.monotonic()
+        if seconds <= 0:  # All the time went into waiting for an access token.
+            raise requests.Timeout
+        with _get_session().request(
+            method, self._credentials.base_url.rstrip('/') + path, data=body, headers=headers,
+            timeout=(min(CONNECT_SECONDS, seconds), min(READ_SECONDS, seconds)),
+            allow_redirects=False, stream=True,
+        ) as response:
+            return response.status_code, _read(response, end), response.headers
 
 
 def _path(reference, operation=None):
@@ -276,13 +292,13 @@ def _path(reference, operation=None):
     return f'{path}/{operation}' if operation else path
 
 
-def _read(response, operation, end):
+def _read(response, end):
     """Return the body of an answer, unless it is too large or comes too slowly."""
-    content = b''
-    for chunk in response.iter_content(64 * 1024):
+    content = bytearray()
+    for chunk in response.iter_content(CHUNK_SIZE):
         content += chunk
         if len(content) > MAX_ANSWER_SIZE or time.monotonic() > end:
-            raise NoAnswer(operation, NO_ANSWER, True)
+            raise requests.RequestException
     return content
 
 
@@ -290,5 +306,6 @@ def _get_session():
     """Return the connections of this thread, which are kept open between requests."""
     if not hasattr(_thread, 'session'):
         _thread.session = requests.Session()
+        _thread.session.auth = lambda request: request  # or a ~/.netrc would replace the token
         _thread.session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
     return _thread.session

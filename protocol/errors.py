@@ -15,7 +15,9 @@ NO_ANSWER = _("Vipps MobilePay does not answer. Try again in a moment.")
 BUSY = _("Vipps MobilePay is busy. Try again in a moment.")
 PROCESSING = _("Vipps MobilePay is still working on this payment. Try again in a moment.")
 ALREADY_SENT = _("This was already sent to Vipps MobilePay. Read the payment to see how it went.")
-WRONG_REQUEST = _("Vipps MobilePay refused the request. Report this with the time and the reference.")
+WRONG_REQUEST = _(
+    "Vipps MobilePay refused the request. Report this with the time and the reference."
+)
 NOT_ALLOWED = _("The sales unit may not do this. Ask Vipps MobilePay to activate it.")
 WRONG_KEYS = _("Vipps MobilePay refused the keys. Test the connection on the payment provider.")
 FORCE_APPROVE = _("The payment cannot be approved in the test environment. Use another test user.")
@@ -99,6 +101,7 @@ STATUSES = {
     429: (BUSY, True),
 }
 CONFLICT_CODES = ('4010', '4020', '4150')
+NOT_NOW_CODES = ('6160', '6250', '6280')
 
 
 class VippsError(Exception):
@@ -129,6 +132,14 @@ class VippsError(Exception):
 
 class NoAnswer(VippsError):
     """There was no usable answer: it is unknown whether the request took effect."""
+
+
+class NotNow(NoAnswer):
+    """The same request, with the same idempotency key, is welcome later.
+
+    An attempt before it, whose answer was lost, may be what is still at work. So this is no refusal
+    after which a new key would be safe.
+    """
 
 
 class UnreadableAnswer(NoAnswer):
@@ -173,17 +184,21 @@ def from_response(status, headers, body, operation):
     """
     problem = _parse(body)
     code = _get_code(problem)
+    kind = _get_class(status, code, problem)
+    is_unknown = issubclass(kind, NoAnswer)
     sentence, retryable = CODES.get(code) or STATUSES.get(status) or (
-        (NO_ANSWER, True) if status >= 500 else (WRONG_REQUEST, False)
+        (NO_ANSWER, True) if is_unknown else (WRONG_REQUEST, False)
     )
-    return _get_class(status, code, problem)(
-        operation, sentence, retryable or status >= 500 or status in (423, 429), status, code,
-        _get_trace_id(problem), _get_retry_after(headers),
+    return kind(
+        operation, sentence, retryable or is_unknown, status, code, _get_trace_id(problem),
+        _get_retry_after(headers),
     )
 
 
 def _get_class(status, code, problem):
-    if status >= 500 and code != '6280':
+    if status in (423, 429) or code in NOT_NOW_CODES:
+        return NotNow
+    if status >= 500 or status == 408:
         return NoAnswer
     if status == 401:
         is_key = 'subscription key' in str(problem.get('message') or problem.get('detail')).lower()
@@ -219,4 +234,4 @@ def _get_trace_id(problem):
 def _get_retry_after(headers):
     """Return the seconds of `Retry-After`; a date, which nobody was seen to send, is ignored."""
     value = headers.get('Retry-After') or ''
-    return int(value) if value.isascii() and value.isdigit() else None
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else None

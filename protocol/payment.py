@@ -1,12 +1,19 @@
 """Payments and their events, as read."""
 
+import re
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 
 from .errors import UnreadableAnswer
 
 # ePayment OpenAPI 1.8.1, schema `State`. Capture, refund and cancellation after the approval do not
 # change the state: they show in the aggregate only.
 FINAL_STATES = ('AUTHORIZED', 'ABORTED', 'EXPIRED', 'TERMINATED')
+
+# RFC 3339, section 5.6.
+TIMESTAMP_PATTERN = re.compile(
+    r'(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)', re.ASCII
+)
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,7 @@ class Payment:
         """
         aggregate = _get(data, 'aggregate', dict)
         currency, amount = _get_amount(data, 'amount')
-        return cls(
+        payment = cls(
             reference=_get(data, 'reference', str),
             psp_reference=_get(data, 'pspReference', str),
             state=_get(data, 'state', str),
@@ -51,11 +58,18 @@ class Payment:
             redirect_url=_get_text(data, 'redirectUrl'),
             capture_guaranteed_until=_get_text(data, 'captureGuaranteedUntil'),
         )
+        if payment.state == 'AUTHORIZED' and not (
+            0 < payment.authorized >= payment.captured + payment.cancelled
+            and payment.captured >= payment.refunded
+        ):
+            raise UnreadableAnswer('the amounts of the payment contradict each other')
+        return payment
 
     @property
     def remaining(self):
         """The amount that can still be captured or cancelled, in minor units."""
-        return self.authorized - self.captured - self.cancelled
+        # What is cancelled before its approval was never authorized.
+        return max(self.authorized - self.captured - self.cancelled, 0)
 
     @property
     def refundable(self):
@@ -81,7 +95,8 @@ class Payment:
 
 @dataclass(frozen=True)
 class Event:
-    """An event of a payment, as read or as told by a webhook; the amount is in minor units.
+    """An event of a payment, as read or as told by a webhook; the amount is in minor units, the
+    timestamp in UTC without a time zone.
 
     https://developer.vippsmobilepay.com/api/epayment/#operation/getPaymentEventLog
     """
@@ -91,7 +106,7 @@ class Event:
     name: str
     currency: str
     amount: int
-    timestamp: str
+    timestamp: datetime
     success: bool
     idempotency_key: str | None = None
     msn: str | None = None
@@ -111,7 +126,7 @@ class Event:
             name=_get(data, 'name', str),
             currency=currency,
             amount=amount,
-            timestamp=_get(data, 'timestamp', str),
+            timestamp=_get_timestamp(data),
             success=_get(data, 'success', bool),
             idempotency_key=_get_text(data, 'idempotencyKey'),
             msn=_get_text(data, 'msn'),
@@ -129,6 +144,19 @@ def _get(data, name, kind):
 def _get_text(data, name):
     value = data.get(name)
     return value if isinstance(value, str) else None
+
+
+def _get_timestamp(data):
+    match = TIMESTAMP_PATTERN.fullmatch(_get(data, 'timestamp', str))
+    if match:
+        moment, fraction, zone = match.groups()
+        # More than microseconds were seen, and `Z`: neither is for Python 3.10.
+        text = f'{moment}.{(fraction or "")[:6]:0<6}{zone if zone != "Z" else "+00:00"}'
+        try:
+            return datetime.fromisoformat(text).astimezone(timezone.utc).replace(tzinfo=None)
+        except (OverflowError, ValueError):
+            pass  # There is no such moment.
+    raise UnreadableAnswer('no timestamp in the answer')
 
 
 def _get_amount(data, name):

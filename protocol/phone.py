@@ -34,7 +34,7 @@ COUNTRY_CODES = {
 # Countries whose national numbers have one length.
 NATIONAL_LENGTHS = {
     '45': 8, '47': 8, '298': 6, '299': 6, '354': 7, '34': 9, '351': 9, '48': 9, '420': 9, '421': 9,
-    '1': 10, '30': 10, '371': 8, '33': 9,
+    '1': 10, '7': 10, '30': 10, '371': 8, '33': 9,
 }
 
 # What is dialled before a national number, and dropped behind a country code: a zero if not here.
@@ -43,10 +43,10 @@ TRUNK_PREFIXES = {
         '1', '30', '34', '39', '45', '47', '48', '298', '299', '351', '352', '354', '356', '357',
         '371', '372', '377', '378', '420',
     ), ''),
-    '7': '8', '36': '06', '375': '8',
+    '7': '8', '36': '06', '375': '80',
 }
 
-SEPARATORS = re.compile(r'[\s().\-/‐-―]')
+SEPARATORS = re.compile(r'[\s().\-/‐-―−]')
 
 
 def normalize(text, country):

@@ -81,8 +81,11 @@ def _build_line(line):
 
 def _build_unit_info(quantity, total):
     """Return quantity and price per unit, if the one times the other is the total."""
-    number = Decimal(quantity)
-    if number <= 0:
+    try:
+        number = Decimal(quantity)
+    except ArithmeticError:
+        return None
+    if not number.is_finite() or number <= 0:
         return None
     unit_price = int((total / number).to_integral_value())
     text = f'{number.normalize():f}'

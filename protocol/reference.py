@@ -37,7 +37,8 @@ def make(prefix, document, suffix):
     :raise ValueError: If prefix and suffix are too short, too long or have other characters.
     """
     text = unicodedata.normalize('NFKD', document.translate(LETTERS))
-    text = re.sub(r'[^a-zA-Z0-9]+', '-', text.encode('ascii', 'ignore').decode())
+    text = ''.join(char for char in text if not unicodedata.combining(char))
+    text = re.sub(r'[^a-zA-Z0-9]+', '-', text).strip('-')
     text = text[:MAX_LENGTH - len(prefix) - len(suffix) - 2].strip('-')
     reference = '-'.join(part for part in (prefix, text, suffix) if part)
     if not is_valid(reference):

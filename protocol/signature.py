@@ -22,17 +22,18 @@ def sign(secret, url, body, date=None):
     :rtype: dict
     """
     parts = urlsplit(url)
+    host = _get_host(parts)
     date = date or formatdate(usegmt=True)
     content = _base64(hashlib.sha256(body).digest())
-    target = parts.path + (f'?{parts.query}' if parts.query else '')
-    text = f'POST\n{target}\n{date};{parts.netloc};{content}'
+    target = (parts.path or '/') + (f'?{parts.query}' if parts.query else '')
+    text = f'POST\n{target}\n{date};{host};{content}'
     signature = hmac.new(
         secret.encode(), text.encode('utf-8', 'surrogatepass'), hashlib.sha256
     ).digest()
     return {
         'X-Ms-Date': date,
         'X-Ms-Content-Sha256': content,
-        'Host': parts.netloc,
+        'Host': host,
         'Authorization': SCHEME + _base64(signature),
     }
 
@@ -60,6 +61,12 @@ def verify(secret, url, body, headers):
         _same(received.get(name, ''), expected['Authorization'])
         for name in ('authorization', 'x-vipps-authorization')
     )
+
+
+def _get_host(parts):
+    """Return the host as HTTP clients send it: with its port only if that is not the usual one."""
+    host = parts.netloc.rpartition('@')[2].lower()
+    return host.removesuffix({'https': ':443', 'http': ':80'}.get(parts.scheme, ''))
 
 
 def _same(received, expected):

@@ -1,0 +1,397 @@
+import json
+import logging
+import os
+import tempfile
+import threading
+import time
+import unittest
+from unittest import mock
+
+from protocol import errors
+from protocol.access_token import Credentials, TokenCache
+from protocol.client import Client
+from protocol.tests.server import CUT, Server
+
+SECRETS = ('the-client-id', 'the-client-secret', 'the-subscription-key', 'token-', '4798765432')
+SYSTEM = {
+    'Vipps-System-Name': 'odoo', 'Vipps-System-Version': '17.0',
+    'Vipps-System-Plugin-Name': 'odoo-payment-vipps',
+    'Vipps-System-Plugin-Version': '17.0.1.0.0 with a very long suffix',
+}
+PAYLOAD = {'reference': 'AB2CD-S00042-XYZ234', 'customer': {'phoneNumber': '4798765432'}}
+REFERENCE = 'AB2CD-S00042-XYZ234'
+
+
+def money(value):
+    return {'currency': 'NOK', 'value': value}
+
+
+def payment(state='AUTHORIZED', **amounts):
+    if state == 'AUTHORIZED':
+        amounts.setdefault('authorized', 100)
+    return {
+        'reference': REFERENCE, 'pspReference': 'psp-1', 'state': state, 'amount': money(100),
+        'aggregate': {
+            f'{name}Amount': money(amounts.get(name, 0))
+            for name in ('authorized', 'captured', 'refunded', 'cancelled')
+        },
+    }
+
+
+def success(data, status=200):
+    return status, {'Content-Type': 'application/problem+json'}, json.dumps(data).encode()
+
+
+def problem(status, code=None, headers=None):
+    details = [{'name': 'ErrorCode', 'reason': code}] if code else []
+    return status, headers or {}, json.dumps({
+        'title': "No", 'detail': "about 4798765432", 'extraDetails': details, 'traceId': 'abc123',
+    }).encode()
+
+
+CREATED = success({'reference': REFERENCE, 'redirectUrl': 'https://pay.example.com/?token=x'}, 201)
+
+
+class TestClient(unittest.TestCase):
+
+    def setUp(self):
+        self.server = Server()
+        self.addCleanup(self.server.close)
+        self.released = threading.Event()
+        self.addCleanup(self.released.set)
+        self.pauses = []
+        self.client = self.make_client()
+        self.log = self.start_log()
+
+    def make_client(self, **options):
+        options = {'tokens': TokenCache(), 'sleep': self.pauses.append, **options}
+        return Client(Credentials(
+            base_url=options.pop('base_url', self.server.url),
+            client_id='the-client-id',
+            client_secret=options.pop('client_secret', 'the-client-secret'),
+            subscription_key='the-subscription-key', merchant_serial_number='123456',
+        ), SYSTEM, **options)
+
+    def start_log(self):
+        records = []
+        handler = logging.Handler()
+        handler.emit = records.append
+        logger = logging.getLogger()
+        level = logger.level
+        logger.addHandler(handler)
+        logger.setLevel(logging.DEBUG)
+        self.addCleanup(logger.setLevel, level)
+        self.addCleanup(logger.removeHandler, handler)
+        return records
+
+    def hold(self, request):
+        """Answer a request when the test is over."""
+        self.released.wait()
+        return CUT
+
+    def create(self):
+        return self.client.create_payment(PAYLOAD, 'key-1')
+
+    def assert_fails(self, kind, operation):
+        """Assert that an operation fails, and that nobody who reads of it learns a secret."""
+        with self.assertRaises(kind) as caught:
+            operation()
+        shown = ''.join(record.getMessage() for record in self.log)
+        error = caught.exception
+        while error:
+            shown += str(error) + repr(error)
+            # Also what `from None` hides: tools that collect exceptions show it all the same.
+            error = error.__cause__ or error.__context__
+        for secret in SECRETS:
+            self.assertNotIn(secret, shown)
+        return caught.exception
+
+    def test_headers(self):
+        self.server.answers = [CREATED]
+        self.create()
+        self.server.answers = [success(payment())]
+        self.client.get_payment(REFERENCE)
+        create, get = (request['headers'] for request in self.server.requests)
+        for headers in (create, get):
+            self.assertEqual(headers['authorization'], 'Bearer token-1')
+            self.assertEqual(headers['ocp-apim-subscription-key'], 'the-subscription-key')
+            self.assertEqual(headers['merchant-serial-number'], '123456')
+            for name, value in SYSTEM.items():
+                self.assertEqual(headers[name.lower()], value[:30])
+        self.assertEqual(create['content-type'], 'application/json')
+        self.assertEqual(create['idempotency-key'], 'key-1')
+        self.assertNotIn('idempotency-key', get)
+        token_request, = self.server.token_requests
+        self.assertEqual(token_request['body'], b'')
+        self.assertEqual(token_request['headers']['client_id'], 'the-client-id')
+        self.assertEqual(token_request['headers']['client_secret'], 'the-client-secret')
+        self.assertNotIn('authorization', token_request['headers'])
+
+    def test_what_is_sent_for_each_operation(self):
+        self.server.answers = [success(payment())]
+        self.client.capture(REFERENCE, 40, 'NOK', 'key-2')
+        self.client.refund(REFERENCE, 10, 'NOK', 'key-3')
+        self.client.cancel(REFERENCE)
+        self.client.cancel(REFERENCE, only_unapproved=True)
+        path = f'/epayment/v1/payments/{REFERENCE}'
+        self.assertEqual(
+            [(r['path'], json.loads(r['body'])) for r in self.server.requests],
+            [
+                (f'{path}/capture', {'modificationAmount': money(40)}),
+                (f'{path}/refund', {'modificationAmount': money(10)}),
+                (f'{path}/cancel', {'cancelTransactionOnly': False}),
+                (f'{path}/cancel', {'cancelTransactionOnly': True}),
+            ],
+        )
+
+    def test_the_same_request_is_repeated_until_it_succeeds(self):
+        for failure in (
+            CUT, problem(500), problem(503), problem(423), problem(429), (200, {}, b'{"refer'),
+            (200, {'Content-Length': '999', 'Connection': 'close'}, CREATED[2][:20]),
+            (200, {}, b'<html>'), (201, {}, b'\xff\xfe'), (502, {}, b''),
+        ):
+            with self.subTest(failure=failure):
+                self.server.requests.clear()
+                self.server.answers = [failure, failure, CREATED]
+                self.assertEqual(self.create()['reference'], REFERENCE)
+                self.assertEqual(
+                    {(r['headers']['idempotency-key'], r['body']) for r in self.server.requests},
+                    {('key-1', json.dumps(PAYLOAD).encode())},
+                )
+                self.assertEqual(len(self.server.requests), 3)
+
+    def test_repetition_ends(self):
+        for failure, kind in (
+            (CUT, errors.NoAnswer), (problem(500), errors.NoAnswer), (problem(429), errors.NotNow),
+        ):
+            with self.subTest(failure=failure):
+                self.server.requests.clear()
+                self.server.answers = [failure]
+                self.assertTrue(self.assert_fails(kind, self.create).retryable)
+                self.assertEqual(len(self.server.requests), 3)
+
+    def test_pauses_grow_and_differ(self):
+        self.server.answers = [problem(503)]
+        for _i in range(5):
+            self.assert_fails(errors.NoAnswer, self.create)
+        first, second = self.pauses[::2], self.pauses[1::2]
+        self.assertTrue(all(0.25 <= pause <= 0.75 for pause in first))
+        self.assertTrue(all(0.5 <= pause <= 1.5 for pause in second))
+        self.assertGreater(len(set(first)), 1)
+
+    def test_retry_after_is_honoured(self):
+        self.server.answers = [problem(429, headers={'Retry-After': '3'}), CREATED]
+        self.create()
+        self.assertEqual(self.pauses, [3])
+
+    def test_nobody_waits_past_the_deadline(self):
+        self.server.answers = [problem(429, headers={'Retry-After': '60'})]
+        error = self.assert_fails(errors.NotNow, self.create)
+        self.assertEqual(error.retry_after, 60)
+        self.assertEqual((len(self.server.requests), self.pauses), (1, []))
+
+    def test_a_definite_refusal_is_not_repeated(self):
+        for status, code in ((400, '6090'), (403, None), (404, '5090'), (409, '4150'), (422, None)):
+            with self.subTest(status=status):
+                self.server.requests.clear()
+                self.server.answers = [problem(status, code)]
+                error = self.assert_fails(errors.Refused, self.create)
+                self.assertEqual((error.code, error.trace_id), (code, 'abc123'))
+                self.assertEqual(len(self.server.requests), 1)
+
+    def test_what_is_too_early_is_not_repeated_at_once(self):
+        for code in ('6160', '6250', '6280'):
+            with self.subTest(code=code):
+                self.server.requests.clear()
+                self.server.answers = [problem(400, code)]
+                self.assert_fails(errors.NotNow, self.create)
+                self.assertEqual(len(self.server.requests), 1)
+
+    def test_nobody_waits_past_the_deadline_for_an_answer(self):
+        def drip(request):
+            # 2 KiB in 20 ms: much before the end of the answer there would be no end of waiting.
+            pieces = (b' ' * 100 for _i in iter(lambda: self.released.wait(0.001), True))
+            return 200, {'Connection': 'close'}, pieces
+
+        for answer in (self.hold, drip):
+            with self.subTest(answer=answer.__name__):
+                self.server.answers = [answer]
+                self.client = self.make_client(deadline=0.4)
+                started = time.monotonic()
+                self.assert_fails(errors.NoAnswer, self.create)
+                self.assertLess(time.monotonic() - started, 2)
+
+    def test_nobody_waits_past_the_deadline_for_the_token_of_another(self):
+        tokens = TokenCache()
+        arrived = threading.Event()
+        self.server.token_answer = lambda request: arrived.set() or self.hold(request)
+        patient = self.make_client(deadline=0.6, tokens=tokens)
+        hurried = self.make_client(deadline=0.2, tokens=tokens)
+        thread = threading.Thread(target=lambda: self.assert_fails(
+            errors.NoAnswer, lambda: patient.get_payment(REFERENCE)
+        ))
+        thread.start()
+        arrived.wait()
+        self.assert_fails(errors.NoAnswer, lambda: hurried.get_payment(REFERENCE))
+        thread.join()
+        self.assertEqual(len(self.server.token_requests), 1)
+
+    def test_refused_credentials_are_named(self):
+        gateway = b'{"statusCode": 401, "message": "invalid subscription key"}'
+        for answer, kind in (
+            (problem(401), errors.Unauthorized),
+            ((401, {}, gateway), errors.SubscriptionKeyRefused),
+        ):
+            with self.subTest(kind=kind):
+                self.server.token_answer = answer
+                self.assert_fails(kind, self.client.fetch_token)
+                self.assert_fails(kind, self.create)
+        self.assertEqual(self.server.requests, [])
+        self.assertEqual(len(self.server.token_requests), 4)
+
+    def test_a_key_that_fits_in_no_header_is_refused_and_not_shown(self):
+        for end in ('\u2028', '\r\nx: y', 'Ж'):
+            with self.subTest(end=end):
+                client = self.make_client(client_secret=f'the-client-secret{end}')
+                self.assert_fails(errors.Unauthorized, client.fetch_token)
+        self.assertEqual(self.server.token_requests, [])
+
+    def test_a_connection_test_asks_for_a_new_token(self):
+        self.client.fetch_token()
+        self.client.fetch_token()
+        self.assertEqual(len(self.server.token_requests), 2)
+        for body in (b'', b'{}', b'<html>', b'{"access_token": "x y", "expires_in": "3600"}'):
+            with self.subTest(body=body):
+                self.server.token_answer = (200, {}, body)
+                self.assert_fails(errors.NoAnswer, self.client.fetch_token)
+
+    def test_the_token_is_not_replaced_by_a_password_of_the_system_user(self):
+        with tempfile.NamedTemporaryFile('w') as netrc:
+            netrc.write('default login somebody password something')
+            netrc.flush()
+            with mock.patch.dict(os.environ, {'NETRC': netrc.name}):
+                self.server.answers = [CREATED]
+                self.create()
+        self.assertEqual(self.server.requests[0]['headers']['authorization'], 'Bearer token-1')
+
+    def test_a_registration_is_not_repeated(self):
+        self.server.answers = [problem(500)]
+        self.assert_fails(
+            errors.NoAnswer, lambda: self.client.register_webhook('https://shop/x', ['a'])
+        )
+        self.assertEqual(len(self.server.requests), 1)
+
+    def test_a_refused_token_is_replaced_once(self):
+        self.server.answers = [problem(401), CREATED]
+        self.create()
+        self.assertEqual(
+            [r['headers']['authorization'] for r in self.server.requests],
+            ['Bearer token-1', 'Bearer token-2'],
+        )
+        self.server.answers = [problem(401)]
+        self.server.requests.clear()
+        self.assert_fails(errors.Unauthorized, self.create)
+        self.assertEqual(len(self.server.requests), 2)
+
+    def test_a_token_that_is_refused_to_many_threads_is_replaced_once(self):
+        self.server.answers = [success(payment())]
+        self.client.get_payment(REFERENCE)
+        barrier = threading.Barrier(20)
+
+        def answer(request):
+            if request['headers']['authorization'] == 'Bearer token-1':
+                barrier.wait()  # All of them are under way with the old token.
+                return problem(401)
+            return success(payment())
+
+        self.server.answers = [answer]
+        threads = [
+            threading.Thread(target=self.client.get_payment, args=[REFERENCE]) for _i in range(20)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(len(self.server.token_requests), 2)
+        self.assertEqual(len(self.server.requests), 41)
+
+    def test_a_redirection_is_not_followed(self):
+        self.server.answers = [(302, {'Location': f'{self.server.url}/elsewhere'}, b'')]
+        self.assert_fails(errors.VippsError, lambda: self.client.get_payment(REFERENCE))
+        self.assertEqual(len(self.server.requests), 1)
+
+    def test_an_endless_answer_is_not_read(self):
+        self.server.answers = [(200, {}, b'[' * (5 * 1024 * 1024))]
+        self.assert_fails(errors.NoAnswer, lambda: self.client.get_payment(REFERENCE))
+
+    def test_cookies_are_not_kept(self):
+        self.server.answers = [(200, {'Set-Cookie': 'a=b'}, json.dumps(payment()).encode())]
+        self.client.get_payment(REFERENCE)
+        self.client.get_payment(REFERENCE)
+        self.assertNotIn('cookie', self.server.requests[1]['headers'])
+
+    def test_nobody_there(self):
+        client = self.make_client(base_url='http://127.0.0.1:1')
+        error = self.assert_fails(errors.NoAnswer, lambda: client.get_payment(REFERENCE))
+        self.assertTrue(error.retryable)
+
+    def test_keys_are_only_sent_by_https_or_to_this_machine(self):
+        for url in ('http://api.vipps.no', 'ftp://127.0.0.1', 'api.vipps.no', ''):
+            with self.subTest(url=url), self.assertRaises(ValueError):
+                self.make_client(base_url=url)
+
+    def test_a_cancelled_payment_is_cancelled_again(self):
+        for repeated, code in (
+            (payment('TERMINATED', cancelled=100), '6050'),
+            (payment(authorized=100, cancelled=100), '6190'),
+        ):
+            with self.subTest(code=code):
+                self.server.answers = [problem(400, code), success(repeated)]
+                self.assertEqual(self.client.cancel(REFERENCE).cancelled, 100)
+        self.server.answers = [problem(400, '6050'), success(payment('EXPIRED'))]
+        self.assert_fails(errors.Refused, lambda: self.client.cancel(REFERENCE))
+
+    def test_an_answer_of_another_shape_is_an_unknown_outcome(self):
+        for operation in (
+            self.create,
+            lambda: self.client.get_payment(REFERENCE),
+            lambda: self.client.get_events(REFERENCE),
+            lambda: self.client.capture(REFERENCE, 1, 'NOK', 'key'),
+            lambda: self.client.list_webhooks(),
+            lambda: self.client.register_webhook('https://shop/x', ['a']),
+        ):
+            for body in (b'', b'null', b'{}', b'[1]', b'"text"', b'{"webhooks": [{}]}'):
+                self.server.answers = [(200, {}, body)]
+                with self.subTest(body=body):
+                    self.assert_fails(errors.NoAnswer, operation)
+
+    def test_events_are_in_order(self):
+        events = [{
+            'reference': REFERENCE, 'pspReference': f'psp-{minute}', 'name': 'CAPTURED',
+            'amount': money(1), 'timestamp': f'2026-11-01T10:0{minute}:00.000Z', 'success': True,
+        } for minute in (2, 1)]
+        self.server.answers = [success(events)]
+        self.assertEqual(
+            [event.psp_reference for event in self.client.get_events(REFERENCE)], ['psp-1', 'psp-2']
+        )
+
+    def test_webhooks(self):
+        self.server.answers = [
+            success({'id': 'w-1', 'secret': 's'}, 201),
+            success({'webhooks': [{'id': 'w-1', 'url': 'https://shop/x', 'events': []}]}),
+            (204, {}, b''),
+        ]
+        self.assertEqual(
+            self.client.register_webhook('https://shop/x', ('a', 'b')), {'id': 'w-1', 'secret': 's'}
+        )
+        self.assertEqual(self.client.list_webhooks()[0]['id'], 'w-1')
+        self.client.delete_webhook('w/1')
+        self.assertEqual(self.server.requests[2]['path'], '/webhooks/v1/webhooks/w%2F1')
+
+    def test_nothing_secret_is_logged_when_all_goes_well(self):
+        self.server.answers = [CREATED]
+        self.create()
+        shown = ''.join(record.getMessage() for record in self.log)
+        self.assertRegex(shown, r'POST /epayment/v1/payments: 201 in \d+ ms, attempt 1')
+        for secret in SECRETS:
+            self.assertNotIn(secret, shown)

@@ -1,0 +1,85 @@
+import unittest
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol import receipt
+
+
+def line(total, tax=0, quantity='1', **values):
+    return receipt.Line(id='1', name="Sweater", quantity=quantity, total=total, tax=tax, **values)
+
+
+LINES = st.lists(st.builds(
+    line, st.integers(-10**7, 10**7), st.integers(-10**6, 10**6),
+    st.decimals(0, 10**4, places=3).map(str),
+), max_size=8)
+
+
+class TestReceipt(unittest.TestCase):
+
+    @given(LINES, st.integers(-8, 8))
+    def test_lines_add_up_or_there_is_no_receipt(self, lines, drift):
+        amount = sum(item.total for item in lines) + drift
+        built = receipt.build(lines, amount, 'NOK')
+        if built is None:
+            return
+        total = 0
+        for order_line in built['orderLines']:
+            amounts = [
+                order_line[name]
+                for name in ('totalAmount', 'totalAmountExcludingTax', 'totalTaxAmount', 'taxRate')
+            ]
+            self.assertTrue(all(type(value) is int and value >= 0 for value in amounts))
+            self.assertEqual(amounts[0], amounts[1] + amounts[2])
+            self.assertLessEqual(amounts[3], 10_000)
+            total += -amounts[0] if order_line.get('isReturn') else amounts[0]
+        self.assertEqual(total, amount)
+
+    def test_lines_with_taxes_and_quantities(self):
+        built = receipt.build([
+            line(50_000, 10_000, quantity='2.0'),
+            line(11_500, 1_500, quantity='0.5'),
+            line(7_900, 0, is_shipping=True),
+        ], 69_400, 'NOK')
+        first, second, third = built['orderLines']
+        self.assertEqual(first['taxRate'], 2_500)
+        self.assertEqual(
+            first['unitInfo'], {'unitPrice': 25_000, 'quantity': '2', 'quantityUnit': 'PCS'}
+        )
+        self.assertEqual(second['taxRate'], 1_500)
+        self.assertEqual(second['unitInfo']['quantity'], '0.5')
+        self.assertEqual((third['taxRate'], third['isShipping']), (0, True))
+        self.assertEqual(built['bottomLine'], {'currency': 'NOK'})
+
+    def test_a_price_per_unit_that_does_not_fit_is_left_out(self):
+        for quantity in (
+            '3', '0', '-1', '1e-9', '0.123456789', '1e20', 'NaN', 'Infinity', 'two', '',
+        ):
+            with self.subTest(quantity=quantity):
+                built = receipt.build([line(100, quantity=quantity)], 100, 'NOK')
+                self.assertNotIn('unitInfo', built['orderLines'][0])
+
+    def test_a_discount_is_given_back(self):
+        built = receipt.build([line(10_000, 2_000), line(-1_000, -200)], 9_000, 'NOK')
+        discount = built['orderLines'][1]
+        self.assertEqual(discount['totalAmount'], 1_000)
+        self.assertEqual(discount['totalTaxAmount'], 200)
+        self.assertTrue(discount['isReturn'])
+
+    def test_rounding_has_a_line_of_its_own(self):
+        for drift in (1, -1):
+            with self.subTest(drift=drift):
+                rounding = receipt.build([line(999)], 999 + drift, 'NOK')['orderLines'][1]
+                self.assertEqual((rounding['id'], rounding['totalAmount']), ('rounding', 1))
+                self.assertEqual(rounding.get('isReturn', False), drift < 0)
+
+    def test_what_is_no_rounding_has_no_receipt(self):
+        self.assertIsNone(receipt.build([line(1_000)], 1_002, 'NOK'))
+        self.assertIsNone(receipt.build([line(1_000)], 400, 'NOK'))
+        self.assertIsNone(receipt.build([], 0, 'NOK'))
+
+    def test_an_impossible_tax_has_no_receipt(self):
+        for total, tax in ((100, 101), (100, -1), (-100, 1), (100, 100), (100, 60)):
+            with self.subTest(total=total, tax=tax):
+                self.assertIsNone(receipt.build([line(total, tax)], total, 'NOK'))
