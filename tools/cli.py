@@ -8,7 +8,7 @@ import sys
 from . import postgres
 from .cache import cache_dir
 from .console import Failure, say
-from .demo import run_demo
+from .demo import run_demo, run_once
 from .lint import run_lint
 from .suite import run_tests
 
@@ -44,7 +44,9 @@ def _parser():
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
 
     demo = commands.add_parser('demo', help="run a shop that takes payments from a simulator")
-    demo.set_defaults(run=lambda options: run_demo())
+    demo.add_argument('--once', action='store_true', help="buy something unattended and end")
+    demo.add_argument('--json', action='store_true', help="with --once: print the timeline as JSON")
+    demo.set_defaults(run=_demo)
 
     test = commands.add_parser('test', help="run all tests")
     test.add_argument(
@@ -59,6 +61,11 @@ def _parser():
     clean = commands.add_parser('clean', help="remove everything that was made and cached")
     clean.set_defaults(run=_clean)
     return parser
+
+
+def _demo(options):
+    """Run the demo, or one purchase."""
+    return run_once(options.json) if options.once else run_demo()
 
 
 def _clean(_options):

@@ -3,8 +3,9 @@
 import socket
 import time
 
-from .console import say
+from .console import Failure, say
 from .odoo import free_port
+from .purchase import Purchase, report
 from .stack import Stack
 from .workspace import SHOP, open_workspace
 
@@ -23,6 +24,19 @@ def run_demo():
                 time.sleep(1)
             say(f"A process ended by itself; the logs are in {workspace.run.logs}")
     return 1
+
+
+def run_once(as_json):
+    """Buy something in a shop of its own, unattended; returns the exit code."""
+    with open_workspace(SHOP) as workspace, Stack(workspace, 'once') as stack:
+        purchase = Purchase(stack)
+        failure = None
+        try:
+            purchase.run()
+        except Failure as error:
+            failure = error
+        report(purchase, failure, as_json)
+    return 1 if failure else 0
 
 
 def addresses(stack):

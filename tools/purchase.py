@@ -1,0 +1,204 @@
+"""A purchase from the shop's page to the posted payment, over HTTP as a customer's browser does."""
+
+import json
+import time
+import urllib.parse
+
+from .console import Failure
+from .customer import Customer, ShopError
+
+PRODUCT = "Thermos, 0.75 l"
+PATIENCE = 60  # seconds until what happens in the background must have happened
+POLL_INTERVAL = 1
+
+
+class Purchase:
+    """One purchase; its steps note when they were done, how much it was, and who says so."""
+
+    def __init__(self, stack):
+        """Prepare to buy from a running stack."""
+        self.stack = stack
+        self.customer = Customer(stack.url, stack.simulator_url)
+        self.timeline = []
+        self.reference = None
+        self.values = None
+        self.landing = None
+        self.started = time.monotonic()
+
+    def run(self):
+        """Do all steps.
+
+        :raise Failure: Names the step that failed, and why.
+        """
+        steps = [
+            ("put into the cart", self._fill_cart),
+            ("address given", self._give_address),
+            ("payment started", self._start_payment),
+            ("sent to Vipps MobilePay", self._follow_redirect),
+            ("approved on the phone", self._approve),
+            ("back in the shop", self._return),
+            ("status page says paid", self._wait_for_status),
+            ("captured", self._check_aggregate),
+            ("transaction done", self._check_transaction),
+            ("order confirmed", self._check_order),
+            ("payment posted", self._check_payment),
+        ]
+        for name, step in steps:
+            try:
+                witness, amount = step()
+            except (AssertionError, LookupError, OSError, ShopError, Failure) as error:
+                raise Failure(f"The step \"{name}\" failed: {error}") from error
+            self.timeline.append({
+                'step': name, 'seconds': round(time.monotonic() - self.started, 2),
+                'amount': amount, 'witness': witness,
+            })
+
+    def _fill_cart(self):
+        """Find a product in the shop and put it into the cart."""
+        self.customer.add_to_cart(PRODUCT)
+        order = self._order()
+        _expect(order['state'] == 'draft' and order['cart_quantity'] == 1, order)
+        return "Odoo: sale.order", order['amount_total']
+
+    def _give_address(self):
+        """Say where to send it; the shop offers the only delivery there is."""
+        self.customer.enter_address()
+        self.customer.open('/shop/payment')
+        order = self._order()
+        _expect(order['carrier_id'], order)
+        return "Odoo: sale.order", order['amount_total']
+
+    def _start_payment(self):
+        """Choose Vipps and press *Pay now*."""
+        self.values = self.customer.start_payment()
+        self.reference = self._transaction()['vipps_payment_reference']
+        payment = self._payment()
+        _expect(payment['state'] == 'CREATED', payment)
+        return "Simulator: state", _major(payment['amount'])
+
+    def _follow_redirect(self):
+        """Send the redirect form, as the shop's script does, and arrive at the landing page."""
+        self.landing = self.customer.follow(self.values)
+        _expect(self.landing.url.startswith(f'{self.stack.simulator_url}/landing'), self.landing.url)
+        return "Simulator: landing page", None
+
+    def _approve(self):
+        """Take the phone and approve."""
+        self.customer.decide(self.reference, 'approve')
+        payment = self._payment()
+        _expect(payment['state'] == 'AUTHORIZED', payment)
+        return "Simulator: aggregate", _major(payment['aggregate']['authorizedAmount'])
+
+    def _return(self):
+        """Let the landing page send the customer back."""
+        page = self.customer.open(self.landing.url)
+        _expect(urllib.parse.urlsplit(page.url).path == '/payment/status', page.url)
+        return "Shop: status page", None
+
+    def _wait_for_status(self):
+        """Poll as the status page does until the payment is final, and go where it leads."""
+        status = _wait_until(
+            self.customer.ask_for_status, lambda status: status['state'] == 'done'
+        )
+        page = self.customer.open(status['landing_route'])
+        _expect(urllib.parse.urlsplit(page.url).path == '/shop/confirmation', page.url)
+        return "Shop: confirmation page", None
+
+    def _check_aggregate(self):
+        """Have Vipps MobilePay's side say that all of it was captured, and nothing else was done."""
+        payment = _wait_until(
+            self._payment, lambda found: found['aggregate']['capturedAmount']['value'],
+        )
+        aggregate = payment['aggregate']
+        _expect(aggregate['capturedAmount'] == aggregate['authorizedAmount'], aggregate)
+        _expect(aggregate['refundedAmount']['value'] == 0, aggregate)
+        _expect(aggregate['cancelledAmount']['value'] == 0, aggregate)
+        return "Simulator: aggregate", self._same(_major(aggregate['capturedAmount']))
+
+    def _check_transaction(self):
+        """Have Odoo's transaction say the same."""
+        transaction = self._transaction()
+        _expect(transaction['state'] == 'done', transaction)
+        return "Odoo: payment.transaction", self._same(transaction['amount'])
+
+    def _check_order(self):
+        """Have the order say that it is confirmed."""
+        order = self._order()
+        _expect(order['state'] == 'sale', order)
+        return f"Odoo: sale.order {order['name']}", self._same(order['amount_total'])
+
+    def _check_payment(self):
+        """Have the books say that the money is there."""
+        transaction = self._transaction()
+        _expect(transaction['payment_id'], transaction)
+        payment, = self.stack.rpc(
+            'account.payment', 'read', [transaction['payment_id'][0]],
+            ['name', 'state', 'amount', 'payment_type'],
+        )
+        _expect(payment['state'] == 'posted' and payment['payment_type'] == 'inbound', payment)
+        return f"Odoo: account.payment {payment['name']}", self._same(payment['amount'])
+
+    def _order(self):
+        """Return the newest order, as the back office sees it."""
+        fields = ['name', 'state', 'amount_total', 'cart_quantity', 'carrier_id']
+        order, = self.stack.rpc('sale.order', 'search_read', [], fields, limit=1, order='id desc')
+        return order
+
+    def _transaction(self):
+        """Return the newest transaction, as the back office sees it."""
+        fields = ['state', 'amount', 'payment_id', 'vipps_payment_reference']
+        transaction, = self.stack.rpc(
+            'payment.transaction', 'search_read', [('provider_code', '=', 'vipps')], fields,
+            limit=1, order='id desc',
+        )
+        return transaction
+
+    def _payment(self):
+        """Return the payment as Vipps MobilePay's side has it."""
+        return self.stack.simulator(f'payments/{self.reference}')
+
+    def _same(self, amount):
+        """Return the amount when it is the one the customer approved."""
+        approved = next(
+            entry['amount'] for entry in self.timeline if entry['step'] == "approved on the phone"
+        )
+        _expect(round(amount * 100) == round(approved * 100), f"{amount} is not {approved}")
+        return amount
+
+
+def _wait_until(look, is_good):
+    """Return what `look` returns as soon as it is good.
+
+    :raise LookupError: When it does not become so.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while not is_good(found := look()):
+        if time.monotonic() > deadline:
+            raise LookupError(f"still {found} after {PATIENCE} s")
+        time.sleep(POLL_INTERVAL)
+    return found
+
+
+def _expect(condition, found):
+    """Raise when what was found is not what it must be."""
+    if not condition:
+        raise AssertionError(f"found {found}")
+
+
+def _major(amount):
+    """Return an amount of the API in kroner."""
+    return amount['value'] / 100
+
+
+def report(purchase, failure, as_json):
+    """Print what happened, for people or for programs; `failure` is None when all went well."""
+    if as_json:
+        print(json.dumps({
+            'ok': not failure, 'error': failure and str(failure),
+            'reference': purchase.reference, 'currency': 'NOK', 'timeline': purchase.timeline,
+        }, indent=2))
+        return
+    for entry in purchase.timeline:
+        amount = f"{entry['amount']:.2f} NOK" if entry['amount'] is not None else ''
+        print(f"{entry['seconds']:7.2f} s  {entry['step']:<25} {amount:>12}  {entry['witness']}")
+    print(failure or f"Paid, captured and booked: {purchase.reference}")
