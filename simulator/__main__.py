@@ -10,7 +10,9 @@ from .urls import is_loopback
 
 def main(arguments=None):
     """Run until interrupted."""
-    parser = argparse.ArgumentParser(prog='simulator', description="A Vipps MobilePay on this machine.")
+    parser = argparse.ArgumentParser(
+        prog='simulator', description="A Vipps MobilePay on this machine."
+    )
     parser.add_argument('--host', default='127.0.0.1', help="a loopback address (127.0.0.1)")
     parser.add_argument('--port', type=int, default=8330, help="0 for a free one (8330)")
     parser.add_argument(
@@ -25,7 +27,7 @@ def main(arguments=None):
     )
     options = parser.parse_args(arguments)
     if not is_loopback(f'http://{options.host}'):
-        parser.error("anybody who reaches the simulator controls it: --host must be a loopback address")
+        parser.error("whoever reaches the simulator controls it: --host must be a loopback address")
     if options.time_factor < 0:
         parser.error("--time-factor must not be negative")
     try:

@@ -5,35 +5,83 @@ import re
 import threading
 from dataclasses import dataclass, field
 
+from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response
 
 from . import epayment, webhooks
+from .access import authorized_unit, check_system_headers, issue_token
 from .problems import Problem, Refusal
 from .request_bodies import REFERENCE_PATTERN
 from .sales_units import SalesUnit
 from .validation import parse_json
 
 PAYMENTS = '/epayment/v1/payments'
+WEBHOOKS = '/webhooks/v1/webhooks'
 ROUTES = [
     ('POST', r'/accesstoken/get', 'token'),
     ('POST', PAYMENTS, 'create'),
     ('GET', PAYMENTS + r'/(?P<reference>[^/]+)', 'get'),
     ('GET', PAYMENTS + r'/(?P<reference>[^/]+)/events', 'events'),
-    ('POST', PAYMENTS + r'/(?P<reference>[^/]+)/(?P<operation>capture|refund|cancel)', None),
+    ('POST', PAYMENTS + r'/(?P<reference>[^/]+)/capture', 'capture'),
+    ('POST', PAYMENTS + r'/(?P<reference>[^/]+)/refund', 'refund'),
+    ('POST', PAYMENTS + r'/(?P<reference>[^/]+)/cancel', 'cancel'),
     ('POST', r'/epayment/v1/test/payments/(?P<reference>[^/]+)/approve', 'force_approve'),
-    ('POST', r'/webhooks/v1/webhooks', 'register_webhook'),
-    ('GET', r'/webhooks/v1/webhooks', 'list_webhooks'),
-    ('DELETE', r'/webhooks/v1/webhooks/(?P<webhook_id>[^/]+)', 'delete_webhook'),
+    ('POST', WEBHOOKS, 'register_webhook'),
+    ('GET', WEBHOOKS, 'list_webhooks'),
+    ('DELETE', WEBHOOKS + r'/(?P<webhook_id>[^/]+)', 'delete_webhook'),
 ]
-# The answers to these are remembered when the call has a key, and these need one.
-REPEATABLE = {'create', 'capture', 'refund', 'cancel'}
-KEYED = {'create', 'capture', 'refund'}
 WEBHOOK_OPERATIONS = {'register_webhook', 'list_webhooks', 'delete_webhook'}
+# The answers to these are remembered when the call has a key.
+REPEATABLE = {'create', 'capture', 'refund', 'cancel'}
+KEY_REQUIRED = {'create', 'capture', 'refund'}
+# What is said when the key comes again with another body; 4020 for the others.
 CONFLICTS = {'capture': '4010', 'refund': '4150'}
-SYSTEM_HEADERS = (
-    'Vipps-System-Name', 'Vipps-System-Version',
-    'Vipps-System-Plugin-Name', 'Vipps-System-Plugin-Version',
-)
+
+
+@dataclass
+class Incoming:
+    """A request as it came, before anybody has checked it."""
+
+    method: str
+    path: str
+    mimetype: str
+    headers: Headers
+    raw: bytes
+    operation: str = None  # what it asks for; None for what does not exist
+    arguments: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        for method, pattern, operation in ROUTES:
+            match = re.fullmatch(pattern, self.path)
+            if match and method == self.method:
+                self.operation, self.arguments = operation, match.groupdict()
+
+    @property
+    def idempotency_key(self):
+        """The key, if the call has one."""
+        return self.headers.get('Idempotency-Key')
+
+    @property
+    def readable_body(self):
+        """The body as it can be noted: JSON when it is, else text; None when there is none."""
+        try:
+            return json.loads(self.raw)
+        except (ValueError, RecursionError):
+            return self.raw.decode(errors='replace') or None
+
+    @property
+    def reference(self):
+        """The reference of the payment it is about, as far as one can tell."""
+        if 'reference' in self.arguments:
+            return self.arguments['reference']
+        body = self.readable_body
+        reference = body.get('reference') if isinstance(body, dict) else None
+        return reference if isinstance(reference, str) else None
+
+    @property
+    def instance(self):
+        """The path as problems name it."""
+        return re.sub(r'^/(epayment|webhooks)', '', self.path)
 
 
 @dataclass
@@ -42,10 +90,10 @@ class Call:
 
     operation: str
     unit: SalesUnit
+    body: object
+    idempotency_key: str
     reference: str = None
     webhook_id: str = None
-    body: object = None
-    idempotency_key: str = None
 
 
 @dataclass
@@ -57,9 +105,15 @@ class Answer:
     headers: dict = field(default_factory=dict)
     content_type: str = 'application/json'
 
+    @classmethod
+    def of_refusal(cls, refusal, incoming):
+        """Return the answer that says no."""
+        body = refusal.body(incoming.instance)
+        return cls(refusal.status, body, refusal.headers, refusal.content_type)
+
 
 class Api:
-    """Answers the calls of merchants. Faults happen here, and everything is noted in the journal."""
+    """Answers the calls of merchants; faults happen here, and the journal is kept."""
 
     def __init__(self, world, base_url):
         """Prepare to answer.
@@ -83,155 +137,103 @@ class Api:
             from `client-id`.
         :raise ConnectionAbortedError: When the connection is to be cut.
         """
-        raw = request.get_data()
-        operation, arguments = _match(request.method, request.path)
+        incoming = Incoming(
+            request.method, request.path, request.mimetype, headers, request.get_data()
+        )
         with self._world.lock:
             fault = self._world.faults.take(
-                'webhooks' if operation in WEBHOOK_OPERATIONS else operation,
-                arguments.get('reference') or _guess_reference(raw),
+                'webhooks' if incoming.operation in WEBHOOK_OPERATIONS else incoming.operation,
+                incoming.reference,
             )
-            answer = self._answer(request, headers, raw, operation, arguments, fault)
-            if fault and fault.kind == 'tampered':
-                _tamper(answer, fault)
-            self._note(request, headers, raw, operation, arguments, answer, fault)
+            kind = fault and fault.kind
+            answer = None if kind == 'lost' else self._answer(incoming, fault)
+            if kind == 'tampered' and answer.status == 200:
+                _tamper(answer.body, fault)
+            self._note(incoming, answer, kind)
         return self._spoil(answer, fault)
 
-    def _answer(self, request, headers, raw, operation, arguments, fault):
-        kind = fault and fault.kind
-        if kind == 'lost':
-            return Answer(0)
+    def _answer(self, incoming, fault):
         try:
-            if kind == 'status':
-                retry = {} if fault.retry_after is None else {'Retry-After': str(fault.retry_after)}
-                raise Refusal(fault.status, "This fault was asked for.", retry)
-            if not operation:
+            if fault and fault.kind == 'status':
+                headers = {}
+                if fault.retry_after is not None:
+                    headers['Retry-After'] = str(fault.retry_after)
+                raise Refusal(fault.status, "This fault was asked for.", headers)
+            if not incoming.operation:
                 raise Refusal(404, "Resource not found")
-            return self._execute(request, headers, raw, operation, arguments, fault)
+            check_system_headers(incoming.headers)
+            if incoming.operation == 'token':
+                _refuse_as_told(fault)
+                return Answer(200, issue_token(self._world, incoming.headers, incoming.raw))
+            unit = authorized_unit(self._world, incoming.headers)
+            return self._answer_known_caller(incoming, unit, fault)
         except Refusal as refusal:
-            return Answer(
-                refusal.status, refusal.body(_instance(request.path)), refusal.headers,
-                refusal.content_type,
-            )
+            return Answer.of_refusal(refusal, incoming)
 
-    def _execute(self, request, headers, raw, operation, arguments, fault):
-        """Check who calls, and then do what is asked, or find out that it has been done."""
-        _check_system_headers(headers)
-        key_unit = self._subscribed_unit(headers)
-        if operation == 'token':
-            if fault and fault.kind == 'refuse':
-                raise Problem(fault.code)
-            return self._issue_token(headers, raw, key_unit)
-        unit = self._authorized_unit(headers, key_unit)
-        key = headers.get('Idempotency-Key')
-        if operation in KEYED and not key:
+    def _answer_known_caller(self, incoming, unit, fault):
+        operation, key = incoming.operation, incoming.idempotency_key
+        if operation in KEY_REQUIRED and not key:
             raise Problem(fields=[('Idempotency-Key', "The header is required.")])
-        if operation in REPEATABLE and key and len(key) > 50:
+        if key and len(key) > 50:
             raise Problem(fields=[('Idempotency-Key', "Must have at most 50 characters.")])
-        if request.method == 'POST' and (raw or operation != 'cancel'):
-            if request.mimetype != 'application/json':
+        # Only the body of a cancellation may be missing.
+        if incoming.method == 'POST' and (incoming.raw or operation != 'cancel'):
+            if incoming.mimetype != 'application/json':
                 raise Problem(fields=[('Content-Type', "Must be application/json.")])
-        caller = unit.msn if request.method == 'POST' else headers['Ocp-Apim-Subscription-Key']
+        is_reading = incoming.method == 'GET'
         self._world.rate_limits.count(
-            operation, arguments.get('reference') or _guess_reference(raw), caller
+            operation, incoming.reference,
+            incoming.headers['Ocp-Apim-Subscription-Key'] if is_reading else unit.msn,
         )
 
         def execute():
-            if fault and fault.kind == 'refuse':
-                raise Problem(fault.code)
-            call = Call(
-                operation, unit, body=parse_json(raw) if raw else None, idempotency_key=key,
-                **arguments,
-            )
-            if not re.fullmatch(REFERENCE_PATTERN, call.reference or 'no-reference'):
+            _refuse_as_told(fault)
+            body = parse_json(incoming.raw) if incoming.raw else None
+            call = Call(operation, unit, body, key, **incoming.arguments)
+            if call.reference and not re.fullmatch(REFERENCE_PATTERN, call.reference):
                 raise Problem(fields=[('reference', f"Must match '^{REFERENCE_PATTERN}$'.")])
             api = webhooks if operation in WEBHOOK_OPERATIONS else epayment
             return Answer(*getattr(api, operation)(self._world, call, self._base_url()))
 
         if operation in REPEATABLE and key:
-            return self._once((unit.msn, key), (request.path, _canonical(raw)), operation, execute)
+            return self._once(incoming, unit, execute)
         return execute()
 
-    def _once(self, key, fingerprint, operation, execute):
+    def _once(self, incoming, unit, execute):
         """Do it, or repeat the answer when it was done with this key.
 
         Definite refusals are remembered like successes: a corrected request needs a new key.
         """
-        answers = self._world.answers
+        answers, key = self._world.answers, (unit.msn, incoming.idempotency_key)
+        asked = (incoming.path, json.dumps(incoming.readable_body, sort_keys=True))
         if key in answers:
-            known, answer = answers[key]
-            if known != fingerprint:
-                raise Problem(
-                    CONFLICTS.get(operation, '4020'), "Another request had this idempotency key."
-                )
+            asked_before, answer = answers[key]
+            if asked_before != asked:
+                code = CONFLICTS.get(incoming.operation, '4020')
+                raise Problem(code, "Another request had this idempotency key.")
             return answer
         try:
             answer = execute()
         except Problem as problem:
-            if problem.is_remembered:
-                instance = _instance(fingerprint[0])
-                answers[key] = fingerprint, Answer(
-                    problem.status, problem.body(instance), {}, problem.content_type
-                )
-            raise
-        answers[key] = fingerprint, answer
+            answer = Answer.of_refusal(problem, incoming)
+            if not problem.is_remembered:
+                return answer
+        answers[key] = asked, answer
         return answer
 
-    def _subscribed_unit(self, headers):
-        key = headers.get('Ocp-Apim-Subscription-Key')
-        if not key:
-            raise Refusal(401, "Access denied due to missing subscription key.")
-        for unit in self._world.units.values():
-            if key in unit.subscription_keys:
-                return unit
-        raise Refusal(401, "Access denied due to invalid subscription key.")
-
-    def _issue_token(self, headers, raw, key_unit):
-        if raw:
-            raise Problem(fields=[('body', "Must be empty.")])
-        for name in ('client_id', 'client_secret'):
-            if not headers.get(name):
-                raise Problem(fields=[(name, "The header is required.")])
-        unit = next(
-            (u for u in self._world.units.values() if u.client_id == headers['client_id']), None
-        )
-        if not unit or headers['client_secret'] != unit.client_secret:
-            raise Problem(status=401, detail="The client id or the client secret is wrong.")
-        if key_unit != unit:
-            raise Refusal(401, "Access denied due to invalid subscription key.")
-        msn = headers.get('Merchant-Serial-Number')
-        if msn is not None and msn != unit.msn:
-            raise Problem(status=401, detail="The merchant serial number is another one's.")
-        return Answer(200, self._world.tokens.issue(unit))
-
-    def _authorized_unit(self, headers, key_unit):
-        scheme, _space, token = headers.get('Authorization', '').partition(' ')
-        token_msn = self._world.tokens.msn(token) if scheme == 'Bearer' else None
-        if token_msn is None:
-            raise Refusal(401, "Unauthorized. Access token is missing or invalid.")
-        if token_msn != key_unit.msn:
-            raise Refusal(401, "Access denied due to invalid subscription key.")
-        msn = headers.get('Merchant-Serial-Number', '')
-        if not re.fullmatch(r'[0-9]{4,10}', msn):
-            raise Problem(fields=[('Merchant-Serial-Number', "Must match '^[0-9]{4,10}$'.")])
-        if msn != key_unit.msn:
-            raise Problem(status=401, detail="The keys are not those of the sales unit.")
-        if not key_unit.active:
-            raise Problem(status=403, detail="The sales unit has not ordered this product.")
-        return key_unit
-
-    def _note(self, request, headers, raw, operation, arguments, answer, fault):
+    def _note(self, incoming, answer, kind):
         self._world.journal.add(
-            operation=operation,
-            method=request.method,
-            path=request.path,
-            reference=arguments.get('reference') or _guess_reference(raw),
-            msn=headers.get('Merchant-Serial-Number'),
-            idempotency_key=headers.get('Idempotency-Key'),
-            headers=dict(headers.items()),
-            body=_readable(raw),
-            status=answer.status or None,
-            answer=answer.body,
-            fault=fault and fault.kind,
+            operation=incoming.operation,
+            method=incoming.method,
+            path=incoming.path,
+            reference=incoming.reference,
+            msn=incoming.headers.get('Merchant-Serial-Number'),
+            idempotency_key=incoming.idempotency_key,
+            headers=dict(incoming.headers.items()),
+            body=incoming.readable_body,
+            status=answer and answer.status,
+            answer=answer and answer.body,
+            fault=kind,
         )
 
     def _spoil(self, answer, fault):
@@ -241,69 +243,30 @@ class Api:
             raise ConnectionAbortedError
         if kind == 'latency':
             self._closing.wait(fault.seconds)
-        body = b'' if answer.body is None else json.dumps(answer.body).encode()
         if kind == 'garbage':
             return Response("<html><h1>Oops</h1>", answer.status, content_type='text/html')
+        body = b'' if answer.body is None else json.dumps(answer.body).encode()
         response = Response(body, answer.status, answer.headers, content_type=answer.content_type)
         if kind == 'truncated':
-            response.headers['Content-Length'] = str(len(body) or 2)
+            response.headers['Content-Length'] = str(len(body) + 1)
             response.response = _torn(body)
         return response
 
 
-def _match(method, path):
-    """Return the operation a request asks for and its arguments; None for what does not exist."""
-    for route_method, pattern, operation in ROUTES:
-        match = re.fullmatch(pattern, path)
-        if match and route_method == method:
-            arguments = match.groupdict()
-            return arguments.pop('operation', operation), arguments
-    return None, {}
+def _refuse_as_told(fault):
+    if fault and fault.kind == 'refuse':
+        raise Problem(fault.code)
 
 
-def _check_system_headers(headers):
-    """Refuse what does not say which system and plugin it is; the approval of plugins looks at it.
-
-    https://developer.vippsmobilepay.com/docs/knowledge-base/http-headers/
-    """
-    for name in SYSTEM_HEADERS:
-        if not 1 <= len(headers.get(name, '')) <= 30:
-            raise Problem(fields=[(name, "The header must have 1 to 30 characters.")])
-
-
-def _instance(path):
-    return re.sub(r'^/(epayment|webhooks)', '', path)
-
-
-def _guess_reference(raw):
-    """Return the reference in a body that nobody has looked at yet."""
-    body = _readable(raw)
-    reference = body.get('reference') if isinstance(body, dict) else None
-    return reference if isinstance(reference, str) else None
-
-
-def _readable(raw):
-    """Return the body as it can be noted: JSON when it is, else text."""
-    try:
-        return json.loads(raw)
-    except (ValueError, RecursionError):
-        return raw.decode(errors='replace') or None
-
-
-def _canonical(raw):
-    """Return a body such that equal JSON is equal."""
-    return json.dumps(_readable(raw), sort_keys=True)
-
-
-def _tamper(answer, fault):
-    if answer.status != 200:
-        return
-    sums = answer.body['aggregate']
-    value = answer.body['amount']['value'] + 1 if fault.value is None else fault.value
-    for amount in (answer.body['amount'], *sums.values()):
-        amount['currency'] = fault.currency or amount['currency']
-    if fault.currency is None or fault.value is not None:
-        answer.body['amount']['value'] = value
+def _tamper(payment, fault):
+    """Falsify the amount, and the currency of all amounts, of a payment that is read."""
+    sums = payment['aggregate']
+    if fault.currency:
+        for amount in (payment['amount'], *sums.values()):
+            amount['currency'] = fault.currency
+    if fault.value is not None or not fault.currency:
+        value = payment['amount']['value'] + 1 if fault.value is None else fault.value
+        payment['amount']['value'] = value
         if sums['authorizedAmount']['value']:
             sums['authorizedAmount']['value'] = value
 

@@ -31,7 +31,7 @@ class Clock:
         self._advanced += seconds
 
     def real_seconds(self, simulated):
-        """Return how many real seconds pass during simulated ones; infinite when time stands still."""
+        """Return the real seconds that simulated ones take; infinite when time stands still."""
         if simulated <= 0:
             return 0
         return simulated / self.factor if self.factor else math.inf

@@ -1,7 +1,7 @@
 """Compare recorded traffic with the official OpenAPI files: `python -m simulator.contract --help`.
 
-Properties that a schema does not know are refused at every level. Where the documentation knows more
-than the specification, :data:`DOCUMENTED` says so.
+Properties that a schema does not know are refused at every level. Where the documentation knows
+more than the specification, :data:`DOCUMENTED` says so.
 """
 
 import argparse
@@ -82,7 +82,8 @@ class Specification:
         headers = {name.lower(): value for name, value in exchange['headers'].items()}
         for parameter in operation['parameters']:
             name = parameter['name']
-            value = headers.get(name.lower()) if parameter['in'] == 'header' else arguments.get(name)
+            given = headers if parameter['in'] == 'header' else arguments
+            value = given.get(name.lower() if given is headers else name)
             if value is not None:
                 yield from self._violations(parameter['schema'], value, f'header or path {name}')
             elif parameter.get('required'):

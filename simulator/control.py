@@ -12,23 +12,21 @@ _AMOUNT = record(optional={'amount': integer(1)})
 
 
 class Control:
-    """Answers below `/control/`, in JSON.
+    """Answers below `/control/`, in JSON:
 
-    ======  ===================================  ====================================================
-    GET     payments, payments/REFERENCE         what the simulator knows about payments
-    POST    payments/REFERENCE/approve           as the customer in the app; also `decline`, `expire`
-    POST    payments/REFERENCE/capture           as the merchant in the portal, `{"amount": 100}` or
-                                                 all; also `refund` and (always all) `cancel`
-    POST    faults                               let something go wrong, see :class:`faults.Fault`
-    GET     faults                               what is still to go wrong; DELETE clears it
-    POST    clock                                `{"advance": SECONDS}`
-    GET     units                                the sales units; POST changes or adds one
-    POST    rate-limits                          `{"enabled": true}`
-    POST    tokens/revoke                        let no access token be good that was issued so far
-    GET     exchanges, deliveries                what was called and what was sent
-    GET     secrets                              what was given out and must be found nowhere
-    POST    reset                                forget everything
-    ======  ===================================  ====================================================
+    - `GET payments`, `GET payments/REFERENCE`: what the simulator knows about payments
+    - `POST payments/REFERENCE/approve`, `decline`, `expire`: as the customer in the app
+    - `POST payments/REFERENCE/capture`, `refund`: as the merchant in the portal, `{"amount": 100}`
+      or all; `cancel`: all that is not captured
+    - `POST faults`: let something go wrong, see :class:`faults.Fault`; `GET` tells what is still to
+      go wrong, `DELETE` clears it
+    - `POST clock`: `{"advance": SECONDS}`; `GET` tells the time
+    - `GET units`: the sales units; `POST` changes or adds one
+    - `POST rate-limits`: `{"enabled": true}`
+    - `POST tokens/revoke`: let no access token be good that was issued so far
+    - `GET exchanges`, `GET deliveries`: what was called and what was sent
+    - `GET secrets`: what was given out and must be found nowhere
+    - `POST reset`: forget everything
 
     `?msn=` tells payments of several sales units apart that have the same reference.
     """
@@ -115,7 +113,7 @@ class Control:
 
     def _advance(self, request, body):
         seconds = body.get('advance')
-        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or seconds < 0:
+        if type(seconds) not in (int, float) or seconds < 0:
             raise ValueError("advance must be a number of seconds, 0 or more")
         self._world.advance(seconds)
         return self._show_clock(request, {})

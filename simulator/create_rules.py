@@ -90,6 +90,5 @@ def _check_receipt(receipt, amount):
         total += -line['totalAmount'] if line.get('isReturn') else line['totalAmount']
     total -= sum(value or 0 for value in (bottom.get('paymentSources') or {}).values())
     if total != amount['value']:
-        raise Problem(fields=[
-            ('receipt.orderLines', f"The lines add up to {total}, the amount is {amount['value']}."),
-        ])
+        reason = f"The lines add up to {total}, the amount is {amount['value']}."
+        raise Problem(fields=[('receipt.orderLines', reason)])

@@ -23,8 +23,8 @@ REORDER_PATIENCE = 5
 def retry_delay(attempts):
     """Return how long to wait after so many attempts that failed, in seconds.
 
-    The first four attempts come about every 2 s, the fifth after a minute, the sixth after two, those
-    up to the 29th hourly and then daily.
+    The first four attempts come about every 2 s, the fifth after a minute, the sixth after two,
+    those up to the 29th hourly and then daily.
     https://developer.vippsmobilepay.com/docs/APIs/webhooks-api/
     """
     if attempts < 4:
@@ -52,7 +52,7 @@ class Delivery:
 
 
 class Deliveries:
-    """The queues, one per registration and payment: what is not accepted blocks what comes after."""
+    """The queues, one for each registration and payment: what is not accepted blocks the rest."""
 
     def __init__(self, world):
         self._world = world

@@ -2,9 +2,9 @@
 
 import secrets
 
-# Code -> HTTP status and title. The statuses of most codes are not documented: those about input and
-# state have the 400 of the documented example, those about permissions the 403 and conflicts the 409
-# of the specification.
+# Code -> HTTP status and title. The statuses of most codes are not documented: those about input
+# and state have the 400 of the documented example, those about permissions the 403 and conflicts
+# the 409 of the specification.
 # https://developer.vippsmobilepay.com/docs/APIs/epayment-api/api-guide/errors/
 CODES = {
     '3010': (500, "Internal error"),

@@ -19,9 +19,9 @@ POLL_INTERVAL = 0.02  # seconds; how long closing may take
 class Simulator:
     """A Vipps MobilePay with an address of its own on this machine.
 
-    Use it in a `with` statement, or call :meth:`start` and :meth:`close`. What the methods return are
-    plain dictionaries, as from the control endpoints; they raise :class:`problems.Problem` when the
-    payment does not exist or does not allow it.
+    Use it in a `with` statement, or call :meth:`start` and :meth:`close`. The methods return plain
+    dictionaries, as the control endpoints do, and raise :class:`problems.Problem` when the payment
+    does not exist or does not allow it.
     """
 
     def __init__(

@@ -54,7 +54,8 @@ class Merchant:
             headers.pop(name, None)
             if value is not None:
                 headers[name] = value
-        return self.session.post(f'{self.simulator.url}/accesstoken/get', headers=headers, timeout=10)
+        url = f'{self.simulator.url}/accesstoken/get'
+        return self.session.post(url, headers=headers, timeout=10)
 
     def call(self, method, path, body=None, key=None, **changes):
         headers = self.headers(**changes)

@@ -95,7 +95,8 @@ class TestContract(unittest.TestCase):
 
         merchant.cancel(merchant.create())
         simulator.decline(merchant.create())
-        simulator.expire(merchant.create(userFlow='QR', qrFormat={'format': 'IMAGE/PNG', 'size': 300}))
+        png = {'format': 'IMAGE/PNG', 'size': 300}
+        simulator.expire(merchant.create(userFlow='QR', qrFormat=png))
         merchant.create(
             userFlow='PUSH_MESSAGE', customer={'phoneNumber': '4798765432'}, returnUrl=None,
             customerInteraction='CUSTOMER_PRESENT',

@@ -93,7 +93,8 @@ class TestControl(ControlCase):
         self.assertEqual(self.merchant.get('12345678').status_code, 403)
         new = {
             'msn': '456789', 'name': "Another", 'currency': 'NOK', 'client_id': 'id',
-            'client_secret': 'secret', 'subscription_key': 'one', 'secondary_subscription_key': 'two',
+            'client_secret': 'secret',
+            'subscription_key': 'one', 'secondary_subscription_key': 'two',
         }
         self.control('POST', 'units', new)
         unit = self.simulator._world.units['456789']

@@ -35,7 +35,9 @@ class TestDecision(SimulatorCase):
         self.assertEqual(payment['userDetails']['addresses'][0]['country'], 'NO')
 
     def test_declined_and_expired(self):
-        for decide, state in ((self.simulator.decline, 'ABORTED'), (self.simulator.expire, 'EXPIRED')):
+        for decide, state in (
+            (self.simulator.decline, 'ABORTED'), (self.simulator.expire, 'EXPIRED'),
+        ):
             reference = self.merchant.create()
             decide(reference)
             self.assertEqual(self.state(reference), state)
@@ -51,10 +53,10 @@ class TestDecision(SimulatorCase):
         self.assertEqual(self.state(reference), 'CREATED')
         self.simulator.advance(100)
         self.assertEqual(self.state(reference), 'EXPIRED')
-        created, expired = [
+        created, expired = (
             datetime.strptime(event['timestamp'], '%Y-%m-%dT%H:%M:%S.%fZ')
             for event in self.merchant.events(reference).json()
-        ]
+        )
         self.assertEqual(expired - created, timedelta(minutes=10))
 
     def test_decided_payments_stay_decided(self):
@@ -75,12 +77,13 @@ class TestDecision(SimulatorCase):
             self.assertRefused(self.merchant.cancel(reference), 400, '6190')
 
     def test_force_approve_with_phone_number_or_token(self):
-        token = None
-        for body in ({'customer': {'phoneNumber': '4798765432'}}, {'token': token}):
+        for make_body in (
+            lambda token: {'customer': {'phoneNumber': '4798765432'}},
+            lambda token: {'token': token},
+        ):
             payload = self.merchant.payload()
             url = self.merchant.post_payment(payload).json()['redirectUrl']
-            if 'token' in body:
-                body = {'token': url.partition('token=')[2]}
+            body = make_body(url.partition('token=')[2])
             path = f"/epayment/v1/test/payments/{payload['reference']}/approve"
             self.assertRefused(self.merchant.call('POST', path, {}), 400, '10030')
             self.assertRefused(self.merchant.call('POST', path, {'token': 'x'}), 400, '10030')

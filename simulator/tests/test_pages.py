@@ -71,9 +71,10 @@ class TestLandingPage(PagesCase):
     def test_follows_the_decision_to_the_return_url_as_it_was_given(self):
         for decide in (self.simulator.approve, self.simulator.decline, self.simulator.expire):
             reference, url = self.start()
-            self.assertEqual(self.open(url.replace('/landing', '/landing/state')).text, 'CREATED')
+            state_url = url.replace('/landing', '/landing/state')
+            self.assertEqual(self.open(state_url).text, 'CREATED')
             decide(reference)
-            self.assertNotEqual(self.open(url.replace('/landing', '/landing/state')).text, 'CREATED')
+            self.assertNotEqual(self.open(state_url).text, 'CREATED')
             answer = self.open(url)
             self.assertEqual(answer.status_code, 303)
             self.assertEqual(

@@ -205,14 +205,16 @@ class TestDelivery(SimulatorCase):
         self.wait_for_attempts(1)
         self.merchant.authorized(reference='another-payment')
         self.wait_for_attempts(3)
+        deliveries = self.simulator.deliveries
         self.assertEqual(
-            [(d['reference'] == blocked, d['name'], d['accepted']) for d in self.simulator.deliveries],
+            [(d['reference'] == blocked, d['name'], d['accepted']) for d in deliveries],
             [(True, 'CREATED', False), (False, 'CREATED', True), (False, 'AUTHORIZED', True)],
         )
         self.simulator.advance(2)
         self.wait()
+        deliveries = self.simulator.deliveries
         self.assertEqual(
-            [(d['name'], d['attempt']) for d in self.simulator.deliveries if d['reference'] == blocked],
+            [(d['name'], d['attempt']) for d in deliveries if d['reference'] == blocked],
             [('CREATED', 1), ('CREATED', 2), ('AUTHORIZED', 1)],
         )
 
@@ -232,7 +234,7 @@ class TestDelivery(SimulatorCase):
         moments = [
             datetime.strptime(delivery['time'], '%Y-%m-%dT%H:%M:%S.%fZ') for delivery in deliveries
         ]
-        for earlier, later, pause in zip(moments, moments[1:], pauses):
+        for earlier, later, pause in zip(moments[:-1], moments[1:], pauses, strict=True):
             self.assertAlmostEqual((later - earlier).total_seconds(), pause, delta=0.01)
 
     def test_delays_by_number_of_attempts(self):
