@@ -16,10 +16,14 @@ TEST_REPORTS = re.compile(
 )
 
 
-def problems(path):
-    """Return the unexpected records of a log file, each with the lines that belong to it."""
+def problems(path, start=0):
+    """Return the unexpected records of a log file, each with the lines that belong to it.
+
+    :param int start: The size of the file when what is looked for began.
+    """
     records = []
     with path.open(encoding='utf-8', errors='replace') as lines:
+        lines.seek(start)
         for line in lines:
             match = RECORD.match(line)
             if match:
