@@ -112,7 +112,7 @@ class VippsController(http.Controller):
         """ Return the raw body, which the signature is over, unless it is too large. """
         if (request.httprequest.content_length or 0) > const.MAX_WEBHOOK_SIZE:
             raise RequestEntityTooLarge()
-        body = request.httprequest.stream.read(const.MAX_WEBHOOK_SIZE + 1)
+        body = request.httprequest.get_data()
         if len(body) > const.MAX_WEBHOOK_SIZE:
             raise RequestEntityTooLarge()
         return body
