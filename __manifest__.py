@@ -34,6 +34,9 @@
         'web.assets_frontend': [
             'mobilepay_vipps/static/src/checkout/**/*',
         ],
+        'web.assets_tests': [
+            'mobilepay_vipps/static/tests/tours/**/*',
+        ],
     },
     'post_init_hook': 'post_init_hook',
     'uninstall_hook': 'uninstall_hook',
