@@ -268,7 +268,7 @@ class Client:
                 error = from_response(status, answer_headers, content, operation)
         _logger.info(
             "%s: %s in %d ms, attempt %d, trace id %s", operation, status or 'no answer',
-            (time.monotonic() - started) * 1000, attempt, error and error.trace_id,
+            (time.monotonic() - started) * 1000, attempt, error and error.trace_id or '-',
         )
         # Raised behind the handlers: what was caught has headers and bodies in it.
         if error:

@@ -12,7 +12,7 @@ FINAL_STATES = ('AUTHORIZED', 'ABORTED', 'EXPIRED', 'TERMINATED')
 
 # RFC 3339, section 5.6.
 TIMESTAMP_PATTERN = re.compile(
-    r'(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)', re.ASCII
+    r'(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)'
 )
 
 

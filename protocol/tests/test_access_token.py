@@ -1,8 +1,8 @@
 import threading
 import unittest
 
-from protocol.access_token import Credentials, TokenCache
-from protocol.errors import NoAnswer
+from ..access_token import Credentials, TokenCache
+from ..errors import NoAnswer
 
 KEYS = {
     'base_url': 'https://apitest.vipps.no', 'client_id': 'the-client-id',

@@ -4,7 +4,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol import amount
+from .. import amount
 
 
 class TestAmount(unittest.TestCase):

@@ -7,10 +7,10 @@ import time
 import unittest
 from unittest import mock
 
-from protocol import errors
-from protocol.access_token import Credentials, TokenCache
-from protocol.client import Client
-from protocol.tests.server import CUT, Server
+from .. import errors
+from ..access_token import Credentials, TokenCache
+from ..client import Client
+from .server import CUT, Server
 
 SECRETS = ('the-client-id', 'the-client-secret', 'the-subscription-key', 'token-', '4798765432')
 SYSTEM = {
@@ -321,7 +321,7 @@ class TestClient(unittest.TestCase):
         self.assertEqual(len(self.server.requests), 1)
 
     def test_an_endless_answer_is_not_read(self):
-        self.server.answers = [(200, {}, b'[' * (5 * 1024 * 1024))]
+        self.server.answers = [(200, {}, json.dumps(payment()).encode() + b' ' * 5 * 1024 * 1024)]
         self.assert_fails(errors.NoAnswer, lambda: self.client.get_payment(REFERENCE))
 
     def test_cookies_are_not_kept(self):

@@ -1,6 +1,6 @@
 import unittest
 
-from protocol import payloads
+from .. import payloads
 
 REQUIRED = {
     'reference': 'AB2CD-S00042-XYZ234', 'amount': 24_950, 'currency': 'NOK',

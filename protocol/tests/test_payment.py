@@ -4,8 +4,8 @@ from datetime import datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.errors import NoAnswer
-from protocol.payment import Event, Payment
+from ..errors import NoAnswer
+from ..payment import Event, Payment
 
 
 def money(value, currency='NOK'):

@@ -4,7 +4,7 @@ import unittest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol import phone
+from .. import phone
 
 COUNTRIES = st.one_of(st.none(), st.sampled_from(sorted(phone.COUNTRY_CODES)), st.text(max_size=3))
 

@@ -3,7 +3,7 @@ import unittest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol import receipt
+from .. import receipt
 
 
 def line(total, tax=0, quantity='1', **values):

@@ -4,7 +4,7 @@ import unittest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol import reference
+from .. import reference
 
 DOCUMENTED_PATTERN = r'[a-zA-Z0-9-]{8,64}'
 
