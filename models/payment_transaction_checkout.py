@@ -38,15 +38,7 @@ class PaymentTransaction(models.Model):
         if self.provider_code != 'vipps':
             return res
 
-        self._vipps_lock()
-        self._vipps_touch_documents()
-        self._vipps_cancel_open_attempts()
-        if self._vipps_is_paid_otherwise():
-            raise ValidationError(_(
-                "This is already paid, or being paid. Nothing more has been charged. Reload the"
-                " page to see how it went."
-            ))
-        self._vipps_create_payment()
+        self._vipps_start_payment()
         return {'api_url': VippsController._redirect_url, 'reference': self.reference}
 
     def _get_post_processing_values(self):
@@ -56,6 +48,35 @@ class PaymentTransaction(models.Model):
         if self.provider_code == 'vipps' and self.state in ('cancel', 'error'):
             values['landing_route'] = self._vipps_get_return_route()
         return values
+
+    def _vipps_start_payment(self):
+        """ Create the payment, if it is offered and nothing else pays for the documents.
+
+        :return: None
+        :raise ValidationError: If the customer cannot or need not pay this way.
+        """
+        if not self._vipps_is_offered():
+            raise self._vipps_prepare_refusal()
+        self._vipps_lock()
+        self._vipps_touch_documents()
+        self._vipps_cancel_open_attempts()
+        if self._vipps_is_paid_otherwise():
+            raise ValidationError(_(
+                "This is already paid, or being paid. Nothing more has been charged. Reload the"
+                " page to see how it went."
+            ))
+        self._vipps_create_payment()
+
+    def _vipps_is_offered(self):
+        """ Tell whether the payment form offers the provider for this payment: core takes whatever
+        provider and amount a browser sends. """
+        companies = (self.sale_order_ids or self.invoice_ids).company_id or self.company_id
+        return all(
+            self.provider_id in self.env['payment.provider']._get_compatible_providers(
+                company.id, self.partner_id.id, self.amount, currency_id=self.currency_id.id
+            )
+            for company in companies
+        )
 
     def _vipps_create_payment(self):
         """ Create the payment, or find it again after a lost answer.
@@ -95,8 +116,7 @@ class PaymentTransaction(models.Model):
         :rtype: bool
         :raise ValidationError: If the payment is refused.
         """
-        self._vipps_lock()
-        self._vipps_create_payment()
+        self._vipps_start_payment()
         return bool(self.vipps_redirect_url) or self.state != 'draft'
 
     def _vipps_find_payment(self):
@@ -121,10 +141,14 @@ class PaymentTransaction(models.Model):
             self.provider_id._vipps_alert_administrator(
                 _("Customers cannot pay with %s", self.provider_id.name), str(error)
             )
-        raise ValidationError(_(
+        raise self._vipps_prepare_refusal() from error
+
+    def _vipps_prepare_refusal(self):
+        """ Return the error that tells the customer that the payment is not possible. """
+        return ValidationError(_(
             "%s cannot take this payment right now. Nothing has been charged. Please choose another"
             " payment method, or try again later.", self.payment_method_id.name,
-        )) from error
+        ))
 
     def _vipps_cancel_open_attempts(self):
         """ Cancel earlier attempts that would, together with this one, exceed what is to be paid.
@@ -211,11 +235,11 @@ class PaymentTransaction(models.Model):
         """ Return the signed route that shows how the payment went. """
         return VippsController._return_url + '?' + urlencode({
             'reference': self.reference,
-            'access_token': self._vipps_get_return_token(),
+            'access_token': self._vipps_sign_return(self.reference),
         })
 
-    def _vipps_get_return_token(self):
-        return hmac(self.env(su=True), 'vipps_return', self.reference)
+    def _vipps_sign_return(self, reference):
+        return hmac(self.env(su=True), 'vipps_return', reference)
 
     def _vipps_get_from_return(self, reference, access_token):
         """ Return the transaction of a return URL, if its signature is right.
@@ -224,10 +248,12 @@ class PaymentTransaction(models.Model):
         :param str access_token: The signature in the URL.
         :rtype: payment.transaction
         """
-        tx = self.search([('reference', '=', reference), ('provider_code', '=', 'vipps')])
-        if tx and access_token and consteq(access_token, tx._vipps_get_return_token()):
-            return tx
-        return self.browse()
+        # As bytes: what comes in a URL may be any text, and is compared all the same.
+        if not reference or not access_token or not consteq(
+            access_token.encode(), self._vipps_sign_return(reference).encode()
+        ):
+            return self.browse()
+        return self.search([('reference', '=', reference), ('provider_code', '=', 'vipps')])
 
     def _vipps_get_retry_url(self, has_cart):
         """ Return the page on which the customer can pay again.
