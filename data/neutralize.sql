@@ -8,3 +8,8 @@ UPDATE payment_provider
        vipps_webhook_id = NULL,
        vipps_webhook_url = NULL
  WHERE code = 'vipps';
+
+-- Whoever has the URL of an open payment can approve it.
+UPDATE payment_transaction
+   SET vipps_redirect_url = NULL
+ WHERE vipps_redirect_url IS NOT NULL;

@@ -193,7 +193,8 @@ class PaymentProvider(models.Model):
                 ('provider_id', '=', provider.id),
                 ('vipps_payment_reference', '!=', False),
                 ('state', 'in', ('draft', 'pending', 'authorized')),
-                ('vipps_payment_state', 'in', ('CREATED', 'AUTHORIZED')),
+                # Nothing is read yet of a payment whose creation was not answered.
+                ('vipps_payment_state', 'in', (False, 'CREATED', 'AUTHORIZED')),
             ])
             if open_txs:
                 raise UserError(_(

@@ -1,5 +1,6 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+import ipaddress
 import logging
 from urllib.parse import urlsplit
 
@@ -54,7 +55,11 @@ class PaymentProvider(models.Model):
             'vipps_webhook_secret': webhook['secret'],
         })
         for stale_id in stale_ids:
-            api_client._delete_webhook(self, stale_id)
+            try:
+                api_client._delete_webhook(self, stale_id)
+            except VippsError as error:
+                # The secret of the new one cannot be read again: it must not be rolled back.
+                _logger.info("The stale webhook %s is left: %s", stale_id, error.log_text)
         return self._vipps_notify(_("Vipps MobilePay now sends its events to %s.", url))
 
     #=== BUSINESS METHODS ===#
@@ -104,7 +109,13 @@ class PaymentProvider(models.Model):
         parts = urlsplit(url)
         if parts.hostname in ('localhost', '127.0.0.1', '::1'):
             return self.env['vipps.api.client']._is_simulated(self)
-        return parts.scheme == 'https' and '.' in (parts.hostname or '')
+        if parts.scheme != 'https':
+            return False
+        host = parts.hostname or ''
+        try:
+            return ipaddress.ip_address(host).is_global
+        except ValueError:
+            return '.' in host and not host.endswith(('.local', '.internal', '.localhost'))
 
     def _vipps_verify_webhook(self, body, headers):
         """ Tell whether a request to the webhook comes from Vipps MobilePay.

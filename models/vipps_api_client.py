@@ -224,13 +224,15 @@ class VippsApiClient(models.AbstractModel):
     def _fetch_token(self, provider, environment):
         """ Ask for a new access token with the credentials of a provider.
 
+        The sales unit is left out: a wrong one must not look like a wrong client ID.
+
         :param payment.provider provider: The provider.
         :param str environment: The environment to try the credentials in.
         :return: None
         :raise VippsError: If the credentials are refused.
         """
         with self._errors_for_people():
-            self._connect(provider, environment).fetch_token()
+            self._connect(provider, environment, msn='').fetch_token()
 
     @api.model
     def _prepare_webhook_deletion(self, provider):
@@ -268,30 +270,35 @@ class VippsApiClient(models.AbstractModel):
         return self._connect(provider)
 
     @api.model
-    def _connect(self, provider, environment=None):
+    def _connect(self, provider, environment=None, msn=None):
         """ Return the API client of a provider.
 
         :param payment.provider provider: The provider.
         :param str environment: The environment, if not the one of the provider.
+        :param str msn: The sales unit, if not the one of the provider.
         :rtype: protocol.client.Client
-        :raise VippsError: If the credentials are missing.
+        :raise VippsError: If the credentials are missing, or if they could be read on their way.
         """
         provider = provider.sudo()  # The credentials are for administrators only.
-        return Client(
-            Credentials(
-                base_url=self._get_api_url(environment or provider.vipps_environment),
-                client_id=provider._vipps_get_secret('vipps_client_id'),
-                client_secret=provider._vipps_get_secret('vipps_client_secret'),
-                subscription_key=provider._vipps_get_secret('vipps_subscription_key'),
-                merchant_serial_number=provider.vipps_merchant_serial_number,
-            ),
-            {
+        credentials = Credentials(
+            base_url=self._get_api_url(environment or provider.vipps_environment),
+            client_id=provider._vipps_get_secret('vipps_client_id'),
+            client_secret=provider._vipps_get_secret('vipps_client_secret'),
+            subscription_key=provider._vipps_get_secret('vipps_subscription_key'),
+            merchant_serial_number=provider.vipps_merchant_serial_number if msn is None else msn,
+        )
+        try:
+            return Client(credentials, {
                 'Vipps-System-Name': 'odoo',
                 'Vipps-System-Version': release.series,
                 'Vipps-System-Plugin-Name': 'odoo-payment-vipps',
                 'Vipps-System-Plugin-Version': get_manifest('mobilepay_vipps')['version'],
-            },
-        )
+            })
+        except ValueError as error:
+            raise VippsError(_(
+                "The system parameter %s must start with https:// or lead to this machine.",
+                const.TEST_API_URL_PARAMETER,
+            )) from error
 
     @api.model
     def _get_api_url(self, environment):

@@ -34,7 +34,8 @@ class Credentials:
         return hashlib.sha256('\0'.join(parts).encode()).hexdigest()
 
     def headers(self):
-        """Return the headers that a new access token is asked for with.
+        """Return the headers that a new access token is asked for with; the sales unit need not be
+        known for that.
 
         Access Token OpenAPI 2.0.0, `POST /accesstoken/get`.
         """
@@ -42,7 +43,8 @@ class Credentials:
             'client_id': self.client_id,
             'client_secret': self.client_secret,
             'Ocp-Apim-Subscription-Key': self.subscription_key,
-            'Merchant-Serial-Number': self.merchant_serial_number,
+            **({'Merchant-Serial-Number': self.merchant_serial_number}
+               if self.merchant_serial_number else {}),
         }
 
 
