@@ -31,7 +31,13 @@ def problems(path, start=0):
             elif records:
                 records[-1][1].append(line.rstrip('\n'))
     texts = ((match, '\n'.join(lines)) for match, lines in records)
-    return [text for match, text in texts if _is_unexpected(match, text)]
+    return [_shortened(text) for match, text in texts if _is_unexpected(match, text)]
+
+
+def _shortened(text):
+    """Return a record without the middle of a long traceback."""
+    lines = text.splitlines()
+    return text if len(lines) <= 16 else '\n'.join([*lines[:3], '  ...', *lines[-12:]])
 
 
 def _is_unexpected(match, text):

@@ -3,6 +3,7 @@
 Started as `python -m tools.runner_unittest START_FOLDER TOP_FOLDER` from the root of the tree.
 """
 
+import signal
 import sys
 import unittest
 
@@ -58,6 +59,8 @@ def wanted(suite):
 
 def main(start, top):
     """Run the tests; the exit code says whether the run as such worked."""
+    # Not as an exit, which unittest takes for the error of one test.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     suite = unittest.TestLoader().discover(start, top_level_dir=top)
     unittest.TestSuite(wanted(suite)).run(Reporting())
 

@@ -66,7 +66,7 @@ class Suite:
         self._take(title, code, log, run)
         found = problems(log)
         if found:
-            self.results.record(events.FAILED, f'{title}: clean log', '\n'.join(found))
+            self.results.record(events.FAILED, f'{title}: clean log', '\n\n'.join(found))
 
     def check_contract(self, environment, run):
         """Compare what the simulator recorded with the official specifications."""
@@ -154,6 +154,8 @@ def run_tests(pattern, fast):
                 )
         suite.check_contract(environment, run)
         say(f"The logs are in {run.logs}")
+    if pattern and not suite.results.outcomes:
+        suite.results.notes.append(f"No test fits {pattern!r}.")
     if fast:
         suite.results.notes.append("--fast: browser tours and the live layer were left out.")
     suite.results.print()
