@@ -76,7 +76,8 @@ def _is_free(path):
 
 
 def _forget_old_logs(folder):
-    """Remove the logs of all runs but the latest."""
+    """Remove the logs of all runs but the latest and those that are under way."""
     runs = sorted(path for path in folder.iterdir() if path.is_dir())
     for path in runs[:-KEPT_LOGS]:
-        shutil.rmtree(path, ignore_errors=True)
+        if not Run(path.name).folder.exists():
+            shutil.rmtree(path, ignore_errors=True)
