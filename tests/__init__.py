@@ -1,7 +1,11 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from . import test_encryption
 from . import test_checkout
+from . import test_encryption
+from . import test_payment_provider
+from . import test_payment_provider_connection
+from . import test_payment_provider_removal
 from . import test_payment_reference
 from . import test_payment_request
 from . import test_payment_transaction
+from . import test_tours
