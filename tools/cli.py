@@ -1,14 +1,16 @@
 """The commands of `./dev`."""
 
 import argparse
+import os
 import shutil
 import signal
 import sys
 
 from . import postgres
-from .cache import cache_dir
+from .cache import ROOT, cache_dir
 from .console import Failure, say
-from .demo import run_demo, run_once
+from .demo import run_demo, run_once, run_shell
+from .environment import protocol_environment
 from .lint import run_lint
 from .suite import run_tests
 
@@ -17,7 +19,10 @@ def main(arguments):
     """Run a command; returns the exit code."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, options.rest = parser.parse_known_args(arguments)
+    if options.rest and options.run is not _simulator:
+        parser.error(f"unknown arguments: {' '.join(options.rest)}")
     try:
         return options.run(options)
     except Failure as failure:
@@ -58,6 +63,14 @@ def _parser():
     lint = commands.add_parser('lint', help="check style, addon conventions, XML and JavaScript")
     lint.set_defaults(run=lambda options: run_lint())
 
+    simulator = commands.add_parser(
+        'simulator', help="run the simulator alone; what follows is given to it", add_help=False,
+    )
+    simulator.set_defaults(run=_simulator)
+
+    shell = commands.add_parser('shell', help="open a Python shell on the database of the demo")
+    shell.set_defaults(run=lambda options: run_shell())
+
     clean = commands.add_parser('clean', help="remove everything that was made and cached")
     clean.set_defaults(run=_clean)
     return parser
@@ -66,6 +79,14 @@ def _parser():
 def _demo(options):
     """Run the demo, or one purchase."""
     return run_once(options.json) if options.once else run_demo()
+
+
+def _simulator(options):
+    """Become the simulator, which takes the http addresses of this machine."""
+    environment = protocol_environment()
+    os.chdir(ROOT)
+    command = [environment.python, '-m', 'simulator', '--allow-loopback-http', *options.rest]
+    os.execve(environment.python, command, environment.variables())
 
 
 def _clean(_options):

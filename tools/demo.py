@@ -1,6 +1,8 @@
 """`./dev demo`: a shop to try, kept from one start to the next, or one purchase unattended."""
 
+import signal
 import socket
+import subprocess
 import time
 
 from .console import Failure, say
@@ -37,6 +39,19 @@ def run_once(as_json):
             failure = error
         report(purchase, failure, as_json)
     return 1 if failure else 0
+
+
+def run_shell():
+    """Open Odoo's shell on the database of the demo, made when there is none."""
+    with open_workspace(SHOP, kept='demo') as workspace:
+        odoo = Stack(workspace, 'demo').install()
+        # Ctrl-C is for the shell.
+        previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            command = odoo.command('--no-http', subcommand=['shell'])
+            return subprocess.run(command, env=odoo.variables()).returncode
+        finally:
+            signal.signal(signal.SIGINT, previous)
 
 
 def addresses(stack):

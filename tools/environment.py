@@ -19,8 +19,9 @@ TEST_REQUIREMENTS = [
 ]
 # When there is no Odoo: enough for the protocol, the simulator and their tests.
 PROTOCOL_REQUIREMENTS = [
-    'requests==2.31.0', 'Werkzeug==2.2.2', 'MarkupSafe==2.1.5', 'cryptography==42.0.8',
-    'qrcode==7.3.1', 'Pillow==10.4.0', 'setuptools<80', *TEST_REQUIREMENTS,
+    'requests==2.31.0', 'Werkzeug==2.2.2', 'Jinja2==3.1.2', 'MarkupSafe==2.1.5',
+    'cryptography==42.0.8', 'qrcode==7.3.1', 'Pillow==10.4.0', 'setuptools<80',
+    *TEST_REQUIREMENTS,
 ]
 LINT_REQUIREMENTS = ['ruff==0.6.9', 'pylint-odoo==9.3.22', 'lxml==5.3.0', 'setuptools<80']
 RECIPE = 2  # to be raised when the way an environment is made changes

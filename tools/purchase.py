@@ -79,7 +79,8 @@ class Purchase:
     def _follow_redirect(self):
         """Send the redirect form, as the shop's script does, and arrive at the landing page."""
         self.landing = self.customer.follow(self.values)
-        _expect(self.landing.url.startswith(f'{self.stack.simulator_url}/landing'), self.landing.url)
+        url = self.landing.url
+        _expect(url.startswith(f'{self.stack.simulator_url}/landing'), url)
         return "Simulator: landing page", None
 
     def _approve(self):
@@ -105,7 +106,7 @@ class Purchase:
         return "Shop: confirmation page", None
 
     def _check_aggregate(self):
-        """Have Vipps MobilePay's side say that all of it was captured, and nothing else was done."""
+        """Have Vipps MobilePay's side say that all was captured, and nothing else was done."""
         payment = _wait_until(
             self._payment, lambda found: found['aggregate']['capturedAmount']['value'],
         )

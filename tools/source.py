@@ -95,11 +95,12 @@ def _unpack(git_dir):
     with made_once(folder, 'Odoo source') as needed:
         if needed:
             (folder / 'tree').mkdir()
-            archive = subprocess.Popen([*git, 'archive', 'HEAD'], stdout=subprocess.PIPE)
-            code = run_step(
-                f"Unpacking Odoo from {git_dir}", ['tar', '-x', '-C', str(folder / 'tree')], log,
-                stdin=archive.stdout,
-            )
-            if archive.wait() or code:
+            archive = [*git, 'archive', 'HEAD']
+            with subprocess.Popen(archive, stdout=subprocess.PIPE) as packing:
+                code = run_step(
+                    f"Unpacking Odoo from {git_dir}", ['tar', '-x', '-C', folder / 'tree'], log,
+                    stdin=packing.stdout,
+                )
+            if code or packing.returncode:
                 raise Failure(f"HEAD of {git_dir} could not be unpacked. {REMEDY}")
     return folder / 'tree'

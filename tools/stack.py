@@ -52,7 +52,7 @@ class Stack:
 
     def start(self):
         """Start everything, with the provider ready to take payments in NOK."""
-        self._install()
+        self.install()
         self.start_simulator()
         self._children['front'] = Child(
             [self.workspace.environment.python, '-m', 'tools.front', str(self.ports['odoo']),
@@ -63,8 +63,8 @@ class Stack:
         self._configure()
         return self
 
-    def _install(self):
-        """Install the addon, or update it when its files changed since the last start."""
+    def install(self):
+        """Install the addon, or update it when its files changed; returns the Odoo it is in."""
         ready = self.odoo.folder / READY
         files = sorted(
             path for path in ROOT.rglob('*')
@@ -77,6 +77,7 @@ class Stack:
         elif ready.read_text() != version:
             self.odoo.install("Updating the addon", [ADDON], log, option='-u')
         ready.write_text(version)
+        return self.odoo
 
     def stop(self):
         """Stop everything that was started, the last one first."""

@@ -1,0 +1,66 @@
+import json
+import tempfile
+import unittest
+from pathlib import Path
+
+from tools import events
+from tools.results import Results
+
+
+class TestResults(unittest.TestCase):
+    def read(self, *lines):
+        results = Results()
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / 'events'
+            path.write_text(''.join(
+                json.dumps({'outcome': outcome, 'test': test, 'detail': detail}) + '\n'
+                for outcome, test, detail in lines
+            ))
+            results.read(path)
+        return results
+
+    def test_each_test_counts_once(self):
+        results = self.read(
+            (events.STARTED, 'a.T.one', ''), (events.PASSED, 'a.T.one', ''),
+            (events.STARTED, 'a.T.two', ''), (events.FAILED, 'a.T.two', 'boom'),
+            (events.STARTED, 'a.T.three', ''), (events.SKIPPED, 'a.T.three', 'no browser'),
+        )
+        self.assertEqual(results.closing_line(), '1 passed, 1 failed, 1 skipped')
+
+    def test_a_test_with_failed_subtests_fails_once(self):
+        results = self.read(
+            (events.STARTED, 'a.T.one', ''),
+            (events.FAILED, 'a.T.one (i=1)', 'first'), (events.FAILED, 'a.T.one (i=2)', 'second'),
+        )
+        self.assertEqual(results.closing_line(), '0 passed, 1 failed, 0 skipped')
+        self.assertIn('second', results.outcomes['a.T.one'][1])
+
+    def test_a_failure_is_not_forgotten_when_the_cleanup_passes(self):
+        results = self.read((events.FAILED, 'a.T.one', 'boom'), (events.PASSED, 'a.T.one', ''))
+        self.assertEqual(results.closing_line(), '0 passed, 1 failed, 0 skipped')
+
+    def test_a_test_whose_process_died_failed(self):
+        results = self.read((events.STARTED, 'a.T.one', ''))
+        self.assertEqual(results.closing_line(), '0 passed, 1 failed, 0 skipped')
+
+    def test_a_failed_class_fixture_counts(self):
+        results = self.read((events.FAILED, 'setUpClass (a.T)', 'boom'))
+        self.assertEqual(results.closing_line(), '0 passed, 1 failed, 0 skipped')
+
+    def test_only_a_run_with_tests_succeeds(self):
+        self.assertEqual(Results().exit_code(skips_fail=False), 1)
+        self.assertEqual(self.read((events.PASSED, 'a', '')).exit_code(skips_fail=True), 0)
+
+    def test_skips_fail_in_ci_only(self):
+        results = self.read((events.PASSED, 'a', ''), (events.SKIPPED, 'b', 'no browser'))
+        self.assertEqual(results.exit_code(skips_fail=False), 0)
+        self.assertEqual(results.exit_code(skips_fail=True), 1)
+
+
+class TestPattern(unittest.TestCase):
+    def test_a_pattern_is_a_part_of_the_id_or_a_glob(self):
+        self.assertTrue(events.fits('', 'a.T.test_one'))
+        self.assertTrue(events.fits('test_one', 'a.T.test_one'))
+        self.assertTrue(events.fits('a.*_one', 'a.T.test_one'))
+        self.assertFalse(events.fits('T.*two', 'a.T.test_one'))
+        self.assertFalse(events.fits('two', 'a.T.test_one'))
