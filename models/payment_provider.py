@@ -145,15 +145,16 @@ class PaymentProvider(models.Model):
                 values['vipps_merchant_serial_number']
             )
         for name in SECRET_FIELDS & values.keys():
-            secret = values.pop(name)
-            if secret != SECRET_MASK:
-                values[f'{name}_ciphertext'] = self._vipps_encrypt(self._vipps_clean_key(secret))
+            entered = values.pop(name) or ''
+            secret = self._vipps_clean_key(entered)
+            if secret or SECRET_MASK[0] not in entered:  # Nothing but the mask changes nothing.
+                values[f'{name}_ciphertext'] = self._vipps_encrypt(secret)
         return values
 
     @api.model
     def _vipps_encrypt(self, secret):
         try:
-            return secret and encryption.encrypt(secret)
+            return encryption.encrypt(secret) if secret else False
         except encryption.EncryptionKeyError as error:
             _logger.error("Cannot encrypt the keys of a payment provider: %s", error)
             raise UserError(_(
@@ -192,9 +193,8 @@ class PaymentProvider(models.Model):
             open_txs = self.env['payment.transaction'].sudo().search([
                 ('provider_id', '=', provider.id),
                 ('vipps_payment_reference', '!=', False),
-                ('state', 'in', ('draft', 'pending', 'authorized')),
-                # Nothing is read yet of a payment whose creation was not answered.
-                ('vipps_payment_state', 'in', (False, 'CREATED', 'AUTHORIZED')),
+                # The job reads a payment until the customer has decided.
+                '|', ('state', '=', 'authorized'), ('vipps_next_read', '!=', False),
             ])
             if open_txs:
                 raise UserError(_(
