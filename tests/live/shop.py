@@ -1,0 +1,219 @@
+"""What the live tests share: a shop that runs for real, and the people who use it."""
+
+import atexit
+import functools
+import os
+import re
+import threading
+import time
+import unittest
+from concurrent.futures import ThreadPoolExecutor
+
+import requests
+
+from simulator.sales_units import NOK_UNIT
+from tools.customer import Customer
+from tools.odoo_log import problems
+from tools.stack import Stack
+from tools.workspace import Workspace
+
+PRODUCT = "Wool socks"
+NOTICE = 0.1  # seconds until we look again whether something has happened
+
+# What Odoo itself writes when two are at the same record and one of them has to start anew.
+COLLISIONS = r'odoo\.sql_db: bad query: [\s\S]*could not serialize access'
+
+
+@functools.cache
+def get_stack():
+    """Return the stack of the whole layer, which starts with the first test and ends with us."""
+    stack = Stack(Workspace.from_json(os.environ['VIPPS_DEV_WORKSPACE']), 'live')
+    log = stack.logs / 'live-install.log'
+    stack.odoo.install("Installing another way to pay", ['payment_custom'], log)
+    atexit.register(stack.stop)
+    stack.start()
+    provider, = stack.rpc('payment.provider', 'search', [('code', '=', 'custom')])
+    stack.rpc('payment.provider', 'write', [provider], {'state': 'enabled', 'is_published': True})
+    return stack
+
+
+def wait_until(condition, seconds=20):
+    """Return what `condition` returns as soon as that is true.
+
+    :raise AssertionError: When it does not become so; shows what it was last.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"still {found!r} after {seconds} s")
+        time.sleep(NOTICE)
+
+
+def at_once(*actions):
+    """Do things in threads that start at the same moment; returns the results in order."""
+    barrier = threading.Barrier(len(actions))
+
+    def act(action):
+        barrier.wait()
+        return action()
+
+    with ThreadPoolExecutor(len(actions)) as pool:
+        return list(pool.map(act, actions))
+
+
+def result_on(page):
+    """Return how the payment went, as our own page of the result tells."""
+    return page.find(id='o_vipps_payment_result')['data-result']
+
+
+class LiveTest(unittest.TestCase):
+    """A test of the running shop, which has to leave a clean log."""
+
+    expected_in_log = ()  # patterns of what belongs to the tests of the class
+
+    @classmethod
+    def setUpClass(cls):
+        """Have the shop started."""
+        cls.stack = get_stack()
+        cls.rpc = cls.stack.rpc
+        cls.provider = cls.rpc.reference('mobilepay_vipps.payment_provider_vipps')
+
+    def setUp(self):
+        """Remember where in the log this test begins, and let nothing go wrong after it."""
+        log_start = self.stack.log_path.stat().st_size
+        self.addCleanup(self.check_log, log_start)
+        self.addCleanup(self.control, 'DELETE', 'faults')
+
+    def check_log(self, start):
+        """Check that Odoo has logged no warning that does not belong to the test."""
+        expected = re.compile('|'.join((COLLISIONS, *self.expected_in_log)))
+        found = [text for text in problems(self.stack.log_path, start) if not expected.search(text)]
+        if found:
+            self.fail("unexpected in Odoo's log:\n" + '\n'.join(found))
+
+    # The customer
+
+    def new_browser(self):
+        """Return a browser that has not been in the shop yet."""
+        return Customer(self.stack.url, self.stack.simulator_url)
+
+    def new_customer(self):
+        """Return a customer who only has to choose how to pay."""
+        customer = self.new_browser()
+        customer.add_to_cart(PRODUCT)
+        customer.enter_address()
+        return customer
+
+    def start_payment(self):
+        """Return a customer on the landing page, and the reference of the payment."""
+        customer = self.new_customer()
+        values = customer.start_payment()
+        page = customer.follow(values)
+        self.assertTrue(page.url.startswith(f'{self.stack.simulator_url}/landing'), page.text)
+        return customer, values['reference']
+
+    def return_url(self, reference):
+        """Return where the customer is sent back to."""
+        return self.payment(reference)['request']['returnUrl']
+
+    # Vipps MobilePay
+
+    def control(self, method, path, **body):
+        """Call the simulator's control endpoint; returns the answer, decoded."""
+        answer = requests.request(
+            method, f'{self.stack.simulator_url}/control/{path}', json=body, timeout=30
+        )
+        answer.raise_for_status()
+        return answer.json()
+
+    def fault(self, operation, kind, times=None, **more):
+        """Let something go wrong at Vipps MobilePay until that is repaired, or `times` times."""
+        self.control('POST', 'faults', operation=operation, kind=kind, times=times, **more)
+
+    def repair(self):
+        """Let nothing go wrong any more."""
+        self.control('DELETE', 'faults')
+
+    def decide(self, reference, decision='approve'):
+        """Let the customer `approve` or `decline` in the app."""
+        self.control('POST', f'payments/{reference}/{decision}')
+
+    def payment(self, reference):
+        """Return the payment as Vipps MobilePay has it."""
+        return self.control('GET', f'payments/{reference}')
+
+    def payments_of(self, reference):
+        """Return all payments that Vipps MobilePay has for the same order, the oldest first."""
+        document = self.payment(reference)['request']['metadata']
+        payments = self.control('GET', 'payments')['payments']
+        return [payment for payment in payments if payment['request']['metadata'] == document]
+
+    def calls(self, operation, reference=None):
+        """Return the calls of an operation that Vipps MobilePay has answered, the oldest first."""
+        return [
+            call for call in self.control('GET', 'exchanges')['exchanges']
+            if call['operation'] == operation and reference in (None, call['reference'])
+        ]
+
+    # The back office
+
+    def transaction(self, reference):
+        """Return the transaction as an administrator sees it."""
+        found, = self.rpc('payment.transaction', 'search_read', [('reference', '=', reference)], [
+            'state', 'amount', 'state_message', 'vipps_payment_state', 'sale_order_ids',
+            'is_post_processed', 'create_date',
+        ])
+        return found
+
+    def order(self, reference):
+        """Return the order of a transaction as an administrator sees it."""
+        order_id, = self.transaction(reference)['sale_order_ids']
+        order, = self.rpc('sale.order', 'read', [order_id], ['name', 'state', 'amount_total'])
+        return order
+
+    def account_payments(self, reference):
+        """Return what is in the books for a transaction."""
+        return self.rpc(
+            'account.payment', 'search_read',
+            [('payment_transaction_id.reference', '=', reference)], ['state', 'amount'],
+        )
+
+    def run_job(self, name):
+        """Run a job of the addon now, whatever was waited for being due."""
+        for table, column in (
+            ('payment_transaction', 'vipps_next_read'), ('vipps_webhook_event', 'next_try'),
+        ):
+            self.stack.execute(
+                f"UPDATE {table} SET {column} = now() AT TIME ZONE 'UTC' - interval '1 second'"
+                f" WHERE {column} IS NOT NULL"
+            )
+        job = self.rpc.reference(f'mobilepay_vipps.{name}')
+        self.rpc('ir.cron', 'method_direct_trigger', [job])
+
+    # What everybody agrees on in the end
+
+    def assert_paid(self, reference, seconds=20):
+        """Check that everything follows: captured once, done, order confirmed, in the books."""
+        wait_until(lambda: self.transaction(reference)['is_post_processed'], seconds)
+        transaction, payment = self.transaction(reference), self.payment(reference)
+        self.assertEqual(transaction['state'], 'done')
+        self.assertEqual(self.order(reference)['state'], 'sale')
+        amount = round(transaction['amount'] * 100)
+        self.assertEqual(payment['amount'], {'currency': NOK_UNIT.currency, 'value': amount})
+        self.assertEqual(payment['aggregate']['capturedAmount']['value'], amount)
+        self.assertEqual(
+            [event['name'] for event in payment['events']], ['CREATED', 'AUTHORIZED', 'CAPTURED']
+        )
+        self.assertEqual(
+            [(found['state'], round(found['amount'] * 100))
+             for found in self.account_payments(reference)],
+            [('posted', amount)],
+        )
+
+    def assert_nothing_booked(self, reference):
+        """Check that the money stays where it is."""
+        self.assertEqual(self.payment(reference)['aggregate']['capturedAmount']['value'], 0)
+        self.assertEqual(self.account_payments(reference), [])
