@@ -2,6 +2,7 @@
 
 from . import test_checkout
 from . import test_encryption
+from . import test_payment_method
 from . import test_payment_provider
 from . import test_payment_provider_connection
 from . import test_payment_provider_removal
