@@ -207,6 +207,7 @@ class PaymentTransaction(models.Model):
             'quantity': abs(line.product_uom_qty),
             'total': line.price_total,
             'tax': line.price_tax,
+            'tax_rate': self._vipps_get_tax_rate(line.tax_id),
             'is_shipping': line.is_delivery,
         } for line in self.sale_order_ids.order_line if not line.display_type]
         return lines or [{
@@ -215,8 +216,16 @@ class PaymentTransaction(models.Model):
             'quantity': abs(line.quantity),
             'total': line.price_total,
             'tax': line.price_total - line.price_subtotal,
+            'tax_rate': self._vipps_get_tax_rate(line.tax_ids),
             'is_shipping': False,
         } for line in self.invoice_ids.invoice_line_ids if line.display_type == 'product']
+
+    @staticmethod
+    def _vipps_get_tax_rate(taxes):
+        """ Return the rate of taxes in percent, or None if they have no single one. """
+        if not taxes:
+            return 0
+        return taxes.amount if len(taxes) == 1 and taxes.amount_type == 'percent' else None
 
     #=== BUSINESS METHODS - RETURN ===#
 

@@ -56,12 +56,12 @@ class PaymentTransaction(models.Model):
                 operation()
         except VippsError as error:
             _logger.info("Operation on payment %s: %s", self.reference, error.log_text)
-            if error.is_unknown:
+            if error.is_unknown and not error.is_not_now:
                 raise ValidationError(_(
                     "Vipps MobilePay does not answer, so it is not known whether this took effect."
                     " Try again in a moment: it will not be done twice."
                 )) from error
-            if not error.retryable:
+            if not error.is_unknown:
                 self.env.cr.postrollback.add(self._vipps_prepare_refusal_count())
             raise ValidationError("Vipps MobilePay: " + str(error)) from error
 
@@ -129,7 +129,7 @@ class PaymentTransaction(models.Model):
             self._vipps_capture()
         except VippsError as error:
             _logger.info("Automatic capture of %s: %s", self.reference, error.log_text)
-            if not error.retryable:
+            if not error.is_unknown:
                 self.vipps_refusal_count += 1
                 self.provider_id._vipps_alert_administrator(
                     _("Payment %s is not captured", self.reference), str(error)

@@ -35,7 +35,8 @@ class VippsError(UserError):
         # What an operator needs, without anything that is secret or personal.
         self.log_text = str(error or message)
         # Whether the operation may have taken effect although we do not know it.
-        self.is_unknown = isinstance(error, errors.NoAnswer)
+        self.is_unknown = isinstance(error, (errors.NoAnswer, errors.Conflict))
+        self.is_not_now = isinstance(error, errors.NotNow)
         self.is_conflict = isinstance(error, errors.Conflict)
         self.is_not_found = isinstance(error, errors.NotFound)
         self.is_unauthorized = isinstance(error, errors.Unauthorized)
@@ -415,7 +416,8 @@ class VippsApiClient(models.AbstractModel):
                 quantity=str(line['quantity']),
                 total=self._to_minor(line['total'], currency),
                 tax=self._to_minor(line['tax'], currency),
+                tax_rate=line['tax_rate'] and round(line['tax_rate'] * 100),
                 is_shipping=line['is_shipping'],
             )
             for line in lines
-        ], amount, currency.name)
+        ], amount, currency.name, rounding_name=_("Rounding"))

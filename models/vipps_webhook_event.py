@@ -36,7 +36,7 @@ class VippsWebhookEvent(models.Model):
     psp_reference = fields.Char(string="PSP Reference", required=True, readonly=True)
     amount = fields.Integer(string="Amount (minor units)", readonly=True)
     currency = fields.Char(string="Currency", readonly=True)
-    event_time = fields.Char(string="Time at Vipps MobilePay", readonly=True)
+    event_time = fields.Datetime(string="Time at Vipps MobilePay", readonly=True)
     success = fields.Boolean(string="Success", readonly=True)
     state = fields.Selection(
         string="Verdict",

@@ -15,7 +15,8 @@ MAX_TEXT_LENGTH = 255
 class Line:
     """An order line. Amounts are in minor units, after discounts; negative for what is given back.
 
-    `total` contains `tax`; `quantity` is a decimal number as text.
+    `total` contains `tax`; `quantity` is a decimal number as text; `tax_rate` is in basis points,
+    and derived from the amounts if it is not given.
     """
 
     id: str
@@ -23,6 +24,7 @@ class Line:
     quantity: str
     total: int
     tax: int
+    tax_rate: int | None = None
     is_shipping: bool = False
 
 
@@ -58,8 +60,10 @@ def _build_line(line):
     net = total - tax
     if tax < 0 or net < 0 or (tax and not net):
         return None
-    tax_rate = round(tax * 10_000 / net) if net else 0
-    if tax_rate > MAX_TAX_RATE:
+    tax_rate = line.tax_rate
+    if tax_rate is None:
+        tax_rate = round(tax * 10_000 / net) if net else 0
+    if not 0 <= tax_rate <= MAX_TAX_RATE:
         return None
     order_line = {
         'id': line.id[:MAX_TEXT_LENGTH],
