@@ -55,8 +55,9 @@ def run_shell():
 
 
 def addresses(stack):
-    """Return what a person needs to know to try the demo."""
-    (till,) = stack.rpc('pos.config', 'search', [], limit=1)
+    """Return what a person needs to know to try the demo; opens the till."""
+    till, = stack.rpc('pos.config', 'search', [], limit=1)
+    stack.rpc('pos.config', 'open_ui', [till])
     return f"""
   Shop          {stack.url}/shop
   Back office   {stack.url}/web    (user {stack.rpc.login}, password {stack.rpc.password})

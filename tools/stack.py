@@ -13,7 +13,7 @@ from pathlib import Path
 from simulator.sales_units import NOK_UNIT
 
 from .cache import ADDON, ROOT, key_of
-from .console import Failure, tail
+from .console import Failure, say, tail
 from .odoo import free_port
 from .processes import Child
 from .rpc import Rpc
@@ -81,6 +81,7 @@ class Stack:
 
     def stop(self):
         """Stop everything that was started, the last one first."""
+        say("Stopping ...")
         while self._children:
             _name, child = self._children.popitem()
             child.stop()
