@@ -1,5 +1,6 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+from . import ir_module_module
 from . import vipps_api_client
 from . import payment_provider
 from . import payment_provider_webhook

@@ -1,0 +1,26 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import _, models
+from odoo.exceptions import UserError
+
+
+class IrModuleModule(models.Model):
+    _inherit = 'ir.module.module'
+
+    def button_uninstall(self):
+        """ Override of `base` to refuse at once what `account_payment` refuses half-way: then the
+        providers would be left marked as to be removed, and their forms without settings.
+
+        :raise UserError: If there are payments in the books.
+        """
+        action = super().button_uninstall()
+        provider = self.env['payment.provider']
+        if (
+            self.env.ref('base.module_mobilepay_vipps').state == 'to remove'
+            and provider._check_existing_payment(provider._get_provider_payment_method('vipps'))
+        ):
+            raise UserError(_(
+                "Vipps MobilePay cannot be uninstalled, because there are payments in your books"
+                " that were made with it. Disable the payment provider instead."
+            ))
+        return action
