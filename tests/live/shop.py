@@ -20,6 +20,9 @@ from tools.workspace import Workspace
 PRODUCT = "Wool socks"
 NOTICE = 0.1  # seconds until we look again whether something has happened
 
+# Everything but the SQL, whose parameters hold what is about to be stored.
+LOG_LEVELS = ':DEBUG,odoo.sql_db:INFO'
+
 # What Odoo itself writes when two are at the same record and one of them has to start anew.
 COLLISIONS = r'odoo\.sql_db: bad query: [\s\S]*could not serialize access'
 
@@ -28,6 +31,8 @@ COLLISIONS = r'odoo\.sql_db: bad query: [\s\S]*could not serialize access'
 def get_stack():
     """Return the stack of the whole layer, which starts with the first test and ends with us."""
     stack = Stack(Workspace.from_json(os.environ['VIPPS_DEV_WORKSPACE']), 'live')
+    with stack.odoo.configuration.open('a') as configuration:
+        configuration.write(f'log_handler = {LOG_LEVELS}\n')
     log = stack.logs / 'live-install.log'
     stack.odoo.install("Installing another way to pay", ['payment_custom'], log)
     atexit.register(stack.stop)

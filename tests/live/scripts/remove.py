@@ -1,0 +1,16 @@
+"""Set up the provider and its webhook, then remove the addon (run by `odoo-bin shell`)."""
+
+env['ir.config_parameter'].set_param(
+    'mobilepay_vipps.test_api_url', PARAMETERS['simulator_url']
+)
+provider = env.ref('mobilepay_vipps.payment_provider_vipps')
+provider.write({
+    'vipps_merchant_serial_number': PARAMETERS['merchant_serial_number'],
+    'vipps_client_id': PARAMETERS['client_id'],
+    'vipps_client_secret': PARAMETERS['client_secret'],
+    'vipps_subscription_key': PARAMETERS['subscription_key'],
+    'state': 'test',
+})
+provider.action_vipps_set_up_webhooks()
+env.cr.commit()
+env['ir.module.module'].search([('name', '=', 'mobilepay_vipps')]).button_immediate_uninstall()

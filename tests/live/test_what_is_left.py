@@ -1,0 +1,95 @@
+"""What a purchase leaves behind in the log, the database and the files: nothing secret."""
+
+import re
+
+from simulator.sales_units import NOK_UNIT
+
+from .shop import LiveTest
+
+ACCESS_LINE = re.compile(r'^\S+ \S+ \d+ INFO \S+ werkzeug: .*"GET /payment/vipps/return\?')
+
+# At this level, Odoo itself logs what an administrator enters in a form; here the keys.
+ENTERED_KEYS = re.compile(r'^.* DEBUG \S+ odoo\.api: call payment\.provider\(.*\)\.write\(.*$', re.M)
+
+
+class TestWhatIsLeft(LiveTest):
+
+    def setUp(self):
+        """Buy something, completely."""
+        super().setUp()
+        customer = self.new_customer()
+        values = customer.start_payment()
+        landing_token = customer.follow(values).url.partition('token=')[2]
+        self.reference = values['reference']
+        self.decide(self.reference)
+        customer.open(self.return_url(self.reference))
+        customer.ask_for_status()
+        self.assert_paid(self.reference)
+
+        given_out = self.control('GET', 'secrets')
+        self.assertIn(landing_token, given_out['landingTokens'])
+        self.secrets = {
+            'client id': NOK_UNIT.client_id,
+            'client secret': NOK_UNIT.client_secret,
+            'subscription key': NOK_UNIT.subscription_key,
+            'encryption key': self.key_file().read_text().strip(),
+            'landing token': landing_token,
+            **{f'access token {i}': token for i, token in enumerate(given_out['accessTokens'])},
+            **{f'webhook secret {i}': text for i, text in enumerate(given_out['webhookSecrets'])},
+        }
+        self.phone = self.payment(self.reference)['request']['customer']['phoneNumber']
+        self.return_token = self.return_url(self.reference).partition('access_token=')[2]
+
+    def key_file(self):
+        return self.stack.odoo.data_dir / 'mobilepay_vipps' / 'encryption.key'
+
+    def found_in(self, text, needles):
+        return [name for name, needle in needles.items() if needle in text]
+
+    def test_the_log_of_the_whole_layer_tells_no_secret(self):
+        log = ENTERED_KEYS.sub('', self.stack.log_path.read_text(encoding='utf-8'))
+        self.assertIn(' DEBUG ', log)
+        self.assertIn(self.reference, log)
+        tokens = self.control('GET', 'secrets')['landingTokens']
+        secrets = {**self.secrets, **{f'landing token {i}': t for i, t in enumerate(tokens)}}
+        self.assertEqual(self.found_in(log, {**secrets, 'phone': self.phone}), [])
+
+    def test_the_signature_of_the_return_is_in_the_access_line_only(self):
+        lines = [
+            line for line in self.stack.log_path.read_text(encoding='utf-8').splitlines()
+            if self.return_token in line
+        ]
+        self.assertTrue(lines)
+        self.assertEqual([line for line in lines if not ACCESS_LINE.search(line)], [])
+
+    def test_the_database_holds_no_secret(self):
+        tables = [name for name, in self.stack.execute(
+            "SELECT table_name FROM information_schema.tables"
+            " WHERE table_schema = 'public' AND table_type = 'BASE TABLE'"
+        )]
+        self.assertIn('payment_transaction', self.tables_with(tables, [self.reference]))
+        needles = [*self.secrets.values(), self.phone, self.return_token]
+        self.assertEqual(self.tables_with(tables, needles), [])
+
+    def tables_with(self, tables, needles):
+        """Return the tables that have one of the needles in any column."""
+        query = ' UNION ALL '.join(
+            f"SELECT '{table}' FROM \"{table}\" row WHERE EXISTS ("
+            f"SELECT FROM unnest(%(needles)s) needle WHERE strpos(row::text, needle) > 0)"
+            for table in tables
+        )
+        rows = self.stack.execute((f'SELECT DISTINCT * FROM ({query}) hits', {'needles': needles}))
+        return sorted(name for name, in rows)
+
+    def test_the_files_hold_no_secret(self):
+        """Attachments and sessions among them; the encryption key is only where it belongs."""
+        self.assertEqual(self.key_file().stat().st_mode & 0o777, 0o600)
+        files = [
+            path for path in self.stack.odoo.data_dir.rglob('*')
+            if path.is_file() and path != self.key_file()
+        ]
+        self.assertTrue([path for path in files if 'sessions' in path.parts])
+        secrets = {**self.secrets, 'phone': self.phone, 'return token': self.return_token}
+        for path in files:
+            text = path.read_bytes().decode('latin-1')
+            self.assertEqual(self.found_in(text, secrets), [], path)
