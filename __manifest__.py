@@ -26,6 +26,7 @@
         'views/payment_form_templates.xml',
         'views/payment_provider_views.xml',
         'views/payment_transaction_views.xml',
+        'views/website_sale_templates.xml',
 
         'data/payment_provider_data.xml',  # Depends on `redirect_form`.
         'data/ir_cron_data.xml',

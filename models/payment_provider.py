@@ -4,7 +4,7 @@ import logging
 import re
 import unicodedata
 
-from odoo import _, api, fields, models
+from odoo import SUPERUSER_ID, _, api, fields, models
 from odoo.exceptions import UserError
 
 from .. import const, encryption
@@ -399,7 +399,7 @@ class PaymentProvider(models.Model):
         :return: None
         """
         with self.env.registry.cursor() as cr:
-            provider = self.with_env(self.env(cr=cr, su=True))
+            provider = self.with_env(self.env(cr=cr, user=SUPERUSER_ID))
             if provider.activity_ids.filtered(lambda a: a.summary == summary):
                 return
             provider.activity_schedule(

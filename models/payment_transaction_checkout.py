@@ -42,10 +42,14 @@ class PaymentTransaction(models.Model):
         return {'api_url': VippsController._redirect_url, 'reference': self.reference}
 
     def _get_post_processing_values(self):
-        """ Override of `payment` to send customers who have not paid to the page that says what
-        happened, and from there back to the payment. """
+        """ Override of `payment` to tell customers what they are waited for, and to send those who
+        have not paid to the page that says what happened, and from there back to the payment. """
         values = super()._get_post_processing_values()
-        if self.provider_code == 'vipps' and self.state in ('cancel', 'error'):
+        if self.provider_code == 'vipps' and self.state == 'draft':
+            values['display_message'] = _(
+                "Approve the payment in the app. This page updates by itself."
+            )
+        elif self.provider_code == 'vipps' and self.state in ('cancel', 'error'):
             values['landing_route'] = self._vipps_get_return_route()
         return values
 
