@@ -10,3 +10,4 @@ from . import test_payment_reference
 from . import test_payment_request
 from . import test_payment_transaction
 from . import test_tours
+from . import test_webhook

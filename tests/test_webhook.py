@@ -1,0 +1,443 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+import json
+import os
+from datetime import timedelta
+from unittest.mock import patch
+
+from cryptography.fernet import Fernet
+from freezegun import freeze_time
+
+from odoo import fields, http
+from odoo.exceptions import AccessError
+from odoo.tests import HttpCase, new_test_user, tagged
+from odoo.tests.common import Opener
+from odoo.tools import mute_logger
+
+from .. import const, encryption
+from ..models.vipps_webhook_event import FIRST_RETRY_DELAY
+from ..protocol import client, signature
+from ..simulator.sales_units import DKK_UNIT, NOK_UNIT
+from .common import VippsCommon
+
+CONTROLLER_LOGGER = 'odoo.addons.mobilepay_vipps.controllers.main'
+PROVIDER_LOGGER = 'odoo.addons.mobilepay_vipps.models.payment_provider'
+
+
+class WebhookCommon(VippsCommon, HttpCase):
+    """ A provider with a webhook, and somebody who calls it. """
+
+    def setUp(self):
+        super().setUp()
+        self.vipps.action_vipps_set_up_webhooks()
+        self.secret = self.vipps._vipps_get_secret('vipps_webhook_secret')
+
+    def _prepare_events(self, tx):
+        """ Return the bodies that Vipps MobilePay sends for what happened to a payment. """
+        events = self.simulator.payment(tx.vipps_payment_reference)['events']
+        return [{'msn': NOK_UNIT.msn, **event} for event in events]
+
+    def _sign(self, body, provider=None, secret=None):
+        headers = signature.sign(
+            secret or self.secret, (provider or self.vipps).vipps_webhook_url, body
+        )
+        del headers['Host']  # A proxy may have changed it.
+        return {'Content-Type': 'application/json', **headers}
+
+    def _post(self, body, headers=None, provider_id=None):
+        """ Call the webhook and return the status. """
+        if isinstance(body, dict):
+            body = json.dumps(body).encode()
+        return self.opener.post(
+            f'{self.base_url()}/payment/vipps/webhook/{provider_id or self.vipps.id}',
+            data=body, headers=self._sign(body) if headers is None else headers, timeout=30,
+        ).status_code
+
+    def _get_inbox(self):
+        self.env.invalidate_all()
+        return self.env['vipps.webhook.event'].sudo().search([], order='id')
+
+    def _drain(self):
+        """ Run the job, and return how often payments were read. """
+        self.env.flush_all()
+        calls = len(self.simulator.exchanges)
+        self.env['vipps.webhook.event'].sudo()._cron_process_events()
+        self.env.invalidate_all()
+        return [
+            exchange['operation'] for exchange in self.simulator.exchanges[calls:]
+        ].count('get')
+
+    def _count_triggers(self):
+        cron = self.env.ref('mobilepay_vipps.cron_process_webhook_events')
+        return self.env['ir.cron.trigger'].sudo().search_count([('cron_id', '=', cron.id)])
+
+
+@tagged('post_install', '-at_install')
+class TestWebhook(WebhookCommon):
+    """ What is let in. """
+
+    def setUp(self):
+        super().setUp()
+        self.tx = self._start()
+        self.event, = self._prepare_events(self.tx)
+        self.body = json.dumps(self.event).encode()
+
+    def _assert_refused(self, status, body, headers=None, provider_id=None):
+        self.assertEqual(self._post(body, headers, provider_id), status)
+        self.assertFalse(self._get_inbox())
+
+    #=== Stored ===#
+
+    def test_event_is_stored_and_wakes_the_job(self):
+        triggers = self._count_triggers()
+        calls = len(self.simulator.exchanges)
+        self.assertEqual(self._post(self.body), 200)
+        event, = self._get_inbox()
+        self.assertEqual(event.provider_id, self.vipps)
+        self.assertEqual(event.reference, self.tx.vipps_payment_reference)
+        self.assertEqual(event.name, 'CREATED')
+        self.assertEqual((event.amount, event.currency), (24950, 'NOK'))
+        self.assertEqual(event.psp_reference, self.event['pspReference'])
+        self.assertEqual((event.state, event.tries, event.success), ('pending', 0, True))
+        self.assertTrue(event.next_try)
+        self.assertEqual(self._count_triggers(), triggers + 1)
+        self.assertEqual(len(self.simulator.exchanges), calls, "The controller calls nobody.")
+
+    def test_event_is_stored_without_personal_data_and_raw_body(self):
+        body = {
+            **self.event, 'sub': 'fake-sub', 'userDetails': {'firstName': "Kari"},
+            'customer': {'phoneNumber': '4798765432'},
+        }
+        self.assertEqual(self._post(body), 200)
+        self.env.cr.execute("SELECT vipps_webhook_event::text FROM vipps_webhook_event")
+        row, = self.env.cr.fetchone()
+        for text in ('98765432', 'Kari', 'fake-sub', '{'):
+            self.assertNotIn(text, row)
+
+    def test_event_that_comes_twice_is_stored_once(self):
+        self.assertEqual(self._post(self.body), 200)
+        triggers = self._count_triggers()
+        self.assertEqual(self._post(self.body), 200)
+        self.assertEqual(len(self._get_inbox()), 1)
+        self.assertEqual(self._count_triggers(), triggers)
+
+    def test_event_that_comes_again_after_it_was_processed_stays_processed(self):
+        self._post(self.body)
+        self._drain()
+        self._post(self.body)
+        self.assertEqual(self._get_inbox().state, 'processed')
+
+    def test_signature_in_the_other_header_is_taken(self):
+        headers = self._sign(self.body)
+        headers['X-Vipps-Authorization'] = headers.pop('Authorization')
+        self.assertEqual(self._post(self.body, headers), 200)
+        self.assertEqual(len(self._get_inbox()), 1)
+
+    def test_body_of_undeclared_length_is_taken(self):
+        headers = self._sign(self.body)
+        self.assertEqual(self._post(iter([self.body[:40], self.body[40:]]), headers), 200)
+        self.assertEqual(len(self._get_inbox()), 1)
+
+    def test_disabled_provider_still_listens(self):
+        self.vipps.state = 'disabled'
+        self.assertEqual(self._post(self.body), 200)
+        self.assertEqual(len(self._get_inbox()), 1)
+
+    def test_event_of_another_sales_unit_is_ignored(self):
+        triggers = self._count_triggers()
+        self.assertEqual(self._post({**self.event, 'msn': DKK_UNIT.msn}), 200)
+        event, = self._get_inbox()
+        self.assertEqual((event.state, event.next_try), ('ignored', False))
+        self.assertEqual(self._count_triggers(), triggers)
+        self.assertEqual(self._drain(), 0)
+
+    def test_no_session_is_made(self):
+        opener = Opener(self.cr)
+        opener.cookies.update({
+            name: value for name, value in self.opener.cookies.items() if name != 'session_id'
+        })
+        sessions = set(os.listdir(http.root.session_store.path))
+        response = opener.post(
+            f'{self.base_url()}/payment/vipps/webhook/{self.vipps.id}', data=self.body,
+            headers=self._sign(self.body),
+        )
+        self.assertEqual(response.status_code, 200)
+        self.assertNotIn('Set-Cookie', response.headers)
+        self.assertEqual(set(os.listdir(http.root.session_store.path)), sessions)
+
+    #=== Refused ===#
+
+    def test_call_without_a_right_signature_is_refused(self):
+        good = self._sign(self.body)
+        for headers in (
+            {},
+            {**good, 'Authorization': 'Bearer rubbish'},
+            {**good, 'Authorization': good['Authorization'][:-4] + 'AAA='},
+            {**good, 'X-Ms-Date': 'Thu, 30 Mar 2023 08:38:32 GMT'},
+            {name: value for name, value in good.items() if name != 'X-Ms-Date'},
+            {name: value for name, value in good.items() if name != 'X-Ms-Content-Sha256'},
+            {name: value for name, value in good.items() if name != 'Authorization'},
+            self._sign(self.body, secret='fake-other-secret'),
+            signature.sign(self.secret, self.vipps.vipps_webhook_url + '/other', self.body),
+        ):
+            headers.pop('Host', None)
+            headers['Content-Type'] = 'application/json'
+            with self.subTest(headers=headers):
+                self._assert_refused(401, self.body, headers)
+
+    def test_wrong_hash_of_the_body_is_refused(self):
+        headers = self._sign(self.body)
+        headers['X-Ms-Content-Sha256'] = self._sign(b'{}')['X-Ms-Content-Sha256']
+        self._assert_refused(401, self.body, headers)
+
+    def test_one_changed_byte_is_refused(self):
+        headers = self._sign(self.body)
+        for position in range(0, len(self.body), 25):
+            changed = bytearray(self.body)
+            changed[position] ^= 1
+            with self.subTest(position=position):
+                self._assert_refused(401, bytes(changed), headers)
+        for changed in (self.body + b'\n', self.body[:-1], b''):
+            self._assert_refused(401, changed, headers)
+
+    def test_body_that_odoo_takes_for_a_form_is_refused(self):
+        for content_type in ('application/x-www-form-urlencoded', 'multipart/form-data'):
+            headers = {**self._sign(self.body), 'Content-Type': content_type}
+            with self.subTest(content_type=content_type):
+                self._assert_refused(401, self.body, headers)
+
+    def test_unknown_provider_is_refused(self):
+        for provider_id in (self.vipps.id + 1000, self.dummy_provider.id, 2 ** 31, 10 ** 30):
+            with self.subTest(provider_id=provider_id):
+                self._assert_refused(404, self.body, provider_id=provider_id)
+
+    def test_provider_without_webhook_is_refused(self):
+        for name in ('vipps_webhook_secret', 'vipps_webhook_url'):
+            headers = self._sign(self.body)
+            self.vipps[name] = False
+            with self.subTest(name=name):
+                self._assert_refused(401, self.body, headers)
+            self.vipps.action_vipps_set_up_webhooks()
+
+    def test_empty_secret_signs_nothing(self):
+        headers = self._sign(self.body, secret=' ')
+        self.vipps.vipps_webhook_secret = ' '
+        self._assert_refused(401, self.body, headers)
+
+    def test_secret_that_cannot_be_decrypted_is_refused(self):
+        key = Fernet.generate_key().decode()
+        with (
+            patch.dict(os.environ, {encryption.KEY_VARIABLE: key}),
+            self.assertLogs(PROVIDER_LOGGER, 'ERROR') as logs,
+        ):
+            self._assert_refused(401, self.body)
+        self.assertIn("Cannot decrypt the keys", logs.output[0])
+
+    def test_signature_of_another_provider_is_refused(self):
+        other = self.vipps.copy({'state': 'test'})
+        other.action_vipps_set_up_webhooks()
+        secret = other._vipps_get_secret('vipps_webhook_secret')
+        self._assert_refused(401, self.body, self._sign(self.body, provider=other, secret=secret))
+        self._assert_refused(401, self.body, self._sign(self.body, secret=secret))
+        self._assert_refused(401, self.body, self._sign(self.body), provider_id=other.id)
+
+    def test_large_body_is_refused_although_its_signature_is_right(self):
+        large = json.dumps({**self.event, 'x': 'x' * const.MAX_WEBHOOK_SIZE}).encode()
+        headers = self._sign(large)
+        self._assert_refused(413, large, headers)
+        self._assert_refused(413, iter([large]), headers)  # of undeclared length
+
+    def test_largest_body_is_taken(self):
+        body = self.body.ljust(const.MAX_WEBHOOK_SIZE)
+        self.assertEqual(self._post(body), 200)
+        self.assertEqual(len(self._get_inbox()), 1)
+
+    def test_signed_body_that_is_no_event_is_answered_and_not_stored(self):
+        for body in (
+            b'', b'not JSON', b'\xff\xfe', b'{', b'null', b'[]', b'"text"', b'{}', b'[' * 60000,
+            json.dumps({**self.event, 'amount': {'currency': 'NOK', 'value': 249.5}}).encode(),
+            json.dumps({**self.event, 'reference': None}).encode(),
+            json.dumps({**self.event, 'success': 'true'}).encode(),
+        ):
+            with self.subTest(body=body[:40]):
+                with self.assertLogs(CONTROLLER_LOGGER, 'WARNING') as logs:
+                    self._assert_refused(200, body)
+                self.assertIn("is not an event of a payment", logs.output[0])
+                self.assertNotIn(self.event['reference'], logs.output[0])
+
+
+@tagged('post_install', '-at_install')
+class TestWebhookInbox(WebhookCommon):
+    """ What becomes of the events. """
+
+    def _store(self, tx):
+        for event in self._prepare_events(tx):
+            self.assertEqual(self._post(event), 200)
+
+    def test_event_makes_the_transaction_converge(self):
+        tx = self._start()
+        self.simulator.approve(tx.vipps_payment_reference)
+        self._store(tx)
+        self.assertEqual(tx.state, 'draft')
+        self._drain()
+        self.assertEqual(tx.state, 'authorized')
+        self.assertEqual(set(self._get_inbox().mapped('state')), {'processed'})
+        self.assertFalse(any(self._get_inbox().mapped('next_try')))
+
+    def test_events_of_one_payment_are_one_read(self):
+        tx, other_tx = self._start(), self._start()
+        for reference in (tx + other_tx).mapped('vipps_payment_reference'):
+            self.simulator.approve(reference)
+            self.simulator.capture(reference, 1000)
+            self.simulator.cancel(reference)
+        self._store(tx)
+        self._store(other_tx)
+        self.assertEqual(len(self._get_inbox()), 8)
+        self.assertEqual(self._drain(), 2)
+        self.assertEqual(set(self._get_inbox().mapped('state')), {'processed'})
+
+    def test_drained_inbox_is_not_read_again(self):
+        tx = self._start()
+        self._store(tx)
+        self.assertEqual(self._drain(), 1)
+        self.assertEqual(self._drain(), 0)
+
+    def test_what_an_event_says_does_not_count(self):
+        tx = self._start()
+        event, = self._prepare_events(tx)
+        for name in ('AUTHORIZED', 'CAPTURED', 'REFUNDED', 'NONSENSE'):
+            self._post({**event, 'name': name, 'amount': {'currency': 'EUR', 'value': 1}})
+        self._drain()
+        self.assertEqual((tx.state, tx.vipps_payment_state), ('draft', 'CREATED'))
+
+    def test_event_that_comes_late_changes_nothing(self):
+        tx = self._authorize()
+        created, authorized = self._prepare_events(tx)
+        tx._send_void_request()
+        self.assertEqual(tx.state, 'cancel')
+        self._post(authorized)
+        self._post(created)
+        self._drain()
+        self.assertEqual(tx.state, 'cancel')
+
+    def test_unknown_reference_is_unmatched_and_ignored_after_fifteen_minutes(self):
+        tx = self._start()
+        event, = self._prepare_events(tx)
+        with freeze_time(fields.Datetime.now()) as clock:
+            self._post({**event, 'reference': 'no-such-reference'})
+            self._drain()
+            stored, = self._get_inbox()
+            self.assertEqual(stored.state, 'unmatched')
+            minutes = 0
+            while stored.state == 'unmatched':
+                self.assertLess(minutes, 15)
+                self.assertGreater(stored.next_try, fields.Datetime.now())
+                clock.tick(timedelta(minutes=1))
+                minutes += 1
+                self._drain()
+            self.assertEqual(minutes, 15)
+            self.assertEqual((stored.state, stored.next_try), ('ignored', False))
+
+    def test_event_that_was_faster_than_our_commit_finds_its_transaction_later(self):
+        tx = self._start()
+        self.simulator.approve(tx.vipps_payment_reference)
+        reference = tx.vipps_payment_reference
+        self._store(tx)
+        with freeze_time(fields.Datetime.now()) as clock:
+            tx.vipps_payment_reference = 'not-committed-yet'
+            self._drain()
+            self.assertEqual(set(self._get_inbox().mapped('state')), {'unmatched'})
+            tx.vipps_payment_reference = reference
+            clock.tick(timedelta(minutes=1))
+            self.assertEqual(self._drain(), 1)
+        self.assertEqual(tx.state, 'authorized')
+        self.assertEqual(set(self._get_inbox().mapped('state')), {'processed'})
+
+    def test_event_of_a_payment_of_another_provider_is_unmatched(self):
+        tx = self._start()
+        other = self.vipps.copy({'state': 'test'})
+        other.action_vipps_set_up_webhooks()
+        event, = self._prepare_events(tx)
+        body = json.dumps(event).encode()
+        secret = other._vipps_get_secret('vipps_webhook_secret')
+        self._post(body, self._sign(body, provider=other, secret=secret), provider_id=other.id)
+        self.assertEqual(self._drain(), 0)
+        self.assertEqual(self._get_inbox().state, 'unmatched')
+
+    def test_failure_is_kept_and_tried_again_in_growing_intervals_until_it_works(self):
+        tx = self._start()
+        self.simulator.approve(tx.vipps_payment_reference)
+        self._store(tx)
+        self.simulator.fault(operation='get', kind='status', status=503, times=None)
+        self.startPatcher(patch.object(client, 'FIRST_PAUSE_SECONDS', 0))
+        with freeze_time(fields.Datetime.now()) as clock:
+            intervals = []
+            for tries in range(1, 5):
+                self._drain()
+                events = self._get_inbox()
+                self.assertEqual(set(events.mapped('tries')), {tries})
+                self.assertEqual(set(events.mapped('state')), {'pending'})
+                self.assertIn("does not answer", events[0].error)
+                self.assertEqual(len(set(events.mapped('next_try'))), 1)
+                intervals.append(events[0].next_try - fields.Datetime.now())
+                self.assertEqual(self._drain(), 0, "It is not tried before its time.")
+                clock.tick(intervals[-1])
+            self.assertEqual(intervals, sorted(set(intervals)))
+            self.assertEqual(tx.state, 'draft')
+            self.simulator.clear_faults()
+            self.assertEqual(self._drain(), 1)
+        self.assertEqual(tx.state, 'authorized')
+        for event in self._get_inbox():
+            self.assertEqual(
+                (event.state, event.next_try, event.error), ('processed', False, False)
+            )
+
+    def test_job_runs_as_often_as_events_may_be_due_again(self):
+        cron = self.env.ref('mobilepay_vipps.cron_process_webhook_events')
+        self.assertLessEqual(
+            timedelta(**{cron.interval_type: cron.interval_number}), FIRST_RETRY_DELAY
+        )
+
+    @mute_logger('odoo.addons.mobilepay_vipps.models.payment_transaction')
+    def test_payment_that_cannot_be_processed_does_not_hold_up_others(self):
+        bad_tx, good_tx = self._start(), self._start()
+        for tx in (bad_tx, good_tx):
+            self.simulator.approve(tx.vipps_payment_reference)
+            self._store(tx)
+        apply_payment = type(good_tx)._process_notification_data
+
+        def fail_for_one(tx, data):
+            if tx.id == bad_tx.id:
+                raise ZeroDivisionError("fake-detail")
+            return apply_payment(tx, data)
+
+        with patch.object(type(good_tx), '_process_notification_data', fail_for_one):
+            self._drain()
+        self.assertEqual((bad_tx.state, good_tx.state), ('draft', 'authorized'))
+        kept = self._get_inbox().filtered(lambda event: event.state == 'pending')
+        self.assertEqual(set(kept.mapped('reference')), {bad_tx.vipps_payment_reference})
+        self.assertEqual(set(kept.mapped('error')), {'ZeroDivisionError'})
+
+    def test_run_that_takes_too_long_ends_and_continues_later(self):
+        for _i in range(2):
+            self._store(self._start())
+        triggers = self._count_triggers()
+        with patch('odoo.addons.mobilepay_vipps.models.vipps_job.RUN_SECONDS', 0):
+            self.assertEqual(self._drain(), 0)
+        self.assertEqual(self._count_triggers(), triggers + 1)
+        self.assertEqual(self._drain(), 2)
+
+    def test_inbox_is_read_by_administrators_and_changed_by_nobody(self):
+        self._store(self._start())
+        event = self._get_inbox()
+        administrator = new_test_user(self.env, 'inbox', groups='base.group_system')
+        self.assertTrue(event.with_user(administrator).read())
+        for operation in (
+            lambda: event.with_user(administrator).write({'state': 'ignored'}),
+            lambda: event.with_user(administrator).unlink(),
+            lambda: event.with_user(administrator).create({'name': 'CREATED'}),
+            lambda: event.with_user(self.internal_user).read(),
+            lambda: event.with_user(self.portal_user).read(),
+        ):
+            with self.assertRaises(AccessError):
+                operation()
