@@ -73,6 +73,8 @@ class VippsController(http.Controller):
         return self._render_result(tx_sudo, tx_sudo._vipps_get_result())
 
     def _render_result(self, tx_sudo, result, message=None):
+        if result == 'failed' and tx_sudo._vipps_is_paid_otherwise():
+            result = 'paid_otherwise'  # Nobody must be invited to pay again.
         has_cart = request.session.get('sale_order_id') in tx_sudo.sale_order_ids.ids
         return request.render('mobilepay_vipps.payment_result', {
             'tx': tx_sudo,
@@ -86,12 +88,13 @@ class VippsController(http.Controller):
         f'{_webhook_url}/<int:provider_id>', type='http', auth='public', methods=['POST'],
         csrf=False, save_session=False,
     )
-    def vipps_webhook(self, provider_id):
+    def vipps_webhook(self, provider_id, **data):
         """ Store an event in the inbox.
 
         See https://developer.vippsmobilepay.com/docs/APIs/webhooks-api/api-guide/
 
         :param int provider_id: The provider that the webhook was registered for.
+        :param dict data: Not used. Without it, Odoo would log what somebody sends as a form.
         """
         provider_sudo = request.env['payment.provider'].sudo().browse(provider_id).exists()
         if provider_sudo.code != 'vipps':
@@ -101,7 +104,7 @@ class VippsController(http.Controller):
             raise Unauthorized()
         try:
             event = request.env['vipps.api.client']._parse_webhook(json.loads(body))
-        except ValueError:
+        except (ValueError, RecursionError):
             # Refusing it would only hold up the events behind it.
             _logger.warning("A webhook of provider %s is not an event of a payment.", provider_id)
         else:
