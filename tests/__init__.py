@@ -1,13 +1,18 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 from . import test_checkout
+from . import test_checkout_return
+from . import test_checkout_trouble
 from . import test_encryption
 from . import test_payment_method
+from . import test_payment_operation
 from . import test_payment_provider
 from . import test_payment_provider_connection
 from . import test_payment_provider_removal
 from . import test_payment_reference
 from . import test_payment_request
 from . import test_payment_transaction
+from . import test_rpc
+from . import test_second_payment
 from . import test_tours
 from . import test_webhook

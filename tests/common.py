@@ -1,12 +1,15 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 import os
+from unittest.mock import patch
 
 from odoo.fields import Command
+from odoo.tests import new_test_user
 
 from odoo.addons.account.tests.common import AccountTestInvoicingCommon
 from odoo.addons.payment.tests.common import PaymentCommon
 
+from ..protocol import client
 from ..simulator.sales_units import NOK_UNIT
 from ..simulator.server import Simulator
 
@@ -89,3 +92,80 @@ class VippsCommon(PaymentCommon, AccountTestInvoicingCommon):
         self.simulator.approve(tx.vipps_payment_reference)
         tx._vipps_refresh()
         return tx
+
+
+class TransactionCommon(VippsCommon):
+    """ Staff, and what can be asked of the simulator about a transaction. """
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.accountant = new_test_user(
+            cls.env, 'vipps_accountant', 'base.group_user,account.group_account_invoice',
+            company_id=cls.company.id, company_ids=[Command.set(cls.company.ids)],
+        )
+        cls.salesman = new_test_user(
+            cls.env, 'vipps_salesman', 'base.group_user,sales_team.group_sale_salesman',
+            company_id=cls.company.id, company_ids=[Command.set(cls.company.ids)],
+        )
+
+    def _get_payment(self, tx):
+        """ Return the payment of a transaction as Vipps MobilePay knows it. """
+        return self.simulator.payment(tx.vipps_payment_reference)
+
+    def _get_aggregate(self, tx):
+        aggregate = self._get_payment(tx)['aggregate']
+        return {
+            name.removesuffix('Amount'): amount['value'] for name, amount in aggregate.items()
+        }
+
+    def _get_calls(self, operation, tx=None):
+        return [
+            exchange for exchange in self.simulator.exchanges
+            if exchange['operation'] == operation
+            and (not tx or exchange['reference'] == tx.vipps_payment_reference)
+        ]
+
+    def _get_activities(self):
+        self.env.invalidate_all()
+        return self.vipps.activity_ids
+
+    def _start_order(self, order, amount=None, **values):
+        return self._start(
+            amount=amount or order.amount_total, sale_order_ids=[Command.set(order.ids)], **values
+        )
+
+    def _create_invoice(self, amount=249.5):
+        invoice = self.env['account.move'].create({
+            'move_type': 'out_invoice',
+            'partner_id': self.partner.id,
+            'currency_id': self.currency_nok.id,
+            'invoice_line_ids': [Command.create({
+                'product_id': self.product.id, 'price_unit': amount, 'tax_ids': [Command.clear()],
+            })],
+        })
+        invoice.action_post()
+        return invoice
+
+    def _start_invoice(self, invoice, amount=None):
+        return self._start(
+            amount=amount or invoice.amount_residual, invoice_ids=[Command.set(invoice.ids)]
+        )
+
+    def _without_pauses(self):
+        """ Let the client try again at once what got no answer. """
+        return patch.object(client, 'FIRST_PAUSE_SECONDS', 0)
+
+    def _approve(self, tx):
+        self.simulator.approve(tx.vipps_payment_reference)
+
+    def _run_job(self):
+        """ Run the job that reads open payments when all of them are due. """
+        self.env.flush_all()
+        self.env.cr.execute("""
+            UPDATE payment_transaction
+               SET vipps_next_read = now() AT TIME ZONE 'UTC' - interval '1 second'
+             WHERE vipps_next_read IS NOT NULL
+        """)
+        self.env['payment.transaction']._cron_vipps_read_open_payments()
+        self.env.invalidate_all()

@@ -86,7 +86,7 @@ class TestPaymentReference(VippsCommon):
         tx = self._create_transaction('redirect')
         self.assertEqual(tx.vipps_payment_reference, tx.reference)
 
-    def test_a_transaction_with_a_reference_that_is_not_allowed_has_a_payment_with_one_that_is(self):
+    def test_the_payment_of_a_reference_that_is_not_allowed_has_one_that_is(self):
         tx = self._create_transaction('redirect', reference='tx_1/2')
         self.assertEqual(tx.reference, 'tx_1/2')
         self._assert_is_reference(tx.vipps_payment_reference)

@@ -157,7 +157,7 @@ class TestPaymentRequest(VippsCommon):
             ('070-123 45 67', 'SE', '46701234567'),
             ('+44 7911 123456', 'NO', '447911123456'),
             ('0046 70 123 45 67', 'DK', '46701234567'),
-            ('98 76 54 32', None, '4798765432'),  # A number without country is one of the company's.
+            ('98 76 54 32', None, '4798765432'),  # Without a country it is the company's.
         ):
             with self.subTest(number=number, country=country):
                 self.company.country_id = self.country_norway
@@ -266,7 +266,9 @@ class TestPaymentRequest(VippsCommon):
 
     def test_receipt_adds_up_when_taxes_are_rounded_over_the_whole_order(self):
         self.company.tax_calculation_rounding_method = 'round_globally'
-        order = self._create_order_of(*({'price_unit': 10.02, 'taxes': self.tax_25} for _i in '123'))
+        order = self._create_order_of(*(
+            {'price_unit': 10.02, 'taxes': self.tax_25} for _i in range(3)
+        ))
         self.assertNotEqual(
             order.amount_total, sum(order.order_line.mapped('price_total')),
             "The rounding of this order must make a difference.",
