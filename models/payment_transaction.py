@@ -110,10 +110,16 @@ class PaymentTransaction(models.Model):
         what was read there.
         """
         self._vipps_check_system()
-        return super().write(values)
+        res = super().write(values)
+        self._vipps_check_system()  # Nor can another transaction become one.
+        return res
 
     def _vipps_check_system(self):
-        if not self.env.su and 'vipps' in self.mapped('provider_code'):
+        txs_sudo = self.sudo()
+        # A child counts in what is held and paid of the documents of its source transaction.
+        if not self.env.su and 'vipps' in (
+            txs_sudo | txs_sudo.source_transaction_id
+        ).mapped('provider_code'):
             raise AccessError(_(
                 "Transactions of Vipps MobilePay cannot be edited. Use their buttons, or those of"
                 " the order or the invoice."

@@ -1,0 +1,382 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+import inspect
+import xmlrpc.client
+
+from odoo.fields import Command
+from odoo.tests import HttpCase, new_test_user, tagged
+from odoo.tests.common import JsonRpcException, get_db_name
+from odoo.tools import mute_logger
+
+from ..models.payment_provider import SECRET_FIELDS
+from .common import VippsCommon
+
+OUR_MODULE = 'odoo.addons.mobilepay_vipps.'
+ACCESS_ERROR = 'odoo.exceptions.AccessError'
+XMLRPC_ACCESS_ERROR = 4
+
+GROUPS = {
+    'portal': 'base.group_portal',
+    'internal': 'base.group_user',
+    'sales': 'sales_team.group_sale_salesman',
+    'invoicing': 'account.group_account_invoice',
+    'till': 'point_of_sale.group_pos_user',
+}
+
+
+class RpcCommon(VippsCommon, HttpCase):
+    """ Users of all kinds who call methods from outside. """
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.users = {
+            name: new_test_user(
+                cls.env, f'vipps_{name}', groups=f'{group},base.group_allow_export',
+                company_id=cls.company.id, company_ids=[Command.set(cls.company.ids)],
+            ) for name, group in {**GROUPS, 'administrator': 'base.group_system'}.items()
+        }
+
+    def setUp(self):
+        super().setUp()
+        self.startPatcher(mute_logger(
+            'odoo.http', 'odoo.models', 'odoo.addons.base.models.ir_model',
+            'odoo.addons.base.models.ir_module', 'odoo.addons.base.models.ir_rule',
+        ))
+        self.vipps.vipps_webhook_secret = 'fake-webhook-secret'
+        self.tx = self._authorize()
+
+    def startPatcher(self, context):
+        context.__enter__()
+        self.addCleanup(context.__exit__, None, None, None)
+
+    def _log_in(self, name):
+        user = self.users[name]
+        self.authenticate(user.login, user.login)
+
+    def _call(self, model, method, *args, **kwargs):
+        """ Call a method as the browser does, and return the result. """
+        return self.make_jsonrpc_request('/web/dataset/call_kw', {
+            'model': model, 'method': method, 'args': args, 'kwargs': kwargs,
+        })
+
+    def _call_xmlrpc(self, user, model, method, *args):
+        """ Call a method as scripts do, and return the result. """
+        return self.xmlrpc_object.execute_kw(
+            get_db_name(), user.id, user.login, model, method, args
+        )
+
+    def _assert_access_error(self, call, *args, **kwargs):
+        with self.assertRaises(JsonRpcException) as refusal:
+            call(*args, **kwargs)
+        self.assertEqual(str(refusal.exception), ACCESS_ERROR)
+
+    def _read_state(self):
+        """ Return what no call may change: our rows, and what the simulator was asked. """
+        self.env.flush_all()
+        rows = []
+        for table in ('payment_provider', 'payment_transaction', 'vipps_webhook_event'):
+            self.env.cr.execute(f"SELECT t::text FROM {table} t ORDER BY id")
+            rows.append(self.env.cr.fetchall())
+        return rows, len(self.simulator.exchanges)
+
+
+@tagged('post_install', '-at_install')
+class TestRpcMethods(RpcCommon):
+    """ Every method that we add or override, called by everybody. """
+
+    def _get_methods(self, is_wanted):
+        """ Return the model, the name and the function of our methods, from the registry. """
+        return sorted({
+            (model, name, getattr(value, '__func__', value))
+            for model, model_class in self.registry.items()
+            for cls in model_class.__mro__ if cls.__module__.startswith(OUR_MODULE)
+            for name, value in vars(cls).items()
+            if (inspect.isroutine(value) or isinstance(value, (classmethod, staticmethod)))
+            and is_wanted(name)
+        }, key=lambda method: method[:2])
+
+    def _get_public_methods(self):
+        return self._get_methods(lambda name: not name.startswith('_'))
+
+    def _is_override(self, model, name):
+        return any(
+            name in vars(cls) for cls in self.registry[model].__mro__
+            if not cls.__module__.startswith(OUR_MODULE)
+        )
+
+    def _get_ids(self, model):
+        return {
+            'payment.provider': self.vipps,
+            'payment.transaction': self.tx,
+            'ir.module.module': self.env.ref('base.module_mobilepay_vipps'),
+        }.get(model, self.env['payment.provider']).ids
+
+    def _prepare_calls(self, model, function):
+        """ Yield arguments: on no record and on real ones; with nothing, and with `None`, `{}` and
+        `[]` where the method demands something. """
+        parameters = list(inspect.signature(function).parameters.values())[1:]
+        count = sum(
+            parameter.default is parameter.empty and parameter.kind not in
+            (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) for parameter in parameters
+        )
+        is_model_method = getattr(function, '_api', None) in ('model', 'model_create')
+        for values in ([], [None] * count, [{}] * count, [[]] * count):
+            if is_model_method:
+                yield values
+            else:
+                yield [[], *values]
+                yield [self._get_ids(model), *values]
+
+    def test_every_public_method_is_refused_to_everybody_without_rights(self):
+        methods = self._get_public_methods()
+        names = {(model, name) for model, name, _function in methods}
+        self.assertLessEqual({
+            ('payment.provider', 'action_vipps_test_connection'),
+            ('payment.provider', 'action_vipps_set_up_webhooks'),
+            ('payment.provider', 'write'),
+            ('payment.transaction', 'write'),
+            ('payment.transaction', 'create'),
+        }, names)
+        state = self._read_state()
+        for user in GROUPS:
+            self._log_in(user)
+            for model, name, function in methods:
+                for args in self._prepare_calls(model, function):
+                    with self.subTest(user=user, model=model, method=name, args=args):
+                        self._assert_refused(model, name, args, self._call)
+        self.assertEqual(self._read_state(), state)
+
+    def test_every_public_method_is_refused_to_scripts_too(self):
+        state = self._read_state()
+        for user in map(self.users.get, GROUPS):
+            for model, name, function in self._get_public_methods():
+                for args in self._prepare_calls(model, function):
+                    if None in args:
+                        continue  # There is no such thing in XML-RPC.
+                    with self.subTest(user=user.login, model=model, method=name, args=args):
+                        self._assert_refused(
+                            model, name, args,
+                            lambda *call, user=user: self._call_xmlrpc(user, *call),
+                        )
+        self.assertEqual(self._read_state(), state)
+
+    def _assert_refused(self, model, name, args, call):
+        """ Ensure that a call is refused. What a method of Odoo that we override does without any
+        record, or with arguments that it cannot use, is Odoo's. """
+        try:
+            result = call(model, name, *args)
+        except JsonRpcException as error:
+            is_access_error = str(error) == ACCESS_ERROR
+        except xmlrpc.client.Fault as fault:
+            is_access_error = fault.faultCode == XMLRPC_ACCESS_ERROR
+        else:
+            self.assertTrue(self._is_override(model, name), f"This returned {result!r}.")
+            self.assertIn(result, (True, []))
+            self.assertFalse(args and args[0], "There was a record.")
+            return
+        if not self._is_override(model, name) or args == [self._get_ids(model), {}]:
+            self.assertTrue(is_access_error, "This was stopped by chance.")
+
+    def test_no_private_method_can_be_called_by_anybody(self):
+        methods = self._get_methods(lambda name: name.startswith('_'))
+        self.assertGreater(len(methods), 80)
+        state = self._read_state()
+        self._log_in('administrator')
+        for model, name, _function in methods:
+            with self.subTest(model=model, method=name):
+                self._assert_access_error(self._call, model, name, self._get_ids(model))
+                with self.assertRaises(xmlrpc.client.Fault) as refusal:
+                    self._call_xmlrpc(
+                        self.users['administrator'], model, name, self._get_ids(model)
+                    )
+                self.assertEqual(refusal.exception.faultCode, XMLRPC_ACCESS_ERROR)
+        self.assertEqual(self._read_state(), state)
+
+    def test_administrator_may_test_the_connection_by_rpc(self):
+        self._log_in('administrator')
+        result = self._call('payment.provider', 'action_vipps_test_connection', self.vipps.ids)
+        self.assertEqual(result['tag'], 'display_notification')
+
+
+@tagged('post_install', '-at_install')
+class TestRpcTransactions(RpcCommon):
+    """ Invoicing users have the right to write transactions, but not those of Vipps MobilePay. """
+
+    def setUp(self):
+        super().setUp()
+        self.other_tx = self._create_transaction(
+            'redirect', provider_id=self.dummy_provider.id, reference="Other Transaction",
+        )
+        self._log_in('invoicing')
+
+    def test_no_field_can_be_written(self):
+        state = self._read_state()
+        fields = self.env['payment.transaction']._fields
+        self.assertIn('amount', fields)
+        values = self.tx.read(load=False)[0]
+        for name in fields:
+            value = values[name]
+            value = value if isinstance(value, (str, int, float, bool, list)) else False
+            with self.subTest(name=name):
+                self._assert_access_error(
+                    self._call, 'payment.transaction', 'write', self.tx.ids, {name: value}
+                )
+                self._assert_access_error(
+                    self._call, 'payment.transaction', 'write', (self.tx + self.other_tx).ids,
+                    {name: value},
+                )
+        self.assertEqual(self._read_state(), state)
+
+    def test_none_can_be_created(self):
+        values = {
+            'payment_method_id': self.method_vipps.id, 'amount': 10, 'reference': 'own-reference',
+            'currency_id': self.currency_nok.id, 'provider_id': self.vipps.id,
+            'partner_id': self.partner.id, 'state': 'done',
+        }
+        state = self._read_state()
+        self._assert_access_error(self._call, 'payment.transaction', 'create', values)
+        self._assert_access_error(self._call, 'payment.transaction', 'create', [values, values])
+        self._assert_access_error(
+            self._call, 'payment.transaction', 'web_save', [], values, specification={}
+        )
+        self._assert_access_error(self._call, 'payment.transaction', 'copy', self.tx.ids)
+        self.assertEqual(self._read_state(), state)
+
+    def test_no_other_transaction_can_become_one_or_belong_to_one(self):
+        state = self._read_state()
+        for values in (
+            {'provider_id': self.vipps.id},
+            {'provider_id': self.vipps.id, 'state': 'done'},
+            {'source_transaction_id': self.tx.id},
+        ):
+            with self.subTest(**values):
+                self._assert_access_error(
+                    self._call, 'payment.transaction', 'write', self.other_tx.ids, values
+                )
+        self._assert_access_error(self._call, 'payment.transaction', 'create', {
+            'payment_method_id': self.payment_method.id, 'amount': -10, 'operation': 'refund',
+            'reference': 'own-reference', 'currency_id': self.currency_nok.id,
+            'provider_id': self.dummy_provider.id, 'partner_id': self.partner.id,
+            'source_transaction_id': self.tx.id, 'state': 'done',
+        })
+        self.assertEqual(self._read_state(), state)
+
+    def test_none_can_be_written_by_way_of_another_record(self):
+        order = self._create_order()
+        invoice = self.env['account.move'].create({
+            'move_type': 'out_invoice', 'partner_id': self.partner.id,
+        })
+        self.tx.write({
+            'sale_order_ids': [Command.set(order.ids)], 'invoice_ids': [Command.set(invoice.ids)],
+        })
+        state = self._read_state()
+        for model, record in (('account.move', invoice), ('res.partner', self.partner)):
+            for name, field in record._fields.items():
+                if field.comodel_name == 'payment.transaction':
+                    with self.subTest(model=model, field=name):
+                        self._assert_access_error(self._call, model, 'write', record.ids, {
+                            name: [Command.update(self.tx.id, {'amount': 1})],
+                        })
+        self.assertEqual(self._read_state(), state)
+
+    def test_transactions_of_other_providers_are_those_of_core(self):
+        self._call('payment.transaction', 'write', self.other_tx.ids, {'amount': 5})
+        self.other_tx.invalidate_recordset()
+        self.assertEqual(self.other_tx.amount, 5)
+
+    def test_invoicing_user_may_capture(self):
+        self._call('payment.transaction', 'action_capture', self.tx.ids)
+        self.tx.invalidate_recordset()
+        self.assertEqual(self.tx.state, 'done')
+
+    def test_fields_that_are_secret_cannot_be_read(self):
+        self.tx.vipps_redirect_url = 'http://127.0.0.1/fake-token'
+        model = 'payment.transaction'
+        for name, field in self.env[model]._fields.items():
+            if not name.startswith('vipps_') or field.groups != 'base.group_system':
+                continue
+            for call in (
+                lambda name=name: self._call(model, 'read', self.tx.ids, [name]),
+                lambda name=name: self._call(model, 'search_read', [], [name]),
+                lambda name=name: self._call(
+                    model, 'web_search_read', domain=[], specification={name: {}}
+                ),
+                lambda name=name: self._call(model, 'export_data', self.tx.ids, [name]),
+                lambda name=name: self._call(model, 'read_group', [], ['id:count'], [name]),
+                lambda name=name: self._call(model, 'web_read', self.tx.ids, {name: {}}),
+            ):
+                with self.subTest(name=name):
+                    self._assert_access_error(call)
+        self.assertNotIn('fake-token', str(self._call(model, 'read', self.tx.ids)))
+
+    def test_redirect_url_cannot_be_guessed_with_searches(self):
+        self.tx.vipps_redirect_url = 'http://127.0.0.1/fake-token'
+        for domain in (
+            [('vipps_redirect_url', '=like', '%/fake-t%')],
+            [('child_transaction_ids.source_transaction_id.vipps_redirect_url', 'like', 'fake-t')],
+            ['|', ('id', '=', 0), ('vipps_redirect_url', 'like', 'fake-t')],
+        ):
+            with self.subTest(domain=domain):
+                self._assert_access_error(
+                    self._call, 'payment.transaction', 'search_count', domain
+                )
+
+
+@tagged('post_install', '-at_install')
+class TestRpcSecrets(RpcCommon):
+    """ Nobody reads the keys of a provider. """
+
+    NAMES = [
+        'vipps_merchant_serial_number', 'vipps_webhook_id', 'vipps_webhook_url',
+        *SECRET_FIELDS, *(f'{name}_ciphertext' for name in SECRET_FIELDS),
+    ]
+
+    def test_keys_cannot_be_read(self):
+        model, ids = 'payment.provider', self.vipps.ids
+        for user in GROUPS:
+            self._log_in(user)
+            for name in self.NAMES:
+                for method, args, kwargs in (
+                    ('read', [ids, [name]], {}),
+                    ('search_read', [[], [name]], {}),
+                    ('web_search_read', [], {'domain': [], 'specification': {name: {}}}),
+                    ('web_read', [ids, {name: {}}], {}),
+                    ('export_data', [ids, [name]], {}),
+                    ('read_group', [[], [name], [name]], {}),
+                    ('search_count', [[(name, '!=', False)]], {}),
+                    ('onchange', [ids, {}, [name], {name: {}}], {}),
+                ):
+                    with self.subTest(user=user, name=name, method=method):
+                        self._assert_access_error(self._call, model, method, *args, **kwargs)
+
+    def test_keys_cannot_be_read_by_way_of_other_records(self):
+        order = self._create_order()
+        self.tx.sale_order_ids = order
+        for user, model, records, path in (
+            ('invoicing', 'payment.transaction', self.tx, ['provider_id']),
+            ('sales', 'sale.order', order, ['transaction_ids', 'provider_id']),
+            ('till', 'payment.method', self.method_vipps, ['provider_ids']),
+            ('portal', 'payment.method', self.method_vipps, ['provider_ids']),
+        ):
+            self._log_in(user)
+            for name in self.NAMES:
+                specification = {name: {}}
+                for part in reversed(path):
+                    specification = {part: {'fields': specification}}
+                for method, args in (
+                    ('export_data', [records.ids, ['/'.join([*path, name])]]),
+                    ('search_count', [[('.'.join([*path, name]), '!=', False)]]),
+                    ('web_read', [records.ids, specification]),
+                ):
+                    with self.subTest(user=user, name=name, method=method):
+                        self._assert_access_error(self._call, model, method, *args)
+
+    def test_administrator_reads_the_mask(self):
+        self._log_in('administrator')
+        text = str(self._call('payment.provider', 'read', self.vipps.ids, list(SECRET_FIELDS)))
+        text += str(self._call(
+            'payment.provider', 'export_data', self.vipps.ids, list(SECRET_FIELDS)
+        ))
+        self.assertEqual(text.count('••••'), 8 * 3)
+        self.assertNotIn('fake', text)
