@@ -187,16 +187,20 @@ class LiveTest(unittest.TestCase):
         )
 
     def run_job(self, name):
-        """Run a job of the addon now, whatever was waited for being due."""
-        for table, column in (
-            ('payment_transaction', 'vipps_next_read'), ('vipps_webhook_event', 'next_try'),
-        ):
-            self.stack.execute(
-                f"UPDATE {table} SET {column} = now() AT TIME ZONE 'UTC' - interval '1 second'"
-                f" WHERE {column} IS NOT NULL"
-            )
+        """Have a job of the addon run by the worker, whatever is waited for being due."""
         job = self.rpc.reference(f'mobilepay_vipps.{name}')
-        self.rpc('ir.cron', 'method_direct_trigger', [job])
+        past = "now() AT TIME ZONE 'UTC' - interval '1 second'"
+        self.stack.execute(
+            f"UPDATE payment_transaction SET vipps_next_read = {past}"
+            " WHERE vipps_next_read IS NOT NULL",
+            f"UPDATE vipps_webhook_event SET next_try = {past} WHERE next_try IS NOT NULL",
+            (f"INSERT INTO ir_cron_trigger (cron_id, call_at) VALUES (%s, {past})", [job]),
+        )
+        # Sent as Odoo does when something triggers a job.
+        self.stack.workspace.server.execute(
+            ("SELECT pg_notify('cron_trigger', %s)", [self.stack.odoo.database])
+        )
+        wait_until(lambda: not self.rpc('ir.cron.trigger', 'search_count', [('cron_id', '=', job)]))
 
     # What everybody agrees on in the end
 

@@ -2,7 +2,7 @@
 
 import time
 
-from .shop import LiveTest, at_once, result_on
+from .shop import LiveTest, at_once, result_on, wait_until
 
 
 class TestCreation(LiveTest):
@@ -120,13 +120,14 @@ class TestAutomaticCapture(LiveTest):
 
     def assert_reserved(self, reference):
         self.new_browser().open(self.return_url(reference))
-        self.assertEqual(self.transaction(reference)['state'], 'authorized')
+        # The job may have been faster, and be at work.
+        wait_until(lambda: self.transaction(reference)['state'] == 'authorized')
         self.assertEqual(self.order(reference)['state'], 'sale')
         self.assertEqual(self.account_payments(reference), [])
 
     def test_a_capture_whose_answer_was_lost_is_not_done_twice(self):
-        _customer, reference = self.start_payment()
         self.fault('webhook', 'lost')
+        _customer, reference = self.start_payment()
         self.fault('capture', 'lost_answer')
         self.decide(reference)
         self.assert_reserved(reference)
@@ -135,8 +136,8 @@ class TestAutomaticCapture(LiveTest):
         self.assert_paid(reference)
 
     def test_a_capture_that_was_refused_is_a_new_one_when_tried_again(self):
-        _customer, reference = self.start_payment()
         self.fault('webhook', 'lost')
+        _customer, reference = self.start_payment()
         self.fault('capture', 'refuse', 1, code='6140')
         self.decide(reference)
         self.assert_reserved(reference)
@@ -155,6 +156,18 @@ class TestAutomaticCapture(LiveTest):
         self.assert_nothing_booked(reference)
         self.repair()
         self.run_job('cron_read_open_payments')
+        self.assert_paid(reference)
+
+    def test_a_worker_that_is_killed_while_it_captures_leaves_nothing_half_done(self):
+        _customer, reference = self.start_payment()
+        self.fault('capture', 'latency', seconds=10)
+        self.decide(reference)
+        wait_until(lambda: self.calls('capture', reference))
+        worker, = self.stack.workers('WorkerCron')
+        self.stack.kill_worker(worker)
+        self.repair()
+        self.assertEqual(self.transaction(reference)['state'], 'draft')
+        self.run_job('cron_process_webhook_events')
         self.assert_paid(reference)
 
 

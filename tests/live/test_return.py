@@ -7,9 +7,6 @@ from .shop import LiveTest, at_once, result_on, wait_until
 
 class TestReturn(LiveTest):
 
-    def test_the_shop_answers(self):
-        self.assertEqual(self.new_browser().open('/web/login').status, 200)
-
     def test_a_second_browser_without_cookies_reads_that_it_is_paid(self):
         _customer, reference = self.start_payment()
         self.decide(reference)
