@@ -132,6 +132,17 @@ class TestReturn(CheckoutCommon):
         self._return(second)
         self.assertEqual(order.state, 'sale')
 
+    def test_who_paid_otherwise_is_not_invited_to_pay_again(self):
+        first = self._start_cart()
+        self.simulator.decline(first.vipps_payment_reference)
+        self._return(first)
+        second = self._start_order(first.sale_order_ids)
+        self._approve(second)
+        second._vipps_refresh()
+        result, page = self._get_result(self._return(first))
+        self.assertEqual(result, 'paid_otherwise')
+        self.assertNotIn("Pay Again", page.text_content())
+
     def test_the_status_page_sends_who_did_not_pay_to_the_page_that_says_why(self):
         tx = self._start_cart()
         self.simulator.decline(tx.vipps_payment_reference)
