@@ -30,6 +30,13 @@ class ProviderCommon(VippsCommon):
         )
         cls.vipps = cls.vipps.with_user(cls.system_user).with_company(cls.company)
 
+    def _let_everybody_read_providers(self):
+        """ Take away the first wall, to see that there is a second one. """
+        self.env['ir.model.access'].sudo().create({
+            'name': "Everybody", 'perm_read': True,
+            'model_id': self.env['ir.model']._get_id('payment.provider'),
+        })
+
     def _read_row(self, provider):
         """ Return everything that the database holds about a provider, as text. """
         provider.flush_recordset()
@@ -148,6 +155,7 @@ class TestProviderSecrets(ProviderCommon):
             'vipps_merchant_serial_number', *SECRET_FIELDS,
             *(f'{name}_ciphertext' for name in SECRET_FIELDS),
         ]
+        self._let_everybody_read_providers()
         user = new_test_user(self.env, 'somebody')
         user_types = self.group_user + self.group_portal + self.group_public
         for group in self.env['res.groups'].search([]):

@@ -92,7 +92,7 @@ class TestRpcMethods(RpcCommon):
             for model, model_class in self.registry.items()
             for cls in model_class.__mro__ if cls.__module__.startswith(OUR_MODULE)
             for name, value in vars(cls).items()
-            if (inspect.isroutine(value) or isinstance(value, (classmethod, staticmethod)))
+            if (inspect.isroutine(value) or isinstance(value, classmethod | staticmethod))
             and is_wanted(name)
         }, key=lambda method: method[:2])
 
@@ -217,7 +217,7 @@ class TestRpcTransactions(RpcCommon):
         values = self.tx.read(load=False)[0]
         for name in fields:
             value = values[name]
-            value = value if isinstance(value, (str, int, float, bool, list)) else False
+            value = value if isinstance(value, str | int | float | list) else False
             with self.subTest(name=name):
                 self._assert_access_error(
                     self._call, 'payment.transaction', 'write', self.tx.ids, {name: value}
@@ -325,12 +325,32 @@ class TestRpcTransactions(RpcCommon):
 
 @tagged('post_install', '-at_install')
 class TestRpcSecrets(RpcCommon):
-    """ Nobody reads the keys of a provider. """
+    """ Nobody reads the keys of a provider, nor guesses them with searches. """
 
     NAMES = [
         'vipps_merchant_serial_number', 'vipps_webhook_id', 'vipps_webhook_url',
         *SECRET_FIELDS, *(f'{name}_ciphertext' for name in SECRET_FIELDS),
     ]
+
+    def setUp(self):
+        super().setUp()
+        # Take away the first wall, to see that there is a second one.
+        self.env['ir.model.access'].sudo().create({
+            'name': "Everybody", 'perm_read': True,
+            'model_id': self.env['ir.model']._get_id('payment.provider'),
+        })
+        self.vipps.write({'vipps_webhook_id': 'fake-id', 'vipps_webhook_url': 'https://fake-url'})
+        values = self.vipps.read(self.NAMES)[0]
+        self.secrets = [values[name] for name in self.NAMES]
+        self.assertTrue(all(self.secrets))
+
+    def _assert_not_told(self, *args, **kwargs):
+        try:
+            result = str(self._call(*args, **kwargs))
+        except JsonRpcException:
+            return
+        for secret in self.secrets:
+            self.assertNotIn(secret, result)
 
     def test_keys_cannot_be_read(self):
         model, ids = 'payment.provider', self.vipps.ids
@@ -344,11 +364,14 @@ class TestRpcSecrets(RpcCommon):
                     ('web_read', [ids, {name: {}}], {}),
                     ('export_data', [ids, [name]], {}),
                     ('read_group', [[], [name], [name]], {}),
-                    ('search_count', [[(name, '!=', False)]], {}),
                     ('onchange', [ids, {}, [name], {name: {}}], {}),
                 ):
                     with self.subTest(user=user, name=name, method=method):
-                        self._assert_access_error(self._call, model, method, *args, **kwargs)
+                        self._assert_not_told(model, method, *args, **kwargs)
+                with self.subTest(user=user, name=name):
+                    self._assert_access_error(
+                        self._call, model, 'search_count', [(name, '=like', 'f%')]
+                    )
 
     def test_keys_cannot_be_read_by_way_of_other_records(self):
         order = self._create_order()
@@ -364,13 +387,14 @@ class TestRpcSecrets(RpcCommon):
                 specification = {name: {}}
                 for part in reversed(path):
                     specification = {part: {'fields': specification}}
-                for method, args in (
-                    ('export_data', [records.ids, ['/'.join([*path, name])]]),
-                    ('search_count', [[('.'.join([*path, name]), '!=', False)]]),
-                    ('web_read', [records.ids, specification]),
-                ):
-                    with self.subTest(user=user, name=name, method=method):
-                        self._assert_access_error(self._call, model, method, *args)
+                with self.subTest(user=user, name=name):
+                    self._assert_not_told(
+                        model, 'export_data', records.ids, ['/'.join([*path, name])]
+                    )
+                    self._assert_not_told(model, 'web_read', records.ids, specification)
+                    self._assert_access_error(
+                        self._call, model, 'search_count', [('.'.join([*path, name]), '=like', 'f%')]
+                    )
 
     def test_administrator_reads_the_mask(self):
         self._log_in('administrator')
