@@ -15,8 +15,8 @@ def uninstall_hook(env):
     the webhooks are therefore deleted only after the uninstallation is committed. Credentials are
     dropped together with their columns.
     """
-    unregister = env['payment.provider'].search(
-        [('code', '=', 'vipps'), ('vipps_webhook_id', '!=', False)]
-    )._vipps_prepare_unregistration()
+    providers = env['payment.provider'].search([('code', '=', 'vipps')])
+    unregister = providers.filtered('vipps_webhook_id')._vipps_prepare_unregistration()
     reset_payment_provider(env, 'vipps')
+    providers.activity_ids.unlink()  # Without this addon they would lead nowhere.
     env.cr.postcommit.add(unregister)

@@ -67,7 +67,7 @@ class VippsController(http.Controller):
         tx_sudo._vipps_refresh_for_customer()
         if (
             PaymentPostProcessing.get_monitored_transaction_id() == tx_sudo.id
-            and tx_sudo._vipps_get_result() != 'failed'
+            and tx_sudo._vipps_get_result() not in ('failed', 'unclear')
         ):
             return request.redirect('/payment/status')
         return self._render_result(tx_sudo, tx_sudo._vipps_get_result())
@@ -75,13 +75,16 @@ class VippsController(http.Controller):
     def _render_result(self, tx_sudo, result, message=None):
         if result == 'failed' and tx_sudo._vipps_is_paid_otherwise():
             result = 'paid_otherwise'  # Nobody must be invited to pay again.
-        has_cart = request.session.get('sale_order_id') in tx_sudo.sale_order_ids.ids
+        retry_url = None
+        if result in ('failed', 'unavailable'):
+            has_cart = request.session.get('sale_order_id') in tx_sudo.sale_order_ids.ids
+            retry_url = tx_sudo._vipps_get_retry_url(has_cart)
         return request.render('mobilepay_vipps.payment_result', {
             'tx': tx_sudo,
             'result': result,
             'message': message or tx_sudo.state_message,
             'document': tx_sudo._vipps_get_document_name(),
-            'retry_url': tx_sudo._vipps_get_retry_url(has_cart),
+            'retry_url': retry_url,
         })
 
     @http.route(

@@ -6,6 +6,7 @@ from . import payment_provider
 from . import payment_provider_webhook
 from . import payment_method
 from . import payment_transaction
+from . import payment_transaction_reading
 from . import payment_transaction_checkout
 from . import payment_transaction_operation
 from . import vipps_webhook_event

@@ -4,27 +4,17 @@ import base64
 import hashlib
 import logging
 import secrets
-from datetime import timedelta
-
-from psycopg2 import OperationalError
 
 from odoo import _, api, fields, models
 from odoo.exceptions import AccessError, ValidationError
-from odoo.tools import SQL, format_amount
+from odoo.tools import format_amount
 
 from .vipps_api_client import VippsError
-from .vipps_job import run_steps
 
 _logger = logging.getLogger(__name__)
 
 # The alphabet of the random part of references, without look-alikes.
 REFERENCE_ALPHABET = '23456789ABCDEFGHJKLMNPQRSTUVWXYZ'
-
-# How long a payment that Vipps MobilePay does not know is looked for: its creation may be under way.
-NOT_FOUND_PERIOD = timedelta(minutes=10)
-
-FIRST_READ_DELAY = timedelta(minutes=1)
-LAST_READ_DELAY = timedelta(hours=1)
 
 
 class PaymentTransaction(models.Model):
@@ -77,6 +67,12 @@ class PaymentTransaction(models.Model):
     )
     vipps_merchant_serial_number = fields.Char(
         string="Merchant Serial Number", copy=False, readonly=True
+    )
+    vipps_is_captured_automatically = fields.Boolean(
+        string="Captured Automatically",
+        help="Whether the provider captured payments automatically when this one was started.",
+        copy=False,
+        readonly=True,
     )
     # Carries a token: whoever has it can approve the payment. Cleared when it is decided.
     vipps_redirect_url = fields.Char(copy=False, readonly=True, groups='base.group_system')
@@ -136,7 +132,10 @@ class PaymentTransaction(models.Model):
             return res
         provider_sudo = self.env['payment.provider'].sudo().browse(values['provider_id'])
         reference = values['reference']
-        if not self.env['vipps.api.client']._is_reference(reference):
+        # Only what begins like this is unique among the databases that share the sales unit.
+        if not reference.startswith(self._vipps_get_reference_prefix() + '-') or (
+            not self.env['vipps.api.client']._is_reference(reference)
+        ):
             reference = self._vipps_make_reference(reference)
         return {
             **res,
@@ -144,6 +143,7 @@ class PaymentTransaction(models.Model):
             'vipps_user_flow': 'WEB_REDIRECT',
             'vipps_environment': provider_sudo.vipps_environment,
             'vipps_merchant_serial_number': provider_sudo.vipps_merchant_serial_number,
+            'vipps_is_captured_automatically': provider_sudo.vipps_capture_mode == 'automatic',
         }
 
     #=== BUSINESS METHODS - REFERENCES ===#
@@ -156,13 +156,20 @@ class PaymentTransaction(models.Model):
         The reference of a capture or refund, which is made from the one of its payment, is not sent
         anywhere and left to core.
         """
-        if provider_code != 'vipps' or self._vipps_get_reference_prefix() in (prefix or ''):
+        if provider_code != 'vipps' or self._vipps_is_child_prefix(prefix or ''):
             return super()._compute_reference(
                 provider_code, prefix=prefix, separator=separator, **kwargs
             )
         return self._vipps_make_reference(
             prefix or self.sudo()._compute_reference_prefix(provider_code, separator, **kwargs)
         )
+
+    @api.model
+    def _vipps_is_child_prefix(self, prefix):
+        """ Tell whether core makes the reference of a capture or refund from a prefix. """
+        return prefix.startswith(('P-', 'R-')) and bool(self.sudo().search_count([
+            ('reference', '=', prefix[2:]), ('provider_code', '=', 'vipps'),
+        ], limit=1))
 
     @api.model
     def _vipps_make_reference(self, document):
@@ -185,148 +192,6 @@ class PaymentTransaction(models.Model):
         unit. """
         uuid = self.env['ir.config_parameter'].sudo().get_param('database.uuid')
         return base64.b32encode(hashlib.sha256(uuid.encode()).digest()).decode()[:5]
-
-    #=== BUSINESS METHODS - READING ===#
-
-    def _vipps_refresh(self, min_age=None, wait=True):
-        """ Read the payment at Vipps MobilePay and converge to what it says.
-
-        Note: `self.ensure_one()`
-
-        :param timedelta min_age: Don't read again what was read within this time.
-        :param bool wait: Whether to wait for others who work on the same payment or document.
-        :return: Whether the payment was read.
-        :rtype: bool
-        :raise VippsError: If it cannot be read.
-        """
-        self.ensure_one()
-        if not self._vipps_lock(wait=wait):
-            return False
-        now = fields.Datetime.now()
-        # Times are kept in whole seconds: only a longer difference proves that the time has passed.
-        if min_age and self.vipps_last_read and now - self.vipps_last_read <= min_age:
-            return False
-        self.vipps_last_read = now
-        try:
-            payment = self.env['vipps.api.client']._read_payment(self)
-        except VippsError as error:
-            was_never_created = not self.vipps_payment_state and (
-                error.is_not_found and now - self.create_date > NOT_FOUND_PERIOD
-            )
-            if not was_never_created:
-                raise
-            self._vipps_in_customer_language()._vipps_set_canceled('TERMINATED')
-        else:
-            self._handle_notification_data('vipps', {'payment': payment})
-        if not self._vipps_is_open():
-            self.write({'vipps_next_read': False, 'vipps_read_count': 0})
-        return True
-
-    def _vipps_refresh_for_customer(self):
-        """ Read open payments for a customer who waits: however many pages ask for the same payment,
-        it is read at most once within two seconds, and nobody waits for somebody else's answer. """
-        for tx in self.filtered(lambda t: t.provider_code == 'vipps' and t._vipps_is_open()):
-            try:
-                tx._vipps_refresh(min_age=timedelta(seconds=2), wait=False)
-            except VippsError as error:
-                _logger.info("Payment %s could not be read: %s", tx.reference, error.log_text)
-
-    def _vipps_is_open(self):
-        """ Tell whether we wait for something to happen at Vipps MobilePay. """
-        return self.state in ('draft', 'pending') or self._vipps_is_capture_due()
-
-    def _vipps_lock(self, wait=True):
-        """ Lock the documents and then the transaction until the end of the database transaction.
-
-        What was changed by others in the meantime ends in a serialization failure, after which
-        Odoo repeats the whole request.
-
-        :param bool wait: Whether to wait for others who hold a lock.
-        :return: Whether everything is locked.
-        :rtype: bool
-        """
-        self.flush_recordset()
-        for records in (self.sale_order_ids, self.invoice_ids, self):
-            if not records:
-                continue
-            self.env.cr.execute(SQL(
-                "SELECT id FROM %s WHERE id IN %s ORDER BY id FOR NO KEY UPDATE %s",
-                SQL.identifier(records._table),
-                tuple(records.ids),
-                SQL() if wait else SQL("SKIP LOCKED"),
-            ))
-            if self.env.cr.rowcount < len(records):
-                return False
-        return True
-
-    def _vipps_touch_documents(self):
-        """ Let everybody who waits for the documents of the transaction start anew.
-
-        A lock alone does not show what was inserted while one waited for it.
-        """
-        for records in (self.sale_order_ids, self.invoice_ids):
-            if records:
-                self.env.cr.execute(SQL(
-                    "UPDATE %s SET id = id WHERE id IN %s",
-                    SQL.identifier(records._table), tuple(records.ids),
-                ))
-
-    def _vipps_schedule_next_read(self):
-        """ Schedule when the job reads the payment, in growing intervals. """
-        self.write({
-            'vipps_next_read': fields.Datetime.now() + min(
-                FIRST_READ_DELAY * 2 ** min(self.vipps_read_count, 10), LAST_READ_DELAY
-            ),
-            'vipps_read_count': self.vipps_read_count + 1,
-        })
-
-    @api.model
-    def _cron_vipps_read_open_payments(self):
-        """ Read the payments that are still open and that nobody else asks for. """
-        if run_steps(self.env, lambda env: env[self._name]._vipps_read_next()):
-            self.env.ref('mobilepay_vipps.cron_read_open_payments')._trigger()
-
-    @api.model
-    def _vipps_read_next(self):
-        """ Read the payment that is due for the longest time.
-
-        :return: Whether there was one.
-        :rtype: bool
-        """
-        self.env.cr.execute("""
-            SELECT id FROM payment_transaction
-             WHERE vipps_next_read <= %s
-             ORDER BY vipps_next_read
-             LIMIT 1
-               FOR NO KEY UPDATE SKIP LOCKED
-        """, [fields.Datetime.now()])
-        row = self.env.cr.fetchone()
-        if not row:
-            return False
-        tx = self.browse(row[0])
-        tx = tx.with_company(tx.company_id)
-        tx._vipps_schedule_next_read()  # Whatever happens now, the next payment has its turn.
-        tx._vipps_try(lambda: tx._vipps_refresh(wait=False))
-        return True
-
-    def _vipps_try(self, operation):
-        """ Do something with the payment in a job, where nobody is there to read an error.
-
-        :param function operation: What to do.
-        :return: What went wrong, if anything.
-        :rtype: str | None
-        """
-        try:
-            with self.env.cr.savepoint():
-                operation()
-        except VippsError as error:
-            _logger.info("Payment %s: %s", self.reference, error.log_text)
-            return str(error)
-        except OperationalError:
-            raise  # Another worker was faster; the step is done again.
-        except Exception as error:
-            _logger.exception("Payment %s could not be processed.", self.reference)
-            return type(error).__name__
 
     #=== BUSINESS METHODS - CONVERGING ===#
 
@@ -399,12 +264,22 @@ class PaymentTransaction(models.Model):
             self.vipps_payment_reference, self.currency_id.name, {amount}
         ):
             return True
-        read_amount = min(amounts - {amount}, default=amount)
+        self._vipps_flag_difference(payment, min(amounts - {amount}, default=amount))
+        return False
+
+    def _vipps_flag_difference(self, payment, read_amount):
+        """ Tell the staff that a payment differs, and the customer not to pay again.
+
+        :param protocol.payment.Payment payment: The payment as read.
+        :param int read_amount: Its amount, in minor units.
+        :return: None
+        """
         message = _(
             "Vipps MobilePay says that payment %(reference)s is over %(read)s %(read_currency)s,"
-            " but %(expected)s was asked for. Nothing was booked. Compare both before you deliver.",
+            " but %(expected)s was asked for. Nothing was booked, but the customer may be charged."
+            " Compare both before you deliver.",
             reference=payment.reference,
-            read=api_client._to_major(read_amount, self.currency_id),
+            read=self.env['vipps.api.client']._to_major(read_amount, self.currency_id),
             read_currency=payment.currency,
             expected=format_amount(self.env, self.amount, self.currency_id),
         )
@@ -413,11 +288,14 @@ class PaymentTransaction(models.Model):
             self.vipps_payment_reference, payment.reference, read_amount, payment.currency,
         )
         if self.state in ('draft', 'pending', 'authorized'):
-            self._set_error(message)
+            self._set_error(_(
+                "Something is not right with this payment. We look into it: please do not pay"
+                " again, and contact us."
+            ))
+            self._log_message_on_linked_documents(message)
         self.provider_id._vipps_alert_administrator(
             _("Payment %s differs from Odoo", self.reference), message
         )
-        return False
 
     def _vipps_process_authorized(self, payment):
         """ Converge to a payment that the customer approved. """
@@ -425,15 +303,13 @@ class PaymentTransaction(models.Model):
             self._vipps_process_captured()
         elif not payment.captured and not payment.remaining:
             self._vipps_set_canceled('CANCELLED')
-        elif self.state != 'done':
-            if self.state != 'authorized':
-                if self._vipps_is_paid_otherwise():
-                    self._vipps_release_second_payment()
-                    return
-                self._vipps_touch_documents()
-                self._set_authorized(extra_allowed_states=('cancel', 'error'))
-            if not payment.captured:
-                self._vipps_capture_if_due()
+        elif self.state not in ('authorized', 'done'):
+            if self._vipps_is_unwanted():
+                _logger.info("Payment %s is not needed anymore: it is released.", self.reference)
+                self._vipps_cancel()
+                return
+            self._vipps_touch_documents()
+            self._set_authorized(extra_allowed_states=('cancel', 'error'))
 
     def _vipps_process_captured(self):
         """ Converge to a payment that was captured in full. """
@@ -446,7 +322,7 @@ class PaymentTransaction(models.Model):
             _logger.info("No events of payment %s: %s", self.reference, error.log_text)
         else:
             captures = [e for e in events if e.name == 'CAPTURED' and e.success]
-            self.vipps_psp_reference = captures and captures[-1].psp_reference
+            self.vipps_psp_reference = captures[-1].psp_reference if captures else False
         self._vipps_touch_documents()
         self._set_done(extra_allowed_states=('cancel',))
         # Nobody may be waiting for it on the status page.
@@ -458,11 +334,18 @@ class PaymentTransaction(models.Model):
 
     def _vipps_explain_end(self, payment_state):
         """ Return what happened to a payment that was not paid, for the customer and the staff. """
-        if payment_state == 'CANCELLED' and self._vipps_is_paid_otherwise():
-            return _(
-                "This is the second payment for the same order. It was released at once: you are"
-                " charged only for the first one."
-            )
+        # What never became a reservation in Odoo was released because nobody needed it.
+        if payment_state == 'CANCELLED' and self.state != 'authorized':
+            if self._vipps_is_document_cancelled():
+                return _(
+                    "The order was cancelled before you approved the payment. It was released at"
+                    " once: nothing has been charged."
+                )
+            if self._vipps_is_paid_otherwise():
+                return _(
+                    "This is the second payment for the same order. It was released at once: you"
+                    " are charged only for the first one."
+                )
         return {
             'ABORTED': _("The payment was cancelled in the app. Nothing has been charged."),
             'EXPIRED': _("The payment was not approved in time. Nothing has been charged."),

@@ -20,7 +20,7 @@ _logger = logging.getLogger(__name__)
 PHONE_ERRORS = ('4070', '7010')
 
 # What a customer can meet without anything being wrong with the settings.
-CUSTOMER_ERRORS = ('6010', '6160')
+CUSTOMER_ERRORS = (*PHONE_ERRORS, '6010')
 
 
 class PaymentTransaction(models.Model):
@@ -65,6 +65,8 @@ class PaymentTransaction(models.Model):
         self._vipps_lock()
         self._vipps_touch_documents()
         self._vipps_cancel_open_attempts()
+        if self._vipps_is_document_cancelled():
+            raise ValidationError(_("The order was cancelled, so it cannot be paid anymore."))
         if self._vipps_is_paid_otherwise():
             raise ValidationError(_(
                 "This is already paid, or being paid. Nothing more has been charged. Reload the"
@@ -142,7 +144,7 @@ class PaymentTransaction(models.Model):
         :return: None
         :raise ValidationError: Always.
         """
-        if not error.retryable and error.code not in CUSTOMER_ERRORS:
+        if error.code not in CUSTOMER_ERRORS:
             self.provider_id._vipps_alert_administrator(
                 _("Customers cannot pay with %s", self.provider_id.name), str(error)
             )
@@ -172,8 +174,9 @@ class PaymentTransaction(models.Model):
                 tx._vipps_cancel(only_unapproved=True)
             except VippsError as error:
                 _logger.info("Attempt %s is not cancelled: %s", tx.reference, error.log_text)
-                if not error.is_unknown:
-                    tx._vipps_refresh()
+                if error.is_unknown:
+                    break  # Others would keep the customer waiting, too. One of them is released.
+                tx._vipps_try(tx._vipps_refresh)
 
     #=== BUSINESS METHODS - PAYMENT REQUEST ===#
 
@@ -295,8 +298,10 @@ class PaymentTransaction(models.Model):
         })
 
     def _vipps_get_result(self):
-        """ Return what the customer is told: `paid`, `authorized`, `waiting` or `failed`. """
+        """ Return what the customer is told: `paid`, `authorized`, `waiting`, `unclear` or `failed`.
+        """
         results = {
-            'draft': 'waiting', 'pending': 'waiting', 'authorized': 'authorized', 'done': 'paid'
+            'draft': 'waiting', 'pending': 'waiting', 'authorized': 'authorized', 'done': 'paid',
+            'error': 'unclear',
         }
         return results.get(self.state, 'failed')

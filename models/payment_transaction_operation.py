@@ -9,6 +9,17 @@ from .vipps_api_client import VippsError
 
 _logger = logging.getLogger(__name__)
 
+READ_SOON = """
+    UPDATE payment_transaction SET vipps_next_read = now() AT TIME ZONE 'UTC' WHERE id = %s
+"""
+
+# Vipps MobilePay repeats its refusal to whoever comes with the same idempotency key.
+COUNT_REFUSAL = """
+    UPDATE payment_transaction
+       SET vipps_refusal_count = COALESCE(vipps_refusal_count, 0) + 1
+     WHERE id = %s
+"""
+
 
 class PaymentTransaction(models.Model):
     _inherit = 'payment.transaction'
@@ -49,8 +60,10 @@ class PaymentTransaction(models.Model):
         :raise ValidationError: If it did not take effect, or if that is unknown.
         """
         self.ensure_one()
+        # Whatever is rolled back here, Vipps MobilePay remembers.
+        self._vipps_after_rollback(READ_SOON)
         try:
-            self._vipps_refresh()
+            self._vipps_refresh(may_capture=False)
             # What was read may have made the operation unnecessary.
             if self.state == 'authorized':
                 operation()
@@ -62,25 +75,22 @@ class PaymentTransaction(models.Model):
                     " Try again in a moment: it will not be done twice."
                 )) from error
             if not error.is_unknown:
-                self.env.cr.postrollback.add(self._vipps_prepare_refusal_count())
+                self._vipps_after_rollback(COUNT_REFUSAL)
             raise ValidationError("Vipps MobilePay: " + str(error)) from error
 
-    def _vipps_prepare_refusal_count(self):
-        """ Return a function that counts a definite refusal although the request is rolled back.
+    def _vipps_after_rollback(self, query):
+        """ Update the transaction if the request is rolled back.
 
-        Vipps MobilePay repeats its refusal to whoever comes with the same idempotency key.
+        :param str query: The update, of the row with the given id.
+        :return: None
         """
         registry, tx_id = self.env.registry, self.id
 
-        def count_refusal():
+        def update():
             with registry.cursor() as cr:
-                cr.execute("""
-                    UPDATE payment_transaction
-                       SET vipps_refusal_count = COALESCE(vipps_refusal_count, 0) + 1
-                     WHERE id = %s
-                """, [tx_id])
+                cr.execute(query, [tx_id])
 
-        return count_refusal
+        self.env.cr.postrollback.add(update)
 
     def _vipps_capture(self):
         """ Capture the payment in full and converge to the answer.
@@ -93,6 +103,11 @@ class PaymentTransaction(models.Model):
             self, 'capture', self.amount, self.vipps_refusal_count
         )
         payment = api_client._capture_payment(self, self.amount, self.vipps_idempotency_key)
+        # A success is what the sums say, not that there was an answer.
+        if payment.captured < payment.amount:
+            raise VippsError(
+                _("Vipps MobilePay has not captured the payment yet."), is_unknown=True
+            )
         self._handle_notification_data('vipps', {'payment': payment})
 
     def _vipps_cancel(self, only_unapproved=False):
@@ -114,7 +129,7 @@ class PaymentTransaction(models.Model):
         return (
             self.state == 'authorized'
             and self.vipps_payment_state == 'AUTHORIZED'
-            and self.provider_id.vipps_capture_mode == 'automatic'
+            and self.vipps_is_captured_automatically
             and self.provider_id.state != 'disabled'
         )
 
@@ -126,7 +141,8 @@ class PaymentTransaction(models.Model):
         if not self._vipps_is_capture_due():
             return
         try:
-            self._vipps_capture()
+            with self.env.cr.savepoint():
+                self._vipps_capture()
         except VippsError as error:
             _logger.info("Automatic capture of %s: %s", self.reference, error.log_text)
             if not error.is_unknown:
@@ -135,7 +151,16 @@ class PaymentTransaction(models.Model):
                     _("Payment %s is not captured", self.reference), str(error)
                 )
 
-    #=== BUSINESS METHODS - SECOND PAYMENTS ===#
+    #=== BUSINESS METHODS - UNWANTED PAYMENTS ===#
+
+    def _vipps_is_unwanted(self):
+        """ Tell whether there is nothing anymore that an approved payment would pay. """
+        return self._vipps_is_document_cancelled() or self._vipps_is_paid_otherwise()
+
+    def _vipps_is_document_cancelled(self):
+        """ Tell whether all documents were cancelled since the payment was started. """
+        documents = self.sale_order_ids or self.invoice_ids
+        return bool(documents) and all(document.state == 'cancel' for document in documents)
 
     def _vipps_is_paid_otherwise(self):
         """ Tell whether other payments leave too little to pay of the documents for this one. """
@@ -169,8 +194,3 @@ class PaymentTransaction(models.Model):
             if tx.state == 'authorized'
             or tx.state == 'done' and (orders or not tx.is_post_processed)
         )
-
-    def _vipps_release_second_payment(self):
-        """ Release an approved payment of documents that were paid otherwise in the meantime. """
-        _logger.info("Payment %s is the second one: it is released.", self.reference)
-        self._vipps_cancel()

@@ -25,17 +25,17 @@ class VippsError(UserError):
 
     :param str message: The translated sentence.
     :param errors.VippsError error: The error of the protocol, if one was met.
+    :param bool is_unknown: Whether the operation may have taken effect although we do not know it.
     """
 
-    def __init__(self, message, error=None):
+    def __init__(self, message, error=None, is_unknown=False):
         super().__init__(message)
         self.code = error and error.code
         self.status = error and error.status
         self.retryable = bool(error and error.retryable)
         # What an operator needs, without anything that is secret or personal.
         self.log_text = str(error or message)
-        # Whether the operation may have taken effect although we do not know it.
-        self.is_unknown = isinstance(error, (errors.NoAnswer, errors.Conflict))
+        self.is_unknown = is_unknown or isinstance(error, (errors.NoAnswer, errors.Conflict))
         self.is_not_now = isinstance(error, errors.NotNow)
         self.is_conflict = isinstance(error, errors.Conflict)
         self.is_not_found = isinstance(error, errors.NotFound)

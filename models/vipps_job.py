@@ -1,5 +1,6 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+import random
 import time
 
 from psycopg2 import OperationalError
@@ -31,4 +32,5 @@ def run_steps(env, step):
         except OperationalError as error:
             if error.pgcode not in PG_CONCURRENCY_ERRORS_TO_RETRY:
                 raise
+            time.sleep(random.uniform(0, 0.2))  # Those who collided do not collide again.
     return True

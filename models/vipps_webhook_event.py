@@ -69,7 +69,7 @@ class VippsWebhookEvent(models.Model):
         :param protocol.payment.Event event: The event, whose signature was verified.
         :return: None
         """
-        is_ours = event.msn == provider.sudo().vipps_merchant_serial_number
+        is_ours = event.msn in (None, provider.sudo().vipps_merchant_serial_number)
         now = fields.Datetime.now()
         self.env.cr.execute("""
             INSERT INTO vipps_webhook_event (

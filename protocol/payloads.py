@@ -32,11 +32,11 @@ def create_payment(
     :param str return_url: Where the customer is sent afterwards.
     :param str phone: The number of the customer, with country code.
     :param dict receipt: The receipt of :func:`receipt.build`.
-    :param dict metadata: At most five texts, without personal data.
+    :param dict metadata: At most five texts, without personal data; cut to 500 characters.
     :rtype: dict
     :raise ValueError: If the API would refuse it.
     """
-    metadata = metadata or {}
+    metadata = {key: value[:MAX_METADATA_VALUE] for key, value in (metadata or {}).items()}
     description = ' '.join(description.split())[:MAX_DESCRIPTION].strip()
     if not references.is_valid(reference):
         raise ValueError("not a valid reference")
@@ -46,10 +46,7 @@ def create_payment(
         raise ValueError("the return URL is too long")
     if phone and not PHONE_PATTERN.fullmatch(phone):
         raise ValueError("not a phone number with country code")
-    if len(metadata) > MAX_METADATA or any(
-        len(key) > MAX_METADATA_KEY or len(value) > MAX_METADATA_VALUE
-        for key, value in metadata.items()
-    ):
+    if len(metadata) > MAX_METADATA or any(len(key) > MAX_METADATA_KEY for key in metadata):
         raise ValueError("too much metadata")
     body = {
         'amount': {'currency': currency, 'value': amount},

@@ -146,15 +146,20 @@ def _get_text(data, name):
 
 def _get_timestamp(data):
     match = TIMESTAMP_PATTERN.fullmatch(_get(data, 'timestamp', str))
-    if match:
-        moment, fraction, zone = match.groups()
-        # More than microseconds were seen, and `Z`: neither is for Python 3.10.
-        text = f'{moment}.{(fraction or "")[:6]:0<6}{zone if zone != "Z" else "+00:00"}'
-        try:
-            return datetime.fromisoformat(text).astimezone(timezone.utc).replace(tzinfo=None)
-        except (OverflowError, ValueError):
-            pass  # There is no such moment.
-    raise UnreadableAnswer('no timestamp in the answer')
+    moment = match and _parse_moment(*match.groups())
+    if not moment:
+        raise UnreadableAnswer('no timestamp in the answer')
+    return moment
+
+
+def _parse_moment(moment, fraction, zone):
+    """Return a naive moment in UTC, or None if there is no such moment."""
+    # More than microseconds were seen, and `Z`: neither is for Python 3.10.
+    text = f'{moment}.{(fraction or "")[:6]:0<6}{zone if zone != "Z" else "+00:00"}'
+    try:
+        return datetime.fromisoformat(text).astimezone(timezone.utc).replace(tzinfo=None)
+    except (OverflowError, ValueError):
+        return None
 
 
 def _get_amount(data, name):

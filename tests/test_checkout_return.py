@@ -158,8 +158,10 @@ class TestReturn(CheckoutCommon):
         self.simulator.fault('get', 'tampered', times=None, value=100)
         self._change_browser()
         result, page = self._get_result(self._return(tx))
-        self.assertEqual(result, 'failed')
+        self.assertEqual(result, 'unclear')
         self.assertNotIn("Thank you", page.text_content())
+        self.assertNotIn("Pay Again", page.text_content())
+        self.assertIn("do not pay again", page.text_content())
         self.assertEqual(tx.sale_order_ids.state, 'draft')
 
     def test_the_result_is_read_in_vain_and_waited_for(self):

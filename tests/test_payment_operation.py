@@ -1,5 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+from unittest.mock import patch
+
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import tagged
 
@@ -208,3 +210,50 @@ class TestPaymentOperation(TransactionCommon):
         self._approve(tx)
         self._run_job()
         self.assertEqual(tx.state, 'authorized')
+
+    def test_the_capture_mode_is_the_one_that_the_payment_was_started_with(self):
+        tx = self._authorize()
+        self._set_automatic()
+        tx._vipps_refresh_for_customer()
+        tx._vipps_refresh()
+        self.assertEqual((tx.state, self._get_calls('capture')), ('authorized', []))
+
+    def test_voiding_a_payment_whose_automatic_capture_failed_does_not_capture_it(self):
+        self._set_automatic()
+        self.simulator.fault('capture', 'refuse', code='6260')
+        tx = self._authorize()
+        tx.with_user(self.accountant).action_void()
+        self.assertEqual(tx.state, 'cancel')
+        self.assertEqual(self._get_aggregate(tx)['captured'], 0)
+        self.assertEqual(self._get_aggregate(tx)['cancelled'], 24950)
+
+    def test_an_operation_that_was_rolled_back_is_read_by_the_job(self):
+        tx = self._authorize()
+        self.assertFalse(tx.vipps_next_read)
+        with self._without_pauses():
+            self.simulator.fault('capture', 'lost_answer', times=None)
+            with self.assertRaises(ValidationError), self.env.cr.savepoint():
+                tx.action_capture()
+            self.simulator.clear_faults()
+        self.env.cr.postrollback.run()
+        self.env.invalidate_all()
+        self.assertTrue(tx.vipps_next_read)
+        self._run_job()
+        self.assertEqual(tx.state, 'done')
+        self.assertFalse(tx.vipps_next_read)
+
+    def test_an_answer_that_says_nothing_was_captured_is_no_success(self):
+        tx = self._authorize()
+        with patch.object(
+            type(self.env['vipps.api.client']), '_capture_payment',
+            lambda api_client, tx, *args: api_client._read_payment(tx),
+        ), self.assertRaisesRegex(ValidationError, "not known"):
+            tx.action_capture()
+        self.assertEqual(tx.state, 'authorized')
+
+    def test_the_settlement_reference_is_the_one_of_the_capture(self):
+        tx = self._authorize()
+        tx.action_capture()
+        capture = next(e for e in self._get_payment(tx)['events'] if e['name'] == 'CAPTURED')
+        self.assertEqual(tx.vipps_psp_reference, capture['pspReference'])
+        self.assertNotEqual(tx.vipps_psp_reference, tx.provider_reference)

@@ -126,3 +126,15 @@ class TestPaymentReference(VippsCommon):
     @given(st.from_regex(r'[A-Z]{1,5}/20[0-9]{2}/[0-9]{4,6}', fullmatch=True))
     def test_reference_of_any_usual_document_contains_its_number(self, name):
         self.assertIn(f"-{re.sub('/', '-', name)}-", self._compute(prefix=name))
+
+    def test_nobody_chooses_the_reference_of_a_payment(self):
+        own = self.env['payment.transaction']._vipps_get_reference_prefix()
+        for prefix in ('BBBBB-S00042-XYZ234', f'AAAAA-{own}-XYZ234', f'{own}-S00042-XYZ234'):
+            with self.subTest(prefix=prefix):
+                reference = self.env['payment.transaction']._compute_reference(
+                    'vipps', prefix=prefix
+                )
+                self.assertTrue(reference.startswith(f'{own}-'))
+                self.assertNotEqual(reference, prefix)
+        tx = self._create_transaction('redirect', reference='BBBBB-S00042-XYZ234')
+        self.assertTrue(tx.vipps_payment_reference.startswith(f'{own}-BBBBB-S00042'))

@@ -13,6 +13,7 @@ from ..protocol.payment import Payment
 from .common import TransactionCommon
 
 TX_LOGGER = 'odoo.addons.mobilepay_vipps.models.payment_transaction'
+READING_LOGGER = f'{TX_LOGGER}_reading'
 
 
 @tagged('post_install', '-at_install')
@@ -307,7 +308,7 @@ class TestOpenPayments(TransactionCommon):
             return action_confirm(records)
 
         with patch.object(type(orders[0]), 'action_confirm', confirm), \
-                self.assertLogs(TX_LOGGER, 'ERROR'):
+                self.assertLogs(READING_LOGGER, 'ERROR'):
             self._run_job()
         self.assertEqual([tx.state for tx in txs], ['draft', 'authorized'])
         self.assertTrue(txs[0].vipps_next_read)

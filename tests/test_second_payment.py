@@ -181,3 +181,30 @@ class TestSecondPayment(TransactionCommon):
         self.assertEqual(second.state, 'draft')
         self._run_job()
         self._assert_released(second, order)
+
+    def test_a_payment_of_an_order_that_was_cancelled_meanwhile_is_released(self):
+        self.vipps.vipps_capture_mode = 'automatic'
+        order = self._create_order()
+        tx = self._start_order(order)
+        order._action_cancel()
+        self._approve(tx)
+        tx._vipps_refresh()
+        self.assertEqual((tx.state, order.state), ('cancel', 'cancel'))
+        self.assertIn("order was cancelled", tx.state_message)
+        self.assertEqual(self._get_aggregate(tx)['cancelled'], 24950)
+        self.assertFalse(self._get_calls('capture'))
+
+    def test_no_attempt_starts_for_an_order_that_is_cancelled(self):
+        order = self._create_order()
+        order._action_cancel()
+        with self.assertRaisesRegex(ValidationError, "was cancelled"):
+            self._start_order(order)
+        self.assertFalse(self._get_calls('create'))
+
+    def test_a_void_is_not_called_a_second_payment(self):
+        order = self._create_order(price=400)
+        self._authorize(amount=200, sale_order_ids=[Command.set(order.ids)])
+        tx = self._authorize(amount=200, sale_order_ids=[Command.set(order.ids)])
+        order.order_line.price_unit = 200
+        tx.action_void()
+        self.assertNotIn("second payment", tx.state_message)

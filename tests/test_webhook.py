@@ -398,7 +398,7 @@ class TestWebhookInbox(WebhookCommon):
             timedelta(**{cron.interval_type: cron.interval_number}), FIRST_RETRY_DELAY
         )
 
-    @mute_logger('odoo.addons.mobilepay_vipps.models.payment_transaction')
+    @mute_logger('odoo.addons.mobilepay_vipps.models.payment_transaction_reading')
     def test_payment_that_cannot_be_processed_does_not_hold_up_others(self):
         bad_tx, good_tx = self._start(), self._start()
         for tx in (bad_tx, good_tx):

@@ -36,12 +36,16 @@ class TestPayloads(unittest.TestCase):
                 body = payloads.create_payment(**{**REQUIRED, 'description': description})
                 self.assertEqual(body['paymentDescription'], expected)
 
+    def test_long_metadata_is_cut(self):
+        body = payloads.create_payment(**REQUIRED, metadata={'document': 'S00042, ' * 100})
+        self.assertEqual(len(body['metadata']['document']), 500)
+
     def test_what_the_api_would_refuse_is_refused(self):
         for values in (
             {'reference': 'S00042'}, {'reference': 'INV/2024/0007'}, {'amount': 0},
             {'amount': -1}, {'amount': 1.5}, {'amount': True}, {'phone': '+4798765432'},
             {'return_url': 'https://shop.example.com/' + 'x' * 2500},
-            {'metadata': dict.fromkeys('abcdef', 'x')}, {'metadata': {'a': 'x' * 501}},
+            {'metadata': dict.fromkeys('abcdef', 'x')}, {'metadata': {'a' * 101: 'x'}},
         ):
             with self.subTest(**values), self.assertRaises(ValueError):
                 payloads.create_payment(**{**REQUIRED, **values})

@@ -1,0 +1,188 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+import logging
+from datetime import timedelta
+
+from psycopg2 import OperationalError
+
+from odoo import _, api, fields, models
+from odoo.exceptions import UserError
+from odoo.tools import SQL
+
+from .vipps_api_client import VippsError
+from .vipps_job import run_steps
+
+_logger = logging.getLogger(__name__)
+
+# How long a payment that Vipps MobilePay does not know is looked for: its creation may be under way.
+NOT_FOUND_PERIOD = timedelta(minutes=10)
+
+FIRST_READ_DELAY = timedelta(minutes=1)
+LAST_READ_DELAY = timedelta(hours=1)
+
+# However many pages show a payment, it is read at most once within this time for all of them.
+CUSTOMER_READ_INTERVAL = timedelta(seconds=2)
+
+
+class PaymentTransaction(models.Model):
+    _inherit = 'payment.transaction'
+
+    #=== BUSINESS METHODS - READING ===#
+
+    def _vipps_refresh(self, min_age=None, wait=True, may_capture=True):
+        """ Read the payment at Vipps MobilePay and converge to what it says.
+
+        Note: `self.ensure_one()`
+
+        :param timedelta min_age: Don't read again what was read within this time.
+        :param bool wait: Whether to wait for others who work on the same payment or document.
+        :param bool may_capture: Whether to capture what is to be captured automatically.
+        :return: Whether the payment was read.
+        :rtype: bool
+        :raise VippsError: If it cannot be read.
+        """
+        self.ensure_one()
+        now = fields.Datetime.now()
+        # Times are kept in whole seconds: only a longer difference proves that the time has passed.
+        if min_age and self.vipps_last_read and now - self.vipps_last_read <= min_age:
+            return False
+        if not self._vipps_lock(wait=wait):
+            return False
+        self.vipps_last_read = now  # Kept when the rest fails, so that nobody asks without pause.
+        with self.env.cr.savepoint():
+            payment = self._vipps_read()
+        if may_capture and payment and not payment.captured:
+            self._vipps_capture_if_due()
+        if not self._vipps_is_open():
+            self.write({'vipps_next_read': False, 'vipps_read_count': 0})
+        return True
+
+    def _vipps_read(self):
+        """ Read the payment and converge to it.
+
+        :return: The payment, or None if it was never created.
+        :rtype: protocol.payment.Payment | None
+        :raise VippsError: If it cannot be read.
+        """
+        try:
+            payment = self.env['vipps.api.client']._read_payment(self)
+        except VippsError as error:
+            age = fields.Datetime.now() - self.create_date
+            if not error.is_not_found or self.vipps_payment_state or age <= NOT_FOUND_PERIOD:
+                raise
+            self._vipps_in_customer_language()._vipps_set_canceled('TERMINATED')
+            return None
+        self._handle_notification_data('vipps', {'payment': payment})
+        return payment
+
+    def _vipps_refresh_for_customer(self):
+        """ Read open payments for a customer who waits, without waiting for somebody else's answer,
+        and without an error: what cannot be read now is read later. """
+        for tx in self.filtered(lambda t: t.provider_code == 'vipps' and t._vipps_is_open()):
+            tx._vipps_try(
+                lambda tx=tx: tx._vipps_refresh(min_age=CUSTOMER_READ_INTERVAL, wait=False)
+            )
+
+    def _vipps_is_open(self):
+        """ Tell whether we wait for something to happen at Vipps MobilePay. """
+        return self.state in ('draft', 'pending') or self._vipps_is_capture_due()
+
+    def _vipps_lock(self, wait=True):
+        """ Lock the documents and then the transaction until the end of the database transaction.
+
+        What was changed by others in the meantime ends in a serialization failure, after which
+        Odoo repeats the whole request.
+
+        :param bool wait: Whether to wait for others who hold a lock.
+        :return: Whether everything is locked.
+        :rtype: bool
+        """
+        self.flush_recordset()
+        for records in (self.sale_order_ids, self.invoice_ids, self):
+            if not records:
+                continue
+            self.env.cr.execute(SQL(
+                "SELECT id FROM %s WHERE id IN %s ORDER BY id FOR NO KEY UPDATE %s",
+                SQL.identifier(records._table),
+                tuple(records.ids),
+                SQL() if wait else SQL("SKIP LOCKED"),
+            ), log_exceptions=False)  # Collisions are expected.
+            if self.env.cr.rowcount < len(records):
+                return False
+        return True
+
+    def _vipps_touch_documents(self):
+        """ Let everybody who waits for the documents of the transaction start anew.
+
+        A lock alone does not show what was inserted while one waited for it.
+        """
+        for records in (self.sale_order_ids, self.invoice_ids):
+            if records:
+                self.env.cr.execute(SQL(
+                    "UPDATE %s SET id = id WHERE id IN %s",
+                    SQL.identifier(records._table), tuple(records.ids),
+                ), log_exceptions=False)
+
+    #=== BUSINESS METHODS - JOB ===#
+
+    def _vipps_schedule_next_read(self):
+        """ Schedule when the job reads the payment, in growing intervals. """
+        self.write({
+            'vipps_next_read': fields.Datetime.now() + min(
+                FIRST_READ_DELAY * 2 ** min(self.vipps_read_count, 10), LAST_READ_DELAY
+            ),
+            'vipps_read_count': self.vipps_read_count + 1,
+        })
+
+    @api.model
+    def _cron_vipps_read_open_payments(self):
+        """ Read the payments that are still open and that nobody else asks for. """
+        if run_steps(self.env, lambda env: env[self._name]._vipps_read_next()):
+            self.env.ref('mobilepay_vipps.cron_read_open_payments')._trigger()
+
+    @api.model
+    def _vipps_read_next(self):
+        """ Read the payment that is due for the longest time.
+
+        :return: Whether there was one.
+        :rtype: bool
+        """
+        self.env.cr.execute("""
+            SELECT id FROM payment_transaction
+             WHERE vipps_next_read <= %s
+             ORDER BY vipps_next_read
+             LIMIT 1
+               FOR NO KEY UPDATE SKIP LOCKED
+        """, [fields.Datetime.now()])
+        row = self.env.cr.fetchone()
+        if not row:
+            return False
+        tx = self.browse(row[0])
+        tx = tx.with_company(tx.company_id)
+        tx._vipps_schedule_next_read()  # Whatever happens now, the next payment has its turn.
+        tx._vipps_try(lambda: tx._vipps_refresh(wait=False))
+        return True
+
+    def _vipps_try(self, refresh):
+        """ Refresh the payment where an error would reach nobody who can do something about it.
+
+        :param function refresh: Refreshes it.
+        :return: What went wrong, if anything.
+        :rtype: str | None
+        """
+        try:
+            refresh()
+        except VippsError as error:
+            _logger.info("Payment %s: %s", self.reference, error.log_text)
+            return str(error)
+        except OperationalError:
+            raise  # Another worker was faster: all of this is done again.
+        except UserError as error:
+            _logger.warning("Payment %s cannot be processed: %s", self.reference, error)
+            self.provider_id._vipps_alert_administrator(
+                _("Payment %s cannot be processed", self.reference), str(error)
+            )
+            return str(error)
+        except Exception as error:
+            _logger.exception("Payment %s cannot be processed.", self.reference)
+            return type(error).__name__
