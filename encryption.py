@@ -3,8 +3,8 @@
 """Encryption at rest of the credentials of payment providers.
 
 The key is never in the database. It is taken, in this order, from the environment variable
-`VIPPS_ENCRYPTION_KEY`, from the option `vipps_encryption_key` of `odoo.conf`, or from a file that is
-created with mode 0600 in Odoo's data directory. Each may hold several Fernet keys, separated by
+`VIPPS_ENCRYPTION_KEY`, from the option `vipps_encryption_key` of `odoo.conf`, or from a file that
+is created with mode 0600 in Odoo's data directory. Each may hold several Fernet keys, separated by
 commas or white space: the first one encrypts, all of them decrypt, so that keys can be rotated.
 """
 

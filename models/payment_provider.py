@@ -258,7 +258,7 @@ class PaymentProvider(models.Model):
         )
 
     def _vipps_explain_list_error(self, error):
-        """ Return a sentence that says which key is wrong when a token was given, but no access. """
+        """ Return a sentence that says which key is wrong when there is a token, but no access. """
         if error.is_subscription_key:
             return _(
                 "The client ID and the client secret fit, but the subscription key is of another"

@@ -298,7 +298,7 @@ class PaymentTransaction(models.Model):
         })
 
     def _vipps_get_result(self):
-        """ Return what the customer is told: `paid`, `authorized`, `waiting`, `unclear` or `failed`.
+        """ Return what to tell the customer: `paid`, `authorized`, `waiting`, `unclear` or `failed`.
         """
         results = {
             'draft': 'waiting', 'pending': 'waiting', 'authorized': 'authorized', 'done': 'paid',

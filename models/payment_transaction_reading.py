@@ -14,7 +14,7 @@ from .vipps_job import run_steps
 
 _logger = logging.getLogger(__name__)
 
-# How long a payment that Vipps MobilePay does not know is looked for: its creation may be under way.
+# How long a payment that Vipps MobilePay does not know is looked for: it may just be created.
 NOT_FOUND_PERIOD = timedelta(minutes=10)
 
 FIRST_READ_DELAY = timedelta(minutes=1)

@@ -392,9 +392,8 @@ class TestRpcSecrets(RpcCommon):
                         model, 'export_data', records.ids, ['/'.join([*path, name])]
                     )
                     self._assert_not_told(model, 'web_read', records.ids, specification)
-                    self._assert_access_error(
-                        self._call, model, 'search_count', [('.'.join([*path, name]), '=like', 'f%')]
-                    )
+                    domain = [('.'.join([*path, name]), '=like', 'f%')]
+                    self._assert_access_error(self._call, model, 'search_count', domain)
 
     def test_administrator_reads_the_mask(self):
         self._log_in('administrator')

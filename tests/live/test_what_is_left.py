@@ -9,7 +9,9 @@ from .shop import LiveTest
 ACCESS_LINE = re.compile(r'^\S+ \S+ \d+ INFO \S+ werkzeug: .*"GET /payment/vipps/return\?')
 
 # At this level, Odoo itself logs what an administrator enters in a form; here the keys.
-ENTERED_KEYS = re.compile(r'^.* DEBUG \S+ odoo\.api: call payment\.provider\(.*\)\.write\(.*$', re.M)
+ENTERED_KEYS = re.compile(
+    r'^.* DEBUG \S+ odoo\.api: call payment\.provider\(.*\)\.write\(.*$', re.M
+)
 
 
 class TestWhatIsLeft(LiveTest):
