@@ -298,7 +298,7 @@ class PaymentTransaction(models.Model):
         })
 
     def _vipps_get_result(self):
-        """ Return what to tell the customer: `paid`, `authorized`, `waiting`, `unclear` or `failed`.
+        """ Return what the customer reads: `paid`, `authorized`, `waiting`, `unclear`, `failed`.
         """
         results = {
             'draft': 'waiting', 'pending': 'waiting', 'authorized': 'authorized', 'done': 'paid',
