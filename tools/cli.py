@@ -2,12 +2,11 @@
 
 import argparse
 import os
-import shutil
 import signal
 import sys
 
-from . import postgres
-from .cache import ROOT, cache_dir
+from .cache import ROOT
+from .clean import clean_cache
 from .console import Failure, say
 from .demo import run_demo, run_once, run_shell
 from .environment import protocol_environment
@@ -72,7 +71,7 @@ def _parser():
     shell.set_defaults(run=lambda options: run_shell())
 
     clean = commands.add_parser('clean', help="remove everything that was made and cached")
-    clean.set_defaults(run=_clean)
+    clean.set_defaults(run=lambda options: clean_cache())
     return parser
 
 
@@ -87,14 +86,3 @@ def _simulator(options):
     os.chdir(ROOT)
     command = [environment.python, '-m', 'simulator', '--allow-loopback-http', *options.rest]
     os.execve(environment.python, command, environment.variables())
-
-
-def _clean(_options):
-    """Remove the cache, saying what that was."""
-    for folder in {cache_dir(), postgres.home()}:
-        if folder.exists():
-            shutil.rmtree(folder)
-            print(f"Removed {folder}")
-        else:
-            print(f"Nothing to remove in {folder}")
-    return 0

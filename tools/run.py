@@ -65,6 +65,12 @@ def abandoned_runs():
     return [Run(path.parent.name) for path in locks if _is_free(path)]
 
 
+def runs_under_way():
+    """Return the names of the runs that live."""
+    locks = cache_dir().glob('*/*/lock')
+    return [path.parent.name for path in locks if not _is_free(path)]
+
+
 def _is_free(path):
     """Return whether nobody holds the lock."""
     with path.open() as lock:

@@ -40,7 +40,7 @@ class Source:
         while folders:
             with os.scandir(folders.pop()) as entries:
                 for entry in entries:
-                    if entry.is_dir():
+                    if entry.is_dir(follow_symlinks=False):
                         if entry.name not in IRRELEVANT_FOLDERS:
                             folders.append(entry.path)
                     elif entry.is_file():

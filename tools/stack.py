@@ -113,10 +113,6 @@ class Stack:
         )
         self._wait_for(f'{self.simulator_url}/control/payments', 'simulator')
 
-    def stop_simulator(self):
-        """Make Vipps MobilePay unreachable."""
-        self._children.pop('simulator').stop()
-
     def start_odoo(self):
         """Start Odoo's workers and wait until they answer."""
         self._children['odoo'] = self.odoo.serve(self.log_path)
@@ -127,14 +123,6 @@ class Stack:
         """Stop Odoo as an administrator does."""
         self._children.pop('odoo').stop()
 
-    def kill_odoo(self):
-        """Kill Odoo and its workers without a chance to tidy up."""
-        child = self._children.pop('odoo')
-        child.process.kill()
-        for pid in [*self.workers('WorkerHTTP'), *self.workers('WorkerCron')]:
-            _kill(pid)
-        child.stop()
-
     def workers(self, kind='WorkerHTTP'):
         """Return the process ids of the workers that live, of `WorkerHTTP` or `WorkerCron`."""
         log = self.log_path.read_text(errors='replace')
@@ -142,25 +130,18 @@ class Stack:
         return [pid for pid in started if _parent(pid) == self._children['odoo'].pid]
 
     def kill_worker(self, pid):
-        """Kill a worker; Odoo starts another one."""
-        _kill(pid)
+        """Kill a worker without a chance to tidy up; Odoo starts another one."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
     def execute(self, *statements):
         """Execute SQL in the database of the shop; returns the rows of the last statement."""
         return self.workspace.server.execute(*statements, database=self.odoo.database)
 
-    def simulator(self, path, **body):
-        """Call the simulator's control endpoint: POST with a body, else GET.
-
-        :param str path: What follows `/control/`.
-        :return: The answer, decoded.
-        """
-        request = urllib.request.Request(f'{self.simulator_url}/control/{path}')
-        if body:
-            request.data = json.dumps(body).encode()
-            request.add_header('Content-Type', 'application/json')
-        with urllib.request.urlopen(request, timeout=30) as response:
-            return json.load(response)
+    def simulator(self, path):
+        """Ask the simulator's control endpoint; `path` is what follows `/control/`."""
+        with urllib.request.urlopen(f'{self.simulator_url}/control/{path}', timeout=30) as answer:
+            return json.load(answer)
 
     def _wait_for(self, url, name):
         """Wait until a process answers.
@@ -204,9 +185,3 @@ def _parent(pid):
         status = Path(f'/proc/{pid}/status').read_text()
         return int(re.search(r'^PPid:\s*(\d+)', status, re.MULTILINE)[1])
     return None
-
-
-def _kill(pid):
-    """Kill a process that may be gone already."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)

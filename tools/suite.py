@@ -110,10 +110,9 @@ class Suite:
             self.results.record(events.FAILED, f'{title}: tests', "No test ran.")
 
     def _addon_has_wanted_tests(self):
-        """Return whether installing Odoo's modules for the tests of the addon is worth it.
+        """Return whether installing the addon for its tests is worth it.
 
-        Inherited tests are not seen one by one; a pattern that names only those is still found
-        by class.
+        Inherited tests are not seen: they are chosen by their class.
         """
         files = sorted((ROOT / 'tests').glob('test_*.py'))
         if not self.pattern:
@@ -124,7 +123,8 @@ class Suite:
                     continue
                 prefix = f'odoo.addons.{ADDON}.tests.{path.stem}.{node.name}'
                 names = [item.name for item in node.body if isinstance(item, ast.FunctionDef)]
-                if any(events.fits(self.pattern, f'{prefix}.{name}') for name in names):
+                ids = [prefix, *(f'{prefix}.{name}' for name in names)]
+                if any(events.fits(self.pattern, test) for test in ids):
                     return True
         return False
 

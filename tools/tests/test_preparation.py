@@ -9,7 +9,7 @@ from tools.cache import made_once
 from tools.console import Failure
 from tools.customer import Page
 from tools.environment import adapted
-from tools.run import abandoned_runs, new_run
+from tools.run import abandoned_runs, new_run, runs_under_way
 from tools.source import Source, find_source
 
 RELEASE = 'version_info = (17, 0, 0, FINAL, 0, "")\n'
@@ -98,6 +98,7 @@ class TestCache(unittest.TestCase):
             dead.mkdir()
             (dead / 'lock').touch()
             self.assertEqual([found.name for found in abandoned_runs()], ['dead'])
+            self.assertEqual(runs_under_way(), [run.name])
         self.assertFalse(run.folder.exists())
 
 
