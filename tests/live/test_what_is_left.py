@@ -20,7 +20,7 @@ class TestWhatIsLeft(LiveTest):
         """Buy something, completely."""
         super().setUp()
         customer = self.new_customer()
-        values = customer.start_payment()
+        values = self.press_pay(customer)
         landing_token = customer.follow(values).url.partition('token=')[2]
         self.reference = values['reference']
         self.decide(self.reference)
