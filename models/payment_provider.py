@@ -5,7 +5,7 @@ import re
 import unicodedata
 
 from odoo import SUPERUSER_ID, _, api, fields, models
-from odoo.exceptions import UserError
+from odoo.exceptions import UserError, ValidationError
 
 from .. import const, encryption
 from .vipps_api_client import VippsError
@@ -115,6 +115,21 @@ class PaymentProvider(models.Model):
         """ Override of `payment` to enable additional features. """
         super()._compute_feature_support_fields()
         self.filtered(lambda p: p.code == 'vipps').support_manual_capture = 'full_only'
+
+    #=== CONSTRAINT METHODS ===#
+
+    @api.constrains('vipps_merchant_serial_number')
+    def _check_vipps_merchant_serial_number(self):
+        """ Ensure that it can be one, before it is sent anywhere.
+
+        :raise ValidationError: If it cannot.
+        """
+        for provider in self:
+            if not re.fullmatch(r'[0-9]{4,10}', provider.vipps_merchant_serial_number or '0000'):
+                raise ValidationError(_(
+                    "The merchant serial number has 4 to 10 digits. Copy it from the Vipps"
+                    " MobilePay portal again."
+                ))
 
     #=== CRUD METHODS ===#
 

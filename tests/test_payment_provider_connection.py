@@ -4,7 +4,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from unittest.mock import patch
 
-from odoo.exceptions import AccessError, UserError
+from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.fields import Command
 from odoo.tests import new_test_user, tagged
 
@@ -75,10 +75,15 @@ class TestConnection(ConnectionCommon):
         self._assert_explained("subscription key is")
 
     def test_wrong_merchant_serial_number(self):
-        for msn in ('999999', DKK_UNIT.msn, '12', 'MSN123456'):
+        for msn in ('999999', DKK_UNIT.msn):
             with self.subTest(msn=msn):
                 self.vipps.vipps_merchant_serial_number = msn
                 self._assert_explained(f"the merchant serial number {msn} is not")
+
+    def test_what_cannot_be_a_merchant_serial_number_is_not_saved(self):
+        for msn in ('12', 'MSN123456', '12345678901', '１２３４５６'):
+            with self.subTest(msn=msn), self.assertRaisesRegex(ValidationError, "4 to 10 digits"):
+                self.vipps.vipps_merchant_serial_number = msn
 
     def test_keys_with_characters_that_no_key_has(self):
         for name in ('vipps_client_id', 'vipps_client_secret', 'vipps_subscription_key'):
