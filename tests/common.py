@@ -70,6 +70,13 @@ class VippsCommon(PaymentCommon, AccountTestInvoicingCommon):
             self.registry.enter_test_mode(self.cr)
             self.addCleanup(self.registry.leave_test_mode)
 
+    def _let_everybody_read_providers(self):
+        """ Take away the first wall, to see that there is a second one. """
+        self.env['ir.model.access'].sudo().create({
+            'name': "Everybody", 'perm_read': True,
+            'model_id': self.env['ir.model']._get_id('payment.provider'),
+        })
+
     def _create_order(self, price=249.5, **values):
         return self.env['sale.order'].create({
             'partner_id': self.partner.id,

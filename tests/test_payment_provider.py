@@ -30,13 +30,6 @@ class ProviderCommon(VippsCommon):
         )
         cls.vipps = cls.vipps.with_user(cls.system_user).with_company(cls.company)
 
-    def _let_everybody_read_providers(self):
-        """ Take away the first wall, to see that there is a second one. """
-        self.env['ir.model.access'].sudo().create({
-            'name': "Everybody", 'perm_read': True,
-            'model_id': self.env['ir.model']._get_id('payment.provider'),
-        })
-
     def _read_row(self, provider):
         """ Return everything that the database holds about a provider, as text. """
         provider.flush_recordset()

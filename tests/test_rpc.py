@@ -229,6 +229,7 @@ class TestRpcTransactions(RpcCommon):
         self.assertEqual(self._read_state(), state)
 
     def test_none_can_be_created(self):
+        self._let_everybody_read_providers()
         values = {
             'payment_method_id': self.method_vipps.id, 'amount': 10, 'reference': 'own-reference',
             'currency_id': self.currency_nok.id, 'provider_id': self.vipps.id,
@@ -236,7 +237,9 @@ class TestRpcTransactions(RpcCommon):
         }
         state = self._read_state()
         self._assert_access_error(self._call, 'payment.transaction', 'create', values)
-        self._assert_access_error(self._call, 'payment.transaction', 'create', [values, values])
+        self._assert_access_error(
+            self._call, 'payment.transaction', 'create', [values, {**values, 'reference': 'other'}]
+        )
         self._assert_access_error(
             self._call, 'payment.transaction', 'web_save', [], values, specification={}
         )
@@ -244,6 +247,7 @@ class TestRpcTransactions(RpcCommon):
         self.assertEqual(self._read_state(), state)
 
     def test_no_other_transaction_can_become_one_or_belong_to_one(self):
+        self._let_everybody_read_providers()
         state = self._read_state()
         for values in (
             {'provider_id': self.vipps.id},
@@ -334,11 +338,7 @@ class TestRpcSecrets(RpcCommon):
 
     def setUp(self):
         super().setUp()
-        # Take away the first wall, to see that there is a second one.
-        self.env['ir.model.access'].sudo().create({
-            'name': "Everybody", 'perm_read': True,
-            'model_id': self.env['ir.model']._get_id('payment.provider'),
-        })
+        self._let_everybody_read_providers()
         self.vipps.write({'vipps_webhook_id': 'fake-id', 'vipps_webhook_url': 'https://fake-url'})
         values = self.vipps.read(self.NAMES)[0]
         self.secrets = [values[name] for name in self.NAMES]
