@@ -2,9 +2,11 @@
 
 import os
 from unittest.mock import patch
+from urllib.parse import urlsplit
 
 from odoo.fields import Command
 from odoo.tests import new_test_user
+from odoo.tests.common import HOST, _super_send
 
 from odoo.addons.account.tests.common import AccountTestInvoicingCommon
 from odoo.addons.payment.tests.common import PaymentCommon
@@ -60,6 +62,14 @@ class VippsCommon(PaymentCommon, AccountTestInvoicingCommon):
         cls.product = cls.env['product.product'].create({
             'name': "Wool Sweater", 'list_price': 200, 'taxes_id': [Command.clear()],
         })
+
+    @classmethod
+    def _request_handler(cls, session, request, /, **kwargs):
+        """ Override to let requests to this machine keep their time-outs: ours are pairs, which later
+        releases of Odoo cannot compare with the number they want at least. """
+        if urlsplit(request.url).hostname == HOST:
+            return _super_send(session, request, **kwargs)
+        return super()._request_handler(session, request, **{**kwargs, 'timeout': None})
 
     def setUp(self):
         self.enable_reconcile_after_done_patcher = False  # We look at the books, too.
