@@ -36,7 +36,7 @@ class TestCheckout(CheckoutCommon):
 
     def test_the_order_of_a_shop_is_paid(self):
         order = self._create_cart()
-        form = self.url_open('/shop/confirm_order')  # It leads to the payment form.
+        form = self.url_open('/shop/checkout?express=1')  # As the button of the cart does.
         self.assertIn(f'data-provider-id="{self.vipps.id}"', form.text)
         _tx, values = self._assert_pays(
             f'/shop/payment/transaction/{order.id}',
