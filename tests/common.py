@@ -65,8 +65,8 @@ class VippsCommon(PaymentCommon, AccountTestInvoicingCommon):
 
     @classmethod
     def _request_handler(cls, session, request, /, **kwargs):
-        """ Override to let requests to this machine keep their time-outs: ours are pairs, which later
-        releases of Odoo cannot compare with the number they want at least. """
+        """ Override to let requests to this machine keep their time-outs: ours are pairs, which
+        later releases of Odoo cannot compare with the number they want at least. """
         if urlsplit(request.url).hostname == HOST:
             return _super_send(session, request, **kwargs)
         return super()._request_handler(session, request, **{**kwargs, 'timeout': None})
