@@ -289,8 +289,8 @@ class PaymentTransaction(models.Model):
         )
         if self.state in ('draft', 'pending', 'authorized'):
             self._set_error(_(
-                "Something is not right with this payment. We look into it: please do not pay"
-                " again, and contact us."
+                "Something is not right with this payment. We are looking into it: please do not"
+                " pay again, and contact us."
             ))
             self._log_message_on_linked_documents(message)
         self.provider_id._vipps_alert_administrator(
