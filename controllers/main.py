@@ -44,7 +44,7 @@ class VippsController(http.Controller):
                 return self._render_result(tx_sudo, 'failed', str(error))
             if not is_created:
                 return self._render_result(tx_sudo, 'unavailable')
-        # The session may only be read: a payment that is decided has no URL anymore.
+        # A payment that is decided has no URL anymore: the return page says how it went.
         return request.redirect(
             tx_sudo.vipps_redirect_url or tx_sudo._vipps_get_return_route(), local=False
         )

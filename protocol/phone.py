@@ -84,16 +84,6 @@ def normalize(text, country):
     return number if PATTERN.fullmatch(number) else None
 
 
-def mask(phone):
-    """Return a phone number for people who only need to recognize it.
-
-    :param str phone: The number with its country code.
-    :return: The first two and the last two digits.
-    :rtype: str
-    """
-    return f'{phone[:2]}{"*" * max(len(phone) - 4, 4)}{phone[-2:]}' if phone else ''
-
-
 def _has_code(digits, code):
     """Return whether a number without a plus sign begins with its country code all the same."""
     length = NATIONAL_LENGTHS.get(code)
