@@ -2,7 +2,7 @@
 
 {
     'name': "Payment Provider: Vipps MobilePay",
-    'version': '17.0.1.0.0',
+    'version': '17.0.1.1.0',
     'category': 'Accounting/Payment Providers',
     'sequence': 350,
     'summary': "Vipps in Norway and Sweden, MobilePay in Denmark and Finland.",
@@ -21,10 +21,12 @@
     },
     'data': [
         'security/ir.model.access.csv',
+        'security/vipps_webhook_event_security.xml',
 
         'views/payment_vipps_templates.xml',
         'views/payment_form_templates.xml',
-        'views/payment_provider_views.xml',
+        'views/vipps_webhook_event_views.xml',
+        'views/payment_provider_views.xml',  # Depends on `action_vipps_webhook_event`.
         'views/payment_transaction_views.xml',
         'views/website_sale_templates.xml',
 

@@ -6,7 +6,9 @@ UPDATE payment_provider
        vipps_subscription_key_ciphertext = NULL,
        vipps_webhook_secret_ciphertext = NULL,
        vipps_webhook_id = NULL,
-       vipps_webhook_url = NULL
+       vipps_webhook_url = NULL,
+       vipps_webhook_previous_secret_ciphertext = NULL,
+       vipps_webhook_previous_url = NULL
  WHERE code = 'vipps';
 
 -- Whoever has the URL of an open payment can approve it.

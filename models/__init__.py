@@ -9,4 +9,5 @@ from . import payment_transaction
 from . import payment_transaction_reading
 from . import payment_transaction_checkout
 from . import payment_transaction_operation
+from . import payment_transaction_comparison
 from . import vipps_webhook_event

@@ -208,8 +208,11 @@ class PaymentProvider(models.Model):
             open_txs = self.env['payment.transaction'].sudo().search([
                 ('provider_id', '=', provider.id),
                 ('vipps_payment_reference', '!=', False),
-                # The job reads a payment until the customer has decided.
-                '|', ('state', '=', 'authorized'), ('vipps_next_read', '!=', False),
+                '|',
+                ('vipps_payment_state', 'in', ('CREATED', 'AUTHORIZED')),
+                '&',
+                ('vipps_payment_state', '=', False),
+                ('state', 'in', ('draft', 'pending')),
             ])
             if open_txs:
                 raise UserError(_(

@@ -1,18 +1,26 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+import contextlib
 import ipaddress
 import logging
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import requests
 
-from odoo import _, fields, models
+from odoo import _, api, fields, models
 from odoo.exceptions import UserError
 
+from .. import encryption
 from ..controllers.main import VippsController
 from .vipps_api_client import VippsError
+from .vipps_job import DONE, run_steps
 
 _logger = logging.getLogger(__name__)
+
+# Vipps MobilePay tries to deliver for so long: then nothing is signed anymore with the secret that
+# was replaced.
+PREVIOUS_SECRET_PERIOD = timedelta(days=7)
 
 
 class PaymentProvider(models.Model):
@@ -30,6 +38,25 @@ class PaymentProvider(models.Model):
         groups='base.group_system',
     )
 
+    vipps_webhook_previous_url = fields.Char(
+        copy=False, readonly=True, groups='base.group_system'
+    )
+    vipps_webhook_previous_secret_ciphertext = fields.Char(
+        copy=False, readonly=True, groups='base.group_system'
+    )
+    vipps_webhook_replaced_on = fields.Datetime(
+        copy=False, readonly=True, groups='base.group_system'
+    )
+    vipps_foreign_webhooks = fields.Text(
+        string="Other Webhooks",
+        help="Other addresses that receive the events of this sales unit, as of the last daily"
+             " check. They are left alone: delete them in the Vipps MobilePay portal if nobody"
+             " needs them.",
+        copy=False,
+        readonly=True,
+        groups='base.group_system',
+    )
+
     #=== ACTION METHODS ===#
 
     def action_vipps_set_up_webhooks(self):
@@ -41,28 +68,173 @@ class PaymentProvider(models.Model):
         """
         self._vipps_check_administrator()
         self.ensure_one()
+        self._vipps_check_webhook_url()
+        self._vipps_replace_webhook(self._vipps_list_own_webhooks())
+        return self._vipps_notify(
+            _("Vipps MobilePay now sends its events to %s.", self.vipps_webhook_url)
+        )
+
+    def action_vipps_compare_payments(self):
+        """ Have all payments of the providers compared with Vipps MobilePay, as after a backup was
+        restored.
+
+        :return: The notification.
+        :rtype: dict
+        """
+        self._vipps_check_administrator()
+        count = self.env['payment.transaction'].sudo()._vipps_schedule_comparison(
+            [('provider_id', 'in', self.ids)]
+        )
+        return self._vipps_notify(_(
+            "%s payments are going to be read at Vipps MobilePay, one after the other. What Odoo"
+            " cannot mend by itself is then under Online Payments, Vipps MobilePay Differences.",
+            count,
+        ))
+
+    #=== BUSINESS METHODS - REGISTRATION ===#
+
+    def _vipps_list_own_webhooks(self):
+        """ Return the registrations of this provider, and keep those of others for the form.
+
+        :return: The registrations, each with `id`, `url` and `events`.
+        :rtype: list[dict]
+        :raise VippsError: If they cannot be read.
+        """
+        urls = {self._vipps_get_webhook_url(), self.vipps_webhook_url}
+        known_ids = self.sudo().search([('code', '=', 'vipps')]).mapped('vipps_webhook_id')
+        own_webhooks, foreign_urls = [], []
+        for webhook in self.env['vipps.api.client']._list_webhooks(self):
+            if webhook['id'] == self.vipps_webhook_id or webhook['url'] in urls:
+                own_webhooks.append(webhook)
+            elif webhook['id'] not in known_ids:
+                foreign_urls.append(webhook['url'])
+        self.vipps_foreign_webhooks = "\n".join(sorted(foreign_urls))
+        return own_webhooks
+
+    def _vipps_replace_webhook(self, own_webhooks):
+        """ Register the webhook anew, and then delete what is registered.
+
+        The secret that is replaced stays good for what is on its way.
+
+        :param list[dict] own_webhooks: The registrations of this provider.
+        :return: None
+        :raise VippsError: If Vipps MobilePay refuses.
+        """
         url = self._vipps_get_webhook_url()
-        self._vipps_check_webhook_url(url)
-        api_client = self.env['vipps.api.client']
-        stale_ids = [
-            webhook['id'] for webhook in api_client._list_webhooks(self)
-            if webhook['url'] == url or webhook['id'] == self.vipps_webhook_id
-        ]
-        webhook = api_client._register_webhook(self, url)
+        webhook = self.env['vipps.api.client']._register_webhook(self, url)
         self.write({
+            'vipps_webhook_previous_url': self.vipps_webhook_url,
+            'vipps_webhook_previous_secret_ciphertext': self.vipps_webhook_secret_ciphertext,
+            'vipps_webhook_replaced_on': fields.Datetime.now(),
             'vipps_webhook_id': webhook['id'],
             'vipps_webhook_url': url,
             'vipps_webhook_secret': webhook['secret'],
         })
-        for stale_id in stale_ids:
-            try:
-                api_client._delete_webhook(self, stale_id)
-            except VippsError as error:
-                # The secret of the new one cannot be read again: it must not be rolled back.
-                _logger.info("The stale webhook %s is left: %s", stale_id, error.log_text)
-        return self._vipps_notify(_("Vipps MobilePay now sends its events to %s.", url))
+        self._vipps_delete_webhooks_after_commit(own_webhooks)
 
-    #=== BUSINESS METHODS ===#
+    def _vipps_delete_webhooks_after_commit(self, webhooks):
+        """ Delete registrations as soon as it is certain that we have the secret of the new one.
+
+        :param list[dict] webhooks: The registrations.
+        :return: None
+        """
+        self.env.cr.postcommit.add(self.env['vipps.api.client']._prepare_webhook_deletion(
+            self, [webhook['id'] for webhook in webhooks]
+        ))
+
+    @api.model
+    def _cron_vipps_watch_webhooks(self):
+        """ See every day that events come to us, and repair what keeps them from it. """
+        providers = self.search([
+            ('code', '=', 'vipps'),
+            ('state', '!=', 'disabled'),
+            ('vipps_client_secret_ciphertext', '!=', False),
+        ])
+        for provider_id in providers.ids:
+            run_steps(
+                self.env,
+                lambda env, provider_id=provider_id: (
+                    env[self._name].browse(provider_id)._vipps_watch_webhook()
+                ),
+                1,
+            )
+
+    def _vipps_watch_webhook(self):
+        """ See that events come to us, repair what keeps them from it, and report it.
+
+        :return: What it came to, see :func:`run_steps`.
+        :rtype: str
+        """
+        if self.vipps_webhook_replaced_on and (
+            self.vipps_webhook_replaced_on < fields.Datetime.now() - PREVIOUS_SECRET_PERIOD
+        ):
+            self.write({
+                'vipps_webhook_previous_url': False,
+                'vipps_webhook_previous_secret_ciphertext': False,
+                'vipps_webhook_replaced_on': False,
+            })
+        try:
+            with self.env.cr.savepoint():
+                problem = self._vipps_repair_webhook()
+        except UserError as error:
+            _logger.info("The webhook of provider %s cannot be checked: %s", self.id, error)
+            if not getattr(error, 'is_unknown', False):
+                self._vipps_alert_administrator(
+                    _("Events of Vipps MobilePay may not arrive"), str(error)
+                )
+        else:
+            if problem:
+                _logger.info("The webhook of provider %s was repaired: %s", self.id, problem)
+                self._vipps_alert_administrator(
+                    _("The webhook was repaired"),
+                    _("%s It was set up again. Payments whose events did not arrive are found by"
+                      " the jobs: you need not do anything.", problem),
+                )
+        return DONE
+
+    def _vipps_repair_webhook(self):
+        """ Repair the registration of the webhook, if that is necessary.
+
+        :return: What was wrong, if anything.
+        :rtype: str | None
+        :raise UserError: If it cannot be repaired.
+        """
+        url = self._vipps_get_webhook_url()
+        if not self.vipps_webhook_id and not self._vipps_is_allowed_url(url):
+            return None  # An installation that is only tried out. The form says what is missing.
+        own_webhooks = self._vipps_list_own_webhooks()
+        webhook = next((w for w in own_webhooks if w['id'] == self.vipps_webhook_id), None)
+        problem = self._vipps_get_webhook_problem(webhook, url)
+        if problem:
+            self._vipps_check_webhook_url()
+            self._vipps_replace_webhook(own_webhooks)
+        elif len(own_webhooks) > 1:
+            problem = _("The address was registered more than once.")
+            own_webhooks.remove(webhook)
+            self._vipps_delete_webhooks_after_commit(own_webhooks)
+        return problem
+
+    def _vipps_get_webhook_problem(self, webhook, url):
+        """ Return what is wrong with the registration of the webhook.
+
+        :param dict|None webhook: The registration, if there is one.
+        :param str url: The URL that it should have.
+        :return: What is wrong, if anything.
+        :rtype: str | None
+        """
+        if not self.vipps_webhook_id:
+            return _("The webhook was not set up.")
+        if not webhook:
+            return _("Vipps MobilePay did not have the webhook anymore.")
+        if webhook['url'] != url or self.vipps_webhook_url != url:
+            return _("The webhook was registered for the address %s.", webhook['url'])
+        if not self.env['vipps.api.client']._has_all_events(webhook):
+            return _("The webhook was not registered for all events.")
+        try:
+            self._vipps_get_secret('vipps_webhook_secret')
+        except VippsError:
+            return _("The secret of the webhook could not be read.")
+        return None
 
     def _vipps_get_webhook_url(self):
         """ Return the URL to register. It is built from the configured address of the website, as
@@ -71,13 +243,13 @@ class PaymentProvider(models.Model):
         base_url = self.env['ir.config_parameter'].sudo().get_param('web.base.url', '')
         return f'{base_url.rstrip("/")}{VippsController._webhook_url}/{self.id}'
 
-    def _vipps_check_webhook_url(self, url):
-        """ Ensure that Vipps MobilePay can deliver to a URL.
+    def _vipps_check_webhook_url(self):
+        """ Ensure that Vipps MobilePay can deliver to the URL to register.
 
-        :param str url: The URL.
         :return: None
         :raise UserError: If it cannot; it says why and what to do.
         """
+        url = self._vipps_get_webhook_url()
         if not self._vipps_is_allowed_url(url):
             raise UserError(_(
                 "Vipps MobilePay cannot reach %(url)s: it needs an address that starts with"
@@ -117,6 +289,8 @@ class PaymentProvider(models.Model):
         except ValueError:
             return '.' in host and not host.endswith(('.local', '.internal', '.localhost'))
 
+    #=== BUSINESS METHODS - VERIFICATION ===#
+
     def _vipps_verify_webhook(self, body, headers):
         """ Tell whether a request to the webhook comes from Vipps MobilePay.
 
@@ -125,15 +299,32 @@ class PaymentProvider(models.Model):
         :rtype: bool
         """
         self.ensure_one()
-        if not self.vipps_webhook_url:
-            return False
-        try:
-            secret = self._vipps_get_secret('vipps_webhook_secret')
-        except VippsError:
-            return False
-        return self.env['vipps.api.client']._verify_webhook(
-            secret, self.vipps_webhook_url, body, headers
+        return any(
+            self.env['vipps.api.client']._verify_webhook(secret, url, body, headers)
+            for secret, url in self._vipps_get_webhook_secrets()
         )
+
+    def _vipps_get_webhook_secrets(self):
+        """ Return the secrets that events may be signed with, each with the registered URL.
+
+        What cannot be decrypted is left out without a word: anybody can call the webhook as often
+        as they like, and the daily check tells.
+
+        :rtype: list[tuple[str, str]]
+        """
+        ciphertexts = [(self.vipps_webhook_secret_ciphertext, self.vipps_webhook_url)]
+        if self.vipps_webhook_replaced_on and (
+            self.vipps_webhook_replaced_on >= fields.Datetime.now() - PREVIOUS_SECRET_PERIOD
+        ):
+            ciphertexts.append((
+                self.vipps_webhook_previous_secret_ciphertext, self.vipps_webhook_previous_url
+            ))
+        secrets = []
+        for ciphertext, url in ciphertexts:
+            if ciphertext and url:
+                with contextlib.suppress(encryption.EncryptionKeyError):
+                    secrets.append((encryption.decrypt(ciphertext), url))
+        return secrets
 
     def _vipps_prepare_unregistration(self):
         """ Return a function that deletes the webhooks of the providers, to be called after the
@@ -145,7 +336,9 @@ class PaymentProvider(models.Model):
         for provider in self:
             try:
                 deletions.append(
-                    self.env['vipps.api.client']._prepare_webhook_deletion(provider)
+                    self.env['vipps.api.client']._prepare_webhook_deletion(
+                        provider, [provider.vipps_webhook_id]
+                    )
                 )
             except VippsError:
                 _logger.info(

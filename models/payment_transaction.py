@@ -78,7 +78,9 @@ class PaymentTransaction(models.Model):
     vipps_redirect_url = fields.Char(copy=False, readonly=True, groups='base.group_system')
     # Makes the next try after a definite refusal a new operation to Vipps MobilePay.
     vipps_refusal_count = fields.Integer(copy=False, readonly=True, groups='base.group_system')
-    vipps_last_read = fields.Datetime(copy=False, readonly=True, groups='base.group_system')
+    vipps_last_read = fields.Datetime(
+        string="Last Read", copy=False, readonly=True, groups='base.group_system'
+    )
     vipps_next_read = fields.Datetime(
         copy=False, readonly=True, groups='base.group_system', index='btree_not_null'
     )
@@ -232,19 +234,35 @@ class PaymentTransaction(models.Model):
 
         tx = self._vipps_in_customer_language()
         payment = notification_data['payment']
-        if not tx._vipps_check_payment(payment):
+        is_right = tx._vipps_check_payment(payment)
+        if payment.reference == self.vipps_payment_reference:
+            tx._vipps_keep_state(payment)
+        if not is_right:
+            return
+        if tx._vipps_is_to_release(payment):
+            _logger.info("Payment %s is not needed anymore: it is released.", self.reference)
+            tx._vipps_cancel()  # Its answer is what is converged to.
             return
 
-        tx.provider_reference = payment.psp_reference
-        # A state that is not known yet says nothing about the money, but is no reason to fail.
-        if payment.derived_state in self._fields['vipps_payment_state'].get_values(self.env):
-            tx.vipps_payment_state = payment.derived_state
-        if payment.is_final:
-            tx.vipps_redirect_url = False  # Nobody needs it anymore.
         if payment.state == 'AUTHORIZED':
             tx._vipps_process_authorized(payment)
         elif payment.is_final:
             tx._vipps_set_canceled(payment.state)
+        staff_tx = self._vipps_in_staff_language()
+        staff_tx._vipps_flag_difference(staff_tx._vipps_describe_difference(payment))
+
+    def _vipps_keep_state(self, payment):
+        """ Keep what people want to know of a payment, whatever it means.
+
+        :param protocol.payment.Payment payment: The payment as read.
+        :return: None
+        """
+        self.provider_reference = payment.psp_reference
+        # A state that is not known yet says nothing about the money, but is no reason to fail.
+        if payment.derived_state in self._fields['vipps_payment_state'].get_values(self.env):
+            self.vipps_payment_state = payment.derived_state
+        if payment.is_final:
+            self.vipps_redirect_url = False  # Nobody needs it anymore.
 
     def _vipps_check_payment(self, payment):
         """ Ensure that a payment is the one of this transaction, over the same amount.
@@ -264,25 +282,21 @@ class PaymentTransaction(models.Model):
             self.vipps_payment_reference, self.currency_id.name, {amount}
         ):
             return True
-        self._vipps_flag_difference(payment, min(amounts - {amount}, default=amount))
+        self._vipps_refuse_payment(payment, min(amounts - {amount}, default=amount))
         return False
 
-    def _vipps_flag_difference(self, payment, read_amount):
-        """ Tell the staff that a payment differs, and the customer not to pay again.
+    def _vipps_refuse_payment(self, payment, read_amount):
+        """ Tell the staff that a payment is not the one that was asked for, and the customer not to
+        pay again.
 
         :param protocol.payment.Payment payment: The payment as read.
         :param int read_amount: Its amount, in minor units.
         :return: None
         """
-        message = _(
-            "Vipps MobilePay says that payment %(reference)s is over %(read)s %(read_currency)s,"
-            " but %(expected)s was asked for. Nothing was booked, but the customer may be charged."
-            " Compare both before you deliver.",
-            reference=payment.reference,
-            read=self.env['vipps.api.client']._to_major(read_amount, self.currency_id),
-            read_currency=payment.currency,
-            expected=format_amount(self.env, self.amount, self.currency_id),
-        )
+        staff_tx = self._vipps_in_staff_language()
+        message = staff_tx._vipps_describe_refusal(payment, read_amount)
+        if self.vipps_difference == message:
+            return  # Somebody was told.
         _logger.warning(
             "Payment %s was read with reference %s and amount %s %s.",
             self.vipps_payment_reference, payment.reference, read_amount, payment.currency,
@@ -292,9 +306,21 @@ class PaymentTransaction(models.Model):
                 "Something is not right with this payment. We are looking into it: please do not"
                 " pay again, and contact us."
             ))
-            self._log_message_on_linked_documents(message)
+            staff_tx._log_message_on_linked_documents(message)
+        self.vipps_difference = message
         self.provider_id._vipps_alert_administrator(
             _("Payment %s differs from Odoo", self.reference), message
+        )
+
+    def _vipps_describe_refusal(self, payment, read_amount):
+        return _(
+            "Vipps MobilePay says that payment %(reference)s is over %(read)s %(read_currency)s,"
+            " but %(expected)s was asked for. Nothing was booked, but the customer may be charged."
+            " Compare both before you deliver.",
+            reference=payment.reference,
+            read=self.env['vipps.api.client']._to_major(read_amount, self.currency_id),
+            read_currency=payment.currency,
+            expected=format_amount(self.env, self.amount, self.currency_id),
         )
 
     def _vipps_process_authorized(self, payment):
@@ -304,10 +330,6 @@ class PaymentTransaction(models.Model):
         elif not payment.captured and not payment.remaining:
             self._vipps_set_canceled('CANCELLED')
         elif self.state not in ('authorized', 'done'):
-            if self._vipps_is_unwanted():
-                _logger.info("Payment %s is not needed anymore: it is released.", self.reference)
-                self._vipps_cancel()
-                return
             self._vipps_touch_documents()
             self._set_authorized(extra_allowed_states=('cancel', 'error'))
 
@@ -355,3 +377,6 @@ class PaymentTransaction(models.Model):
 
     def _vipps_in_customer_language(self):
         return self.with_context(lang=self.partner_lang or self.env.lang)
+
+    def _vipps_in_staff_language(self):
+        return self.with_context(lang=self.company_id.partner_id.lang)

@@ -10,7 +10,9 @@ from .vipps_api_client import VippsError
 _logger = logging.getLogger(__name__)
 
 READ_SOON = """
-    UPDATE payment_transaction SET vipps_next_read = now() AT TIME ZONE 'UTC' WHERE id = %s
+    UPDATE payment_transaction
+       SET vipps_next_read = now() AT TIME ZONE 'UTC', vipps_last_read = NULL
+     WHERE id = %s
 """
 
 # Vipps MobilePay repeats its refusal to whoever comes with the same idempotency key.
@@ -153,9 +155,17 @@ class PaymentTransaction(models.Model):
 
     #=== BUSINESS METHODS - UNWANTED PAYMENTS ===#
 
-    def _vipps_is_unwanted(self):
-        """ Tell whether there is nothing anymore that an approved payment would pay. """
-        return self._vipps_is_document_cancelled() or self._vipps_is_paid_otherwise()
+    def _vipps_is_to_release(self, payment):
+        """ Tell whether there is nothing anymore that a payment would pay, which was just approved.
+
+        :param protocol.payment.Payment payment: The payment as read.
+        :rtype: bool
+        """
+        return (
+            payment.remaining > 0
+            and self.state not in ('authorized', 'done')
+            and (self._vipps_is_document_cancelled() or self._vipps_is_paid_otherwise())
+        )
 
     def _vipps_is_document_cancelled(self):
         """ Tell whether all documents were cancelled since the payment was started. """

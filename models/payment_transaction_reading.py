@@ -10,7 +10,7 @@ from odoo.exceptions import UserError
 from odoo.tools import SQL
 
 from .vipps_api_client import VippsError
-from .vipps_job import run_steps
+from .vipps_job import DONE, NO_ANSWER, NOTHING_LEFT, run_steps
 
 _logger = logging.getLogger(__name__)
 
@@ -19,6 +19,12 @@ NOT_FOUND_PERIOD = timedelta(minutes=10)
 
 FIRST_READ_DELAY = timedelta(minutes=1)
 LAST_READ_DELAY = timedelta(hours=1)
+
+# How many payments a run of the job reads at most.
+READS_PER_RUN = 100
+
+# A customer's status page reads every few seconds: what was read within this time is watched.
+WATCHED_PERIOD = timedelta(seconds=30)
 
 # However many pages show a payment, it is read at most once within this time for all of them.
 CUSTOMER_READ_INTERVAL = timedelta(seconds=2)
@@ -136,45 +142,78 @@ class PaymentTransaction(models.Model):
 
     @api.model
     def _cron_vipps_read_open_payments(self):
-        """ Read the payments that are still open and that nobody else asks for. """
-        if run_steps(self.env, lambda env: env[self._name]._vipps_read_next()):
+        """ Read the payments that are still open and that nobody else asks for, and then those that
+        are to be compared. """
+        if run_steps(self.env, lambda env: env[self._name]._vipps_read_next(), READS_PER_RUN):
             self.env.ref('mobilepay_vipps.cron_read_open_payments')._trigger()
 
     @api.model
     def _vipps_read_next(self):
         """ Read the payment that is due for the longest time.
 
-        :return: Whether there was one.
-        :rtype: bool
+        :return: What it came to, see :func:`run_steps`.
+        :rtype: str
         """
-        self.env.cr.execute("""
+        tx = self._vipps_lock_next('vipps_next_read')
+        if tx:
+            return tx._vipps_read_open()
+        tx = self._vipps_lock_next('vipps_next_comparison')
+        if tx:
+            return tx._vipps_compare()
+        return NOTHING_LEFT
+
+    @api.model
+    def _vipps_lock_next(self, field_name):
+        """ Return the transaction that is due for the longest time and that nobody works on.
+
+        :param str field_name: The field that says when a transaction is due.
+        :return: The transaction, locked, in its company; empty if there is none.
+        :rtype: payment.transaction
+        """
+        self.env.cr.execute(SQL(
+            """
             SELECT id FROM payment_transaction
-             WHERE vipps_next_read <= %s
-             ORDER BY vipps_next_read
+             WHERE %(field)s <= %(now)s
+             ORDER BY %(field)s
              LIMIT 1
                FOR NO KEY UPDATE SKIP LOCKED
-        """, [fields.Datetime.now()])
-        row = self.env.cr.fetchone()
-        if not row:
-            return False
-        tx = self.browse(row[0])
-        tx = tx.with_company(tx.company_id)
-        tx._vipps_schedule_next_read()  # Whatever happens now, the next payment has its turn.
-        tx._vipps_try(lambda: tx._vipps_refresh(wait=False))
-        return True
+            """,
+            field=SQL.identifier(field_name), now=fields.Datetime.now(),
+        ))
+        tx = self.browse(row[0] for row in self.env.cr.fetchall())
+        return tx.with_company(tx.company_id)
+
+    def _vipps_read_open(self):
+        """ Read an open payment, unless somebody watches it.
+
+        :return: What it came to, see :func:`run_steps`.
+        :rtype: str
+        """
+        now = fields.Datetime.now()
+        if self.vipps_last_read and self.vipps_last_read > now - WATCHED_PERIOD:
+            self.vipps_next_read = self.vipps_last_read + FIRST_READ_DELAY
+            return DONE
+        self._vipps_schedule_next_read()  # Whatever happens now, the next payment has its turn.
+        error = self._vipps_try(lambda: self._vipps_refresh(wait=False))
+        if not error:
+            return DONE
+        self.vipps_next_read = max(
+            self.vipps_next_read, now + timedelta(seconds=error.retry_after)
+        )
+        return NO_ANSWER if error.is_no_answer else DONE
 
     def _vipps_try(self, refresh):
         """ Refresh the payment where an error would reach nobody who can do something about it.
 
         :param function refresh: Refreshes it.
         :return: What went wrong, if anything.
-        :rtype: str | None
+        :rtype: VippsError | None
         """
         try:
             refresh()
         except VippsError as error:
             _logger.info("Payment %s: %s", self.reference, error.log_text)
-            return str(error)
+            return error
         except OperationalError:
             raise  # Another worker was faster: all of this is done again.
         except UserError as error:
@@ -182,7 +221,8 @@ class PaymentTransaction(models.Model):
             self.provider_id._vipps_alert_administrator(
                 _("Payment %s cannot be processed", self.reference), str(error)
             )
-            return str(error)
+            return VippsError(str(error))
         except Exception as error:
             _logger.exception("Payment %s cannot be processed.", self.reference)
-            return type(error).__name__
+            return VippsError(type(error).__name__)
+        return None

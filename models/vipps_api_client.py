@@ -37,6 +37,9 @@ class VippsError(UserError):
         self.log_text = str(error or message)
         self.is_unknown = is_unknown or isinstance(error, (errors.NoAnswer, errors.Conflict))
         self.is_not_now = isinstance(error, errors.NotNow)
+        # Of the API itself, while what is said not to be now is one payment.
+        self.is_no_answer = isinstance(error, errors.NoAnswer) and not self.is_not_now
+        self.retry_after = (error and error.retry_after) or 0  # in seconds
         self.is_conflict = isinstance(error, errors.Conflict)
         self.is_not_found = isinstance(error, errors.NotFound)
         self.is_unauthorized = isinstance(error, errors.Unauthorized)
@@ -182,16 +185,13 @@ class VippsApiClient(models.AbstractModel):
             return self._connect(provider).register_webhook(url, payloads.PAYMENT_EVENTS)
 
     @api.model
-    def _delete_webhook(self, provider, webhook_id):
-        """ Delete a webhook registration; one that does not exist anymore is no error.
+    def _has_all_events(self, webhook):
+        """ Tell whether a webhook registration is for all events of payments.
 
-        :param payment.provider provider: The provider.
-        :param str webhook_id: The id of the registration.
-        :return: None
-        :raise VippsError: If it is refused.
+        :param dict webhook: The registration.
+        :rtype: bool
         """
-        with self._errors_for_people(), contextlib.suppress(errors.NotFound):
-            self._connect(provider).delete_webhook(webhook_id)
+        return set(payloads.PAYMENT_EVENTS) <= set(webhook['events'])
 
     @api.model
     def _verify_webhook(self, secret, url, body, headers):
@@ -236,21 +236,25 @@ class VippsApiClient(models.AbstractModel):
             self._connect(provider, environment, msn='').fetch_token()
 
     @api.model
-    def _prepare_webhook_deletion(self, provider):
-        """ Return a function that deletes the webhook of a provider, needs no database, and only
-        logs what goes wrong.
+    def _prepare_webhook_deletion(self, provider, webhook_ids):
+        """ Return a function that deletes webhooks of a provider, needs no database, and only logs
+        what goes wrong.
 
         :param payment.provider provider: The provider.
+        :param list[str] webhook_ids: The ids of the registrations.
         :rtype: function
         :raise VippsError: If the credentials are missing.
         """
-        client, webhook_id = self._connect(provider), provider.vipps_webhook_id
+        client = self._connect(provider)
 
         def delete():
-            try:
-                client.delete_webhook(webhook_id)
-            except errors.VippsError as error:
-                _logger.info("The webhook %s is left at Vipps MobilePay: %s", webhook_id, error)
+            for webhook_id in webhook_ids:
+                try:
+                    client.delete_webhook(webhook_id)
+                except errors.NotFound:
+                    continue  # Somebody else deleted it.
+                except errors.VippsError as error:
+                    _logger.info("The webhook %s is left at Vipps MobilePay: %s", webhook_id, error)
 
         return delete
 

@@ -11,26 +11,39 @@ from odoo.service.model import PG_CONCURRENCY_ERRORS_TO_RETRY
 # A run of a job ends after this time, so that other jobs have their turn.
 RUN_SECONDS = 30
 
+# A run also ends when Vipps MobilePay did not answer so many times in a row: what is left is tried
+# in the next minute.
+MAX_SILENCES = 3
 
-def run_steps(env, step):
+# What a step came to.
+DONE, NOTHING_LEFT, NO_ANSWER = 'done', 'nothing_left', 'no_answer'
+
+
+def run_steps(env, step, max_steps=None):
     """ Do steps, each in a database transaction of its own, until there is nothing left to do.
 
     A step that meets a serialization failure is done again: what it looks for has changed.
 
     :param Environment env: The environment of the job.
     :param function step: Does one step in the environment that it is called with, and returns
-                          whether there was anything to do.
-    :return: Whether the time ran out before the work did.
+                          `DONE`, `NOTHING_LEFT` or `NO_ANSWER`.
+    :param int max_steps: How many steps a run has at most.
+    :return: Whether the run ended before the work did, so that the next one should start at once.
     :rtype: bool
     """
     end = time.monotonic() + RUN_SECONDS
-    while time.monotonic() < end:
+    steps = silences = 0
+    while time.monotonic() < end and steps != max_steps:
         try:
             with env.registry.cursor() as cr:
-                if not step(api.Environment(cr, SUPERUSER_ID, dict(env.context))):
-                    return False
+                outcome = step(api.Environment(cr, SUPERUSER_ID, dict(env.context)))
         except OperationalError as error:
             if error.pgcode not in PG_CONCURRENCY_ERRORS_TO_RETRY:
                 raise
             time.sleep(random.uniform(0, 0.2))  # Those who collided do not collide again.
+            continue
+        steps += 1
+        silences = silences + 1 if outcome == NO_ANSWER else 0
+        if outcome == NOTHING_LEFT or silences == MAX_SILENCES:
+            return False
     return True

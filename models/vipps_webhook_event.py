@@ -1,16 +1,21 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-import logging
+import re
 from datetime import timedelta
 
-from odoo import api, fields, models
+from odoo import _, api, fields, models
+from odoo.tools import create_index
 
-from .vipps_job import run_steps
-
-_logger = logging.getLogger(__name__)
+from .. import const
+from .vipps_job import DONE, NO_ANSWER, NOTHING_LEFT, run_steps
 
 FIRST_RETRY_DELAY = timedelta(minutes=1)
-LAST_RETRY_DELAY = timedelta(hours=6)
+LAST_RETRY_DELAY = timedelta(hours=1)
+# When Vipps MobilePay is back, nobody wants to wait for an hour.
+LAST_NO_ANSWER_DELAY = timedelta(minutes=5)
+
+# As long as Vipps MobilePay itself tries to deliver an event.
+RETRY_PERIOD = timedelta(days=7)
 
 # How long the transaction of an event is looked for: the event can be faster than our commit.
 UNMATCHED_PERIOD = timedelta(minutes=15)
@@ -23,13 +28,14 @@ class VippsWebhookEvent(models.Model):
     """
     _name = 'vipps.webhook.event'
     _description = "Vipps MobilePay Webhook Event"
-    _order = 'next_try, id'
+    _order = 'id desc'
     _rec_name = 'reference'
 
     provider_id = fields.Many2one(
         string="Provider", comodel_name='payment.provider', required=True, readonly=True,
         ondelete='cascade',
     )
+    company_id = fields.Many2one(related='provider_id.company_id')
     msn = fields.Char(string="Merchant Serial Number", readonly=True)
     name = fields.Char(string="Event", required=True, readonly=True)
     reference = fields.Char(string="Payment Reference", required=True, readonly=True, index=True)
@@ -37,14 +43,24 @@ class VippsWebhookEvent(models.Model):
     amount = fields.Integer(string="Amount (minor units)", readonly=True)
     currency = fields.Char(string="Currency", readonly=True)
     event_time = fields.Datetime(string="Time at Vipps MobilePay", readonly=True)
-    success = fields.Boolean(string="Success", readonly=True)
+    success = fields.Boolean(
+        string="Success",
+        help="Whether the operation that the event tells of took effect. If not, nothing changed.",
+        readonly=True,
+    )
     state = fields.Selection(
         string="Verdict",
+        help="To process: the payment is going to be read at Vipps MobilePay.\n"
+             "Processed: the payment was read after the event.\n"
+             "Unmatched: there is no transaction for it, or not yet.\n"
+             "Ignored: it is about something else than the payments of this database.\n"
+             "Failed: the payment could not be read for a week; somebody has to look at it.",
         selection=[
             ('pending', "To process"),
             ('processed', "Processed"),
             ('unmatched', "Unmatched"),
             ('ignored', "Ignored"),
+            ('failed', "Failed"),
         ],
         default='pending',
         required=True,
@@ -61,6 +77,41 @@ class VippsWebhookEvent(models.Model):
         "An event is stored only once.",
     )]
 
+    def init(self):
+        """ Index what is left to do in the order in which it is done, however much is done. """
+        create_index(
+            self.env.cr, 'vipps_webhook_event_to_do_index', self._table,
+            ['event_time DESC', 'id DESC'], where='next_try IS NOT NULL',
+        )
+
+    #=== ACTION METHODS ===#
+
+    def action_replay(self):
+        """ Deal with the events again, as if they had just come.
+
+        :return: None
+        :raise AccessError: If the user is not an administrator.
+        """
+        self._check_administrator()
+        self.sudo().write({
+            'state': 'pending',
+            'tries': 0,
+            'next_try': fields.Datetime.now(),
+            'error': False,
+        })
+        self.sudo()._wake_job()
+
+    def _check_administrator(self):
+        """ Ensure that the user may act on the events; nobody may write them.
+
+        :return: None
+        :raise AccessError: If the user may not.
+        """
+        self.check_access_rights('read')
+        self.check_access_rule('read')
+
+    #=== BUSINESS METHODS - STORING ===#
+
     @api.model
     def _store(self, provider, event):
         """ Store an event, if it is not there yet, and wake the job that deals with it.
@@ -69,7 +120,7 @@ class VippsWebhookEvent(models.Model):
         :param protocol.payment.Event event: The event, whose signature was verified.
         :return: None
         """
-        is_ours = event.msn in (None, provider.sudo().vipps_merchant_serial_number)
+        is_relevant = self._is_relevant(provider, event.msn, event.success)
         now = fields.Datetime.now()
         self.env.cr.execute("""
             INSERT INTO vipps_webhook_event (
@@ -80,78 +131,167 @@ class VippsWebhookEvent(models.Model):
             ON CONFLICT (provider_id, psp_reference, name) DO NOTHING
         """, [
             provider.id, event.msn, event.name, event.reference, event.psp_reference, event.amount,
-            event.currency, event.timestamp, event.success, 'pending' if is_ours else 'ignored',
-            now if is_ours else None, now, now, self.env.uid, self.env.uid,
+            event.currency, event.timestamp, event.success,
+            'pending' if is_relevant else 'ignored', now if is_relevant else None,
+            now, now, self.env.uid, self.env.uid,
         ])
-        if is_ours and self.env.cr.rowcount:
-            self.env.ref('mobilepay_vipps.cron_process_webhook_events').sudo()._trigger()
+        if is_relevant and self.env.cr.rowcount:
+            self._wake_job()
+
+    @api.model
+    def _is_relevant(self, provider, msn, success):
+        """ Tell whether an event says that something happened to a payment of a provider.
+
+        :param payment.provider provider: The provider whose webhook was called.
+        :param str|None msn: The sales unit of the event.
+        :param bool success: Whether the operation took effect.
+        :rtype: bool
+        """
+        return success and (not msn or msn == provider.sudo().vipps_merchant_serial_number)
+
+    @api.model
+    def _wake_job(self):
+        self.env.ref('mobilepay_vipps.cron_process_webhook_events').sudo()._trigger()
+
+    #=== BUSINESS METHODS - PROCESSING ===#
 
     @api.model
     def _cron_process_events(self):
-        """ Deal with the events: read each payment that something happened to. """
-        busy_references = set()
-        if run_steps(self.env, lambda env: env[self._name]._process_next(busy_references)):
-            self.env.ref('mobilepay_vipps.cron_process_webhook_events')._trigger()
+        """ Deal with the events: read each payment that something happened to, once. """
+        read_references, busy_references = set(), set()
+        if run_steps(
+            self.env, lambda env: env[self._name]._process_next(read_references, busy_references)
+        ):
+            self._wake_job()
 
     @api.model
-    def _process_next(self, busy_references):
-        """ Deal with all events of the payment whose event waits for the longest time.
+    def _process_next(self, read_references, busy_references):
+        """ Deal with all events of the payment that something happened to last.
 
+        The newest come first, so that after an outage nobody who is paying now waits for what has
+        been waiting for hours.
+
+        :param set read_references: The references of payments that were read in this run; what is
+                                    told of them since then is for the next run.
         :param set busy_references: The references of payments that others were working on; they
                                     come last, and then they are waited for.
-        :return: Whether there was one.
-        :rtype: bool
+        :return: What it came to, see :func:`run_steps`.
+        :rtype: str
         """
-        domain = [('next_try', '<=', fields.Datetime.now())]
-        event = self.search([*domain, ('reference', 'not in', list(busy_references))], limit=1)
+        due = ('next_try', '<=', fields.Datetime.now())
+        domain = [due, ('reference', 'not in', list(read_references))]
+        order = 'event_time DESC, id DESC'
+        event = self.search(
+            [*domain, ('reference', 'not in', list(busy_references))], order=order, limit=1
+        )
         wait = not event
-        event = event or self.search(domain, limit=1)
+        event = event or self.search(domain, order=order, limit=1)
         if not event:
-            return False
+            if self.search_count([due], limit=1):
+                self._wake_job()
+            return NOTHING_LEFT
 
         tx = self.env['payment.transaction'].search([
             ('vipps_payment_reference', '=', event.reference),
             ('provider_id', '=', event.provider_id.id),
         ])
-        if not tx:
-            event._process_unmatched()
-            return True
-        if not tx._vipps_lock(wait=wait):
+        if tx and not tx._vipps_lock(wait=wait):
             busy_references.add(event.reference)
-            return True
+            return DONE
         # They are all told by what is read now.
         events = self.search([
             ('provider_id', '=', event.provider_id.id),
             ('reference', '=', event.reference),
             ('next_try', '!=', False),
         ])
+        error = events._process(tx)
+        self.env.flush_all()  # From here on, nothing can start this anew.
+        read_references.add(event.reference)
+        return NO_ANSWER if error and error.is_no_answer else DONE
+
+    def _process(self, tx):
+        """ Read the payment that the events tell of.
+
+        :param payment.transaction tx: Its transaction, locked, if there is one.
+        :return: What went wrong, if anything.
+        :rtype: VippsError | None
+        """
+        events = self.filtered(lambda e: e._is_relevant(e.provider_id, e.msn, e.success))
+        (self - events).write({'state': 'ignored', 'next_try': False, 'error': False})
+        if not events:
+            return None
+        if not tx:
+            events._process_unmatched()
+            return None
         tx = tx.with_company(tx.company_id)
         error = tx._vipps_try(tx._vipps_refresh)
         if error:
             events._retry_later(error)
         else:
             events.write({'state': 'processed', 'next_try': False, 'error': False})
-        return True
+        return error
 
     def _process_unmatched(self):
-        """ Look again later for the transaction of an event, but not for ever. """
-        if fields.Datetime.now() - self.create_date < UNMATCHED_PERIOD:
-            self.state = 'unmatched'
-            self._retry_later(False)
-        else:
-            self.write({'state': 'ignored', 'next_try': False})
+        """ Look again later for the transaction of the events, but not for ever.
 
-    def _retry_later(self, error):
+        A payment with the reference prefix of this database must have been made here.
+        """
+        self.write({'state': 'unmatched'})
+        prefix = self.env['payment.transaction']._vipps_get_reference_prefix()
+        for event in self:
+            if fields.Datetime.now() - event.create_date < UNMATCHED_PERIOD:
+                event._retry_later()
+            elif event.reference.startswith(f'{prefix}-'):
+                event._give_up('unmatched', _(
+                    "There is no transaction for this payment, although it was made by this"
+                    " database. If a backup was restored, look the payment up in the Vipps"
+                    " MobilePay portal, and refund it or book it by hand."
+                ))
+            else:
+                event.write({'state': 'ignored', 'next_try': False})
+
+    def _retry_later(self, error=None):
         """ Schedule the next try, in growing intervals.
 
+        :param VippsError error: What went wrong.
+        :return: None
+        """
+        now = fields.Datetime.now()
+        last_delay = LAST_NO_ANSWER_DELAY if error and error.is_no_answer else LAST_RETRY_DELAY
+        for event in self:
+            if error and now - event.create_date > RETRY_PERIOD:
+                event._give_up('failed', str(error))
+                continue
+            delay = min(FIRST_RETRY_DELAY * 2 ** min(event.tries, 10), last_delay)
+            event.write({
+                'tries': event.tries + 1,
+                'next_try': now + max(delay, timedelta(seconds=error.retry_after if error else 0)),
+                'error': error and str(error),
+            })
+
+    def _give_up(self, state, error):
+        """ Leave the event to an administrator.
+
+        :param str state: The verdict.
         :param str error: What went wrong.
         :return: None
         """
-        for event in self:
-            event.write({
-                'tries': event.tries + 1,
-                'next_try': fields.Datetime.now() + min(
-                    FIRST_RETRY_DELAY * 2 ** min(event.tries, 10), LAST_RETRY_DELAY
-                ),
-                'error': error,
-            })
+        self.write({'state': state, 'next_try': False, 'error': error})
+        self.provider_id._vipps_alert_administrator(
+            _("Events of Vipps MobilePay need attention"),
+            _("Something happened to payments that could not be found or read. Open Online"
+              " Payments, Vipps MobilePay Events, filter by Needs Attention, read what is wrong,"
+              " and replay the events when it is mended."),
+        )
+
+    #=== BUSINESS METHODS - RETENTION ===#
+
+    @api.autovacuum
+    def _gc_events(self):
+        """ Remove the events that were dealt with long ago. """
+        parameter = self.env['ir.config_parameter'].sudo().get_param(const.RETENTION_PARAMETER, '')
+        days = int(parameter) if re.fullmatch(r'[0-9]{1,4}', parameter) else const.RETENTION_DAYS
+        self.sudo().search([
+            ('next_try', '=', False),
+            ('create_date', '<', fields.Datetime.now() - timedelta(days=days)),
+        ]).unlink()

@@ -177,11 +177,12 @@ class TransactionCommon(VippsCommon):
         self.simulator.approve(tx.vipps_payment_reference)
 
     def _run_job(self):
-        """ Run the job that reads open payments when all of them are due. """
+        """ Run the job that reads open payments when all of them are due and nobody watches. """
         self.env.flush_all()
         self.env.cr.execute("""
             UPDATE payment_transaction
-               SET vipps_next_read = now() AT TIME ZONE 'UTC' - interval '1 second'
+               SET vipps_next_read = now() AT TIME ZONE 'UTC' - interval '1 second',
+                   vipps_last_read = NULL
              WHERE vipps_next_read IS NOT NULL
         """)
         self.env['payment.transaction']._cron_vipps_read_open_payments()

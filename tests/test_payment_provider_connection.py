@@ -256,6 +256,13 @@ class TestWebhookSetUp(ConnectionCommon):
         super().setUp()
         self.client = self.env['vipps.api.client']._connect(self.vipps)
 
+    def _set_up(self):
+        """ Set the webhooks up; what is stale is deleted when that is committed. """
+        self.env.cr.postcommit.clear()
+        notification = self.vipps.action_vipps_set_up_webhooks()
+        self.env.cr.postcommit.run()
+        return notification
+
     def _assert_explained(self, sentence):
         self._assert_refused(sentence, self.vipps.action_vipps_set_up_webhooks)
         self.assertFalse(self.client.list_webhooks())
@@ -269,7 +276,7 @@ class TestWebhookSetUp(ConnectionCommon):
     #=== Registration ===#
 
     def test_one_registration_for_all_events(self):
-        self.vipps.action_vipps_set_up_webhooks()
+        self._set_up()
         webhook, = self.client.list_webhooks()
         self.assertEqual(len(PAYMENT_EVENTS), 8)
         self.assertEqual(set(webhook['events']), set(PAYMENT_EVENTS))
@@ -278,7 +285,7 @@ class TestWebhookSetUp(ConnectionCommon):
         )
 
     def test_id_url_and_secret_are_stored(self):
-        self.vipps.action_vipps_set_up_webhooks()
+        self._set_up()
         webhook, = self.client.list_webhooks()
         self.assertEqual(self.vipps.vipps_webhook_id, webhook['id'])
         self.assertEqual(self.vipps.vipps_webhook_url, webhook['url'])
@@ -288,14 +295,14 @@ class TestWebhookSetUp(ConnectionCommon):
         )
 
     def test_administrator_is_told(self):
-        notification = self.vipps.action_vipps_set_up_webhooks()
+        notification = self._set_up()
         self.assertIn(self.vipps.vipps_webhook_url, notification['params']['message'])
 
     def test_setting_up_again_replaces_the_registration(self):
-        self.vipps.action_vipps_set_up_webhooks()
+        self._set_up()
         first_id = self.vipps.vipps_webhook_id
         first_secret = self.vipps._vipps_get_secret('vipps_webhook_secret')
-        self.vipps.action_vipps_set_up_webhooks()
+        self._set_up()
         webhook, = self.client.list_webhooks()
         self.assertEqual(self.vipps.vipps_webhook_id, webhook['id'])
         self.assertNotEqual(webhook['id'], first_id)
@@ -303,18 +310,18 @@ class TestWebhookSetUp(ConnectionCommon):
 
     def test_registration_of_a_former_address_is_deleted(self):
         self._set_parameter('web.base.url', 'http://localhost')
-        self.vipps.action_vipps_set_up_webhooks()
+        self._set_up()
         self._set_parameter('web.base.url', 'http://127.0.0.1/')
-        self.vipps.action_vipps_set_up_webhooks()
+        self._set_up()
         webhook, = self.client.list_webhooks()
         self.assertEqual(
             webhook['url'], f'http://127.0.0.1/payment/vipps/webhook/{self.vipps.id}'
         )
 
     def test_registration_of_our_address_that_was_forgotten_is_deleted(self):
-        self.vipps.action_vipps_set_up_webhooks()
+        self._set_up()
         self.vipps.sudo().vipps_webhook_id = False
-        self.vipps.action_vipps_set_up_webhooks()
+        self._set_up()
         self.assertEqual(len(self.client.list_webhooks()), 1)
 
     def test_registrations_of_others_are_left_alone(self):
@@ -325,34 +332,34 @@ class TestWebhookSetUp(ConnectionCommon):
                 f'http://127.0.0.1/payment/vipps/webhook/{self.vipps.id}0',
             )
         ]
-        self.vipps.action_vipps_set_up_webhooks()
-        self.vipps.action_vipps_set_up_webhooks()
+        self._set_up()
+        self._set_up()
         self.assertEqual(
             {webhook['id'] for webhook in self.client.list_webhooks()},
             {*other_ids, self.vipps.vipps_webhook_id},
         )
 
     def test_stale_registration_that_cannot_be_deleted_does_not_lose_the_new_one(self):
-        self.vipps.action_vipps_set_up_webhooks()
+        self._set_up()
         # The list and the registration are answered, the deletion is not.
         self.simulator.fault(operation='webhooks', kind='latency', seconds=0, times=2)
         self.simulator.fault(operation='webhooks', kind='status', status=503, times=None)
-        self.vipps.action_vipps_set_up_webhooks()
+        self._set_up()
         self.simulator.clear_faults()
         self.assertIn(
             self.vipps.vipps_webhook_id,
             [webhook['id'] for webhook in self.client.list_webhooks()],
         )
-        self.vipps.action_vipps_set_up_webhooks()
+        self._set_up()
         self.assertEqual(len(self.client.list_webhooks()), 1)
 
     def test_registration_that_is_refused_leaves_the_old_one(self):
-        self.vipps.action_vipps_set_up_webhooks()
+        self._set_up()
         row = self._read_row(self.vipps)
         self.simulator.fault(operation='webhooks', kind='latency', seconds=0)
         self.simulator.fault(operation='webhooks', kind='status', status=400)
         with self.assertRaises(UserError):
-            self.vipps.action_vipps_set_up_webhooks()
+            self._set_up()
         self.assertEqual(self._read_row(self.vipps), row)
         self.assertEqual(len(self.client.list_webhooks()), 1)
 
@@ -368,7 +375,7 @@ class TestWebhookSetUp(ConnectionCommon):
                 self._assert_explained("cannot reach.*https://.*web.base.url")
 
     def test_address_of_this_machine_is_explained_unless_a_simulator_stands_in(self):
-        self.vipps.action_vipps_set_up_webhooks()
+        self._set_up()
         self.client.delete_webhook(self.vipps.vipps_webhook_id)
         self.vipps.vipps_webhook_secret = False
         self._set_parameter(const.TEST_API_URL_PARAMETER, 'https://apitest.example.com')
@@ -391,10 +398,10 @@ class TestWebhookSetUp(ConnectionCommon):
 
     def test_address_that_refuses_an_unsigned_call_is_good(self):
         self._serve(401)
-        self.vipps.action_vipps_set_up_webhooks()
+        self._set_up()
         self.assertEqual(len(self.client.list_webhooks()), 1)
 
     def test_address_that_this_server_cannot_reach_is_taken(self):
         self._set_parameter('web.base.url', CLOSED_URL)
-        self.vipps.action_vipps_set_up_webhooks()
+        self._set_up()
         self.assertEqual(len(self.client.list_webhooks()), 1)

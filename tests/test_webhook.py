@@ -21,7 +21,6 @@ from ..simulator.sales_units import DKK_UNIT, NOK_UNIT
 from .common import VippsCommon
 
 CONTROLLER_LOGGER = 'odoo.addons.mobilepay_vipps.controllers.main'
-PROVIDER_LOGGER = 'odoo.addons.mobilepay_vipps.models.payment_provider'
 
 
 class WebhookCommon(VippsCommon, HttpCase):
@@ -228,10 +227,9 @@ class TestWebhook(WebhookCommon):
         key = Fernet.generate_key().decode()
         with (
             patch.dict(os.environ, {encryption.KEY_VARIABLE: key}),
-            self.assertLogs(PROVIDER_LOGGER, 'ERROR') as logs,
+            self.assertNoLogs('odoo.addons.mobilepay_vipps'),  # Anybody could fill the log.
         ):
             self._assert_refused(401, self.body)
-        self.assertIn("Cannot decrypt the keys", logs.output[0])
 
     def test_signature_of_another_provider_is_refused(self):
         other = self.vipps.copy({'state': 'test'})

@@ -1,0 +1,151 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+import logging
+from datetime import timedelta
+
+from odoo import _, api, fields, models
+from odoo.tools import format_amount
+
+from .vipps_job import DONE, NO_ANSWER, run_steps
+
+_logger = logging.getLogger(__name__)
+
+# For so long after their last change in Odoo, payments are compared every night.
+COMPARISON_PERIOD = timedelta(days=14)
+
+COMPARISON_RETRY_DELAY = timedelta(minutes=10)
+
+# Nothing can happen at Vipps MobilePay anymore to a payment in one of these states.
+SETTLED_STATES = ('ABORTED', 'EXPIRED', 'TERMINATED', 'CANCELLED', 'REFUNDED')
+
+
+class PaymentTransaction(models.Model):
+    _inherit = 'payment.transaction'
+
+    vipps_difference = fields.Char(
+        string="Difference with Vipps MobilePay",
+        help="What Vipps MobilePay said of the payment when it was last read, and Odoo does not.",
+        copy=False,
+        readonly=True,
+        index='btree_not_null',
+    )
+    vipps_next_comparison = fields.Datetime(
+        copy=False, readonly=True, groups='base.group_system', index='btree_not_null'
+    )
+
+    #=== BUSINESS METHODS - DIFFERENCES ===#
+
+    def _vipps_describe_difference(self, payment):
+        """ Return what differs between a payment as read and what it made of the transaction.
+
+        :param protocol.payment.Payment payment: The payment as read, in minor units.
+        :return: The difference, if there is one.
+        :rtype: str | None
+        """
+        to_major = self.env['vipps.api.client']._to_major
+        differences = [
+            _("%(what)s at Vipps MobilePay: %(theirs)s, in Odoo: %(ours)s",
+              what=what,
+              theirs=format_amount(self.env, to_major(theirs, self.currency_id), self.currency_id),
+              ours=format_amount(self.env, ours, self.currency_id))
+            for what, theirs, ours in (
+                (_("Reserved"), payment.remaining, self._vipps_get_reserved_amount()),
+                (_("Captured"), payment.captured, self._vipps_get_captured_amount()),
+                (_("Refunded"), payment.refunded, self._vipps_get_refunded_amount()),
+            )
+            if self.currency_id.compare_amounts(to_major(theirs, self.currency_id), ours)
+        ]
+        return ". ".join(differences) or None
+
+    def _vipps_describe_absence(self):
+        return _("Vipps MobilePay does not know this payment")
+
+    def _vipps_get_reserved_amount(self):
+        """ Return what Odoo takes for reserved and not captured, in major units. """
+        return self.amount if self.state == 'authorized' else 0
+
+    def _vipps_get_captured_amount(self):
+        """ Return what Odoo takes for captured, in major units. """
+        return self.amount if self.state == 'done' else 0
+
+    def _vipps_get_refunded_amount(self):
+        """ Return what Odoo takes for refunded, in major units. """
+        return -sum(self.child_transaction_ids.filtered(
+            lambda t: t.operation == 'refund' and t.state == 'done'
+        ).mapped('amount'))
+
+    def _vipps_flag_difference(self, difference):
+        """ Keep what differs between the transaction and the payment, and tell once that there is
+        something.
+
+        :param str|None difference: The difference, if there is one.
+        :return: None
+        """
+        if difference and not self.vipps_difference:
+            _logger.info("Payment %s differs from Odoo: %s", self.reference, difference)
+            self.provider_id._vipps_alert_administrator(
+                _("Payments differ from Vipps MobilePay"),
+                _("Payment %(reference)s: %(difference)s. All of them are under Online Payments,"
+                  " Vipps MobilePay Differences.",
+                  reference=self.reference, difference=difference),
+            )
+        self.vipps_difference = difference
+
+    #=== BUSINESS METHODS - COMPARISON ===#
+
+    @api.model
+    def _cron_vipps_compare_payments(self):
+        """ Have the payments compared that something may have happened to without our knowing.
+
+        These are all reserved ones, and those that changed lately and that something can still
+        happen to.
+        """
+        domain = [
+            '|',
+            ('vipps_payment_state', '=', 'AUTHORIZED'),
+            ('last_state_change', '>=', fields.Datetime.now() - COMPARISON_PERIOD),
+        ]
+        run_steps(self.env, lambda env: env[self._name]._vipps_schedule_comparison(domain), 1)
+
+    @api.model
+    def _vipps_schedule_comparison(self, domain):
+        """ Have payments read and compared with Vipps MobilePay, after those that are open.
+
+        :param list domain: The transactions to compare; others than those of payments that
+                            something can still happen to are left out.
+        :return: The number of payments.
+        :rtype: int
+        """
+        txs = self.search([
+            *domain,
+            ('vipps_payment_reference', '!=', False),
+            '|',
+            ('vipps_payment_state', '=', False),
+            ('vipps_payment_state', 'not in', SETTLED_STATES),
+            ('provider_id.vipps_client_secret_ciphertext', '!=', False),
+        ])
+        self.env.cr.execute(
+            "UPDATE payment_transaction SET vipps_next_comparison = %s WHERE id = ANY(%s)",
+            [fields.Datetime.now(), txs.ids],
+        )
+        txs.invalidate_recordset(['vipps_next_comparison'])
+        self.env.ref('mobilepay_vipps.cron_read_open_payments').sudo()._trigger()
+        return len(txs)
+
+    def _vipps_compare(self):
+        """ Read the payment, converge to it, and keep what still differs.
+
+        :return: What it came to, see :func:`run_steps`.
+        :rtype: str
+        """
+        now = fields.Datetime.now()
+        self.vipps_next_comparison = False
+        error = self._vipps_try(lambda: self._vipps_refresh(wait=False))
+        if error and error.is_not_found:
+            staff_tx = self._vipps_in_staff_language()
+            staff_tx._vipps_flag_difference(staff_tx._vipps_describe_absence())
+        elif error and error.retryable:
+            self.vipps_next_comparison = now + max(
+                COMPARISON_RETRY_DELAY, timedelta(seconds=error.retry_after)
+            )
+        return NO_ANSWER if error and error.is_no_answer else DONE
