@@ -210,7 +210,7 @@ class LiveTest(unittest.TestCase):
         job = self.rpc.reference(f'mobilepay_vipps.{name}')
         past = "now() AT TIME ZONE 'UTC' - interval '1 second'"
         self.stack.execute(
-            f"UPDATE payment_transaction SET vipps_next_read = {past}"
+            f"UPDATE payment_transaction SET vipps_next_read = {past}, vipps_last_read = NULL"
             " WHERE vipps_next_read IS NOT NULL",
             f"UPDATE vipps_webhook_event SET next_try = {past} WHERE next_try IS NOT NULL",
             (f"INSERT INTO ir_cron_trigger (cron_id, call_at) VALUES (%s, {past})", [job]),
