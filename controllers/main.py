@@ -99,8 +99,8 @@ class VippsController(http.Controller):
         :param int provider_id: The provider that the webhook was registered for.
         :param dict data: Not used. Without it, Odoo would log what somebody sends as a form.
         """
-        provider_sudo = request.env['payment.provider'].sudo().browse(provider_id).exists()
-        if provider_sudo.code != 'vipps':
+        provider_sudo = request.env['payment.provider'].sudo()._vipps_get_for_webhook(provider_id)
+        if not provider_sudo:
             raise NotFound()
         body = self._read_body()
         if not provider_sudo._vipps_verify_webhook(body, request.httprequest.headers):
