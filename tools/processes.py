@@ -1,5 +1,6 @@
 """Start processes that do not outlive `./dev`, and stop them, each by its own id."""
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -46,11 +47,13 @@ class Child:
                 self.process.wait(timeout)
             except subprocess.TimeoutExpired:
                 self.process.kill()
-                self.process.wait()
-        try:
+        self.kill()
+
+    def kill(self):
+        """End the process and all that it started without a chance to tidy up."""
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
+        self.process.wait()
 
 
 def run_step(title, command, log_path, **arguments):

@@ -15,6 +15,7 @@ from simulator.sales_units import NOK_UNIT
 from .cache import ADDON, ROOT, key_of
 from .console import Failure, say, tail
 from .odoo import free_port
+from .postgres import external, start_server
 from .processes import Child
 from .rpc import Rpc
 from .workspace import READY, SHOP
@@ -122,6 +123,33 @@ class Stack:
     def stop_odoo(self):
         """Stop Odoo as an administrator does."""
         self._children.pop('odoo').stop()
+
+    def kill_odoo(self):
+        """End all of Odoo at once, as when the machine loses power."""
+        self._children.pop('odoo').kill()
+
+    @contextlib.contextmanager
+    def database_down(self):
+        """Let PostgreSQL crash, and start it again at the end.
+
+        A server that others use, too, only ends the connections to the shop's database and takes
+        no new ones.
+        """
+        server, database = self.workspace.server, self.odoo.database
+        if external():
+            server.close(database)
+            try:
+                yield
+            finally:
+                server.reopen(database)
+            return
+        command = server.crash()
+        try:
+            yield
+        finally:
+            self._children.pop('postgresql', None)
+            restarted = start_server(command, self.logs / f'{self.name}-postgresql.log')
+            self._children = {'postgresql': restarted, **self._children}  # It is stopped last.
 
     def workers(self, kind='WorkerHTTP'):
         """Return the process ids of the workers that live, of `WorkerHTTP` or `WorkerCron`."""

@@ -2,6 +2,7 @@
 
 import atexit
 import functools
+import json
 import os
 import re
 import threading
@@ -11,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import requests
 
+from protocol.signature import sign
+from simulator.faults import ANSWER_KINDS, OPERATIONS
 from simulator.sales_units import NOK_UNIT
 from tools.customer import Customer, ShopError
 from tools.odoo_log import problems
@@ -161,8 +164,14 @@ class LiveTest(unittest.TestCase):
         """Let nothing go wrong any more."""
         self.control('DELETE', 'faults')
 
+    def break_api(self):
+        """Let no call of the API arrive until that is repaired; customers and events go on."""
+        for operation, kinds in OPERATIONS.items():
+            if kinds >= ANSWER_KINDS:
+                self.fault(operation, 'lost')
+
     def decide(self, reference, decision='approve'):
-        """Let the customer `approve` or `decline` in the app."""
+        """Let the customer `approve` or `decline` in the app, or the time run out (`expire`)."""
         self.control('POST', f'payments/{reference}/{decision}')
 
     def payment(self, reference):
@@ -181,6 +190,40 @@ class LiveTest(unittest.TestCase):
             call for call in self.control('GET', 'exchanges')['exchanges']
             if call['operation'] == operation and reference in (None, call['reference'])
         ]
+
+    def deliveries(self, reference, name='AUTHORIZED'):
+        """Return the attempts to deliver an event of a payment, the oldest first."""
+        return [
+            delivery for delivery in self.control('GET', 'deliveries')['deliveries']
+            if (delivery['reference'], delivery['name']) == (reference, name)
+        ]
+
+    def event_body(self, reference, name='AUTHORIZED'):
+        """Return an event of a payment as it is sent."""
+        event = next(e for e in self.payment(reference)['events'] if e['name'] == name)
+        return json.dumps({'msn': NOK_UNIT.msn, **event}).encode()
+
+    def webhook_url(self):
+        """Return the address that events are sent to."""
+        return f'{self.stack.url}/payment/vipps/webhook/{self.provider}'
+
+    def webhook_secret(self):
+        """Return the secret of the only registration."""
+        secret, = self.control('GET', 'secrets')['webhookSecrets']
+        return secret
+
+    def send_event(self, body, secret=None, url=None, session=requests, date=None, **headers):
+        """Send an event signed as Vipps MobilePay does; returns the status.
+
+        :param str date: When it is said to be signed; now by default.
+        :param headers: Headers to change, with `_` for `-`; None leaves one out.
+        """
+        url = url or self.webhook_url()
+        signed = sign(secret or self.webhook_secret(), url, body, date)
+        headers = {name.replace('_', '-'): value for name, value in headers.items()}
+        return session.post(url, data=body, timeout=30, headers={
+            'Content-Type': 'application/json', **signed, **headers,
+        }).status_code
 
     # The back office
 
@@ -205,13 +248,31 @@ class LiveTest(unittest.TestCase):
             [('payment_transaction_id.reference', '=', reference)], ['state', 'amount'],
         )
 
-    def run_job(self, name):
-        """Have a job of the addon run by the worker, whatever is waited for being due."""
+    def inbox(self, *domain):
+        """Return the events in the inbox, the oldest first."""
+        return self.rpc(
+            'vipps.webhook.event', 'search_read', domain, ['reference', 'name', 'state', 'tries'],
+            order='id',
+        )
+
+    def alerts(self):
+        """Return what the administrator was told of the provider, each with `summary`."""
+        return self.rpc('mail.activity', 'search_read', [
+            ('res_model', '=', 'payment.provider'), ('res_id', '=', self.provider),
+        ], ['summary', 'note'])
+
+    def start_job(self, name):
+        """Have a job of the addon run by the worker, whatever is waited for being due.
+
+        :return: Its id.
+        """
         job = self.rpc.reference(f'mobilepay_vipps.{name}')
         past = "now() AT TIME ZONE 'UTC' - interval '1 second'"
         self.stack.execute(
             f"UPDATE payment_transaction SET vipps_next_read = {past}, vipps_last_read = NULL"
             " WHERE vipps_next_read IS NOT NULL",
+            f"UPDATE payment_transaction SET vipps_next_comparison = {past}"
+            " WHERE vipps_next_comparison IS NOT NULL",
             f"UPDATE vipps_webhook_event SET next_try = {past} WHERE next_try IS NOT NULL",
             (f"INSERT INTO ir_cron_trigger (cron_id, call_at) VALUES (%s, {past})", [job]),
         )
@@ -219,7 +280,15 @@ class LiveTest(unittest.TestCase):
         self.stack.workspace.server.execute(
             ("SELECT pg_notify('cron_trigger', %s)", [self.stack.odoo.database])
         )
-        wait_until(lambda: not self.rpc('ir.cron.trigger', 'search_count', [('cron_id', '=', job)]))
+        return job
+
+    def run_job(self, name, seconds=40):
+        """Have a job of the addon run by the worker, see `start_job`, and wait for it."""
+        job = self.start_job(name)
+        wait_until(
+            lambda: not self.rpc('ir.cron.trigger', 'search_count', [('cron_id', '=', job)]),
+            seconds,
+        )
 
     # What everybody agrees on in the end
 

@@ -1,0 +1,105 @@
+"""Stop a worker of Odoo at an exact step, by what it writes to the database."""
+
+import contextlib
+import time
+
+import psycopg2
+from psycopg2 import sql
+
+KEY = 7225  # of the advisory lock that those who are stopped wait for
+PATIENCE = 20  # seconds
+NOTICE = 0.05
+
+FUNCTION = """
+    CREATE FUNCTION vipps_test_stop() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        PERFORM pg_advisory_xact_lock_shared({key});
+        RETURN NEW;
+    END $$
+"""
+TRIGGER = """
+    CREATE TRIGGER vipps_test_stop BEFORE INSERT OR UPDATE ON {table}
+    FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION vipps_test_stop()
+"""
+COMMIT_TRIGGER = """
+    CREATE CONSTRAINT TRIGGER vipps_test_stop AFTER INSERT OR UPDATE ON {table}
+    DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION vipps_test_stop()
+"""
+STOPPED = """
+    SELECT activity.pid, xact_start::text
+      FROM pg_stat_activity activity
+      JOIN pg_locks ON pg_locks.pid = activity.pid
+     WHERE datname = current_database() AND locktype = 'advisory' AND objid = %s AND NOT granted
+"""
+GOING_ON = """
+    SELECT count(*) FROM pg_stat_activity WHERE pid = %s AND xact_start::text = %s
+"""
+
+
+class StoppingPoint:
+    """Holds whoever comes by, see `stopping_point`."""
+
+    def __init__(self, cursor):
+        """Hold; `cursor` belongs to a connection of our own, in autocommit mode."""
+        self._cursor = cursor
+        self._cursor.execute('SELECT pg_advisory_lock(%s)', [KEY])
+        self._held = True
+        self._stopped = []
+
+    def wait(self):
+        """Wait until somebody is stopped here."""
+        self._stopped = self._wait_for(STOPPED, [KEY])
+
+    def release(self):
+        """Let those who are stopped go on, and wait until their transactions have ended.
+
+        Who was killed in the meantime is rolled back, or commits if that was under way.
+        """
+        if self._held:
+            self._cursor.execute('SELECT pg_advisory_unlock(%s)', [KEY])
+            self._held = False
+        for pid, start in self._stopped:
+            self._wait_for(f'SELECT WHERE ({GOING_ON}) = 0', [pid, start])
+        self._stopped = []
+
+    def _wait_for(self, query, parameters):
+        """Return the rows of a query as soon as it has some."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            self._cursor.execute(query, parameters)
+            rows = self._cursor.fetchall()
+            if rows:
+                return rows
+            time.sleep(NOTICE)
+        raise AssertionError(f"nothing within {PATIENCE} s: {query}")
+
+
+@contextlib.contextmanager
+def stopping_point(stack, table, condition, in_commit=False):
+    """Stop whoever writes certain rows; yields the `StoppingPoint`.
+
+    :param tools.stack.Stack stack: The shop.
+    :param str table: The table.
+    :param str condition: Which rows, in SQL: `NEW.state = 'done'`.
+    :param bool in_commit: Stop in the COMMIT, which succeeds whatever becomes of who asked for it;
+        else before the row is written.
+    """
+    variables = stack.workspace.server.variables
+    connection = psycopg2.connect(
+        dbname=stack.odoo.database, host=variables.get('PGHOST'), port=variables.get('PGPORT'),
+        user=variables.get('PGUSER'),
+    )
+    connection.autocommit = True
+    parts = {
+        'key': sql.Literal(KEY), 'table': sql.Identifier(table), 'condition': sql.SQL(condition),
+    }
+    with contextlib.closing(connection), connection.cursor() as cursor:
+        point = StoppingPoint(cursor)
+        for statement in (FUNCTION, COMMIT_TRIGGER if in_commit else TRIGGER):
+            cursor.execute(sql.SQL(statement).format(**parts))
+        try:
+            yield point
+        finally:
+            point.release()
+            cursor.execute('DROP FUNCTION vipps_test_stop CASCADE')
