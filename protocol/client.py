@@ -84,7 +84,7 @@ class Client:
         :rtype: dict
         """
         answer = self._request('POST', PAYMENTS, payload, idempotency_key)
-        if not isinstance(answer, dict) or not isinstance(answer.get('redirectUrl'), str):
+        if not _has_texts(answer, 'redirectUrl'):
             raise UnreadableAnswer('no redirectUrl in the answer')
         return answer
 
@@ -150,17 +150,22 @@ class Client:
     # Webhooks: Webhooks API v1
 
     def list_webhooks(self):
-        """Return the registrations of the sales unit, each with `id`, `url` and `events`.
+        """Return the registrations of the sales unit, each with `id`, `url` and `events`: the names
+        of the events it is for, none if the answer does not say.
 
         :rtype: list[dict]
         """
         answer = self._request('GET', WEBHOOKS)
         webhooks = answer.get('webhooks') if isinstance(answer, dict) else None
+        # One that was left out would seem to be deleted.
         if not isinstance(webhooks, list) or not all(
-            isinstance(webhook, dict) and {'id', 'url'} <= webhook.keys() for webhook in webhooks
+            _has_texts(webhook, 'id', 'url') for webhook in webhooks
         ):
             raise UnreadableAnswer('no webhooks in the answer')
-        return webhooks
+        return [
+            {'id': webhook['id'], 'url': webhook['url'], 'events': _get_event_names(webhook)}
+            for webhook in webhooks
+        ]
 
     def register_webhook(self, url, events):
         """Register a URL for events.
@@ -169,9 +174,7 @@ class Client:
         :rtype: dict
         """
         answer = self._request('POST', WEBHOOKS, {'url': url, 'events': list(events)})
-        if not isinstance(answer, dict) or not all(
-            isinstance(answer.get(name), str) for name in ('id', 'secret')
-        ):
+        if not _has_texts(answer, 'id', 'secret'):
             raise UnreadableAnswer('no webhook in the answer')
         return answer
 
@@ -290,6 +293,17 @@ class Client:
 def _path(reference, operation=None):
     path = f'{PAYMENTS}/{quote(reference, safe="")}'
     return f'{path}/{operation}' if operation else path
+
+
+def _has_texts(data, *names):
+    """Return whether all of these are there, and can be stored."""
+    texts = [data.get(name) for name in names] if isinstance(data, dict) else [None]
+    return all(isinstance(text, str) and text and text.isprintable() for text in texts)
+
+
+def _get_event_names(webhook):
+    names = webhook.get('events')
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
 
 def _read(response, end):

@@ -103,12 +103,15 @@ STATUSES = {
 CONFLICT_CODES = ('4010', '4020', '4150')
 NOT_NOW_CODES = ('6160', '6250', '6280')
 
+# Limits are per minute: nobody is kept from reading a payment for longer than this.
+MAX_RETRY_AFTER = 3600  # seconds
+
 
 class VippsError(Exception):
     """Something went wrong. The text is for logs: it has nothing that is secret or personal.
 
     `sentence` is for people, in English; `retryable` says whether the same request can succeed
-    later.
+    later, and `retry_after` after how many seconds, if the API said so.
     """
 
     def __init__(
@@ -234,4 +237,5 @@ def _get_trace_id(problem):
 def _get_retry_after(headers):
     """Return the seconds of `Retry-After`; a date, which nobody was seen to send, is ignored."""
     value = headers.get('Retry-After') or ''
-    return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else None
+    is_number = value.isascii() and value.isdigit() and len(value) < 10
+    return min(int(value), MAX_RETRY_AFTER) if is_number else None

@@ -10,6 +10,10 @@ from .errors import UnreadableAnswer
 # change the state: they show in the aggregate only.
 FINAL_STATES = ('AUTHORIZED', 'ABORTED', 'EXPIRED', 'TERMINATED')
 
+# An event that cannot be stored cannot be accepted: it would be sent for days, and hold up others.
+MAX_TEXT_LENGTH = 255
+MAX_AMOUNT = 2**31 - 1  # of PostgreSQL's `integer`; a payment is at most 65 000 000
+
 # RFC 3339, section 5.6.
 TIMESTAMP_PATTERN = re.compile(
     r'(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)'
@@ -46,17 +50,17 @@ class Payment:
         aggregate = _get(data, 'aggregate', dict)
         currency, amount = _get_amount(data, 'amount')
         payment = cls(
-            reference=_get(data, 'reference', str),
-            psp_reference=_get(data, 'pspReference', str),
-            state=_get(data, 'state', str),
+            reference=_get_text(data, 'reference'),
+            psp_reference=_get_text(data, 'pspReference'),
+            state=_get_text(data, 'state'),
             currency=currency,
             amount=amount,
             **{
                 name: _get_aggregate(aggregate, f'{name}Amount', currency)
                 for name in ('authorized', 'captured', 'refunded', 'cancelled')
             },
-            redirect_url=_get_text(data, 'redirectUrl'),
-            capture_guaranteed_until=_get_text(data, 'captureGuaranteedUntil'),
+            redirect_url=_get_if_text(data, 'redirectUrl'),
+            capture_guaranteed_until=_get_if_text(data, 'captureGuaranteedUntil'),
         )
         # It would look as if all of it had been released.
         if payment.state == 'AUTHORIZED' and not payment.authorized:
@@ -115,19 +119,20 @@ class Event:
 
         :param data: The parsed JSON.
         :rtype: Event
-        :raise UnreadableAnswer: If it is not an event.
+        :raise UnreadableAnswer: If it is not an event, or one that cannot be stored.
         """
         currency, amount = _get_amount(data, 'amount')
         return cls(
-            reference=_get(data, 'reference', str),
-            psp_reference=_get(data, 'pspReference', str),
-            name=_get(data, 'name', str),
+            reference=_get_text(data, 'reference'),
+            psp_reference=_get_text(data, 'pspReference'),
+            name=_get_text(data, 'name'),
             currency=currency,
             amount=amount,
             timestamp=_get_timestamp(data),
             success=_get(data, 'success', bool),
-            idempotency_key=_get_text(data, 'idempotencyKey'),
-            msn=_get_text(data, 'msn'),
+            idempotency_key=_get_if_text(data, 'idempotencyKey'),
+            # Only webhooks have it. A wrong one must not look like none, which fits every payment.
+            msn=None if data.get('msn') is None else _get_text(data, 'msn'),
         )
 
 
@@ -140,8 +145,16 @@ def _get(data, name, kind):
 
 
 def _get_text(data, name):
+    text = _get(data, name, str)
+    # Neither NUL nor half a surrogate pair is printable, and PostgreSQL takes neither.
+    if not 0 < len(text) <= MAX_TEXT_LENGTH or not text.isprintable():
+        raise UnreadableAnswer(f'a strange {name} in the answer')
+    return text
+
+
+def _get_if_text(data, name):
     value = data.get(name)
-    return value if isinstance(value, str) else None
+    return value if isinstance(value, str) and value.isprintable() else None
 
 
 def _get_timestamp(data):
@@ -165,9 +178,9 @@ def _parse_moment(moment, fraction, zone):
 def _get_amount(data, name):
     amount = _get(data, name, dict)
     value = _get(amount, 'value', int)
-    if value < 0:
-        raise UnreadableAnswer(f'a negative {name} in the answer')
-    return _get(amount, 'currency', str), value
+    if not 0 <= value <= MAX_AMOUNT:
+        raise UnreadableAnswer(f'a strange {name} in the answer')
+    return _get_text(amount, 'currency'), value
 
 
 def _get_aggregate(aggregate, name, expected_currency):

@@ -360,7 +360,13 @@ class TestClient(unittest.TestCase):
             lambda: self.client.list_webhooks(),
             lambda: self.client.register_webhook('https://shop/x', ['a']),
         ):
-            for body in (b'', b'null', b'{}', b'[1]', b'"text"', b'{"webhooks": [{}]}'):
+            for body in (
+                b'', b'null', b'{}', b'[1]', b'"text"', b'{"webhooks": [{}]}',
+                b'{"webhooks": [{"id": "w-1", "url": null}]}',
+                b'{"webhooks": [{"id": 1, "url": "https://shop/x"}]}', b'{"webhooks": {"id": 1}}',
+                b'{"id": "", "secret": "", "redirectUrl": ""}',
+                b'{"id": "a\\u0000", "secret": "\\ud800", "redirectUrl": "a\\nb"}',
+            ):
                 self.server.answers = [(200, {}, body)]
                 with self.subTest(body=body):
                     self.assert_fails(errors.NoAnswer, operation)
@@ -387,6 +393,16 @@ class TestClient(unittest.TestCase):
         self.assertEqual(self.client.list_webhooks()[0]['id'], 'w-1')
         self.client.delete_webhook('w/1')
         self.assertEqual(self.server.requests[2]['path'], '/webhooks/v1/webhooks/w%2F1')
+
+    def test_what_a_webhook_is_for_may_be_unknown(self):
+        webhook = {'id': 'w-1', 'url': 'https://shop/x'}
+        for more, expected in (
+            ({}, []), ({'events': None}, []), ({'events': 'a'}, []), ({'events': {'a': 1}}, []),
+            ({'events': ['a', None, ['b'], 'c']}, ['a', 'c']), ({'somethingNew': [{}]}, []),
+        ):
+            with self.subTest(more=more):
+                self.server.answers = [success({'webhooks': [{**webhook, **more}]})]
+                self.assertEqual(self.client.list_webhooks(), [{**webhook, 'events': expected}])
 
     def test_nothing_secret_is_logged_when_all_goes_well(self):
         self.server.answers = [CREATED]

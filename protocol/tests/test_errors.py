@@ -79,13 +79,15 @@ class TestErrors(unittest.TestCase):
 
     def test_retry_after(self):
         for value, expected in (
-            ('7', 7), (None, None), ('soon', None), ('-1', None), ('²', None), ('9' * 5000, None),
+            ('7', 7), ('0', 0), ('3600', 3600), ('3601', 3600), ('31536000', 3600), (None, None),
+            ('', None), ('soon', None), ('-1', None), ('1.5', None), ('²', None),
+            ('9' * 5000, None), ('Sat, 21 Nov 2026 12:00:00 GMT', None),
         ):
-            with self.subTest(value=value):
-                headers = {} if value is None else {'Retry-After': value}
-                self.assertEqual(
-                    errors.from_response(429, headers, b'', 'x').retry_after, expected
-                )
+            for status in (423, 429, 503):
+                with self.subTest(value=value, status=status):
+                    headers = {} if value is None else {'Retry-After': value}
+                    error = errors.from_response(status, headers, b'', 'x')
+                    self.assertEqual(error.retry_after, expected)
 
     @given(st.integers(300, 599), st.one_of(st.binary(), st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(),

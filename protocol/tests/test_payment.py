@@ -4,7 +4,7 @@ from datetime import datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ..errors import NoAnswer
+from ..errors import NoAnswer, UnreadableAnswer
 from ..payment import Event, Payment
 
 
@@ -36,6 +36,15 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda children: st.lists(children) | st.dictionaries(st.text(), children),
 )
+# The texts of an event that are stored; only webhooks have the last one.
+TEXT_NAMES = ('reference', 'pspReference', 'name', 'currency', 'msn')
+LETTERS = st.characters(categories=('L', 'M', 'N', 'P', 'S'), include_characters=' ')
+
+
+def event_with(name, value):
+    if name == 'currency':
+        return {**EVENT, 'amount': money(100, value)}
+    return {**EVENT, name: value}
 
 
 class TestPayment(unittest.TestCase):
@@ -68,6 +77,7 @@ class TestPayment(unittest.TestCase):
         payment = Payment.parse(answer(somethingNew={'a': 1}, redirectUrl='https://pay/?token=x'))
         self.assertEqual(payment.redirect_url, 'https://pay/?token=x')
         self.assertNotIn('token', repr(payment))
+        self.assertIsNone(Payment.parse(answer(redirectUrl='https://pay/\0')).redirect_url)
 
     def test_what_is_not_a_payment_is_an_unknown_outcome(self):
         for name, value in (
@@ -103,6 +113,48 @@ class TestPayment(unittest.TestCase):
         for name in EVENT:
             with self.subTest(name=name), self.assertRaises(NoAnswer):
                 Event.parse({**EVENT, name: None})
+
+    # Half a surrogate pair, which JSON can carry, is among these characters.
+    @given(st.sampled_from(TEXT_NAMES), st.text(st.characters()))
+    def test_what_is_let_through_can_be_stored(self, name, text):
+        try:
+            event = Event.parse(event_with(name, text))
+        except UnreadableAnswer:
+            return
+        for stored in (
+            event.reference, event.psp_reference, event.name, event.msn or '-', event.currency
+        ):
+            self.assertTrue(stored)
+            self.assertNotRegex(stored, r'[\x00-\x1f\x7f]')
+            stored.encode()
+
+    @given(st.sampled_from(TEXT_NAMES), st.text(LETTERS, min_size=1, max_size=255))
+    def test_words_of_any_language_can_be_stored(self, name, text):
+        Event.parse(event_with(name, text))
+
+    def test_what_cannot_be_stored_is_refused(self):
+        for name in TEXT_NAMES:
+            for value in ('', 'x' * 256, 'a\0b', 'a\nb', '\ud800', '\u202e', 7, False, [], {}):
+                with self.subTest(name=name, value=value), self.assertRaises(UnreadableAnswer):
+                    Event.parse(event_with(name, value))
+
+    @given(st.integers() | st.integers(2**31 - 2, 2**31 + 1))
+    def test_amounts_can_be_stored(self, value):
+        event = {**EVENT, 'amount': money(value)}
+        if 0 <= value < 2**31:
+            self.assertEqual(Event.parse(event).amount, value)
+        else:
+            with self.assertRaises(UnreadableAnswer):
+                Event.parse(event)
+
+    def test_what_only_informs_does_not_matter(self):
+        event = Event.parse({
+            **EVENT, 'name': 'SOMETHING_NEW', 'msn': None, 'idempotencyKey': 7, 'sub': '\ud800',
+            'userDetails': [{'a': 10**300}],
+        })
+        self.assertEqual((event.name, event.msn, event.idempotency_key), (
+            'SOMETHING_NEW', None, None
+        ))
 
     def test_timestamps_are_in_utc(self):
         for text, expected in (
