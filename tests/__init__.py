@@ -16,3 +16,4 @@ from . import test_rpc
 from . import test_second_payment
 from . import test_tours
 from . import test_webhook
+from . import test_webhook_event

@@ -2,21 +2,16 @@
 
 import json
 import os
-from datetime import timedelta
 from unittest.mock import patch
 
 from cryptography.fernet import Fernet
-from freezegun import freeze_time
 
-from odoo import fields, http
-from odoo.exceptions import AccessError
-from odoo.tests import HttpCase, new_test_user, tagged
+from odoo import http
+from odoo.tests import HttpCase, tagged
 from odoo.tests.common import Opener
-from odoo.tools import mute_logger
 
 from .. import const, encryption
-from ..models.vipps_webhook_event import FIRST_RETRY_DELAY
-from ..protocol import client, signature
+from ..protocol import signature
 from ..simulator.sales_units import DKK_UNIT, NOK_UNIT
 from .common import VippsCommon
 
@@ -262,180 +257,3 @@ class TestWebhook(WebhookCommon):
                     self._assert_refused(200, body)
                 self.assertIn("is not an event of a payment", logs.output[0])
                 self.assertNotIn(self.event['reference'], logs.output[0])
-
-
-@tagged('post_install', '-at_install')
-class TestWebhookInbox(WebhookCommon):
-    """ What becomes of the events. """
-
-    def _store(self, tx):
-        for event in self._prepare_events(tx):
-            self.assertEqual(self._post(event), 200)
-
-    def test_event_makes_the_transaction_converge(self):
-        tx = self._start()
-        self.simulator.approve(tx.vipps_payment_reference)
-        self._store(tx)
-        self.assertEqual(tx.state, 'draft')
-        self._drain()
-        self.assertEqual(tx.state, 'authorized')
-        self.assertEqual(set(self._get_inbox().mapped('state')), {'processed'})
-        self.assertFalse(any(self._get_inbox().mapped('next_try')))
-
-    def test_events_of_one_payment_are_one_read(self):
-        tx, other_tx = self._start(), self._start()
-        for reference in (tx + other_tx).mapped('vipps_payment_reference'):
-            self.simulator.approve(reference)
-            self.simulator.capture(reference, 1000)
-            self.simulator.cancel(reference)
-        self._store(tx)
-        self._store(other_tx)
-        self.assertEqual(len(self._get_inbox()), 8)
-        self.assertEqual(self._drain(), 2)
-        self.assertEqual(set(self._get_inbox().mapped('state')), {'processed'})
-
-    def test_drained_inbox_is_not_read_again(self):
-        tx = self._start()
-        self._store(tx)
-        self.assertEqual(self._drain(), 1)
-        self.assertEqual(self._drain(), 0)
-
-    def test_what_an_event_says_does_not_count(self):
-        tx = self._start()
-        event, = self._prepare_events(tx)
-        for name in ('AUTHORIZED', 'CAPTURED', 'REFUNDED', 'NONSENSE'):
-            self._post({**event, 'name': name, 'amount': {'currency': 'EUR', 'value': 1}})
-        self._drain()
-        self.assertEqual((tx.state, tx.vipps_payment_state), ('draft', 'CREATED'))
-
-    def test_event_that_comes_late_changes_nothing(self):
-        tx = self._authorize()
-        created, authorized = self._prepare_events(tx)
-        tx._send_void_request()
-        self.assertEqual(tx.state, 'cancel')
-        self._post(authorized)
-        self._post(created)
-        self._drain()
-        self.assertEqual(tx.state, 'cancel')
-
-    def test_unknown_reference_is_unmatched_and_ignored_after_fifteen_minutes(self):
-        tx = self._start()
-        event, = self._prepare_events(tx)
-        with freeze_time(fields.Datetime.now()) as clock:
-            self._post({**event, 'reference': 'no-such-reference'})
-            self._drain()
-            stored, = self._get_inbox()
-            self.assertEqual(stored.state, 'unmatched')
-            minutes = 0
-            while stored.state == 'unmatched':
-                self.assertLess(minutes, 15)
-                self.assertGreater(stored.next_try, fields.Datetime.now())
-                clock.tick(timedelta(minutes=1))
-                minutes += 1
-                self._drain()
-            self.assertEqual(minutes, 15)
-            self.assertEqual((stored.state, stored.next_try), ('ignored', False))
-
-    def test_event_that_was_faster_than_our_commit_finds_its_transaction_later(self):
-        tx = self._start()
-        self.simulator.approve(tx.vipps_payment_reference)
-        reference = tx.vipps_payment_reference
-        self._store(tx)
-        with freeze_time(fields.Datetime.now()) as clock:
-            tx.vipps_payment_reference = 'not-committed-yet'
-            self._drain()
-            self.assertEqual(set(self._get_inbox().mapped('state')), {'unmatched'})
-            tx.vipps_payment_reference = reference
-            clock.tick(timedelta(minutes=1))
-            self.assertEqual(self._drain(), 1)
-        self.assertEqual(tx.state, 'authorized')
-        self.assertEqual(set(self._get_inbox().mapped('state')), {'processed'})
-
-    def test_event_of_a_payment_of_another_provider_is_unmatched(self):
-        tx = self._start()
-        other = self.vipps.copy({'state': 'test'})
-        other.action_vipps_set_up_webhooks()
-        event, = self._prepare_events(tx)
-        body = json.dumps(event).encode()
-        secret = other._vipps_get_secret('vipps_webhook_secret')
-        self._post(body, self._sign(body, provider=other, secret=secret), provider_id=other.id)
-        self.assertEqual(self._drain(), 0)
-        self.assertEqual(self._get_inbox().state, 'unmatched')
-
-    def test_failure_is_kept_and_tried_again_in_growing_intervals_until_it_works(self):
-        tx = self._start()
-        self.simulator.approve(tx.vipps_payment_reference)
-        self._store(tx)
-        self.simulator.fault(operation='get', kind='status', status=503, times=None)
-        self.startPatcher(patch.object(client, 'FIRST_PAUSE_SECONDS', 0))
-        with freeze_time(fields.Datetime.now()) as clock:
-            intervals = []
-            for tries in range(1, 5):
-                self._drain()
-                events = self._get_inbox()
-                self.assertEqual(set(events.mapped('tries')), {tries})
-                self.assertEqual(set(events.mapped('state')), {'pending'})
-                self.assertIn("does not answer", events[0].error)
-                self.assertEqual(len(set(events.mapped('next_try'))), 1)
-                intervals.append(events[0].next_try - fields.Datetime.now())
-                self.assertEqual(self._drain(), 0, "It is not tried before its time.")
-                clock.tick(intervals[-1])
-            self.assertEqual(intervals, sorted(set(intervals)))
-            self.assertEqual(tx.state, 'draft')
-            self.simulator.clear_faults()
-            self.assertEqual(self._drain(), 1)
-        self.assertEqual(tx.state, 'authorized')
-        for event in self._get_inbox():
-            self.assertEqual(
-                (event.state, event.next_try, event.error), ('processed', False, False)
-            )
-
-    def test_job_runs_as_often_as_events_may_be_due_again(self):
-        cron = self.env.ref('mobilepay_vipps.cron_process_webhook_events')
-        self.assertLessEqual(
-            timedelta(**{cron.interval_type: cron.interval_number}), FIRST_RETRY_DELAY
-        )
-
-    @mute_logger('odoo.addons.mobilepay_vipps.models.payment_transaction_reading')
-    def test_payment_that_cannot_be_processed_does_not_hold_up_others(self):
-        bad_tx, good_tx = self._start(), self._start()
-        for tx in (bad_tx, good_tx):
-            self.simulator.approve(tx.vipps_payment_reference)
-            self._store(tx)
-        apply_payment = type(good_tx)._process_notification_data
-
-        def fail_for_one(tx, data):
-            if tx.id == bad_tx.id:
-                raise ZeroDivisionError("fake-detail")
-            return apply_payment(tx, data)
-
-        with patch.object(type(good_tx), '_process_notification_data', fail_for_one):
-            self._drain()
-        self.assertEqual((bad_tx.state, good_tx.state), ('draft', 'authorized'))
-        kept = self._get_inbox().filtered(lambda event: event.state == 'pending')
-        self.assertEqual(set(kept.mapped('reference')), {bad_tx.vipps_payment_reference})
-        self.assertEqual(set(kept.mapped('error')), {'ZeroDivisionError'})
-
-    def test_run_that_takes_too_long_ends_and_continues_later(self):
-        for _i in range(2):
-            self._store(self._start())
-        triggers = self._count_triggers()
-        with patch('odoo.addons.mobilepay_vipps.models.vipps_job.RUN_SECONDS', 0):
-            self.assertEqual(self._drain(), 0)
-        self.assertEqual(self._count_triggers(), triggers + 1)
-        self.assertEqual(self._drain(), 2)
-
-    def test_inbox_is_read_by_administrators_and_changed_by_nobody(self):
-        self._store(self._start())
-        event = self._get_inbox()
-        administrator = new_test_user(self.env, 'inbox', groups='base.group_system')
-        self.assertTrue(event.with_user(administrator).read())
-        for operation in (
-            lambda: event.with_user(administrator).write({'state': 'ignored'}),
-            lambda: event.with_user(administrator).unlink(),
-            lambda: event.with_user(administrator).create({'name': 'CREATED'}),
-            lambda: event.with_user(self.internal_user).read(),
-            lambda: event.with_user(self.portal_user).read(),
-        ):
-            with self.assertRaises(AccessError):
-                operation()
