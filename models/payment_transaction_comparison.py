@@ -29,9 +29,7 @@ class PaymentTransaction(models.Model):
         readonly=True,
         index='btree_not_null',
     )
-    vipps_next_comparison = fields.Datetime(
-        copy=False, readonly=True, groups='base.group_system', index='btree_not_null'
-    )
+    vipps_next_comparison = fields.Datetime(copy=False, readonly=True, index='btree_not_null')
 
     #=== BUSINESS METHODS - DIFFERENCES ===#
 
@@ -44,18 +42,24 @@ class PaymentTransaction(models.Model):
         """
         to_major = self.env['vipps.api.client']._to_major
         differences = [
-            _("%(what)s at Vipps MobilePay: %(theirs)s, in Odoo: %(ours)s",
-              what=what,
-              theirs=format_amount(self.env, to_major(theirs, self.currency_id), self.currency_id),
-              ours=format_amount(self.env, ours, self.currency_id))
-            for what, theirs, ours in (
-                (_("Reserved"), payment.remaining, self._vipps_get_reserved_amount()),
-                (_("Captured"), payment.captured, self._vipps_get_captured_amount()),
-                (_("Refunded"), payment.refunded, self._vipps_get_refunded_amount()),
+            (name, theirs, ours)
+            for name, theirs, ours in (
+                ('reserved', payment.remaining, self._vipps_get_reserved_amount()),
+                ('captured', payment.captured, self._vipps_get_captured_amount()),
+                ('refunded', payment.refunded, self._vipps_get_refunded_amount()),
             )
             if self.currency_id.compare_amounts(to_major(theirs, self.currency_id), ours)
         ]
-        return ". ".join(differences) or None
+        if not differences:
+            return None
+        names = {'reserved': _("Reserved"), 'captured': _("Captured"), 'refunded': _("Refunded")}
+        return ". ".join(
+            _("%(what)s at Vipps MobilePay: %(theirs)s, in Odoo: %(ours)s",
+              what=names[name],
+              theirs=format_amount(self.env, to_major(theirs, self.currency_id), self.currency_id),
+              ours=format_amount(self.env, ours, self.currency_id))
+            for name, theirs, ours in differences
+        )
 
     def _vipps_describe_absence(self):
         return _("Vipps MobilePay does not know this payment")
@@ -89,7 +93,8 @@ class PaymentTransaction(models.Model):
                   " Vipps MobilePay Differences.",
                   reference=self.reference, difference=difference),
             )
-        self.vipps_difference = difference
+        if difference != (self.vipps_difference or None):
+            self.vipps_difference = difference
 
     #=== BUSINESS METHODS - COMPARISON ===#
 

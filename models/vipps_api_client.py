@@ -285,6 +285,13 @@ class VippsApiClient(models.AbstractModel):
         :raise VippsError: If the credentials are missing, or if they could be read on their way.
         """
         provider = provider.sudo()  # The credentials are for administrators only.
+        # One by one, as fields that not everybody may read are fetched, it would take much longer.
+        provider.fetch([
+            'vipps_merchant_serial_number',
+            'vipps_client_id_ciphertext',
+            'vipps_client_secret_ciphertext',
+            'vipps_subscription_key_ciphertext',
+        ])
         credentials = Credentials(
             base_url=self._get_api_url(environment or provider.vipps_environment),
             client_id=provider._vipps_get_secret('vipps_client_id'),
