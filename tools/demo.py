@@ -1,13 +1,14 @@
-"""`./dev demo`: a shop to try, kept from one start to the next, or one purchase unattended."""
+"""`./dev demo`: a shop to try, kept from one start to the next, or two purchases unattended."""
 
 import signal
 import socket
 import subprocess
 import time
 
+from .cache import ADDON
 from .console import Failure, say
 from .odoo import free_port
-from .purchase import Purchase, report
+from .purchase import RETURN, TITLES, WEBHOOKS, Purchase, as_json, row, summary
 from .stack import Stack
 from .workspace import SHOP, open_workspace
 
@@ -28,16 +29,29 @@ def run_demo():
     return 1
 
 
-def run_once(as_json):
-    """Buy something in a shop of its own, unattended; returns the exit code."""
+def run_once(for_programs):
+    """Buy twice in a shop of its own, unattended: without the return, and without webhooks.
+
+    :param bool for_programs: Whether to print JSON at the end, instead of lines as it goes.
+    :return: The exit code.
+    """
+    show = (lambda line: None) if for_programs else (lambda line: print(line, flush=True))
+    purchases, failure = [], None
     with open_workspace(SHOP) as workspace, Stack(workspace, 'once') as stack:
-        purchase = Purchase(stack)
-        failure = None
+        # It would find the payments as well.
+        job = stack.rpc.reference(f'{ADDON}.cron_read_open_payments')
+        stack.execute(('UPDATE ir_cron SET active = false WHERE id = %s', [job]))
         try:
-            purchase.run()
+            for without in (RETURN, WEBHOOKS):
+                show(f'\n{TITLES[without]}')
+                purchases.append(Purchase(stack, without))
+                for entry in purchases[-1].run():
+                    show(row(entry))
         except Failure as error:
             failure = error
-        report(purchase, failure, as_json)
+        if for_programs:
+            print(as_json(purchases, failure))
+        show(f"\n{failure or summary(purchases)}")
     return 1 if failure else 0
 
 

@@ -1,57 +1,107 @@
 """A purchase from the shop's page to the posted payment, over HTTP as a customer's browser does."""
 
+import contextlib
 import json
 import time
 import urllib.parse
+import urllib.request
 
 from .console import Failure
 from .customer import Customer, ShopError
 
 PRODUCT = "Thermos, 0.75 l"
 PATIENCE = 60  # seconds until what happens in the background must have happened
-POLL_INTERVAL = 1
+POLL_INTERVAL = 0.5
+
+# What a purchase does without, and so who else tells Odoo that the payment was approved.
+RETURN, WEBHOOKS = 'return', 'webhooks'
+TITLES = {
+    RETURN: "Without the return: nobody comes back, so that only webhooks say how it went",
+    WEBHOOKS: "Without webhooks: all are lost, so that only the return and status pages say it",
+}
 
 
 class Purchase:
     """One purchase; its steps note when they were done, how much it was, and who says so."""
 
-    def __init__(self, stack):
-        """Prepare to buy from a running stack."""
+    def __init__(self, stack, without):
+        """Prepare to buy from a running stack.
+
+        :param str without: What does not happen, `RETURN` or `WEBHOOKS`.
+        """
         self.stack = stack
+        self.without = without
+        self.kind = TITLES[without].partition(':')[0]
         self.customer = Customer(stack.url, stack.simulator_url)
         self.timeline = []
         self.reference = None
         self.values = None
         self.landing = None
-        self.started = time.monotonic()
 
     def run(self):
-        """Do all steps.
+        """Do all steps, and let webhooks arrive again at the end.
 
+        :return: What is added to the timeline, as soon as each step is done.
+        :rtype: Iterator[dict]
         :raise Failure: Names the step that failed, and why.
         """
-        steps = [
+        started = time.monotonic()
+        try:
+            for name, step in self._steps():
+                try:
+                    witness, amount = step()
+                except (
+                    AssertionError, LookupError, OSError, ValueError, ShopError, Failure
+                ) as error:
+                    raise Failure(
+                        f"{self.kind}, the step \"{name}\" failed: {error}"
+                    ) from error
+                self.timeline.append({
+                    'step': name, 'seconds': round(time.monotonic() - started, 2),
+                    'amount': amount, 'witness': witness,
+                })
+                yield self.timeline[-1]
+        finally:
+            # What went wrong is said already, and a simulator that is gone loses nothing any more.
+            with contextlib.suppress(OSError):
+                self._faults('DELETE')
+
+    def _steps(self):
+        """Return the names of the steps and what does them."""
+        approving = [
             ("put into the cart", self._fill_cart),
             ("address given", self._give_address),
             ("payment started", self._start_payment),
             ("sent to Vipps MobilePay", self._follow_redirect),
             ("approved on the phone", self._approve),
-            ("back in the shop", self._return),
-            ("status page says paid", self._wait_for_status),
+        ]
+        booking = [
             ("captured", self._check_aggregate),
             ("transaction done", self._check_transaction),
             ("order confirmed", self._check_order),
             ("payment posted", self._check_payment),
         ]
-        for name, step in steps:
-            try:
-                witness, amount = step()
-            except (AssertionError, LookupError, OSError, ShopError, Failure) as error:
-                raise Failure(f"The step \"{name}\" failed: {error}") from error
-            self.timeline.append({
-                'step': name, 'seconds': round(time.monotonic() - self.started, 2),
-                'amount': amount, 'witness': witness,
-            })
+        if self.without == RETURN:
+            return [
+                *approving,
+                ("webhook accepted", self._check_accepted),
+                ("event processed", self._check_processed),
+                *booking,
+            ]
+        return [
+            ("webhooks cut off", self._lose_webhooks),
+            *approving,
+            ("back in the shop", self._return),
+            ("status page says paid", self._wait_for_status),
+            *booking,
+            ("all webhooks lost", self._check_lost),
+            ("inbox empty", self._check_inbox),
+        ]
+
+    def _lose_webhooks(self):
+        """Let no webhook arrive from now on."""
+        self._faults('POST', operation='webhook', kind='lost', times=None)
+        return "Simulator: faults", None
 
     def _fill_cart(self):
         """Find a product in the shop and put it into the cart."""
@@ -105,6 +155,20 @@ class Purchase:
         _expect(urllib.parse.urlsplit(page.url).path == '/shop/confirmation', page.url)
         return "Shop: confirmation page", None
 
+    def _check_accepted(self):
+        """Have Vipps MobilePay's side say that the shop took the news of the approval."""
+        _wait_until(self._deliveries, lambda found: any(
+            delivery['name'] == 'AUTHORIZED' and delivery['accepted'] for delivery in found
+        ))
+        return "Simulator: deliveries", None
+
+    def _check_processed(self):
+        """Have the inbox say that the payment was read because of them."""
+        _wait_until(self._events, lambda found: any(
+            event['name'] == 'AUTHORIZED' and event['state'] == 'processed' for event in found
+        ))
+        return "Odoo: vipps.webhook.event", None
+
     def _check_aggregate(self):
         """Have Vipps MobilePay's side say that all was captured, and nothing else was done."""
         payment = _wait_until(
@@ -118,26 +182,36 @@ class Purchase:
 
     def _check_transaction(self):
         """Have Odoo's transaction say the same."""
-        transaction = self._transaction()
-        _expect(transaction['state'] == 'done', transaction)
+        transaction = _wait_until(self._transaction, lambda found: found['state'] == 'done')
         return "Odoo: payment.transaction", self._same(transaction['amount'])
 
     def _check_order(self):
         """Have the order say that it is confirmed."""
-        order = self._order()
-        _expect(order['state'] == 'sale', order)
+        order = _wait_until(self._order, lambda found: found['state'] == 'sale')
         return f"Odoo: sale.order {order['name']}", self._same(order['amount_total'])
 
     def _check_payment(self):
         """Have the books say that the money is there."""
-        transaction = self._transaction()
-        _expect(transaction['payment_id'], transaction)
+        transaction = _wait_until(self._transaction, lambda found: found['payment_id'])
         payment, = self.stack.rpc(
             'account.payment', 'read', [transaction['payment_id'][0]],
             ['name', 'state', 'amount', 'payment_type'],
         )
         _expect(payment['state'] == 'posted' and payment['payment_type'] == 'inbound', payment)
         return f"Odoo: account.payment {payment['name']}", self._same(payment['amount'])
+
+    def _check_lost(self):
+        """Have Vipps MobilePay's side say that it told of everything, and to nobody."""
+        deliveries = self._deliveries()
+        _expect({found['name'] for found in deliveries} == {'CREATED', 'AUTHORIZED', 'CAPTURED'}
+                and not any(found['accepted'] for found in deliveries), deliveries)
+        return "Simulator: deliveries", None
+
+    def _check_inbox(self):
+        """Have the inbox say that nothing came."""
+        events = self._events()
+        _expect(not events, events)
+        return "Odoo: vipps.webhook.event", None
 
     def _order(self):
         """Return the newest order, as the back office sees it."""
@@ -157,6 +231,22 @@ class Purchase:
     def _payment(self):
         """Return the payment as Vipps MobilePay's side has it."""
         return self.stack.simulator(f'payments/{self.reference}')
+
+    def _deliveries(self):
+        """Return what became of the webhooks about the payment."""
+        found = self.stack.simulator('deliveries')['deliveries']
+        return [delivery for delivery in found if delivery['reference'] == self.reference]
+
+    def _events(self):
+        """Return what is in the inbox about the payment."""
+        domain = [('reference', '=', self.reference)]
+        return self.stack.rpc('vipps.webhook.event', 'search_read', domain, ['name', 'state'])
+
+    def _faults(self, method, **fault):
+        """Let something go wrong at Vipps MobilePay's side, or nothing any more."""
+        urllib.request.urlopen(urllib.request.Request(
+            f'{self.stack.simulator_url}/control/faults', json.dumps(fault).encode(), method=method
+        ), timeout=30).close()
 
     def _same(self, amount):
         """Return the amount when it is the one the customer approved."""
@@ -191,15 +281,24 @@ def _major(amount):
     return amount['value'] / 100
 
 
-def report(purchase, failure, as_json):
-    """Print what happened, for people or for programs; `failure` is None when all went well."""
-    if as_json:
-        print(json.dumps({
-            'ok': not failure, 'error': failure and str(failure),
-            'reference': purchase.reference, 'currency': 'NOK', 'timeline': purchase.timeline,
-        }, indent=2))
-        return
-    for entry in purchase.timeline:
-        amount = f"{entry['amount']:.2f} NOK" if entry['amount'] is not None else ''
-        print(f"{entry['seconds']:7.2f} s  {entry['step']:<25} {amount:>12}  {entry['witness']}")
-    print(failure or f"Paid, captured and booked: {purchase.reference}")
+def row(entry):
+    """Return an entry of a timeline as a line for people."""
+    amount = f"{entry['amount']:.2f} NOK" if entry['amount'] is not None else ''
+    return f"{entry['seconds']:7.2f} s  {entry['step']:<25} {amount:>12}  {entry['witness']}"
+
+
+def summary(purchases):
+    """Return the line for people that says that all went well."""
+    found = ', '.join(f"{bought.reference} {bought.kind.lower()}" for bought in purchases)
+    return f"Paid, captured and booked: {found}."
+
+
+def as_json(purchases, failure):
+    """Return what happened, for programs; `failure` is None when all went well."""
+    return json.dumps({
+        'ok': not failure, 'error': failure and str(failure), 'currency': 'NOK',
+        'purchases': [
+            {'without': bought.without, 'reference': bought.reference, 'timeline': bought.timeline}
+            for bought in purchases
+        ],
+    }, indent=2)

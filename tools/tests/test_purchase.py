@@ -1,0 +1,78 @@
+import json
+import types
+import unittest
+import urllib.request
+
+from simulator.server import Simulator
+from tools.console import Failure
+from tools.odoo import free_port
+from tools.purchase import RETURN, WEBHOOKS, Purchase, as_json, row, summary
+
+
+class TestPurchase(unittest.TestCase):
+    def setUp(self):
+        self.simulator = Simulator()
+        self.simulator.start()
+        self.addCleanup(self.simulator.close)
+
+    def purchase(self, without, simulator_url=None):
+        """Return a purchase from a shop that does not answer."""
+        return Purchase(types.SimpleNamespace(
+            url=f'http://127.0.0.1:{free_port()}',
+            simulator_url=simulator_url or self.simulator.url,
+        ), without)
+
+    def faults(self):
+        with urllib.request.urlopen(f'{self.simulator.url}/control/faults') as answer:
+            return json.load(answer)['faults']
+
+    def test_webhooks_are_lost_until_the_purchase_ends(self):
+        purchase = self.purchase(WEBHOOKS)
+        steps = purchase.run()
+        self.assertEqual(next(steps)['witness'], "Simulator: faults")
+        self.assertEqual(
+            self.faults(), [{'operation': 'webhook', 'kind': 'lost', 'times': None}]
+        )
+        with self.assertRaisesRegex(Failure, 'Without webhooks, the step "put into the cart"'):
+            next(steps)
+        self.assertEqual(self.faults(), [])
+
+    def test_the_step_that_fails_is_named(self):
+        with self.assertRaisesRegex(Failure, 'Without the return, the step "put into the cart"'):
+            list(self.purchase(RETURN).run())
+
+    def test_a_simulator_that_is_gone_is_a_failed_step(self):
+        purchase = self.purchase(WEBHOOKS, f'http://127.0.0.1:{free_port()}')
+        with self.assertRaisesRegex(Failure, 'the step "webhooks cut off" failed: .*refused'):
+            list(purchase.run())
+
+    def test_what_programs_are_told(self):
+        purchase = self.purchase(WEBHOOKS)
+        failure = None
+        try:
+            list(purchase.run())
+        except Failure as error:
+            failure = error
+        told = json.loads(as_json([purchase], failure))
+        self.assertEqual((told['ok'], told['error'], told['currency']), (
+            False, str(failure), 'NOK',
+        ))
+        bought, = told['purchases']
+        self.assertEqual((bought['without'], bought['reference']), ('webhooks', None))
+        self.assertEqual([entry['step'] for entry in bought['timeline']], ["webhooks cut off"])
+        self.assertIs(json.loads(as_json([], None))['ok'], True)
+
+    def test_what_people_are_told_is_aligned(self):
+        entry = {'step': "captured", 'seconds': 1.5, 'amount': 428.5, 'witness': "Simulator"}
+        lines = [row(entry), row({**entry, 'step': "back", 'seconds': 12.25, 'amount': None})]
+        self.assertEqual(lines[0], "   1.50 s  captured                    428.50 NOK  Simulator")
+        self.assertEqual(lines[0].index("Simulator"), lines[1].index("Simulator"))
+
+    def test_what_people_are_told_at_the_end(self):
+        purchases = [self.purchase(without) for without in (RETURN, WEBHOOKS)]
+        for number, purchase in enumerate(purchases):
+            purchase.reference = f'AB2CD-{number}'
+        self.assertEqual(
+            summary(purchases),
+            "Paid, captured and booked: AB2CD-0 without the return, AB2CD-1 without webhooks.",
+        )
