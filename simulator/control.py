@@ -5,16 +5,26 @@ import re
 
 from werkzeug.wrappers import Response
 
+from . import epayment
+from .api import Call
 from .problems import Refusal
-from .validation import integer, parse_json, record, validate
+from .validation import array, boolean, integer, parse_json, record, text, validate
 
 _AMOUNT = record(optional={'amount': integer(1)})
+_PAYMENTS = record({
+    'msn': text(),
+    'references': array(text()),
+    'request': lambda value, path: (),  # It is checked as the merchant's own.
+    'approved': boolean,
+})
 
 
 class Control:
     """Answers below `/control/`, in JSON:
 
     - `GET payments`, `GET payments/REFERENCE`: what the simulator knows about payments
+    - `POST payments`: make a payment for each of the `references`, as the merchant with that `msn`
+      does with the `request`, and `approved` by the customer if that is true
     - `POST payments/REFERENCE/approve`, `decline`, `expire`: as the customer in the app
     - `POST payments/REFERENCE/capture`, `refund`: as the merchant in the portal, `{"amount": 100}`
       or all; `cancel`: all that is not captured
@@ -35,6 +45,7 @@ class Control:
         self._world = world
         self._routes = [
             ('GET', 'payments', self._list_payments),
+            ('POST', 'payments', self._add_payments),
             ('GET', r'payments/([^/]+)', self._show_payment),
             ('POST', r'payments/([^/]+)/(approve|decline|expire)', self._decide),
             ('POST', r'payments/([^/]+)/(capture|refund|cancel)', self._modify),
@@ -82,6 +93,18 @@ class Control:
     def _list_payments(self, request, body):
         self._world.settle()
         return {'payments': [payment.summary() for payment in self._world.payments.values()]}
+
+    def _add_payments(self, request, body):
+        validate(_PAYMENTS, body)
+        if body['msn'] not in self._world.units:
+            raise ValueError("there is no such sales unit")
+        unit = self._world.units[body['msn']]
+        for reference in body['references']:
+            asked = {**body['request'], 'reference': reference}
+            epayment.create(self._world, Call('create', unit, asked, None), '')
+            if body['approved']:
+                self._world.approve(self._world.find_payment(unit.msn, reference))
+        return {'count': len(body['references'])}
 
     def _show_payment(self, request, body, reference):
         return self._find(request, reference).summary()

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 
+from .bench import run_bench
 from .cache import ROOT
 from .clean import clean_cache
 from .console import Failure, say
@@ -58,6 +59,9 @@ def _parser():
     )
     test.add_argument('--fast', action='store_true', help="leave out browser tours and live tests")
     test.set_defaults(run=lambda options: run_tests(options.pattern, options.fast))
+
+    bench = commands.add_parser('bench', help="measure a running shop; takes about 20 minutes")
+    bench.set_defaults(run=lambda options: run_bench())
 
     lint = commands.add_parser('lint', help="check style, addon conventions, XML and JavaScript")
     lint.set_defaults(run=lambda options: run_lint())

@@ -43,6 +43,25 @@ class TestControl(ControlCase):
             self.assertEqual(self.control('POST', path)['state'], state)
             self.assertIn('error', self.control('POST', path, status=400))
 
+    def test_payments_are_made_in_bulk(self):
+        references = [f'bulk-{number:04}' for number in range(3)]
+        body = {
+            'msn': self.merchant.unit.msn, 'references': references, 'approved': True,
+            'request': self.merchant.payload(reference=None),
+        }
+        self.assertEqual(self.control('POST', 'payments', body), {'count': 3})
+        for reference in references:
+            self.assertEqual(self.merchant.get(reference).json()['state'], 'AUTHORIZED')
+        self.control('POST', 'payments', body, status=409)
+        body.update(references=['bulk-open'], approved=False)
+        self.control('POST', 'payments', body)
+        self.assertEqual(self.merchant.get('bulk-open').json()['state'], 'CREATED')
+        for wrong in (
+            {'msn': '999999'}, {'request': 'x'}, {'request': {}}, {'references': ['short']},
+            {'approved': 1}, {'more': 1},
+        ):
+            self.control('POST', 'payments', {**body, 'references': ['bulk-more'], **wrong}, 400)
+
     def test_merchant_operates_in_the_portal(self):
         reference = self.merchant.authorized()
         path = f'payments/{reference}'

@@ -1,0 +1,86 @@
+"""Measure a shop: started by `./dev bench` in the environment of Odoo."""
+
+import os
+import platform
+import signal
+import sys
+
+from tools.console import Failure, say
+from tools.customer import Customer
+from tools.stack import Stack
+from tools.workspace import Workspace
+
+from . import checkout, draining, intake, journeys, memory, size
+from .figures import table
+from .payments import Copies
+from .shop import ADDONS, Shop
+
+
+def prepare():
+    """Return a stack that has what ours is compared with."""
+    stack = Stack(Workspace.from_json(os.environ['VIPPS_DEV_WORKSPACE']), 'bench')
+    configuration = stack.odoo.configuration
+    configuration.write_text(
+        configuration.read_text().replace('addons_path = ', f'addons_path = {ADDONS},')
+    )
+    stack.odoo.install(
+        "Installing what is compared with", ['payment_demo', 'vipps_bench'],
+        stack.logs / 'bench-install.log',
+    )
+    return stack
+
+
+def measure(shop, rows):
+    """Measure everything, adding to the rows."""
+    say("Webhook intake ...")
+    rows += intake.measure(shop)
+    say("Checkouts ...")
+    started, references = checkout.measure_start(shop)
+    rows += started
+    say("Approval to done ...")
+    rows += checkout.measure_done(shop, references)
+    copies = Copies(shop)
+    say("Journeys ...")
+    rows += journeys.measure(shop, copies)
+    say("Many payments ...")
+    rows += size.measure(shop, copies)
+    say("Draining ...")
+    rows += draining.measure(shop, copies)
+    say("Memory ...")
+    rows += memory.measure(shop, copies, references)
+
+
+def facts(shop):
+    """Return what the figures were made with."""
+    customer = Customer(shop.stack.url, shop.stack.simulator_url)
+    release = customer.call('/web/webclient/version_info')['server_version']
+    database = shop.value('SHOW server_version')
+    load = ', '.join(f'{load:.1f}' for load in os.getloadavg())
+    return (
+        f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()},"
+        f" PostgreSQL {database}, Odoo {release}; load at the end: {load}"
+    )
+
+
+def main():
+    """Measure, and print the table; returns the exit code."""
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    rows, machine, code = [], '', 0
+    try:
+        with prepare() as stack:
+            shop = Shop(stack)
+            try:
+                measure(shop, rows)
+            finally:
+                machine = facts(shop)
+    except Failure as failure:
+        say(str(failure))
+        code = 1
+    except KeyboardInterrupt:
+        code = 130
+    print(f'{table(rows)}\n\n{machine}')
+    return code
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""What customers wait for: the start of a payment, and that the shop knows of its approval."""
+
+import statistics
+import time
+
+from tools.customer import Customer
+
+from .figures import Row, in_ms, ratio_of_medians
+
+WARM_UP, CUSTOMERS = 3, 25
+PATIENCE = 60
+
+
+class TimedCustomer(Customer):
+    """A customer with a watch."""
+
+    seconds = None  # that the last call took
+
+    def call(self, route, **parameters):
+        """Call a route of the shop, as anybody does."""
+        started = time.perf_counter()
+        result = super().call(route, **parameters)
+        self.seconds = time.perf_counter() - started
+        return result
+
+
+def measure_start(shop):
+    """Press *Pay now* with us and with the demo provider, in turn.
+
+    :return: The rows, and the references of our payments.
+    """
+    demo, = shop.rpc('payment.provider', 'search', [('code', '=', 'demo')])
+    shop.rpc('payment.provider', 'write', [demo], {'state': 'test', 'is_published': True})
+    ours, theirs, references, calls = [], [], [], []
+    with shop.jobs_paused():  # The event of the new payment would be dealt with meanwhile.
+        for number in range(WARM_UP + CUSTOMERS):
+            customer = shop.new_customer(TimedCustomer)
+            reference = shop.press_pay(customer)['reference']
+            other = shop.new_customer(TimedCustomer)
+            shop.press_pay(other, 'demo')
+            if number >= WARM_UP:
+                ours.append(customer.seconds)
+                theirs.append(other.seconds)
+                references.append(reference)
+                calls.append(len(shop.calls_about(reference)))
+    ratio = ratio_of_medians(ours, theirs)
+    return [
+        Row("Starting a checkout", in_ms(ours), f"payment_demo: {in_ms(theirs)}", ratio),
+        Row(
+            "Outbound calls per checkout start, token warm", f'{statistics.mean(calls):g}',
+            target="1", met=set(calls) == {1},
+        ),
+    ], references
+
+
+def measure_done(shop, references):
+    """Approve payments one after the other, and look when each is done, while nobody polls."""
+    shop.wait_for_empty_inbox()
+    times = [_time_until_done(shop, reference) for reference in references]
+    shop.check_done(references)
+    return [Row(
+        "Approval to transaction done, nobody polling", in_ms(times), target="below 1 s",
+        met=statistics.median(times) < 1,
+    )]
+
+
+def _time_until_done(shop, reference):
+    """Return the seconds from the approval of a payment until its transaction is done."""
+    query = 'SELECT state, is_post_processed FROM payment_transaction WHERE reference = %s'
+    started = time.perf_counter()
+    shop.decide(reference)
+    shop.wait(
+        f"{reference} is done", lambda: shop.sql(query, reference)[0][0] == 'done', PATIENCE,
+        pause=0.003,
+    )
+    seconds = time.perf_counter() - started
+    # The next one comes to a worker that has nothing else to do.
+    shop.wait(f"{reference} is booked", lambda: shop.sql(query, reference)[0][1], PATIENCE)
+    return seconds

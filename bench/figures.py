@@ -1,0 +1,52 @@
+"""What was measured, as people read it."""
+
+import math
+import statistics
+from dataclasses import dataclass
+
+HEAD = ("What", "Measured", "Compared with", "Ratio", "Target", "Met")
+
+
+@dataclass
+class Row:
+    """A line of the table; what does not apply is empty."""
+
+    what: str
+    measured: str
+    compared: str = ''
+    ratio: float = None
+    target: str = ''
+    met: bool = None
+
+    def cells(self):
+        """Return the texts of the line."""
+        return (
+            self.what, self.measured, self.compared,
+            '' if self.ratio is None else f'{self.ratio:.2f}', self.target,
+            '' if self.met is None else 'yes' if self.met else '**no**',
+        )
+
+
+def table(rows):
+    """Return lines as a table in Markdown, as wide as its texts."""
+    lines = [HEAD, *(row.cells() for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    ruled = [lines[0], ['-' * width for width in widths], *lines[1:]]
+    return '\n'.join(
+        '| ' + ' | '.join(map(str.ljust, line, widths)) + ' |' for line in ruled
+    )
+
+
+def p95(values):
+    """Return the smallest of the values that at least 95 % of them do not exceed."""
+    return sorted(values)[math.ceil(0.95 * len(values)) - 1]
+
+
+def in_ms(values):
+    """Return the median and the 95th percentile of times in seconds, in words."""
+    return f'{statistics.median(values) * 1000:.1f} ms (p95 {p95(values) * 1000:.1f})'
+
+
+def ratio_of_medians(values, others):
+    """Return how many times the others' median the median of the values is."""
+    return statistics.median(values) / statistics.median(others)

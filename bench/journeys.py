@@ -1,0 +1,74 @@
+"""What one payment costs on its way: SQL queries and calls to Vipps MobilePay."""
+
+from tools.customer import Customer
+
+from .figures import Row
+from .payments import PAST
+
+WARM_UP, PAYMENTS = 3, 20
+
+
+def measure(shop, copies):
+    """Count on each way when everything is warm."""
+    with shop.webhooks_lost(), shop.jobs_paused():
+        shop.run_job('cron_process_webhook_events')  # what was waiting
+        for _customer in range(WARM_UP):
+            _walk(shop)
+        counts = [
+            *_walk(shop),
+            _count_job(shop, copies, "an event drained: read, captured, done",
+                       'cron_process_webhook_events', approved=True),
+            _count_job(shop, copies, "an open payment read by the job",
+                       'cron_read_open_payments', approved=False),
+        ]
+    return [
+        Row(f"Cost of {what}", f'{queries} SQL queries, {calls} outbound calls')
+        for what, queries, calls in counts
+    ]
+
+
+def _walk(shop):
+    """Be a customer who pays and comes back before anybody else looks; returns the counts."""
+    customer = shop.new_customer()
+    size = shop.log_size()
+    reference = shop.press_pay(customer)['reference']
+    started = (
+        "a checkout start", shop.queries('POST /shop/payment/transaction', size),
+        len(shop.calls_about(reference)),
+    )
+    shop.decide(reference)
+    size = shop.log_size()
+    shop.send_event(reference)
+    received = (
+        "a webhook", shop.queries('POST /payment/vipps/webhook', size),
+        len(shop.calls_about(reference)) - started[-1],
+    )
+    return_url = shop.control('GET', f'payments/{reference}')['request']['returnUrl']
+    Customer(shop.stack.url, shop.stack.simulator_url).open(return_url)
+    returned = (
+        "a return page: read, captured, order confirmed",
+        shop.queries('GET /payment/vipps/return', size),
+        len(shop.calls_about(reference)) - started[-1] - received[-1],
+    )
+    shop.check_done([reference])
+    return [started, received, returned]
+
+
+def _count_job(shop, copies, what, job, approved):
+    """Return what a job costs for one payment, beside what it costs anyway."""
+    shop.run_job(job)
+    _seconds, idle = shop.run_job(job)
+    references = copies.add(PAYMENTS, with_orders=False, approved=approved)
+    if approved:
+        for reference in references:
+            shop.send_event(reference)
+    else:
+        shop.sql(
+            f"UPDATE payment_transaction SET vipps_next_read = {PAST} WHERE reference = ANY(%s)",
+            references,
+        )
+    _seconds, busy = shop.run_job(job)
+    if approved:
+        shop.check_done(references)
+    calls = len(shop.calls_about(*references))
+    return what, round((busy - idle) / PAYMENTS), round(calls / PAYMENTS)

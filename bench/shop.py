@@ -1,0 +1,207 @@
+"""The running shop that is measured: its database, its webhook, its jobs and its processes."""
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import time
+import uuid
+from pathlib import Path
+
+import psycopg2
+import requests
+
+from protocol.signature import sign
+from simulator.clock import timestamp
+from simulator.sales_units import NOK_UNIT
+from tools.console import Failure
+from tools.customer import Customer, ShopError
+
+from .access_log import count_queries
+
+ADDONS = Path(__file__).resolve().parent / 'addons'
+PRODUCT = "Wool socks"
+PATIENCE = 600  # seconds until an inbox must be empty
+
+
+class Shop:
+    """A started stack, seen from outside."""
+
+    def __init__(self, stack):
+        """Connect to the database of the stack."""
+        self.stack = stack
+        self.rpc = stack.rpc
+        self.provider = self.rpc.reference('mobilepay_vipps.payment_provider_vipps')
+        self.webhook_url = f'{stack.url}/payment/vipps/webhook/{self.provider}'
+        self.webhook_secret, = stack.simulator('secrets')['webhookSecrets']
+        self.product, = self.rpc('product.product', 'search', [('name', '=', PRODUCT)])
+        os.environ.update(stack.workspace.server.variables)  # libpq reads them
+        self.connection = psycopg2.connect(dbname=stack.odoo.database)
+        self.connection.autocommit = True
+
+    # The database
+
+    def sql(self, query, *parameters):
+        """Execute a statement; returns its rows."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(query, parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    def value(self, query, *parameters):
+        """Return the only value that a query finds."""
+        (value,), = self.sql(query, *parameters)
+        return value
+
+    def wait(self, what, condition, seconds, pause=0.02):
+        """Wait until a condition holds.
+
+        :raise Failure: When it does not in time.
+        """
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                raise Failure(f"After {seconds} s it is still not so: {what}.")
+            time.sleep(pause)
+
+    def wait_for_empty_inbox(self):
+        """Wait until the cron worker has dealt with all events."""
+        query = 'SELECT count(*) FROM vipps_webhook_event WHERE next_try IS NOT NULL'
+        self.wait("the inbox is empty", lambda: not self.value(query), PATIENCE, pause=0.1)
+
+    def check_done(self, references):
+        """Check that payments are done in Odoo, and captured at the simulator.
+
+        :raise Failure: When they are not.
+        """
+        done = self.value(
+            "SELECT count(*) FROM payment_transaction WHERE state = 'done' AND reference = ANY(%s)",
+            references,
+        )
+        if done != len(references):
+            raise Failure(f"Only {done} of {len(references)} payments are done.")
+        payment = self.control('GET', f'payments/{references[-1]}')
+        if payment['aggregate']['capturedAmount'] != payment['amount']:
+            raise Failure(f"Payment {references[-1]} is done, but not captured.")
+
+    # The jobs
+
+    @contextlib.contextmanager
+    def jobs_paused(self):
+        """Keep the cron worker from running while something else is measured.
+
+        It is stopped between two jobs, so that it holds nothing that others need.
+        """
+        pid, = self.stack.workers('WorkerCron')
+        self.sql('BEGIN')
+        self.sql('SELECT id FROM ir_cron FOR NO KEY UPDATE')
+        os.kill(pid, signal.SIGSTOP)
+        self.sql('ROLLBACK')
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    def run_job(self, name):
+        """Run a job of the addon in an HTTP worker; returns the seconds and the SQL queries."""
+        job = self.rpc.reference(f'mobilepay_vipps.{name}')
+        size = self.log_size()
+        started = time.monotonic()
+        self.rpc('ir.cron', 'method_direct_trigger', [job])
+        seconds = time.monotonic() - started
+        return seconds, self.queries('POST /jsonrpc', size)
+
+    # The log
+
+    def log_size(self):
+        """Return where in Odoo's log something begins that happens now."""
+        return self.stack.log_path.stat().st_size
+
+    def queries(self, line, start):
+        """Return the SQL queries of the last request that begins with a line, since a size."""
+        return count_queries(self.stack.log_path, line, start)
+
+    # Customers
+
+    def new_customer(self, kind=Customer):
+        """Return a customer who only has to choose how to pay."""
+        customer = kind(self.stack.url, self.stack.simulator_url)
+        customer.call('/shop/cart/update_json', product_id=self.product, add_qty=1)
+        customer.enter_address()
+        return customer
+
+    def press_pay(self, customer, provider_code='vipps'):
+        """Press *Pay now*, again while Odoo still works on the order; returns the values."""
+        for _attempt in range(20):
+            try:
+                return customer.start_payment(provider_code)
+            except ShopError as error:
+                if "already being processed" not in str(error):
+                    raise
+                time.sleep(0.2)
+        raise Failure("The shop does not stop processing the order.")
+
+    # Vipps MobilePay
+
+    def control(self, method, path, **body):
+        """Call the simulator's control endpoint; returns the answer, decoded."""
+        answer = requests.request(
+            method, f'{self.stack.simulator_url}/control/{path}', json=body, timeout=120
+        )
+        answer.raise_for_status()
+        return answer.json()
+
+    def decide(self, reference, decision='approve'):
+        """Let the customer decide in the app."""
+        self.control('POST', f'payments/{reference}/{decision}')
+
+    @contextlib.contextmanager
+    def webhooks_lost(self):
+        """Let no event of the simulator arrive."""
+        self.control('POST', 'faults', operation='webhook', kind='lost')
+        try:
+            yield
+        finally:
+            self.control('DELETE', 'faults')
+
+    def calls_about(self, *references):
+        """Return the operations that the simulator was asked for about payments."""
+        return [
+            call['operation'] for call in self.control('GET', 'exchanges')['exchanges']
+            if call['reference'] in references
+        ]
+
+    def event(self, reference, name='AUTHORIZED'):
+        """Return the body and the headers of a new event, signed."""
+        body = json.dumps({
+            'msn': NOK_UNIT.msn, 'reference': reference, 'pspReference': uuid.uuid4().hex,
+            'name': name, 'amount': {'currency': NOK_UNIT.currency, 'value': 19900},
+            'timestamp': timestamp(time.time()), 'success': True,
+        }).encode()
+        return body, {
+            'Content-Type': 'application/json; charset=utf-8',
+            **sign(self.webhook_secret, self.webhook_url, body),
+        }
+
+    def post(self, path, body, headers):
+        """Send a request straight to the HTTP workers; returns the seconds until the answer.
+
+        They close the connection after each answer.
+
+        :raise Failure: When the answer is not 200.
+        """
+        connection = http.client.HTTPConnection('127.0.0.1', self.stack.ports['http'], timeout=60)
+        started = time.perf_counter()
+        try:
+            connection.request('POST', path, body, headers)
+            answer = connection.getresponse()
+            answer.read()
+        finally:
+            connection.close()
+        if answer.status != 200:
+            raise Failure(f"POST {path}: {answer.status}")
+        return time.perf_counter() - started
+
+    def send_event(self, reference):
+        """Send an event to the webhook; returns the seconds until the answer."""
+        return self.post(f'/payment/vipps/webhook/{self.provider}', *self.event(reference))

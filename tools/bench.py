@@ -1,0 +1,18 @@
+"""`./dev bench`: measure a running shop, in a process that can talk to its database."""
+
+import subprocess
+
+from .cache import ROOT
+from .workspace import SHOP, open_workspace
+
+
+def run_bench():
+    """Measure; returns the exit code, which tells nothing of how fast it was."""
+    with open_workspace(SHOP) as workspace:
+        environment = workspace.environment
+        return subprocess.run(
+            [environment.python, '-m', 'bench'], cwd=ROOT, env={
+                **environment.variables(), 'VIPPS_DEV_WORKSPACE': workspace.to_json(),
+                'PYTHONPATH': str(ROOT),
+            },
+        ).returncode
