@@ -17,7 +17,7 @@ POLL_INTERVAL = 0.5
 RETURN, WEBHOOKS = 'return', 'webhooks'
 TITLES = {
     RETURN: "Without the return: nobody comes back, so that only webhooks say how it went",
-    WEBHOOKS: "Without webhooks: all are lost, so that only the return and status pages say it",
+    WEBHOOKS: "Without webhooks: none arrives, so that the shop's pages have to ask how it went",
 }
 
 
@@ -235,7 +235,10 @@ class Purchase:
     def _deliveries(self):
         """Return what became of the webhooks about the payment."""
         found = self.stack.simulator('deliveries')['deliveries']
-        return [delivery for delivery in found if delivery['reference'] == self.reference]
+        return [
+            {name: delivery[name] for name in ('name', 'result', 'accepted')}
+            for delivery in found if delivery['reference'] == self.reference
+        ]
 
     def _events(self):
         """Return what is in the inbox about the payment."""
@@ -289,8 +292,7 @@ def row(entry):
 
 def summary(purchases):
     """Return the line for people that says that all went well."""
-    found = ', '.join(f"{bought.reference} {bought.kind.lower()}" for bought in purchases)
-    return f"Paid, captured and booked: {found}."
+    return f"Both paid, captured and booked: {' and '.join(p.reference for p in purchases)}"
 
 
 def as_json(purchases, failure):

@@ -73,6 +73,5 @@ class TestPurchase(unittest.TestCase):
         for number, purchase in enumerate(purchases):
             purchase.reference = f'AB2CD-{number}'
         self.assertEqual(
-            summary(purchases),
-            "Paid, captured and booked: AB2CD-0 without the return, AB2CD-1 without webhooks.",
+            summary(purchases), "Both paid, captured and booked: AB2CD-0 and AB2CD-1",
         )
