@@ -17,3 +17,5 @@ from . import test_second_payment
 from . import test_tours
 from . import test_webhook
 from . import test_webhook_event
+from . import test_webhook_inbox
+from . import test_webhook_watch
