@@ -38,9 +38,13 @@ def run_once(for_programs):
     show = (lambda line: None) if for_programs else (lambda line: print(line, flush=True))
     purchases, failure = [], None
     with open_workspace(SHOP) as workspace, Stack(workspace, 'once') as stack:
-        # It would find the payments as well.
         job = stack.rpc.reference(f'{ADDON}.cron_read_open_payments')
-        stack.execute(('UPDATE ir_cron SET active = false WHERE id = %s', [job]))
+        stack.execute(
+            # It would find the payments as well.
+            ('UPDATE ir_cron SET active = false WHERE id = %s', [job]),
+            # In a new database all jobs are due at once, which is no measure of a shop that runs.
+            "UPDATE ir_cron SET nextcall = nextcall + interval '1 day'",
+        )
         try:
             for without in (RETURN, WEBHOOKS):
                 show(f'\n{TITLES[without]}')
