@@ -54,4 +54,4 @@ class Rpc:
         if 'error' in answer:
             data = answer['error']['data']
             raise RpcError(f"{data['name']}: {data['message']}")
-        return answer['result']
+        return answer.get('result')  # Odoo leaves out what is None.

@@ -1,6 +1,7 @@
 """What the live tests share: a shop that runs for real, and the people who use it."""
 
 import atexit
+import contextlib
 import functools
 import json
 import os
@@ -9,6 +10,7 @@ import threading
 import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
 
 import requests
 
@@ -19,6 +21,8 @@ from tools.customer import Customer, ShopError
 from tools.odoo_log import problems
 from tools.stack import Stack
 from tools.workspace import Workspace
+
+from .stopping_point import stopping_point
 
 PRODUCT = "Wool socks"
 NOTICE = 0.1  # seconds until we look again whether something has happened
@@ -95,14 +99,21 @@ class LiveTest(unittest.TestCase):
 
     def setUp(self):
         """Remember where in the log this test begins, and let nothing go wrong after it."""
-        log_start = self.stack.log_path.stat().st_size
-        self.addCleanup(self.check_log, log_start)
+        self.overlook_log()
+        self.addCleanup(self.check_log)
         self.addCleanup(self.control, 'DELETE', 'faults')
 
-    def check_log(self, start):
+    def overlook_log(self):
+        """Expect whatever was logged so far."""
+        self.log_start = self.stack.log_path.stat().st_size
+
+    def check_log(self):
         """Check that Odoo has logged no warning that does not belong to the test."""
         expected = re.compile('|'.join((*COLLISIONS, *self.expected_in_log)))
-        found = [text for text in problems(self.stack.log_path, start) if not expected.search(text)]
+        found = [
+            text for text in problems(self.stack.log_path, self.log_start)
+            if not expected.search(text)
+        ]
         if found:
             self.fail("unexpected in Odoo's log:\n" + '\n'.join(found))
 
@@ -289,6 +300,26 @@ class LiveTest(unittest.TestCase):
             lambda: not self.rpc('ir.cron.trigger', 'search_count', [('cron_id', '=', job)]),
             seconds,
         )
+
+    def kill_at(self, table, condition, action, in_commit=False, kind='WorkerHTTP'):
+        """Kill the workers of a kind when one is about to write certain rows, or in their COMMIT.
+
+        :param function action: What brings it there; the answer may never come.
+        """
+        def act():
+            with contextlib.suppress(OSError, HTTPException):
+                action()
+
+        with (
+            stopping_point(self.stack, table, condition, in_commit) as point,
+            ThreadPoolExecutor(1) as pool,
+        ):
+            acting = pool.submit(act)
+            point.wait()
+            for worker in self.stack.workers(kind):
+                self.stack.kill_worker(worker)
+            point.release()
+        acting.result()
 
     # What everybody agrees on in the end
 

@@ -1,11 +1,6 @@
 """A worker that is killed at any step loses nothing, and nothing happens twice."""
 
-import contextlib
-from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPException
-
 from .shop import LiveTest, result_on, wait_until
-from .stopping_point import stopping_point
 
 AUTHORIZED = ['name', '=', 'AUTHORIZED']
 
@@ -17,30 +12,7 @@ STEPS = {
 }
 
 
-class KillTest(LiveTest):
-
-    def kill_at(self, table, condition, action, in_commit=False, kind='WorkerHTTP'):
-        """Kill the workers of a kind when one is about to write certain rows, or in their COMMIT.
-
-        :param function action: What brings it there; the answer may never come.
-        """
-        def act():
-            with contextlib.suppress(OSError, HTTPException):
-                action()
-
-        with (
-            stopping_point(self.stack, table, condition, in_commit) as point,
-            ThreadPoolExecutor(1) as pool,
-        ):
-            acting = pool.submit(act)
-            point.wait()
-            for worker in self.stack.workers(kind):
-                self.stack.kill_worker(worker)
-            point.release()
-        acting.result()
-
-
-class TestIntake(KillTest):
+class TestIntake(LiveTest):
 
     def kill_when_told(self, reference, in_commit):
         self.kill_at(
@@ -70,7 +42,7 @@ class TestIntake(KillTest):
         self.assert_paid(reference)
 
 
-class TestApplying(KillTest):
+class TestApplying(LiveTest):
 
     def kill_at_each_step(self, look, kind):
         """Kill who looks at a payment at each step, and then have nothing but jobs.
@@ -121,7 +93,7 @@ class TestApplying(KillTest):
             self.assertEqual(result_on(page), 'paid')
 
 
-class TestCheckout(KillTest):
+class TestCheckout(LiveTest):
 
     def kill_checkout(self, in_commit):
         """Kill the worker after it created the payment; returns the customer and the payment."""
@@ -131,11 +103,9 @@ class TestCheckout(KillTest):
             'payment_transaction', "NEW.vipps_payment_state = 'CREATED'",
             customer.start_payment, in_commit,
         )
-        created, = [
-            payment for payment in self.control('GET', 'payments')['payments']
-            if payment['reference'] not in before
-        ]
-        return customer, created['reference']
+        after = {payment['reference'] for payment in self.control('GET', 'payments')['payments']}
+        created, = after - before
+        return customer, created
 
     def pay_again(self, customer):
         """Press *Pay now* once more, and pay; returns the reference."""

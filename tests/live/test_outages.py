@@ -1,0 +1,54 @@
+"""Vipps MobilePay or the database is gone for a while; what happened is caught up."""
+
+from .shop import LiveTest, at_once, wait_until
+
+HOUR = 3600  # seconds
+
+
+class TestApi(LiveTest):
+
+    def test_everything_is_paid_after_an_hour_without_the_api(self):
+        (_c, told), (_c, untold), (_c, late), (_c, undecided) = at_once(*[self.start_payment] * 4)
+        references = [told, untold, late]
+        self.fault('webhook', 'lost', reference=untold)
+        self.break_api()
+        for reference in (told, untold):
+            self.decide(reference)
+        wait_until(lambda: [e['tries'] for e in self.inbox(*self.approvals_of(told))] == [1])
+        self.decide(late)  # An event is taken, although nothing can be read.
+        wait_until(lambda: self.inbox(*self.approvals_of(late)))
+        self.assertTrue(self.deliveries(late)[0]['accepted'])
+        self.control('POST', 'clock', advance=HOUR)
+        self.run_job('cron_read_open_payments')
+        for reference in references:
+            self.assertEqual(self.transaction(reference)['state'], 'draft')
+        self.repair()
+        self.run_job('cron_process_webhook_events')
+        self.run_job('cron_read_open_payments')
+        for reference in references:
+            self.assert_paid(reference)
+        wait_until(lambda: self.transaction(undecided)['state'] == 'cancel')
+        self.assert_nothing_booked(undecided)
+        wait_until(lambda: not self.inbox(['next_try', '!=', False]))
+
+    def approvals_of(self, reference):
+        return ['reference', '=', reference], ['name', '=', 'AUTHORIZED']
+
+
+class TestDatabase(LiveTest):
+
+    def test_what_happened_while_the_database_was_down_is_caught_up(self):
+        (_c, before), (_c, meanwhile), (_c, after) = at_once(*[self.start_payment] * 3)
+        self.decide(before)
+        with self.stack.database_down():
+            self.decide(meanwhile)
+            wait_until(lambda: self.deliveries(meanwhile))
+            self.assertFalse(self.deliveries(meanwhile)[0]['accepted'])
+        # Each process has to find out that its connections are gone.
+        wait_until(lambda: all(self.new_browser().open('/shop').status == 200 for _i in range(8)))
+        wait_until(lambda: self.stack.workers('WorkerCron'))
+        self.overlook_log()
+        self.decide(after)
+        self.control('POST', 'clock', advance=180)  # That is when it is sent again.
+        for reference in (before, meanwhile, after):
+            self.assert_paid(reference, 90)

@@ -1,0 +1,59 @@
+"""Refused webhooks cost nothing, however many there are."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from tools.odoo_log import RECORD
+
+from .shop import LiveTest
+
+COUNT, CONNECTIONS = 2000, 8
+
+# Every version of every row, and who locked it last.
+TRACES = ' UNION ALL '.join(
+    f"SELECT '{table}', id, xmin::text, xmax::text FROM {table}"
+    for table in ('payment_provider', 'vipps_webhook_event', 'mail_activity', 'ir_logging')
+)
+
+
+class TestFlood(LiveTest):
+
+    def test_thousands_of_refused_requests_leave_nothing_and_stop_nobody(self):
+        _customer, reference = self.start_payment()
+        self.decide(reference)
+        self.assert_paid(reference)
+        body = self.event_body(reference, 'CREATED')
+        wrong = [
+            {'Authorization': None, 'X_Ms_Date': None},
+            {'Authorization': 'HMAC-SHA256 Signature=AAAA'},
+            {'Authorization': 'HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256'},
+            {'X_Ms_Content_Sha256': 'AAAA'},
+        ]
+        secret = self.webhook_secret()
+
+        def send(number):
+            if number % 500 == 250:
+                return self.send_event(body, secret)
+            if number % 500 == 0:
+                return self.send_event(b'x' * (64 * 1024 + 1), secret)
+            return self.send_event(body, secret, **wrong[number % len(wrong)])
+
+        before = self.stack.execute(TRACES)
+        log_size = self.stack.log_path.stat().st_size
+        with ThreadPoolExecutor(CONNECTIONS) as pool:
+            statuses = list(pool.map(send, range(COUNT)))
+        self.assertEqual(set(statuses[250::500]), {200})
+        self.assertEqual(set(statuses[::500]), {413})
+        self.assertEqual(set(statuses) - {200, 413}, {401})
+        self.assertEqual(statuses.count(401), COUNT - 2 * COUNT // 500)
+        self.assertEqual(self.stack.execute(TRACES), before)
+        self.assertEqual(self.noticed_since(log_size), [])
+
+    def noticed_since(self, log_size):
+        """Return what was logged about the requests, but one line of Odoo for each."""
+        with self.stack.log_path.open(encoding='utf-8') as log:
+            log.seek(log_size)
+            records = [match for match in map(RECORD.match, log) if match]
+        return [
+            match[0] for match in records if match['level'] != 'DEBUG'
+            and not match['logger'].startswith(('werkzeug', 'odoo.addons.base.models.ir_cron'))
+        ]
