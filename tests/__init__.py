@@ -4,11 +4,13 @@ from . import test_checkout
 from . import test_checkout_return
 from . import test_checkout_trouble
 from . import test_encryption
+from . import test_payment_comparison
 from . import test_payment_method
 from . import test_payment_operation
 from . import test_payment_provider
 from . import test_payment_provider_connection
 from . import test_payment_provider_removal
+from . import test_payment_reading
 from . import test_payment_reference
 from . import test_payment_request
 from . import test_payment_transaction

@@ -1,10 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from datetime import timedelta
 from itertools import chain, combinations
-from unittest.mock import patch
 
-from odoo import fields
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
@@ -13,7 +10,6 @@ from ..protocol.payment import Payment
 from .common import TransactionCommon
 
 TX_LOGGER = 'odoo.addons.mobilepay_vipps.models.payment_transaction'
-READING_LOGGER = f'{TX_LOGGER}_reading'
 
 
 @tagged('post_install', '-at_install')
@@ -245,75 +241,6 @@ class TestConverging(TransactionCommon):
                 'currency_id': self.currency_nok.id,
                 'partner_id': self.partner.id,
             })
-
-
-@tagged('post_install', '-at_install')
-class TestOpenPayments(TransactionCommon):
-    """ The job that reads open payments. """
-
-    def test_an_approved_payment_is_found_without_webhook_and_without_customer(self):
-        tx = self._start()
-        self._approve(tx)
-        self._run_job()
-        self.assertEqual(tx.state, 'authorized')
-
-    def test_a_payment_is_not_read_before_it_is_due(self):
-        self._start()
-        self.env.flush_all()
-        self.env['payment.transaction']._cron_vipps_read_open_payments()
-        self.assertFalse(self._get_calls('get'))
-
-    def test_a_payment_is_read_in_growing_intervals(self):
-        tx = self._start()
-        delays = []
-        for _i in range(9):
-            self._run_job()
-            delay = tx.vipps_next_read - fields.Datetime.now()
-            delays.append(round(delay / timedelta(minutes=1)))
-        self.assertEqual(delays, sorted(delays))
-        self.assertLess(delays[0], 5)
-        self.assertEqual(delays[-1], 60)
-
-    def test_a_payment_that_is_decided_is_not_read_again(self):
-        for operation in ('approve', 'decline', 'expire', 'cancel'):
-            with self.subTest(operation=operation):
-                tx = self._start()
-                getattr(self.simulator, operation)(tx.vipps_payment_reference)
-                self._run_job()
-                self._run_job()
-                self.assertEqual(len(self._get_calls('get', tx)), 1)
-
-    def test_a_payment_that_cannot_be_read_does_not_hold_up_the_others(self):
-        txs = [self._start() for _i in range(3)]
-        for tx in txs:
-            self._approve(tx)
-        self.simulator.fault(
-            'get', 'refuse', code='5090', reference=txs[0].vipps_payment_reference
-        )
-        self._run_job()
-        self.assertEqual([tx.state for tx in txs], ['draft', 'authorized', 'authorized'])
-        self._run_job()
-        self.assertEqual(txs[0].state, 'authorized')
-
-    def test_an_order_that_cannot_be_confirmed_does_not_hold_up_the_others(self):
-        orders = [self._create_order() for _i in range(2)]
-        txs = [self._start_order(order) for order in orders]
-        for tx in txs:
-            self._approve(tx)
-        action_confirm = type(orders[0]).action_confirm
-
-        def confirm(records):
-            if records == orders[0]:
-                raise ValueError("something unforeseen")
-            return action_confirm(records)
-
-        with patch.object(type(orders[0]), 'action_confirm', confirm), \
-                self.assertLogs(READING_LOGGER, 'ERROR'):
-            self._run_job()
-        self.assertEqual([tx.state for tx in txs], ['draft', 'authorized'])
-        self.assertTrue(txs[0].vipps_next_read)
-        self._run_job()
-        self.assertEqual(orders[0].state, 'sale')
 
 
 @tagged('post_install', '-at_install')
