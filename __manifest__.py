@@ -26,8 +26,8 @@
         'views/payment_vipps_templates.xml',
         'views/payment_form_templates.xml',
         'views/vipps_webhook_event_views.xml',
-        'views/payment_provider_views.xml',  # Depends on `action_vipps_webhook_event`.
         'views/payment_transaction_views.xml',
+        'views/payment_provider_views.xml',  # Depends on the actions of both.
         'views/website_sale_templates.xml',
 
         'data/payment_provider_data.xml',  # Depends on `redirect_form`.

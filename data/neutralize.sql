@@ -7,8 +7,8 @@ UPDATE payment_provider
        vipps_webhook_secret_ciphertext = NULL,
        vipps_webhook_id = NULL,
        vipps_webhook_url = NULL,
-       vipps_webhook_previous_secret_ciphertext = NULL,
-       vipps_webhook_previous_url = NULL
+       vipps_webhook_previous_secrets = NULL,
+       vipps_foreign_webhooks = NULL
  WHERE code = 'vipps';
 
 -- Whoever has the URL of an open payment can approve it.

@@ -22,6 +22,9 @@ _logger = logging.getLogger(__name__)
 # was replaced.
 PREVIOUS_SECRET_PERIOD = timedelta(days=7)
 
+# PostgreSQL refuses to look for what no id can be.
+MAX_ID = 2 ** 31 - 1
+
 
 class PaymentProvider(models.Model):
     _inherit = 'payment.provider'
@@ -38,13 +41,8 @@ class PaymentProvider(models.Model):
         groups='base.group_system',
     )
 
-    vipps_webhook_previous_url = fields.Char(
-        copy=False, readonly=True, groups='base.group_system'
-    )
-    vipps_webhook_previous_secret_ciphertext = fields.Char(
-        copy=False, readonly=True, groups='base.group_system'
-    )
-    vipps_webhook_replaced_on = fields.Datetime(
+    # Each with its `url`, its `ciphertext`, and `until` when it is good.
+    vipps_webhook_previous_secrets = fields.Json(
         copy=False, readonly=True, groups='base.group_system'
     )
     vipps_foreign_webhooks = fields.Text(
@@ -86,8 +84,8 @@ class PaymentProvider(models.Model):
             [('provider_id', 'in', self.ids)]
         )
         return self._vipps_notify(_(
-            "%s payments are going to be read at Vipps MobilePay, one after the other. What Odoo"
-            " cannot mend by itself is then under Online Payments, Vipps MobilePay Differences.",
+            "Payments to be read at Vipps MobilePay, one after the other: %s. What Odoo cannot mend"
+            " by itself is then listed under Differences, at the top of the payment provider.",
             count,
         ))
 
@@ -101,6 +99,7 @@ class PaymentProvider(models.Model):
         :raise VippsError: If they cannot be read.
         """
         urls = {self._vipps_get_webhook_url(), self.vipps_webhook_url}
+        urls.update(previous['url'] for previous in self.vipps_webhook_previous_secrets or [])
         known_ids = self.sudo().search([('code', '=', 'vipps')]).mapped('vipps_webhook_id')
         own_webhooks, foreign_urls = [], []
         for webhook in self.env['vipps.api.client']._list_webhooks(self):
@@ -122,10 +121,15 @@ class PaymentProvider(models.Model):
         """
         url = self._vipps_get_webhook_url()
         webhook = self.env['vipps.api.client']._register_webhook(self, url)
+        previous_secrets = self._vipps_get_previous_secrets()
+        if self.vipps_webhook_secret_ciphertext:
+            previous_secrets.append({
+                'url': self.vipps_webhook_url,
+                'ciphertext': self.vipps_webhook_secret_ciphertext,
+                'until': fields.Datetime.to_string(fields.Datetime.now() + PREVIOUS_SECRET_PERIOD),
+            })
         self.write({
-            'vipps_webhook_previous_url': self.vipps_webhook_url,
-            'vipps_webhook_previous_secret_ciphertext': self.vipps_webhook_secret_ciphertext,
-            'vipps_webhook_replaced_on': fields.Datetime.now(),
+            'vipps_webhook_previous_secrets': previous_secrets,
             'vipps_webhook_id': webhook['id'],
             'vipps_webhook_url': url,
             'vipps_webhook_secret': webhook['secret'],
@@ -151,13 +155,16 @@ class PaymentProvider(models.Model):
             ('vipps_client_secret_ciphertext', '!=', False),
         ])
         for provider_id in providers.ids:
-            run_steps(
-                self.env,
-                lambda env, provider_id=provider_id: (
-                    env[self._name].browse(provider_id)._vipps_watch_webhook()
-                ),
-                1,
-            )
+            try:
+                run_steps(
+                    self.env,
+                    lambda env, provider_id=provider_id: (
+                        env[self._name].browse(provider_id)._vipps_watch_webhook()
+                    ),
+                    1,
+                )
+            except Exception:  # The webhooks of the other providers are watched all the same.
+                _logger.exception("The webhook of provider %s cannot be watched.", provider_id)
 
     def _vipps_watch_webhook(self):
         """ See that events come to us, repair what keeps them from it, and report it.
@@ -165,14 +172,9 @@ class PaymentProvider(models.Model):
         :return: What it came to, see :func:`run_steps`.
         :rtype: str
         """
-        if self.vipps_webhook_replaced_on and (
-            self.vipps_webhook_replaced_on < fields.Datetime.now() - PREVIOUS_SECRET_PERIOD
-        ):
-            self.write({
-                'vipps_webhook_previous_url': False,
-                'vipps_webhook_previous_secret_ciphertext': False,
-                'vipps_webhook_replaced_on': False,
-            })
+        previous_secrets = self._vipps_get_previous_secrets()
+        if previous_secrets != (self.vipps_webhook_previous_secrets or []):
+            self.vipps_webhook_previous_secrets = previous_secrets
         try:
             with self.env.cr.savepoint():
                 problem = self._vipps_repair_webhook()
@@ -187,7 +189,7 @@ class PaymentProvider(models.Model):
                 _logger.info("The webhook of provider %s was repaired: %s", self.id, problem)
                 self._vipps_alert_administrator(
                     _("The webhook was repaired"),
-                    _("%s It was set up again. Payments whose events did not arrive are found by"
+                    _("%s This was repaired, and payments whose events did not arrive are found by"
                       " the jobs: you need not do anything.", problem),
                 )
         return DONE
@@ -278,7 +280,10 @@ class PaymentProvider(models.Model):
         :param str url: The URL.
         :rtype: bool
         """
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:  # Not an address at all.
+            return False
         if parts.hostname in ('localhost', '127.0.0.1', '::1'):
             return self.env['vipps.api.client']._is_simulated(self)
         if parts.scheme != 'https':
@@ -300,13 +305,13 @@ class PaymentProvider(models.Model):
         :return: The provider; empty if there is none, or if it is another one's.
         :rtype: payment.provider
         """
+        if provider_id > MAX_ID:
+            return self.browse()
         return self.search_fetch([('id', '=', provider_id), ('code', '=', 'vipps')], [
             'vipps_merchant_serial_number',
             'vipps_webhook_url',
             'vipps_webhook_secret_ciphertext',
-            'vipps_webhook_replaced_on',
-            'vipps_webhook_previous_url',
-            'vipps_webhook_previous_secret_ciphertext',
+            'vipps_webhook_previous_secrets',
         ])
 
     def _vipps_verify_webhook(self, body, headers):
@@ -330,19 +335,27 @@ class PaymentProvider(models.Model):
 
         :rtype: list[tuple[str, str]]
         """
-        ciphertexts = [(self.vipps_webhook_secret_ciphertext, self.vipps_webhook_url)]
-        if self.vipps_webhook_replaced_on and (
-            self.vipps_webhook_replaced_on >= fields.Datetime.now() - PREVIOUS_SECRET_PERIOD
-        ):
-            ciphertexts.append((
-                self.vipps_webhook_previous_secret_ciphertext, self.vipps_webhook_previous_url
-            ))
+        ciphertexts = [(self.vipps_webhook_secret_ciphertext, self.vipps_webhook_url)] + [
+            (previous['ciphertext'], previous['url'])
+            for previous in self._vipps_get_previous_secrets()
+        ]
         secrets = []
         for ciphertext, url in ciphertexts:
             if ciphertext and url:
                 with contextlib.suppress(encryption.EncryptionKeyError):
                     secrets.append((encryption.decrypt(ciphertext), url))
         return secrets
+
+    def _vipps_get_previous_secrets(self):
+        """ Return the secrets that were replaced and are still good.
+
+        :rtype: list[dict]
+        """
+        now = fields.Datetime.to_string(fields.Datetime.now())
+        return [
+            previous for previous in self.vipps_webhook_previous_secrets or []
+            if previous['until'] >= now
+        ]
 
     def _vipps_prepare_unregistration(self):
         """ Return a function that deletes the webhooks of the providers, to be called after the

@@ -291,18 +291,20 @@ class PaymentTransaction(models.Model):
         """
         staff_tx = self._vipps_in_staff_language()
         message = staff_tx._vipps_describe_refusal(payment, read_amount)
-        if self.vipps_difference == message:
-            return  # Somebody was told.
-        _logger.warning(
-            "Payment %s was read with reference %s and amount %s %s.",
-            self.vipps_payment_reference, payment.reference, read_amount, payment.currency,
-        )
         if self.state in ('draft', 'pending', 'authorized'):
             self._set_error(_(
                 "Something is not right with this payment. We are looking into it: please do not"
                 " pay again, and contact us."
             ))
             staff_tx._log_message_on_linked_documents(message)
+        if self.vipps_difference != message:
+            _logger.warning(
+                "Payment %s was read with reference %s and amount %s %s.",
+                self.vipps_payment_reference, payment.reference, read_amount, payment.currency,
+            )
+            staff_tx._vipps_alert_refusal(message)
+
+    def _vipps_alert_refusal(self, message):
         self.vipps_difference = message
         self.provider_id._vipps_alert_administrator(
             _("Payment %s differs from Odoo", self.reference), message

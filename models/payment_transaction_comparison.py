@@ -14,6 +14,8 @@ _logger = logging.getLogger(__name__)
 COMPARISON_PERIOD = timedelta(days=14)
 
 COMPARISON_RETRY_DELAY = timedelta(minutes=10)
+# Somebody has to do something before it can succeed, for example restore the encryption key.
+COMPARISON_REFUSED_DELAY = timedelta(days=1)
 
 # Nothing can happen at Vipps MobilePay anymore to a payment in one of these states.
 SETTLED_STATES = ('ABORTED', 'EXPIRED', 'TERMINATED', 'CANCELLED', 'REFUNDED')
@@ -27,7 +29,6 @@ class PaymentTransaction(models.Model):
         help="What Vipps MobilePay said of the payment when it was last read, and Odoo does not.",
         copy=False,
         readonly=True,
-        index='btree_not_null',
     )
     vipps_next_comparison = fields.Datetime(copy=False, readonly=True, index='btree_not_null')
 
@@ -89,8 +90,8 @@ class PaymentTransaction(models.Model):
             _logger.info("Payment %s differs from Odoo: %s", self.reference, difference)
             self.provider_id._vipps_alert_administrator(
                 _("Payments differ from Vipps MobilePay"),
-                _("Payment %(reference)s: %(difference)s. All of them are under Online Payments,"
-                  " Vipps MobilePay Differences.",
+                _("Payment %(reference)s: %(difference)s. All of them are listed under"
+                  " Differences, at the top of this page.",
                   reference=self.reference, difference=difference),
             )
         if difference != (self.vipps_difference or None):
@@ -124,18 +125,24 @@ class PaymentTransaction(models.Model):
         txs = self.search([
             *domain,
             ('vipps_payment_reference', '!=', False),
-            '|',
-            ('vipps_payment_state', '=', False),
             ('vipps_payment_state', 'not in', SETTLED_STATES),
+            ('vipps_next_read', '=', False),  # Open ones are read anyway.
             ('provider_id.vipps_client_secret_ciphertext', '!=', False),
         ])
-        self.env.cr.execute(
-            "UPDATE payment_transaction SET vipps_next_comparison = %s WHERE id = ANY(%s)",
-            [fields.Datetime.now(), txs.ids],
-        )
+        # Who works on one of them right now reads it.
+        self.env.cr.execute("""
+            UPDATE payment_transaction
+               SET vipps_next_comparison = %s
+             WHERE id IN (
+                SELECT id FROM payment_transaction
+                 WHERE id = ANY(%s)
+                   FOR NO KEY UPDATE SKIP LOCKED
+             )
+        """, [fields.Datetime.now(), txs.ids], log_exceptions=False)
+        count = self.env.cr.rowcount
         txs.invalidate_recordset(['vipps_next_comparison'])
         self.env.ref('mobilepay_vipps.cron_read_open_payments').sudo()._trigger()
-        return len(txs)
+        return count
 
     def _vipps_compare(self):
         """ Read the payment, converge to it, and keep what still differs.
@@ -144,13 +151,22 @@ class PaymentTransaction(models.Model):
         :rtype: str
         """
         now = fields.Datetime.now()
-        self.vipps_next_comparison = False
+        # Until it is read. Whatever happens now, the next payment has its turn.
+        self.vipps_next_comparison = now + COMPARISON_RETRY_DELAY
         error = self._vipps_try(lambda: self._vipps_refresh(wait=False))
-        if error and error.is_not_found:
+        if not error:
+            return DONE
+        if error.is_not_found:
+            self.vipps_next_comparison = False
             staff_tx = self._vipps_in_staff_language()
             staff_tx._vipps_flag_difference(staff_tx._vipps_describe_absence())
-        elif error and error.retryable:
+        elif error.retryable:
             self.vipps_next_comparison = now + max(
                 COMPARISON_RETRY_DELAY, timedelta(seconds=error.retry_after)
             )
-        return NO_ANSWER if error and error.is_no_answer else DONE
+        else:
+            self.vipps_next_comparison = now + COMPARISON_REFUSED_DELAY
+            self.provider_id._vipps_alert_administrator(
+                _("Payments cannot be compared with Vipps MobilePay"), str(error)
+            )
+        return NO_ANSWER if error.is_no_answer else DONE

@@ -59,8 +59,12 @@ class PaymentTransaction(models.Model):
             payment = self._vipps_read()
         if may_capture and payment and not payment.captured:
             self._vipps_capture_if_due()
+        if self.vipps_next_comparison:
+            self.vipps_next_comparison = False
         if not self._vipps_is_open():
             self.write({'vipps_next_read': False, 'vipps_read_count': 0})
+        elif not self.vipps_next_read:  # It was closed.
+            self._vipps_schedule_next_read()
         return True
 
     def _vipps_read(self):
@@ -196,6 +200,8 @@ class PaymentTransaction(models.Model):
         self._vipps_schedule_next_read()  # Whatever happens now, the next payment has its turn.
         error = self._vipps_try(lambda: self._vipps_refresh(wait=False))
         if not error:
+            if not self.vipps_last_read or self.vipps_last_read < now:  # Somebody works on it.
+                self.vipps_next_read = now + FIRST_READ_DELAY
             return DONE
         self.vipps_next_read = max(
             self.vipps_next_read, now + timedelta(seconds=error.retry_after)
@@ -222,7 +228,7 @@ class PaymentTransaction(models.Model):
                 _("Payment %s cannot be processed", self.reference), str(error)
             )
             return VippsError(str(error))
-        except Exception as error:
+        except Exception:
             _logger.exception("Payment %s cannot be processed.", self.reference)
-            return VippsError(type(error).__name__)
+            return VippsError(_("Something went wrong in Odoo. Its log says what."))
         return None

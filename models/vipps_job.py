@@ -28,7 +28,8 @@ def run_steps(env, step, max_steps=None):
     :param function step: Does one step in the environment that it is called with, and returns
                           `DONE`, `NOTHING_LEFT` or `NO_ANSWER`.
     :param int max_steps: How many steps a run has at most.
-    :return: Whether the run ended before the work did, so that the next one should start at once.
+    :return: Whether the run ended because its time or its steps were used up, so that the next one
+             should start at once.
     :rtype: bool
     """
     end = time.monotonic() + RUN_SECONDS

@@ -1,13 +1,20 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+import logging
 import re
 from datetime import timedelta
+
+from psycopg2 import OperationalError
+from psycopg2.errors import SerializationFailure
 
 from odoo import _, api, fields, models
 from odoo.tools import create_index
 
 from .. import const
+from .vipps_api_client import VippsError
 from .vipps_job import DONE, NO_ANSWER, NOTHING_LEFT, run_steps
+
+_logger = logging.getLogger(__name__)
 
 FIRST_RETRY_DELAY = timedelta(minutes=1)
 LAST_RETRY_DELAY = timedelta(hours=1)
@@ -69,6 +76,8 @@ class VippsWebhookEvent(models.Model):
     tries = fields.Integer(string="Tries", readonly=True)
     # Empty as soon as there is nothing left to do.
     next_try = fields.Datetime(string="Next Try", readonly=True, index='btree_not_null')
+    # Since it came, or since it was replayed.
+    pending_since = fields.Datetime(string="To Process since", readonly=True)
     error = fields.Char(string="Error", readonly=True)
 
     _sql_constraints = [(
@@ -93,11 +102,9 @@ class VippsWebhookEvent(models.Model):
         :raise AccessError: If the user is not an administrator.
         """
         self._check_administrator()
+        now = fields.Datetime.now()
         self.sudo().write({
-            'state': 'pending',
-            'tries': 0,
-            'next_try': fields.Datetime.now(),
-            'error': False,
+            'state': 'pending', 'tries': 0, 'next_try': now, 'pending_since': now, 'error': False,
         })
         self.sudo()._wake_job()
 
@@ -122,20 +129,28 @@ class VippsWebhookEvent(models.Model):
         """
         is_relevant = self._is_relevant(provider, event.msn, event.success)
         now = fields.Datetime.now()
-        self.env.cr.execute("""
-            INSERT INTO vipps_webhook_event (
-                provider_id, msn, name, reference, psp_reference, amount, currency, event_time,
-                success, state, tries, next_try, create_date, write_date, create_uid, write_uid
-            )
-            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 0, %s, %s, %s, %s, %s)
-            ON CONFLICT (provider_id, psp_reference, name) DO NOTHING
-        """, [
-            provider.id, event.msn, event.name, event.reference, event.psp_reference, event.amount,
-            event.currency, event.timestamp, event.success,
-            'pending' if is_relevant else 'ignored', now if is_relevant else None,
-            now, now, self.env.uid, self.env.uid,
-        ])
-        if is_relevant and self.env.cr.rowcount:
+        try:
+            with self.env.cr.savepoint(flush=False):
+                self.env.cr.execute("""
+                    INSERT INTO vipps_webhook_event (
+                        provider_id, msn, name, reference, psp_reference, amount, currency,
+                        event_time, success, state, tries, next_try, pending_since,
+                        create_date, write_date, create_uid, write_uid
+                    )
+                    VALUES (
+                        %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 0, %s, %s, %s, %s, %s, %s
+                    )
+                    ON CONFLICT (provider_id, psp_reference, name) DO NOTHING
+                """, [
+                    provider.id, event.msn, event.name, event.reference, event.psp_reference,
+                    event.amount, event.currency, event.timestamp, event.success,
+                    'pending' if is_relevant else 'ignored', now if is_relevant else None, now,
+                    now, now, self.env.uid, self.env.uid,
+                ], log_exceptions=False)
+                is_new = bool(self.env.cr.rowcount)
+        except SerializationFailure:
+            is_new = False  # Another worker has just stored it.
+        if is_relevant and is_new:
             self._wake_job()
 
     @api.model
@@ -193,18 +208,20 @@ class VippsWebhookEvent(models.Model):
 
         tx = self.env['payment.transaction'].search([
             ('vipps_payment_reference', '=', event.reference),
-            ('provider_id', '=', event.provider_id.id),
         ])
         if tx and not tx._vipps_lock(wait=wait):
             busy_references.add(event.reference)
             return DONE
         # They are all told by what is read now.
-        events = self.search([
-            ('provider_id', '=', event.provider_id.id),
-            ('reference', '=', event.reference),
-            ('next_try', '!=', False),
-        ])
-        error = events._process(tx)
+        events = self.search([('reference', '=', event.reference), ('next_try', '!=', False)])
+        try:
+            error = events._process(tx)
+        except OperationalError:
+            raise  # Another worker was faster: all of this is done again.
+        except Exception:  # The events behind it are dealt with all the same.
+            _logger.exception("Events of payment %s cannot be processed.", event.reference)
+            error = VippsError(_("Something went wrong in Odoo. Its log says what."))
+            events._retry_later(error)
         self.env.flush_all()  # From here on, nothing can start this anew.
         read_references.add(event.reference)
         return NO_ANSWER if error and error.is_no_answer else DONE
@@ -216,7 +233,11 @@ class VippsWebhookEvent(models.Model):
         :return: What went wrong, if anything.
         :rtype: VippsError | None
         """
-        events = self.filtered(lambda e: e._is_relevant(e.provider_id, e.msn, e.success))
+        # Several providers of a company can share a sales unit, and each then gets all its events.
+        events = self.filtered(
+            lambda e: e._is_relevant(e.provider_id, e.msn, e.success)
+            and (not tx or tx.provider_id.company_id == e.provider_id.company_id)
+        )
         (self - events).write({'state': 'ignored', 'next_try': False, 'error': False})
         if not events:
             return None
@@ -239,7 +260,7 @@ class VippsWebhookEvent(models.Model):
         self.write({'state': 'unmatched'})
         prefix = self.env['payment.transaction']._vipps_get_reference_prefix()
         for event in self:
-            if fields.Datetime.now() - event.create_date < UNMATCHED_PERIOD:
+            if event._get_waiting_time() < UNMATCHED_PERIOD:
                 event._retry_later()
             elif event.reference.startswith(f'{prefix}-'):
                 event._give_up('unmatched', _(
@@ -250,6 +271,10 @@ class VippsWebhookEvent(models.Model):
             else:
                 event.write({'state': 'ignored', 'next_try': False})
 
+    def _get_waiting_time(self):
+        """ Return for how long the event has been waiting to be dealt with. """
+        return fields.Datetime.now() - (self.pending_since or self.create_date)
+
     def _retry_later(self, error=None):
         """ Schedule the next try, in growing intervals.
 
@@ -259,7 +284,7 @@ class VippsWebhookEvent(models.Model):
         now = fields.Datetime.now()
         last_delay = LAST_NO_ANSWER_DELAY if error and error.is_no_answer else LAST_RETRY_DELAY
         for event in self:
-            if error and now - event.create_date > RETRY_PERIOD:
+            if error and event._get_waiting_time() > RETRY_PERIOD:
                 event._give_up('failed', str(error))
                 continue
             delay = min(FIRST_RETRY_DELAY * 2 ** min(event.tries, 10), last_delay)
@@ -279,9 +304,9 @@ class VippsWebhookEvent(models.Model):
         self.write({'state': state, 'next_try': False, 'error': error})
         self.provider_id._vipps_alert_administrator(
             _("Events of Vipps MobilePay need attention"),
-            _("Something happened to payments that could not be found or read. Open Online"
-              " Payments, Vipps MobilePay Events, filter by Needs Attention, read what is wrong,"
-              " and replay the events when it is mended."),
+            _("Something happened to payments that could not be found or read. Open Events, at the"
+              " top of this page, filter by Needs Attention, read what is wrong, and replay the"
+              " events when it is mended."),
         )
 
     #=== BUSINESS METHODS - RETENTION ===#
@@ -292,6 +317,6 @@ class VippsWebhookEvent(models.Model):
         parameter = self.env['ir.config_parameter'].sudo().get_param(const.RETENTION_PARAMETER, '')
         days = int(parameter) if re.fullmatch(r'[0-9]{1,4}', parameter) else const.RETENTION_DAYS
         self.sudo().search([
-            ('next_try', '=', False),
+            ('state', 'in', ('processed', 'ignored')),
             ('create_date', '<', fields.Datetime.now() - timedelta(days=days)),
         ]).unlink()

@@ -29,13 +29,17 @@ class TestProviderRemoval(ProviderCommon):
         self.env.invalidate_all()
 
     def test_neutralized_copy_is_disabled_and_has_no_secrets(self):
-        ciphertexts = [self.vipps[f'{name}_ciphertext'] for name in SECRET_FIELDS]
-        self.assertTrue(all(ciphertexts))
-        webhook_id = self.vipps.vipps_webhook_id
+        self.vipps.action_vipps_set_up_webhooks()  # The previous secret is kept.
+        texts = [self.vipps[name] for name in (
+            *(f'{name}_ciphertext' for name in SECRET_FIELDS),
+            'vipps_webhook_id', 'vipps_webhook_url',
+        )]
+        texts.append(self.vipps.vipps_webhook_previous_secrets[0]['ciphertext'])
+        self.assertTrue(all(texts))
         self._neutralize()
         self.assertEqual(self.vipps.state, 'disabled')
         row = self._read_row(self.vipps)
-        for text in (*ciphertexts, webhook_id):
+        for text in texts:
             self.assertNotIn(text, row)
 
     def test_neutralized_copy_has_no_way_into_open_payments(self):

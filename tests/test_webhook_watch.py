@@ -61,7 +61,7 @@ class TestWebhookWatch(WebhookCommon, TransactionCommon):
         """ Return what the webhook is known by. """
         return self.vipps.sudo().read([
             'vipps_webhook_id', 'vipps_webhook_url', 'vipps_webhook_secret_ciphertext',
-            'vipps_webhook_previous_secret_ciphertext', 'vipps_webhook_previous_url',
+            'vipps_webhook_previous_secrets',
         ])
 
     def _assert_repaired(self, words, url=None):
@@ -341,24 +341,26 @@ class TestWebhookWatch(WebhookCommon, TransactionCommon):
 
     def test_previous_secret_is_forgotten_by_the_job_after_a_week(self):
         self.vipps.action_vipps_set_up_webhooks()
-        names = [
-            'vipps_webhook_previous_url', 'vipps_webhook_previous_secret_ciphertext',
-            'vipps_webhook_replaced_on',
-        ]
         for days, is_kept in ((6, True), (8, False)):
             with freeze_time(fields.Datetime.now() + timedelta(days=days)):
                 self._watch()
-            for name in names:
-                self.assertEqual(bool(self.vipps.sudo()[name]), is_kept)
+            self.assertEqual(bool(self.vipps.sudo().vipps_webhook_previous_secrets), is_kept)
+
+    def test_secrets_that_are_replaced_one_after_the_other_are_all_good(self):
+        headers = [self._sign(b'{}')]
+        for _i in range(2):
+            self.vipps.action_vipps_set_up_webhooks()
+            secret = self.vipps._vipps_get_secret('vipps_webhook_secret')
+            headers.append(self._sign(b'{}', secret=secret))
+        with mute_logger('odoo.addons.mobilepay_vipps.controllers.main'):
+            self.assertEqual([self._post(b'{}', signed) for signed in headers], [200] * 3)
 
     def test_previous_secret_is_in_clear_text_nowhere_and_not_copied(self):
         self.vipps.action_vipps_set_up_webhooks()
-        self.assertTrue(self.vipps.vipps_webhook_previous_secret_ciphertext)
+        self.assertTrue(self.vipps.vipps_webhook_previous_secrets)
         self.env.flush_all()
         self.env.cr.execute("SELECT payment_provider::text FROM payment_provider")
         self.assertNotIn(self.secret, str(self.env.cr.fetchall()))
         self.assertNotIn(self.secret, str(self.vipps.sudo().read()))
         copy = self.vipps.copy()
-        self.assertFalse(copy.vipps_webhook_previous_secret_ciphertext)
-        self.assertFalse(copy.vipps_webhook_previous_url)
-        self.assertFalse(copy.vipps_webhook_replaced_on)
+        self.assertFalse(copy.vipps_webhook_previous_secrets)
