@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tools.odoo_log import RECORD
 
-from .shop import LiveTest
+from .shop import LiveTest, wait_until
 
 COUNT, CONNECTIONS = 2000, 8
 
@@ -21,6 +21,9 @@ class TestFlood(LiveTest):
         _customer, reference = self.start_payment()
         self.decide(reference)
         self.assert_paid(reference)
+        wait_until(lambda: [
+            event['state'] for event in self.inbox(['reference', '=', reference])
+        ] == ['processed'] * 3)
         body = self.event_body(reference, 'CREATED')
         wrong = [
             {'Authorization': None, 'X_Ms_Date': None},

@@ -1,0 +1,56 @@
+import signal
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+from tools.processes import Child
+
+# Starts a second process that ignores every polite request, says which, and waits.
+PARENT = """
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, '-c', '''
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+time.sleep(600)
+'''])
+print(child.pid, flush=True)
+time.sleep(600)
+"""
+
+
+class TestChild(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.log = Path(folder.name) / 'log'
+
+    def start(self):
+        """Return a child, and the id of the process that it has started itself."""
+        child = Child([sys.executable, '-c', PARENT], self.log)
+        self.addCleanup(child.stop)
+        self.assertTrue(self.wait_until(lambda: self.log.read_text().strip()))
+        return child, int(self.log.read_text())
+
+    def wait_until(self, condition):
+        deadline = time.monotonic() + 10
+        while not condition() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return condition()
+
+    def is_gone(self, pid):
+        try:
+            # What nobody has waited for yet is dead all the same.
+            return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] == 'Z'
+        except FileNotFoundError:
+            return True
+
+    def test_killing_and_stopping_end_what_was_started_by_it_too(self):
+        for end, code in (('kill', -signal.SIGKILL), ('stop', -signal.SIGTERM)):
+            with self.subTest(end):
+                self.log.unlink(missing_ok=True)
+                child, grandchild = self.start()
+                getattr(child, end)()
+                self.assertEqual(child.process.returncode, code)
+                self.assertTrue(self.wait_until(lambda: self.is_gone(grandchild)))  # noqa: B023
