@@ -45,6 +45,10 @@ class RpcCommon(VippsCommon, HttpCase):
         ))
         self.vipps.vipps_webhook_secret = 'fake-webhook-secret'
         self.tx = self._authorize()
+        self.event = self.env['vipps.webhook.event'].sudo().create({
+            'provider_id': self.vipps.id, 'name': 'AUTHORIZED', 'psp_reference': 'fake-psp',
+            'reference': self.tx.vipps_payment_reference, 'state': 'failed', 'success': True,
+        })
 
     def startPatcher(self, context):
         context.__enter__()
@@ -109,6 +113,7 @@ class TestRpcMethods(RpcCommon):
         return {
             'payment.provider': self.vipps,
             'payment.transaction': self.tx,
+            'vipps.webhook.event': self.event,
             'ir.module.module': self.env.ref('base.module_mobilepay_vipps'),
         }.get(model, self.env['payment.provider']).ids
 
@@ -134,7 +139,9 @@ class TestRpcMethods(RpcCommon):
         self.assertLessEqual({
             ('payment.provider', 'action_vipps_test_connection'),
             ('payment.provider', 'action_vipps_set_up_webhooks'),
+            ('payment.provider', 'action_vipps_compare_payments'),
             ('payment.provider', 'write'),
+            ('vipps.webhook.event', 'action_replay'),
             ('payment.transaction', 'write'),
             ('payment.transaction', 'create'),
         }, names)
@@ -197,6 +204,33 @@ class TestRpcMethods(RpcCommon):
         self._log_in('administrator')
         result = self._call('payment.provider', 'action_vipps_test_connection', self.vipps.ids)
         self.assertEqual(result['tag'], 'display_notification')
+
+    def test_administrator_may_replay_events_and_compare_payments_by_rpc(self):
+        self._log_in('administrator')
+        self._call('vipps.webhook.event', 'action_replay', self.event.ids)
+        result = self._call('payment.provider', 'action_vipps_compare_payments', self.vipps.ids)
+        self.assertEqual(result['tag'], 'display_notification')
+        self.env.invalidate_all()
+        self.assertEqual(self.event.state, 'pending')
+        self.assertTrue(self.tx.vipps_next_comparison)
+
+    def test_events_cannot_be_changed_by_administrators(self):
+        model, values = 'vipps.webhook.event', {'state': 'ignored'}
+        state = self._read_state()
+        self._log_in('administrator')
+        for method, args, kwargs in (
+            ('write', [self.event.ids, values], {}),
+            ('web_save', [self.event.ids, values], {'specification': {}}),
+            ('create', [{
+                **values, 'provider_id': self.vipps.id, 'name': 'CREATED', 'reference': 'other',
+                'psp_reference': 'other',
+            }], {}),
+            ('copy', self.event.ids, {}),
+            ('unlink', [self.event.ids], {}),
+        ):
+            with self.subTest(method=method):
+                self._assert_access_error(self._call, model, method, *args, **kwargs)
+        self.assertEqual(self._read_state(), state)
 
 
 @tagged('post_install', '-at_install')
@@ -333,13 +367,18 @@ class TestRpcSecrets(RpcCommon):
 
     NAMES = [
         'vipps_merchant_serial_number', 'vipps_webhook_id', 'vipps_webhook_url',
+        'vipps_webhook_previous_secrets', 'vipps_foreign_webhooks',
         *SECRET_FIELDS, *(f'{name}_ciphertext' for name in SECRET_FIELDS),
     ]
 
     def setUp(self):
         super().setUp()
         self._let_everybody_read_providers()
-        self.vipps.write({'vipps_webhook_id': 'fake-id', 'vipps_webhook_url': 'https://fake-url'})
+        self.vipps.write({
+            'vipps_webhook_id': 'fake-id', 'vipps_webhook_url': 'https://fake-url',
+            'vipps_webhook_previous_secrets': [{'ciphertext': 'fake-ciphertext'}],
+            'vipps_foreign_webhooks': 'https://fake-foreign-url',
+        })
         values = self.vipps.read(self.NAMES)[0]
         self.secrets = [values[name] for name in self.NAMES]
         self.assertTrue(all(self.secrets))

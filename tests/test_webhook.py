@@ -2,6 +2,7 @@
 
 import json
 import os
+import uuid
 from unittest.mock import patch
 
 from cryptography.fernet import Fernet
@@ -9,6 +10,7 @@ from cryptography.fernet import Fernet
 from odoo import http
 from odoo.tests import HttpCase, tagged
 from odoo.tests.common import Opener
+from odoo.tools import mute_logger
 
 from .. import const, encryption
 from ..protocol import signature
@@ -257,3 +259,54 @@ class TestWebhook(WebhookCommon):
                     self._assert_refused(200, body)
                 self.assertIn("is not an event of a payment", logs.output[0])
                 self.assertNotIn(self.event['reference'], logs.output[0])
+
+    def _vary(self, name, values):
+        """ Yield the event with other values of a field, which may be one of the amount. """
+        for value in values:
+            if name in self.event['amount']:
+                yield {**self.event, 'amount': {**self.event['amount'], name: value}}
+            else:
+                yield {**self.event, name: value}
+
+    @mute_logger(CONTROLLER_LOGGER)
+    def test_nothing_that_vipps_mobilepay_signs_is_refused(self):
+        texts = [
+            '', ' ', 'a\0b', '\0', 'a\x01\x1f\x7f', 'a\nb', '\ud800', '\udfff\ud800', '\u202e',
+            "'; DROP TABLE x; --", '💸' * 255, 'x' * 10000,
+            ''.join(map(chr, range(0x4e00, 0x6000))), None, 1, 1.5, True, [], {}, ['x'], {'x': 'x'},
+        ]
+        variations = {
+            **dict.fromkeys(
+                ('msn', 'reference', 'pspReference', 'name', 'idempotencyKey', 'currency'), texts
+            ),
+            'value': [
+                2 ** 31 - 1, 2 ** 31, 2 ** 63, 10 ** 300, -1, 0, 1.5, float('inf'), float('nan'),
+                '1', None, True, [], {},
+            ],
+            'timestamp': [
+                '0001-01-01T00:00:00Z', '0001-01-01T00:00:00+14:00', '9999-12-31T23:59:59.999Z',
+                '9999-12-31T23:59:59-14:00', '2026-02-30T00:00:00Z', '2026-01-01', *texts,
+            ],
+            'success': [False, None, 0, 1, 'true', 'false', [], {}],
+            'amount': [None, 1, [], {}, 'NOK 1'],
+            'something': [*texts, {'new': [{}] * 100}],
+        }
+        for name, values in variations.items():
+            for event in self._vary(name, values):
+                if name != 'pspReference':
+                    event['pspReference'] = uuid.uuid4().hex  # or it would be a duplicate
+                with self.subTest(name=name, event=str(event).encode()[:400]):
+                    self.assertEqual(self._post(event), 200)
+        self.assertEqual(self._post(self.event), 200)
+        self.assertTrue(self._get_inbox().read())
+        self._drain()
+        stored = self._get_inbox().filtered(
+            lambda event: event.psp_reference == self.event['pspReference']
+        )
+        self.assertEqual(stored.state, 'processed')
+
+    def test_name_and_fields_that_we_do_not_know_yet_are_taken(self):
+        self._post({**self.event, 'name': 'PAUSED', 'reason': {'code': 1}})
+        self.assertEqual(self._drain(), 1)
+        event = self._get_inbox()
+        self.assertEqual((event.name, event.state), ('PAUSED', 'processed'))

@@ -1,7 +1,11 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+from datetime import timedelta
+
+from freezegun import freeze_time
 from lxml import etree
 
+from odoo import fields
 from odoo.exceptions import AccessError
 from odoo.fields import Command
 from odoo.tests import Form, new_test_user, tagged
@@ -117,17 +121,30 @@ class TestWebhookInbox(EventCommon):
 
     def test_replay_of_what_is_still_not_found_is_flagged_again(self):
         prefix = self.env['payment.transaction']._vipps_get_reference_prefix()
-        event = self._tell(f'{prefix}-S00001-ABCDEF')
-        self._set(event, state='unmatched')
-        self.env.cr.execute(
-            "UPDATE vipps_webhook_event SET create_date = create_date - interval '1 day'"
-        )
-        for _i in range(2):
-            event.with_user(self.administrator).action_replay()
-            self._drain()
-            self.assertEqual((event.state, event.next_try), ('unmatched', False))
-            self.assertIn("no transaction", event.error)
+        with freeze_time(fields.Datetime.now()) as clock:
+            event = self._tell(f'{prefix}-S00001-ABCDEF')
+            for _i in range(2):
+                clock.tick(timedelta(days=1))
+                event.with_user(self.administrator).action_replay()
+                self._drain()
+                self.assertEqual(event.state, 'unmatched')
+                self.assertTrue(event.next_try, "It is looked for as if it had just come.")
+                clock.tick(timedelta(minutes=15))
+                self._drain()
+                self.assertEqual((event.state, event.next_try), ('unmatched', False))
+                self.assertIn("no transaction", event.error)
         self.assertEqual(len(self._get_alerts()), 1)
+
+    def test_replay_of_what_failed_for_a_week_is_tried_for_another_week(self):
+        tx = self._start_approved()
+        self.simulator.fault('get', 'status', status=503, times=None)
+        with self._without_pauses(), freeze_time(fields.Datetime.now()) as clock:
+            event = self._tell(tx.vipps_payment_reference)
+            for _i in range(2):
+                clock.tick(timedelta(days=8))
+                event.with_user(self.administrator).action_replay()
+                self._drain()
+                self.assertEqual((event.state, event.tries), ('pending', 1))
 
     def test_replay_is_refused_to_everybody_else(self):
         event = self._tell('reference')
@@ -174,18 +191,21 @@ class TestWebhookInbox(EventCommon):
                 self.env['ir.config_parameter'].sudo().set_param(const.RETENTION_PARAMETER, days)
                 self._assert_kept(90)
 
-    def test_removal_depends_on_what_is_left_to_do_and_not_on_the_verdict(self):
-        removed = self.env['vipps.webhook.event']
-        for state in ('processed', 'unmatched', 'ignored', 'failed'):
-            event = self._tell(state)
+    def test_what_waits_for_the_job_or_for_somebody_is_kept_for_ever(self):
+        events = {state: self._tell(state) for state in (
+            'pending', 'processed', 'unmatched', 'ignored', 'failed'
+        )}
+        for state, event in events.items():
             self._set(event, state=state)
-            removed += event
-        waiting = self._tell('pending') + self._tell('unmatched')
-        waiting[1].sudo().state = 'unmatched'
-        for event in removed + waiting:
             self._age(event, 1000)
+        waiting = self._tell('waiting')
+        self._age(waiting, 1000)
         self.env['vipps.webhook.event']._gc_events()
-        self.assertEqual((removed + waiting).exists(), waiting)
+        self.assertEqual(
+            {state for state, event in events.items() if event.exists()},
+            {'pending', 'unmatched', 'failed'},
+        )
+        self.assertTrue(waiting.exists())
 
     def test_removal_is_done_by_the_job_of_odoo(self):
         self.assertTrue(self.registry['vipps.webhook.event']._gc_events._autovacuum)

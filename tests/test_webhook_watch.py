@@ -273,6 +273,7 @@ class TestWebhookWatch(WebhookCommon, TransactionCommon):
     def test_address_that_cannot_be_reached_anymore_is_reported(self):
         self._assert_address_reported('http://shop.example.com')
 
+    @mute_logger('odoo.addons.mail.models.mail_mail')  # Mails need an address, too.
     def test_address_that_is_none_is_reported(self):
         self._assert_address_reported('https://[shop.example.com')
 
