@@ -32,22 +32,27 @@ def prepare():
 
 def measure(shop, rows):
     """Measure everything, adding to the rows."""
+    def note(found):
+        rows.extend(found)
+        for row in found:
+            say(f"  {row.what}: {row.measured}")
+
     say("Webhook intake ...")
-    rows += intake.measure(shop)
+    note(intake.measure(shop))
     say("Checkouts ...")
     started, references = checkout.measure_start(shop)
-    rows += started
+    note(started)
     say("Approval to done ...")
-    rows += checkout.measure_done(shop, references)
+    note(checkout.measure_done(shop, references))
     copies = Copies(shop)
     say("Journeys ...")
-    rows += journeys.measure(shop, copies)
+    note(journeys.measure(shop, copies))
     say("Many payments ...")
-    rows += size.measure(shop, copies)
+    note(size.measure(shop, copies))
     say("Draining ...")
-    rows += draining.measure(shop, copies)
+    note(draining.measure(shop, copies))
     say("Memory ...")
-    rows += memory.measure(shop, copies, references)
+    note(memory.measure(shop, copies, references))
 
 
 def facts(shop):

@@ -1,5 +1,6 @@
 """`./dev bench`: measure a running shop, in a process that can talk to its database."""
 
+import signal
 import subprocess
 
 from .cache import ROOT
@@ -10,9 +11,15 @@ def run_bench():
     """Measure; returns the exit code, which tells nothing of how fast it was."""
     with open_workspace(SHOP) as workspace:
         environment = workspace.environment
-        return subprocess.run(
-            [environment.python, '-m', 'bench'], cwd=ROOT, env={
-                **environment.variables(), 'VIPPS_DEV_WORKSPACE': workspace.to_json(),
-                'PYTHONPATH': str(ROOT),
-            },
-        ).returncode
+        process = subprocess.Popen(
+            [environment.python, '-m', 'bench'], cwd=ROOT,
+            env={**environment.variables(), 'VIPPS_DEV_WORKSPACE': workspace.to_json()},
+        )
+        # Ctrl-C reaches it by itself, and it has something to stop.
+        previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            return process.wait()
+        finally:
+            process.terminate()
+            process.wait()
+            signal.signal(signal.SIGINT, previous)
