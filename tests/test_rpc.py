@@ -380,8 +380,9 @@ class TestRpcSecrets(RpcCommon):
             'vipps_foreign_webhooks': 'https://fake-foreign-url',
         })
         values = self.vipps.read(self.NAMES)[0]
-        self.secrets = [values[name] for name in self.NAMES]
-        self.assertTrue(all(self.secrets))
+        self.assertTrue(all(values[name] for name in self.NAMES))
+        texts = [value for value in values.values() if isinstance(value, str)]
+        self.secrets = ['fake-ciphertext', *texts]
 
     def _assert_not_told(self, *args, **kwargs):
         try:
