@@ -70,20 +70,21 @@ def facts(shop):
 def main():
     """Measure, and print the table; returns the exit code."""
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
-    rows, machine, code = [], '', 0
+    rows, machine, code = [], '', 1
     try:
         with prepare() as stack:
             shop = Shop(stack)
             try:
                 measure(shop, rows)
+                code = 0
             finally:
                 machine = facts(shop)
     except Failure as failure:
         say(str(failure))
-        code = 1
     except KeyboardInterrupt:
         code = 130
-    print(f'{table(rows)}\n\n{machine}')
+    finally:
+        print(f'{table(rows)}\n\n{machine}')
     return code
 
 

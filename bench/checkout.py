@@ -68,7 +68,7 @@ def _time_until_done(shop, reference):
     """Return the seconds from the approval of a payment until its transaction is done."""
     query = 'SELECT state, is_post_processed FROM payment_transaction WHERE reference = %s'
     started = time.perf_counter()
-    shop.decide(reference)
+    shop.approve(reference)
     shop.wait(
         f"{reference} is done", lambda: shop.sql(query, reference)[0][0] == 'done', PATIENCE,
         pause=0.003,

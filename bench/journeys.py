@@ -36,7 +36,7 @@ def _walk(shop):
         "a checkout start", shop.queries('POST /shop/payment/transaction', size),
         len(shop.calls_about(reference)),
     )
-    shop.decide(reference)
+    shop.approve(reference)
     size = shop.log_size()
     shop.send_event(reference)
     received = (

@@ -151,9 +151,9 @@ class Shop:
         answer.raise_for_status()
         return answer.json()
 
-    def decide(self, reference, decision='approve'):
-        """Let the customer decide in the app."""
-        self.control('POST', f'payments/{reference}/{decision}')
+    def approve(self, reference):
+        """Let the customer approve in the app."""
+        self.control('POST', f'payments/{reference}/approve')
 
     @contextlib.contextmanager
     def webhooks_lost(self):
@@ -171,11 +171,11 @@ class Shop:
             if call['reference'] in references
         ]
 
-    def event(self, reference, name='AUTHORIZED'):
+    def event(self, reference):
         """Return the body and the headers of a new event, signed."""
         body = json.dumps({
             'msn': NOK_UNIT.msn, 'reference': reference, 'pspReference': uuid.uuid4().hex,
-            'name': name, 'amount': {'currency': NOK_UNIT.currency, 'value': 19900},
+            'name': 'AUTHORIZED', 'amount': {'currency': NOK_UNIT.currency, 'value': 19900},
             'timestamp': timestamp(time.time()), 'success': True,
         }).encode()
         return body, {

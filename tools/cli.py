@@ -50,7 +50,9 @@ def _parser():
 
     demo = commands.add_parser('demo', help="run a shop that takes payments from a simulator")
     demo.add_argument('--once', action='store_true', help="buy twice unattended and end")
-    demo.add_argument('--json', action='store_true', help="with --once: print the timelines as JSON")
+    demo.add_argument(
+        '--json', action='store_true', help="with --once: print the timelines as JSON",
+    )
     demo.set_defaults(run=_demo)
 
     test = commands.add_parser('test', help="run all tests")
