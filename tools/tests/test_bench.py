@@ -48,7 +48,7 @@ class TestAccessLog(unittest.TestCase):
                 f'{record} "POST /payment/vipps/webhook/17 HTTP/1.1" 200 - 10 0.1 0.2\n'
             )
             start = len(earlier)
-            self.assertEqual(count_queries(path, 'GET /payment/vipps/return', start), 209)
+            self.assertEqual(count_queries(path, 'GET /payment/vipps/return', 0), 209)
             self.assertEqual(count_queries(path, 'POST /payment/vipps/webhook', 0), 10)
             with self.assertRaises(Failure):
                 count_queries(path, 'GET /payment/vipps/return?reference=A', start)
