@@ -20,6 +20,8 @@ REFERENCE_ALPHABET = '23456789ABCDEFGHJKLMNPQRSTUVWXYZ'
 class PaymentTransaction(models.Model):
     _inherit = 'payment.transaction'
 
+    # Core looks for the children of a transaction without an index.
+    source_transaction_id = fields.Many2one(index='btree_not_null')
     vipps_payment_reference = fields.Char(
         string="Vipps Payment Reference",
         help="The reference of the payment at Vipps MobilePay. Captures and refunds share the one"

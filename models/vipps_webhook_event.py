@@ -213,7 +213,7 @@ class VippsWebhookEvent(models.Model):
             busy_references.add(event.reference)
             return DONE
         # They are all told by what is read now.
-        events = self.search([('reference', '=', event.reference), ('next_try', '!=', False)])
+        events = self.search([('reference', '=', event.reference)]).filtered('next_try')
         try:
             error = events._process(tx)
         except OperationalError:
