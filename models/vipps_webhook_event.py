@@ -5,7 +5,6 @@ import re
 from datetime import timedelta
 
 from psycopg2 import OperationalError
-from psycopg2.errors import SerializationFailure
 
 from odoo import _, api, fields, models
 from odoo.tools import create_index
@@ -129,28 +128,21 @@ class VippsWebhookEvent(models.Model):
         """
         is_relevant = self._is_relevant(provider, event.msn, event.success)
         now = fields.Datetime.now()
-        try:
-            with self.env.cr.savepoint(flush=False):
-                self.env.cr.execute("""
-                    INSERT INTO vipps_webhook_event (
-                        provider_id, msn, name, reference, psp_reference, amount, currency,
-                        event_time, success, state, tries, next_try, pending_since,
-                        create_date, write_date, create_uid, write_uid
-                    )
-                    VALUES (
-                        %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 0, %s, %s, %s, %s, %s, %s
-                    )
-                    ON CONFLICT (provider_id, psp_reference, name) DO NOTHING
-                """, [
-                    provider.id, event.msn, event.name, event.reference, event.psp_reference,
-                    event.amount, event.currency, event.timestamp, event.success,
-                    'pending' if is_relevant else 'ignored', now if is_relevant else None, now,
-                    now, now, self.env.uid, self.env.uid,
-                ], log_exceptions=False)
-                is_new = bool(self.env.cr.rowcount)
-        except SerializationFailure:
-            is_new = False  # Another worker has just stored it.
-        if is_relevant and is_new:
+        self.env.cr.execute("""
+            INSERT INTO vipps_webhook_event (
+                provider_id, msn, name, reference, psp_reference, amount, currency, event_time,
+                success, state, tries, next_try, pending_since,
+                create_date, write_date, create_uid, write_uid
+            )
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 0, %s, %s, %s, %s, %s, %s)
+            ON CONFLICT (provider_id, psp_reference, name) DO NOTHING
+        """, [
+            provider.id, event.msn, event.name, event.reference, event.psp_reference, event.amount,
+            event.currency, event.timestamp, event.success,
+            'pending' if is_relevant else 'ignored', now if is_relevant else None, now,
+            now, now, self.env.uid, self.env.uid,
+        ], log_exceptions=False)  # Another worker can be storing it: then Odoo tries again.
+        if is_relevant and self.env.cr.rowcount:
             self._wake_job()
 
     @api.model
@@ -166,7 +158,13 @@ class VippsWebhookEvent(models.Model):
 
     @api.model
     def _wake_job(self):
-        self.env.ref('mobilepay_vipps.cron_process_webhook_events').sudo()._trigger()
+        """ Have the events dealt with at once; without the job they wait for who runs it. """
+        cron = self.env.ref(
+            'mobilepay_vipps.cron_process_webhook_events', raise_if_not_found=False
+        )
+        if cron:
+            # Whole rows of jobs and users would be read, as often as Vipps MobilePay calls.
+            cron.sudo().with_context(prefetch_fields=False)._trigger()
 
     #=== BUSINESS METHODS - PROCESSING ===#
 
