@@ -124,9 +124,14 @@ class Stack:
         """Stop Odoo as an administrator does."""
         self._children.pop('odoo').stop()
 
-    def kill_odoo(self):
-        """End all of Odoo at once, as when the machine loses power."""
+    @contextlib.contextmanager
+    def odoo_down(self):
+        """End all of Odoo at once, as when the machine loses power; start it again at the end."""
         self._children.pop('odoo').kill()
+        try:
+            yield
+        finally:
+            self.start_odoo()
 
     @contextlib.contextmanager
     def database_down(self):

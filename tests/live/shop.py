@@ -153,6 +153,12 @@ class LiveTest(unittest.TestCase):
         self.assertTrue(page.url.startswith(f'{self.stack.simulator_url}/landing'), page.text)
         return customer, values['reference']
 
+    def start_told_payment(self):
+        """Return the reference of a new payment, whose next event is not held up by its first."""
+        _customer, reference = self.start_payment()
+        wait_until(lambda: [d for d in self.deliveries(reference, 'CREATED') if d['accepted']])
+        return reference
+
     def return_url(self, reference):
         """Return where the customer is sent back to."""
         return self.payment(reference)['request']['returnUrl']

@@ -138,12 +138,11 @@ class TestCheckout(LiveTest):
 class TestWholeOdoo(LiveTest):
 
     def test_what_happened_while_odoo_was_dead_is_caught_up(self):
-        references = [self.start_payment()[1] for _payment in range(2)]
+        references = [self.start_told_payment() for _payment in range(2)]
         self.decide(references[0])
-        self.stack.kill_odoo()
-        self.decide(references[1])
-        wait_until(lambda: self.deliveries(references[1]))
-        self.stack.start_odoo()
+        with self.stack.odoo_down():
+            self.decide(references[1])
+            wait_until(lambda: self.deliveries(references[1]))
         self.control('POST', 'clock', advance=180)  # That is when it is sent again.
         for reference in references:
             self.assert_paid(reference)

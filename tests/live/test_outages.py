@@ -39,7 +39,7 @@ class TestApi(LiveTest):
 class TestDatabase(LiveTest):
 
     def test_what_happened_while_the_database_was_down_is_caught_up(self):
-        (_c, before), (_c, meanwhile), (_c, after) = at_once(*[self.start_payment] * 3)
+        before, meanwhile, after = at_once(*[self.start_told_payment] * 3)
         self.decide(before)
         with self.stack.database_down():
             self.decide(meanwhile)
