@@ -14,8 +14,6 @@ _logger = logging.getLogger(__name__)
 COMPARISON_PERIOD = timedelta(days=14)
 
 COMPARISON_RETRY_DELAY = timedelta(minutes=10)
-# Somebody has to do something before it can succeed, for example restore the encryption key.
-COMPARISON_REFUSED_DELAY = timedelta(days=1)
 
 # Nothing can happen at Vipps MobilePay anymore to a payment in one of these states.
 SETTLED_STATES = ('ABORTED', 'EXPIRED', 'TERMINATED', 'CANCELLED', 'REFUNDED')
@@ -129,14 +127,20 @@ class PaymentTransaction(models.Model):
             ('vipps_next_read', '=', False),  # Open ones are read anyway.
             ('provider_id.vipps_client_secret_ciphertext', '!=', False),
         ])
-        # Who works on one of them right now reads it.
+        self.env.flush_all()
+        # There are no keys anymore for another sales unit than the current one. And who works on a
+        # payment right now reads it.
         self.env.cr.execute("""
             UPDATE payment_transaction
                SET vipps_next_comparison = %s
              WHERE id IN (
-                SELECT id FROM payment_transaction
-                 WHERE id = ANY(%s)
-                   FOR NO KEY UPDATE SKIP LOCKED
+                SELECT tx.id
+                  FROM payment_transaction tx
+                  JOIN payment_provider provider ON provider.id = tx.provider_id
+                 WHERE tx.id = ANY(%s)
+                   AND tx.vipps_environment = provider.vipps_environment
+                   AND tx.vipps_merchant_serial_number = provider.vipps_merchant_serial_number
+                   FOR NO KEY UPDATE OF tx SKIP LOCKED
              )
         """, [fields.Datetime.now(), txs.ids], log_exceptions=False)
         count = self.env.cr.rowcount
@@ -165,7 +169,7 @@ class PaymentTransaction(models.Model):
                 COMPARISON_RETRY_DELAY, timedelta(seconds=error.retry_after)
             )
         else:
-            self.vipps_next_comparison = now + COMPARISON_REFUSED_DELAY
+            self.vipps_next_comparison = False  # Asking again does not help before somebody helps.
             self.provider_id._vipps_alert_administrator(
                 _("Payments cannot be compared with Vipps MobilePay"), str(error)
             )

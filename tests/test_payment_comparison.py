@@ -120,6 +120,15 @@ class TestPaymentComparison(TransactionCommon):
         self._schedule()
         self.assertFalse(self._get_scheduled())
 
+    def test_payments_of_a_former_sales_unit_are_not_compared(self):
+        for values in (
+            {'vipps_merchant_serial_number': '654321'}, {'vipps_environment': 'production'},
+        ):
+            with self.subTest(**values):
+                self._set(self._prepare('AUTHORIZED', 'authorized'), **values)
+                self._schedule()
+                self.assertFalse(self._get_scheduled())
+
     def test_payments_of_a_disabled_provider_are_compared(self):
         tx = self._authorize()
         self.simulator.capture(tx.vipps_payment_reference)
@@ -295,14 +304,11 @@ class TestPaymentComparison(TransactionCommon):
                 tx.vipps_next_comparison - fields.Datetime.now(), timedelta(minutes=30)
             )
 
-    def test_what_somebody_has_to_mend_first_is_told_and_compared_again_a_day_later(self):
+    def test_what_somebody_has_to_mend_first_is_told_and_left_until_the_next_night(self):
         tx = self._authorize()
         self.simulator.fault('get', 'status', status=403)
-        with freeze_time(fields.Datetime.now()):
-            self._compare()
-            self.assertEqual(
-                tx.vipps_next_comparison - fields.Datetime.now(), timedelta(days=1)
-            )
+        self._compare()
+        self.assertFalse(tx.vipps_next_comparison)
         activity, = self._get_activities()
         self.assertEqual(activity.summary, "Payments cannot be compared with Vipps MobilePay")
         self.assertFalse(tx.vipps_difference)
