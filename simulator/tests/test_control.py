@@ -244,6 +244,8 @@ class TestCommand(unittest.TestCase):
         process = subprocess.Popen(
             [sys.executable, '-m', 'simulator', *arguments], stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2],
+            # Where tests run in the background, it is ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         self.addCleanup(process.communicate)
         self.addCleanup(process.kill)
