@@ -185,5 +185,15 @@ class TransactionCommon(VippsCommon):
                    vipps_last_read = NULL
              WHERE vipps_next_read IS NOT NULL
         """)
+        self._run_due()
+
+    def _run_due(self):
+        """ Run the job that reads payments, and return the references of those that it read. """
+        self.env.flush_all()
+        calls = len(self.simulator.exchanges)
         self.env['payment.transaction']._cron_vipps_read_open_payments()
         self.env.invalidate_all()
+        return [
+            call['reference'] for call in self.simulator.exchanges[calls:]
+            if call['operation'] == 'get'
+        ]

@@ -84,17 +84,6 @@ class TestOpenPayments(TransactionCommon):
 
     #=== Limits ===#
 
-    def _run(self):
-        """ Run the job as it is, and return the references of the payments that it read. """
-        self.env.flush_all()
-        calls = len(self.simulator.exchanges)
-        self.env['payment.transaction']._cron_vipps_read_open_payments()
-        self.env.invalidate_all()
-        return [
-            call['reference'] for call in self.simulator.exchanges[calls:]
-            if call['operation'] == 'get'
-        ]
-
     def _start_due(self, minutes=1):
         """ Return a transaction whose payment the job has had to read for some minutes. """
         tx = self._start()
@@ -114,13 +103,13 @@ class TestOpenPayments(TransactionCommon):
         with freeze_time(fields.Datetime.now()) as clock:
             tx._vipps_refresh_for_customer()
             clock.tick(timedelta(seconds=20))
-            self.assertFalse(self._run())
+            self.assertFalse(self._run_due())
             self.assertEqual(tx.vipps_next_read - tx.vipps_last_read, timedelta(minutes=1))
             self.assertEqual(tx.vipps_read_count, reads, "Its intervals do not grow.")
             clock.tick(timedelta(seconds=39))
-            self.assertFalse(self._run())
+            self.assertFalse(self._run_due())
             clock.tick(timedelta(seconds=1))
-            self.assertEqual(self._run(), [tx.vipps_payment_reference])
+            self.assertEqual(self._run_due(), [tx.vipps_payment_reference])
         self.assertEqual(tx.vipps_read_count, reads + 1)
 
     def test_a_payment_that_somebody_else_works_on_is_read_a_minute_later(self):
@@ -130,7 +119,7 @@ class TestOpenPayments(TransactionCommon):
             patch.object(type(tx), '_vipps_lock', lambda tx, wait=True: False),
             freeze_time(fields.Datetime.now()),
         ):
-            self.assertFalse(self._run())
+            self.assertFalse(self._run_due())
             self.assertEqual(tx.vipps_next_read - fields.Datetime.now(), timedelta(minutes=1))
 
     def test_a_run_reads_so_many_payments_and_the_next_one_starts_at_once(self):
@@ -138,7 +127,7 @@ class TestOpenPayments(TransactionCommon):
             self._start_due()
         triggers = self._count_triggers()
         with patch(f'{READING_MODULE}.READS_PER_RUN', 2):
-            runs = [self._run() for _i in range(3)]
+            runs = [self._run_due() for _i in range(3)]
         self.assertEqual([len(references) for references in runs], [2, 2, 1])
         self.assertEqual(len(set(sum(runs, []))), 5)
         self.assertEqual(self._count_triggers(), triggers + 2)
@@ -146,14 +135,14 @@ class TestOpenPayments(TransactionCommon):
     def test_payments_are_read_in_the_order_in_which_they_are_due(self):
         txs = [self._start_due(minutes) for minutes in (2, 3, 1)]
         references = [tx.vipps_payment_reference for tx in txs]
-        self.assertEqual(self._run(), [references[1], references[0], references[2]])
+        self.assertEqual(self._run_due(), [references[1], references[0], references[2]])
 
     def test_open_payments_are_read_before_others_are_compared(self):
         compared_tx = self._authorize()
         compared_tx.vipps_next_comparison = fields.Datetime.now() - timedelta(hours=1)
         open_tx = self._start_due()
         self.assertEqual(
-            self._run(), [open_tx.vipps_payment_reference, compared_tx.vipps_payment_reference]
+            self._run_due(), [open_tx.vipps_payment_reference, compared_tx.vipps_payment_reference]
         )
 
     def test_the_time_that_vipps_mobilepay_asks_for_is_waited(self):
@@ -161,7 +150,7 @@ class TestOpenPayments(TransactionCommon):
             with self.subTest(status=status), freeze_time(fields.Datetime.now()):
                 tx = self._start_due()
                 self.simulator.fault('get', 'status', status=status, retry_after=1800)
-                self._run()
+                self._run_due()
                 self.assertEqual(
                     tx.vipps_next_read - fields.Datetime.now(), timedelta(minutes=30)
                 )
@@ -172,7 +161,7 @@ class TestOpenPayments(TransactionCommon):
         triggers = self._count_triggers()
         self.simulator.fault('get', 'status', status=503, times=None)
         with self._without_pauses():
-            self.assertEqual(len(set(self._run())), MAX_SILENCES)
+            self.assertEqual(len(set(self._run_due())), MAX_SILENCES)
         self.assertEqual(self._count_triggers(), triggers, "The next minute is early enough.")
         self.simulator.clear_faults()
-        self.assertEqual(self._run(), left)
+        self.assertEqual(self._run_due(), left)
