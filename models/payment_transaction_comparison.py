@@ -6,7 +6,7 @@ from datetime import timedelta
 from odoo import _, api, fields, models
 from odoo.tools import format_amount
 
-from .vipps_job import DONE, NO_ANSWER, run_steps
+from .vipps_job import DONE, NO_ANSWER, NOTHING_LEFT, run_steps
 
 _logger = logging.getLogger(__name__)
 
@@ -109,7 +109,12 @@ class PaymentTransaction(models.Model):
             ('vipps_payment_state', '=', 'AUTHORIZED'),
             ('last_state_change', '>=', fields.Datetime.now() - COMPARISON_PERIOD),
         ]
-        run_steps(self.env, lambda env: env[self._name]._vipps_schedule_comparison(domain), 1)
+
+        def schedule(env):
+            env[self._name]._vipps_schedule_comparison(domain)
+            return NOTHING_LEFT
+
+        run_steps(self.env, schedule)
 
     @api.model
     def _vipps_schedule_comparison(self, domain):

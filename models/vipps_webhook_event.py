@@ -100,21 +100,14 @@ class VippsWebhookEvent(models.Model):
         :return: None
         :raise AccessError: If the user is not an administrator.
         """
-        self._check_administrator()
+        # Only administrators may read events, and nobody may write them.
+        self.check_access_rights('read')
+        self.check_access_rule('read')
         now = fields.Datetime.now()
         self.sudo().write({
             'state': 'pending', 'tries': 0, 'next_try': now, 'pending_since': now, 'error': False,
         })
         self.sudo()._wake_job()
-
-    def _check_administrator(self):
-        """ Ensure that the user may act on the events; nobody may write them.
-
-        :return: None
-        :raise AccessError: If the user may not.
-        """
-        self.check_access_rights('read')
-        self.check_access_rule('read')
 
     #=== BUSINESS METHODS - STORING ===#
 
