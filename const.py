@@ -20,6 +20,20 @@ CURRENCY_PAYMENT_METHODS = {
     'EUR': 'mobile_pay',
 }
 
+# The markets of the currencies, and for how many days a reservation can be captured there, unless
+# the sales unit has another agreement.
+# https://developer.vippsmobilepay.com/docs/knowledge-base/reserve-and-capture/
+CURRENCY_MARKETS = {
+    'NOK': 'NO',
+    'DKK': 'DK',
+    'EUR': 'FI',
+}
+MARKET_RESERVATION_DAYS = {
+    'NO': 180,
+    'DK': 14,
+    'FI': 14,
+}
+
 # The codes of the payment methods to activate together with the provider.
 DEFAULT_PAYMENT_METHOD_CODES = {'vipps', 'mobile_pay'}
 

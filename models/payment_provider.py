@@ -26,9 +26,6 @@ class PaymentProvider(models.Model):
     code = fields.Selection(
         selection_add=[('vipps', "Vipps MobilePay")], ondelete={'vipps': 'set default'}
     )
-    capture_manually = fields.Boolean(
-        compute='_compute_capture_manually', store=True, readonly=False
-    )
     vipps_merchant_serial_number = fields.Char(
         string="Merchant Serial Number",
         help="The number of the sales unit (MSN).",
@@ -67,16 +64,6 @@ class PaymentProvider(models.Model):
         groups='base.group_system',
     )
     vipps_webhook_secret_ciphertext = fields.Char(copy=False, groups='base.group_system')
-    vipps_capture_mode = fields.Selection(
-        string="Capture",
-        help="Manually: payments stay reserved until somebody captures them, from the transaction"
-             " or from the order.\n"
-             "Automatically: payments are captured as soon as the customer approves them. Choose"
-             " this only if what you sell is delivered at once.",
-        selection=[('manual', "Manually"), ('automatic', "Automatically")],
-        default='manual',
-        required=True,
-    )
     vipps_environment = fields.Selection(
         string="Environment",
         help="Where payments are made: production while the provider is enabled, test while it is"
@@ -87,15 +74,6 @@ class PaymentProvider(models.Model):
     )
 
     #=== COMPUTE METHODS ===#
-
-    @api.depends('code', 'vipps_capture_mode')
-    def _compute_capture_manually(self):
-        """ Derive the field of `payment` from the capture mode. """
-        for provider in self:
-            if provider.code == 'vipps':
-                provider.capture_manually = provider.vipps_capture_mode != 'automatic'
-            else:
-                provider.capture_manually = provider.capture_manually
 
     @api.depends(*(f'{name}_ciphertext' for name in SECRET_FIELDS))
     def _compute_vipps_secrets(self):
@@ -110,11 +88,6 @@ class PaymentProvider(models.Model):
             provider.vipps_environment = provider.code == 'vipps' and (
                 environments.get(provider.state) or provider.vipps_environment or 'test'
             )
-
-    def _compute_feature_support_fields(self):
-        """ Override of `payment` to enable additional features. """
-        super()._compute_feature_support_fields()
-        self.filtered(lambda p: p.code == 'vipps').support_manual_capture = 'full_only'
 
     #=== CONSTRAINT METHODS ===#
 

@@ -2,16 +2,12 @@
 
 import base64
 import hashlib
-import logging
 import secrets
 
 from odoo import _, api, fields, models
-from odoo.exceptions import AccessError, ValidationError
-from odoo.tools import format_amount
+from odoo.exceptions import AccessError
 
-from .vipps_api_client import VippsError
-
-_logger = logging.getLogger(__name__)
+from .. import const
 
 # The alphabet of the random part of references, without look-alikes.
 REFERENCE_ALPHABET = '23456789ABCDEFGHJKLMNPQRSTUVWXYZ'
@@ -70,11 +66,20 @@ class PaymentTransaction(models.Model):
     vipps_merchant_serial_number = fields.Char(
         string="Merchant Serial Number", copy=False, readonly=True
     )
-    vipps_is_captured_automatically = fields.Boolean(
-        string="Captured Automatically",
-        help="Whether the provider captured payments automatically when this one was started.",
+    vipps_capture_mode = fields.Selection(
+        string="Capture Mode",
+        help="How the provider captured payments when this one was started.",
+        selection=[
+            ('manual', "Manually"), ('automatic', "Automatically"), ('on_delivery', "On delivery")
+        ],
         copy=False,
         readonly=True,
+    )
+    vipps_market = fields.Selection(
+        string="Market",
+        selection=[('NO', "Norway"), ('DK', "Denmark"), ('FI', "Finland")],
+        compute='_compute_vipps_market',
+        store=True,
     )
     # Carries a token: whoever has it can approve the payment. Cleared when it is decided.
     vipps_redirect_url = fields.Char(copy=False, readonly=True, groups='base.group_system')
@@ -89,6 +94,15 @@ class PaymentTransaction(models.Model):
         'unique(vipps_payment_reference)',
         "A payment reference can be used only once.",
     )]
+
+    #=== COMPUTE METHODS ===#
+
+    @api.depends('currency_id', 'vipps_payment_reference')
+    def _compute_vipps_market(self):
+        for tx in self:
+            tx.vipps_market = tx.vipps_payment_reference and const.CURRENCY_MARKETS.get(
+                tx.currency_id.name
+            )
 
     #=== CRUD METHODS ===#
 
@@ -143,7 +157,7 @@ class PaymentTransaction(models.Model):
             'vipps_user_flow': 'WEB_REDIRECT',
             'vipps_environment': provider_sudo.vipps_environment,
             'vipps_merchant_serial_number': provider_sudo.vipps_merchant_serial_number,
-            'vipps_is_captured_automatically': provider_sudo.vipps_capture_mode == 'automatic',
+            'vipps_capture_mode': provider_sudo.vipps_capture_mode,
         }
 
     #=== BUSINESS METHODS - REFERENCES ===#
@@ -193,187 +207,7 @@ class PaymentTransaction(models.Model):
         uuid = self.env['ir.config_parameter'].sudo().get_param('database.uuid')
         return base64.b32encode(hashlib.sha256(uuid.encode()).digest()).decode()[:5]
 
-    #=== BUSINESS METHODS - CONVERGING ===#
-
-    def _get_tx_from_notification_data(self, provider_code, notification_data):
-        """ Override of `payment` to find the transaction by the reference of the payment.
-
-        :raise ValidationError: If there is none.
-        """
-        tx = super()._get_tx_from_notification_data(provider_code, notification_data)
-        if provider_code != 'vipps' or len(tx) == 1:
-            return tx
-
-        tx = self.search([
-            ('vipps_payment_reference', '=', notification_data['payment'].reference),
-            ('provider_code', '=', 'vipps'),
-        ])
-        if not tx:
-            raise ValidationError("Vipps MobilePay: " + _(
-                "No transaction found matching reference %s.",
-                notification_data['payment'].reference,
-            ))
-        return tx
-
-    def _process_notification_data(self, notification_data):
-        """ Override of `payment` to converge to a payment as read at Vipps MobilePay.
-
-        Every way to learn of a payment ends here. It does not matter what was learned before, nor
-        how often. The transaction is locked by the caller.
-
-        Note: `self.ensure_one()`
-
-        :param dict notification_data: The `payment`, as a `protocol.payment.Payment`.
-        :return: None
-        """
-        super()._process_notification_data(notification_data)
-        if self.provider_code != 'vipps':
-            return
-
-        tx = self._vipps_in_customer_language()
-        payment = notification_data['payment']
-        is_right = tx._vipps_check_payment(payment)
-        if payment.reference == self.vipps_payment_reference:
-            tx._vipps_keep_state(payment)
-        if not is_right:
-            return
-        if tx._vipps_is_to_release(payment):
-            _logger.info("Payment %s is not needed anymore: it is released.", self.reference)
-            tx._vipps_cancel()  # Its answer is what is converged to.
-            return
-
-        if payment.state == 'AUTHORIZED':
-            tx._vipps_process_authorized(payment)
-        elif payment.is_final:
-            tx._vipps_set_canceled(payment.state)
-        staff_tx = self._vipps_in_staff_language()
-        staff_tx._vipps_flag_difference(staff_tx._vipps_describe_difference(payment))
-
-    def _vipps_keep_state(self, payment):
-        """ Keep what people want to know of a payment, whatever it means.
-
-        :param protocol.payment.Payment payment: The payment as read.
-        :return: None
-        """
-        self.provider_reference = payment.psp_reference
-        # A state that is not known yet says nothing about the money, but is no reason to fail.
-        if payment.derived_state in self._fields['vipps_payment_state'].get_values(self.env):
-            self.vipps_payment_state = payment.derived_state
-        if payment.is_final:
-            self.vipps_redirect_url = False  # Nobody needs it anymore.
-
-    def _vipps_check_payment(self, payment):
-        """ Ensure that a payment is the one of this transaction, over the same amount.
-
-        If it is not, somebody has to look at it: it is flagged, and never paid.
-
-        :param protocol.payment.Payment payment: The payment as read.
-        :return: Whether it is.
-        :rtype: bool
-        """
-        api_client = self.env['vipps.api.client']
-        amount = api_client._to_minor(self.amount, self.currency_id)
-        amounts = {payment.amount}
-        if payment.state == 'AUTHORIZED':
-            amounts.add(payment.authorized)
-        if (payment.reference, payment.currency, amounts) == (
-            self.vipps_payment_reference, self.currency_id.name, {amount}
-        ):
-            return True
-        self._vipps_refuse_payment(payment, min(amounts - {amount}, default=amount))
-        return False
-
-    def _vipps_refuse_payment(self, payment, read_amount):
-        """ Tell the staff that a payment is not the one that was asked for, and the customer not to
-        pay again.
-
-        :param protocol.payment.Payment payment: The payment as read.
-        :param int read_amount: Its amount, in minor units.
-        :return: None
-        """
-        staff_tx = self._vipps_in_staff_language()
-        message = staff_tx._vipps_describe_refusal(payment, read_amount)
-        if self.state in ('draft', 'pending', 'authorized'):
-            self._set_error(_(
-                "Something is not right with this payment. We are looking into it: please do not"
-                " pay again, and contact us."
-            ))
-            staff_tx._log_message_on_linked_documents(message)
-        if self.vipps_difference != message:
-            _logger.warning(
-                "Payment %s was read with reference %s and amount %s %s.",
-                self.vipps_payment_reference, payment.reference, read_amount, payment.currency,
-            )
-            staff_tx._vipps_alert_refusal(message)
-
-    def _vipps_alert_refusal(self, message):
-        self.vipps_difference = message
-        self.provider_id._vipps_alert_administrator(
-            _("Payment %s differs from Odoo", self.reference), message
-        )
-
-    def _vipps_describe_refusal(self, payment, read_amount):
-        return _(
-            "Vipps MobilePay says that payment %(reference)s is over %(read)s %(read_currency)s,"
-            " but %(expected)s was asked for. Nothing was booked, but the customer may be charged."
-            " Compare both before you deliver.",
-            reference=payment.reference,
-            read=self.env['vipps.api.client']._to_major(read_amount, self.currency_id),
-            read_currency=payment.currency,
-            expected=format_amount(self.env, self.amount, self.currency_id),
-        )
-
-    def _vipps_process_authorized(self, payment):
-        """ Converge to a payment that the customer approved. """
-        if payment.captured == payment.amount:
-            self._vipps_process_captured()
-        elif not payment.captured and not payment.remaining:
-            self._vipps_set_canceled('CANCELLED')
-        elif self.state not in ('authorized', 'done'):
-            self._vipps_touch_documents()
-            self._set_authorized(extra_allowed_states=('cancel', 'error'))
-
-    def _vipps_process_captured(self):
-        """ Converge to a payment that was captured in full. """
-        if self.state == 'done':
-            return
-        try:
-            events = self.env['vipps.api.client']._read_events(self)
-        except VippsError as error:
-            # Only the settlement reference comes from there; the money is certain.
-            _logger.info("No events of payment %s: %s", self.reference, error.log_text)
-        else:
-            captures = [e for e in events if e.name == 'CAPTURED' and e.success]
-            self.vipps_psp_reference = captures[-1].psp_reference if captures else False
-        self._vipps_touch_documents()
-        self._set_done(extra_allowed_states=('cancel',))
-        # Nobody may be waiting for it on the status page.
-        self.env.ref('payment.cron_post_process_payment_tx')._trigger()
-
-    def _vipps_set_canceled(self, payment_state):
-        if self.state in ('draft', 'pending', 'authorized'):
-            self._set_canceled(self._vipps_explain_end(payment_state))
-
-    def _vipps_explain_end(self, payment_state):
-        """ Return what happened to a payment that was not paid, for the customer and the staff. """
-        # What never became a reservation in Odoo was released because nobody needed it.
-        if payment_state == 'CANCELLED' and self.state != 'authorized':
-            if self._vipps_is_document_cancelled():
-                return _(
-                    "The order was cancelled before you approved the payment. It was released at"
-                    " once: nothing has been charged."
-                )
-            if self._vipps_is_paid_otherwise():
-                return _(
-                    "This is the second payment for the same order. It was released at once: you"
-                    " are charged only for the first one."
-                )
-        return {
-            'ABORTED': _("The payment was cancelled in the app. Nothing has been charged."),
-            'EXPIRED': _("The payment was not approved in time. Nothing has been charged."),
-            'TERMINATED': _("The payment was cancelled. Nothing has been charged."),
-            'CANCELLED': _("The reserved amount was released. Nothing has been charged."),
-        }[payment_state]
+    #=== BUSINESS METHODS - LANGUAGES ===#
 
     def _vipps_in_customer_language(self):
         return self.with_context(lang=self.partner_lang or self.env.lang)

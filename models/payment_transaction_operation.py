@@ -131,7 +131,7 @@ class PaymentTransaction(models.Model):
         return (
             self.state == 'authorized'
             and self.vipps_payment_state == 'AUTHORIZED'
-            and self.vipps_is_captured_automatically
+            and self.vipps_capture_mode == 'automatic'
             and self.provider_id.state != 'disabled'
         )
 

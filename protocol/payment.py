@@ -37,7 +37,7 @@ class Payment:
     refunded: int
     cancelled: int
     redirect_url: str | None = field(default=None, repr=False)
-    capture_guaranteed_until: str | None = None
+    capture_guaranteed_until: datetime | None = None  # in UTC, without a time zone
 
     @classmethod
     def parse(cls, data):
@@ -60,7 +60,9 @@ class Payment:
                 for name in ('authorized', 'captured', 'refunded', 'cancelled')
             },
             redirect_url=_get_if_text(data, 'redirectUrl'),
-            capture_guaranteed_until=_get_if_text(data, 'captureGuaranteedUntil'),
+            capture_guaranteed_until=_parse_timestamp(
+                _get_if_text(data, 'captureGuaranteedUntil') or ''
+            ),
         )
         # It would look as if all of it had been released.
         if payment.state == 'AUTHORIZED' and not payment.authorized:
@@ -158,11 +160,15 @@ def _get_if_text(data, name):
 
 
 def _get_timestamp(data):
-    match = TIMESTAMP_PATTERN.fullmatch(_get(data, 'timestamp', str))
-    moment = match and _parse_moment(*match.groups())
+    moment = _parse_timestamp(_get(data, 'timestamp', str))
     if not moment:
         raise UnreadableAnswer('no timestamp in the answer')
     return moment
+
+
+def _parse_timestamp(text):
+    match = TIMESTAMP_PATTERN.fullmatch(text)
+    return match and _parse_moment(*match.groups())
 
 
 def _parse_moment(moment, fraction, zone):
