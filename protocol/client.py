@@ -36,6 +36,9 @@ CHUNK_SIZE = 1024  # so small that an answer that drips is noticed
 
 PAYMENTS = '/epayment/v1/payments'
 WEBHOOKS = '/webhooks/v1/webhooks'
+# `ecom` is for ePayment, too.
+# https://developer.vippsmobilepay.com/docs/APIs/order-management-api/order-management-api-guide/
+CATEGORIES = '/order-management/v2/ecom/categories'
 
 # Repeating a cancellation gives one of these.
 NOTHING_TO_CANCEL_CODES = ('6050', '6190')
@@ -146,6 +149,18 @@ class Client:
             'POST', _path(reference, operation), payloads.modification(amount, currency),
             idempotency_key,
         ))
+
+    # The app: Order Management OpenAPI 2.1
+
+    def put_category(self, reference, name, url):
+        """Set the link that the app shows with a payment; it replaces an earlier one.
+
+        :param str name: What the link leads to, one of `payloads.CATEGORIES`.
+        :param str url: Where the link leads.
+        :return: None
+        """
+        path = f'{CATEGORIES}/{quote(reference, safe="")}'
+        self._request('PUT', path, payloads.category(name, url))
 
     # Webhooks: Webhooks API v1
 

@@ -16,6 +16,9 @@ MIN_DESCRIPTION, MAX_DESCRIPTION = 3, 100
 MAX_RETURN_URL = 2500
 MAX_METADATA, MAX_METADATA_KEY, MAX_METADATA_VALUE = 5, 100, 500
 
+# Order Management OpenAPI 2.1, schema `CategoryEnum`.
+CATEGORIES = ('GENERAL', 'RECEIPT', 'ORDER_CONFIRMATION', 'DELIVERY', 'TICKET', 'BOOKING')
+
 
 def create_payment(
     *, reference, amount, currency, description, return_url, phone=None, receipt=None,
@@ -73,3 +76,20 @@ def modification(amount, currency):
     if type(amount) is not int or amount <= 0:
         raise ValueError("the amount must be a positive number of minor units")
     return {'modificationAmount': {'currency': currency, 'value': amount}}
+
+
+def category(name, url):
+    """Return the body of a link that the app shows with the payment.
+
+    See Order Management OpenAPI 2.1, schema `Order`.
+
+    :param str name: What the link leads to, one of :data:`CATEGORIES`.
+    :param str url: Where the link leads.
+    :rtype: dict
+    :raise ValueError: If the category is not known, or the URL not one of a web page.
+    """
+    if name not in CATEGORIES:
+        raise ValueError("not a category")
+    if not re.fullmatch(r'https?://[!-~]+', url):
+        raise ValueError("not the URL of a web page")
+    return {'category': name, 'orderDetailsUrl': url}

@@ -1,4 +1,4 @@
-"""The HTTP APIs of Vipps MobilePay: access token, ePayment, webhooks."""
+"""The HTTP APIs of Vipps MobilePay: access token, ePayment, order management, webhooks."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response
 
-from . import epayment, webhooks
+from . import epayment, order_management, webhooks
 from .access import authorized_unit, check_system_headers, issue_token
 from .problems import Problem, Refusal
 from .request_bodies import REFERENCE_PATTERN
@@ -26,11 +26,14 @@ ROUTES = [
     ('POST', PAYMENTS + r'/(?P<reference>[^/]+)/refund', 'refund'),
     ('POST', PAYMENTS + r'/(?P<reference>[^/]+)/cancel', 'cancel'),
     ('POST', r'/epayment/v1/test/payments/(?P<reference>[^/]+)/approve', 'force_approve'),
+    ('PUT', r'/order-management/v2/ecom/categories/(?P<reference>[^/]+)', 'category'),
     ('POST', WEBHOOKS, 'register_webhook'),
     ('GET', WEBHOOKS, 'list_webhooks'),
     ('DELETE', WEBHOOKS + r'/(?P<webhook_id>[^/]+)', 'delete_webhook'),
 ]
 WEBHOOK_OPERATIONS = {'register_webhook', 'list_webhooks', 'delete_webhook'}
+# The modules of the operations that are not payments'.
+MODULES = {'category': order_management, **dict.fromkeys(WEBHOOK_OPERATIONS, webhooks)}
 # The answers to these are remembered when the call has a key.
 REPEATABLE = {'create', 'capture', 'refund', 'cancel'}
 KEY_REQUIRED = {'create', 'capture', 'refund'}
@@ -81,7 +84,7 @@ class Incoming:
     @property
     def instance(self):
         """The path as problems name it."""
-        return re.sub(r'^/(epayment|webhooks)', '', self.path)
+        return re.sub(r'^/(epayment|order-management|webhooks)', '', self.path)
 
 
 @dataclass
@@ -108,7 +111,10 @@ class Answer:
     @classmethod
     def of_refusal(cls, refusal, incoming):
         """Return the answer that says no."""
-        body = refusal.body(incoming.instance)
+        if incoming.operation == 'category' and isinstance(refusal, Problem):
+            body = order_management.problem_body(refusal, incoming.instance)
+        else:
+            body = refusal.body(incoming.instance)
         return cls(refusal.status, body, refusal.headers, refusal.content_type)
 
 
@@ -177,7 +183,7 @@ class Api:
         if key and len(key) > 50:
             raise Problem(fields=[('Idempotency-Key', "Must have at most 50 characters.")])
         # Only the body of a cancellation may be missing.
-        if incoming.method == 'POST' and (incoming.raw or operation != 'cancel'):
+        if incoming.method in ('POST', 'PUT') and (incoming.raw or operation != 'cancel'):
             if incoming.mimetype != 'application/json':
                 raise Problem(fields=[('Content-Type', "Must be application/json.")])
         is_reading = incoming.method == 'GET'
@@ -192,8 +198,8 @@ class Api:
             call = Call(operation, unit, body, key, **incoming.arguments)
             if call.reference and not re.fullmatch(REFERENCE_PATTERN, call.reference):
                 raise Problem(fields=[('reference', f"Must match '^{REFERENCE_PATTERN}$'.")])
-            api = webhooks if operation in WEBHOOK_OPERATIONS else epayment
-            return Answer(*getattr(api, operation)(self._world, call, self._base_url()))
+            operate = getattr(MODULES.get(operation, epayment), operation)
+            return Answer(*operate(self._world, call, self._base_url()))
 
         if operation in REPEATABLE and key:
             return self._once(incoming, unit, execute)

@@ -25,6 +25,9 @@ DOCUMENTED = {
     # https://developer.vippsmobilepay.com/docs/knowledge-base/errors/
     'Problem': {'instance': {'type': 'string'}},
 }
+# Another spelling of a value than the specification's.
+# https://developer.vippsmobilepay.com/docs/APIs/order-management-api/order-management-api-guide/
+DOCUMENTED_VALUES = {('paymentType', 'ecom'): 'ECOM'}
 # Statuses that every operation may answer with, although the specification lists them for a few.
 # https://developer.vippsmobilepay.com/docs/knowledge-base/http-response-codes/
 DOCUMENTED_STATUSES = {400, 401, 403, 404, 409, 422, 423, 429}
@@ -35,6 +38,8 @@ GATEWAY_ERROR = {
     'required': ['statusCode', 'message'],
     'additionalProperties': False,
 }
+# What the specifications call the shape of a problem.
+PROBLEM_SCHEMAS = ('Problem', 'ProblemDetails', 'ErrorResponse')
 # Answers that were falsified on purpose.
 UNCHECKED_FAULTS = {'tampered'}
 
@@ -85,6 +90,7 @@ class Specification:
             given = headers if parameter['in'] == 'header' else arguments
             value = given.get(name.lower() if given is headers else name)
             if value is not None:
+                value = DOCUMENTED_VALUES.get((name, value), value)
                 yield from self._violations(parameter['schema'], value, f'header or path {name}')
             elif parameter.get('required'):
                 yield f'{name} is missing'
@@ -108,8 +114,8 @@ class Specification:
             elif answer is not None:
                 yield f'the answer {status} has a body, and none is specified'
         elif status in DOCUMENTED_STATUSES or status >= 500:
-            problem = self._schemas.get('Problem') or self._schemas.get('ProblemDetails')
-            shapes = [GATEWAY_ERROR, problem or {'type': 'object'}]
+            problems = [self._schemas[name] for name in PROBLEM_SCHEMAS if name in self._schemas]
+            shapes = [GATEWAY_ERROR, *(problems or [{'type': 'object'}])]
             found = [list(self._violations(shape, answer, 'answer', True)) for shape in shapes]
             if all(found):
                 yield from min(found, key=len)
@@ -159,8 +165,8 @@ def close(schema):
 def load(folder):
     """Return the newest specifications of the APIs that are simulated, by their names."""
     return {
-        name: Specification(_newest(Path(folder), f'{name}-*.yaml'))
-        for name in ('access-token', 'epayment', 'webhooks')
+        name: Specification(_newest(Path(folder), f'{name}[-_]*.yaml'))
+        for name in ('access-token', 'epayment', 'order-management', 'webhooks')
     }
 
 

@@ -6,7 +6,8 @@ ANSWER_KINDS = {'latency', 'lost', 'lost_answer', 'status', 'refuse', 'garbage',
 WEBHOOK_KINDS = {'lost', 'late', 'duplicate', 'reorder'}
 OPERATIONS = {
     **dict.fromkeys(
-        ('create', 'events', 'capture', 'refund', 'cancel', 'token', 'webhooks'), ANSWER_KINDS
+        ('create', 'events', 'capture', 'refund', 'cancel', 'category', 'token', 'webhooks'),
+        ANSWER_KINDS,
     ),
     'get': ANSWER_KINDS | {'tampered'},
     'webhook': WEBHOOK_KINDS,

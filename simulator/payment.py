@@ -37,6 +37,7 @@ class Payment:
     authorized_at: float = None
     decided_at: float = None
     notified_phone: str = None  # the number typed on the landing page
+    category: dict = None  # the link that the app shows
     events: list = field(default_factory=list)
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
 
@@ -221,6 +222,7 @@ class Payment:
             'aggregate': self.aggregate(),
             'userFlow': self.user_flow,
             'request': self.request,
+            'category': self.category,
             'events': self.events,
         }
 

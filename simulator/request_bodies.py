@@ -1,4 +1,4 @@
-"""What the bodies of requests may look like: ePayment 1.8.1, Webhooks v1.
+"""What the bodies of requests may look like: ePayment 1.8.1, Order Management 2.1, Webhooks v1.
 
 Deprecated fields are left out on purpose, and so are those for payment service providers.
 """
@@ -119,4 +119,10 @@ CREATE = record(
 MODIFY = record({'modificationAmount': _AMOUNT})
 CANCEL = record(optional={'cancelTransactionOnly': boolean})
 APPROVE = record(optional={'customer': _customer, 'token': text(1)})
+CATEGORY = record({
+    'category': one_of(
+        'GENERAL', 'RECEIPT', 'ORDER_CONFIRMATION', 'DELIVERY', 'TICKET', 'BOOKING',
+    ),
+    'orderDetailsUrl': text(1),
+})
 REGISTER_WEBHOOK = record({'url': text(1), 'events': array(text(), 1)})

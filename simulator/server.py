@@ -13,6 +13,7 @@ from .world import World
 
 _logger = logging.getLogger(__name__)
 
+API_PATHS = ('/accesstoken/', '/epayment/', '/order-management/', '/webhooks/')
 POLL_INTERVAL = 0.02  # seconds; how long closing may take
 
 
@@ -91,7 +92,7 @@ class Simulator:
             return list(self._world.deliveries.log)
 
     def payment(self, reference):
-        """Return state, aggregate, events and request of a payment."""
+        """Return state, aggregate, events, request and category of a payment."""
         with self._world.lock:
             return self._world.find_by_reference(reference).summary()
 
@@ -166,7 +167,7 @@ class Simulator:
         request = Request(environ)
         if request.path.startswith('/control/'):
             response = self._control.handle(request)
-        elif request.path.startswith(('/accesstoken/', '/epayment/', '/webhooks/')):
+        elif request.path.startswith(API_PATHS):
             response = self._api.handle(request, environ['simulator.headers'])
         else:
             response = self._pages.handle(request)

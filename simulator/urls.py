@@ -25,6 +25,19 @@ def is_valid_return_url(url, allow_loopback_http):
     return parts.scheme not in ('javascript', 'data', 'file', 'blob', 'about', 'vbscript')
 
 
+def is_valid_link_url(url, allow_loopback_http):
+    """Return whether the app shows a link to it: https, in the characters that the example of a
+    refusal in the specification allows.
+
+    :param bool allow_loopback_http: Take http to this machine as well.
+    """
+    parts = _split(url)
+    return bool(
+        parts and _is_web_url(parts, url, allow_loopback_http)
+        and re.fullmatch(r'https?://[\w#!:.?+=&%@/-]+', url, re.ASCII)
+    )
+
+
 def is_valid_webhook_url(url, allow_loopback_http):
     """Return whether events may be sent there: https to a host the whole world can reach.
 

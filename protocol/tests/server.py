@@ -79,7 +79,7 @@ class Server:
                 for piece in [body] if isinstance(body, bytes) else body:
                     self.wfile.write(piece)
 
-            do_POST = do_DELETE = do_GET
+            do_POST = do_PUT = do_DELETE = do_GET
 
             def log_message(self, *args):
                 pass

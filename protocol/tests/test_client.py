@@ -381,6 +381,24 @@ class TestClient(unittest.TestCase):
             [event.psp_reference for event in self.client.get_events(REFERENCE)], ['psp-1', 'psp-2']
         )
 
+    def test_the_link_in_the_app(self):
+        url = 'https://shop.example.com/my/orders/7?access_token=4798765432'
+        self.server.answers = [problem(500), success('16328cb8-d769-4c53-90ad-e19777823f0a')]
+        self.assertIsNone(self.client.put_category(REFERENCE, 'ORDER_CONFIRMATION', url))
+        for request in self.server.requests:  # Setting it twice sets it once.
+            self.assertEqual(request['method'], 'PUT')
+            self.assertEqual(
+                request['path'], f'/order-management/v2/ecom/categories/{REFERENCE}'
+            )
+            self.assertEqual(json.loads(request['body']), {
+                'category': 'ORDER_CONFIRMATION', 'orderDetailsUrl': url,
+            })
+        self.assertEqual(len(self.server.requests), 2)
+        self.server.answers = [problem(404)]
+        self.assert_fails(
+            errors.NotFound, lambda: self.client.put_category(REFERENCE, 'DELIVERY', url)
+        )
+
     def test_webhooks(self):
         self.server.answers = [
             success({'id': 'w-1', 'secret': 's'}, 201),

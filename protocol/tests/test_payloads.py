@@ -54,3 +54,16 @@ class TestPayloads(unittest.TestCase):
         for amount in (0, -1, 0.5, None, True):
             with self.subTest(amount=amount), self.assertRaises(ValueError):
                 payloads.modification(amount, 'NOK')
+
+    def test_the_link_in_the_app(self):
+        self.assertEqual(
+            payloads.category('DELIVERY', 'https://track.example.com/?id=1'),
+            {'category': 'DELIVERY', 'orderDetailsUrl': 'https://track.example.com/?id=1'},
+        )
+        for name, url in (
+            ('delivery', 'https://track.example.com/'), ('DELIVERY', 'ftp://track.example.com/'),
+            ('DELIVERY', ''), ('DELIVERY', 'https://track.example.com/ 1'),
+            ('DELIVERY', 'https://track.example.com/\n'), ('DELIVERY', '[["A", "https://a.no"]]'),
+        ):
+            with self.subTest(name=name, url=url), self.assertRaises(ValueError):
+                payloads.category(name, url)

@@ -92,6 +92,10 @@ class TestContract(unittest.TestCase):
         merchant.cancel(reference)
         merchant.get(reference)
         merchant.events(reference)
+        for scheme in ('https', 'http'):
+            merchant.call('PUT', f'/order-management/v2/ecom/categories/{reference}', {
+                'category': 'ORDER_CONFIRMATION', 'orderDetailsUrl': f'{scheme}://example.com/order',
+            })
 
         merchant.cancel(merchant.create())
         simulator.decline(merchant.create())
@@ -127,7 +131,7 @@ class TestContract(unittest.TestCase):
         operations = {entry.get('operation') for entry in self.entries}
         self.assertLessEqual({
             'token', 'create', 'get', 'events', 'capture', 'refund', 'cancel', 'force_approve',
-            'register_webhook', 'list_webhooks', 'delete_webhook',
+            'category', 'register_webhook', 'list_webhooks', 'delete_webhook',
         }, operations)
         self.assertEqual(
             {e['body']['name'] for e in self.entries if e['type'] == 'webhook'},
@@ -153,6 +157,17 @@ class TestContract(unittest.TestCase):
             lambda entry: entry.update(body=None),
         ):
             entry = self.find(operation='create', status=201)
+            change(entry)
+            self.assertEqual(len(self.check(entry)), 1, self.check(entry))
+
+    def test_wrong_links_are_noticed(self):
+        for change in (
+            lambda entry: entry['body'].update(category='order'),
+            lambda entry: entry['body'].update(url='x'),
+            lambda entry: entry.update(path='/order-management/v2/epayment/categories/abcdefgh'),
+            lambda entry: entry.update(answer={}),
+        ):
+            entry = self.find(operation='category', status=200)
             change(entry)
             self.assertEqual(len(self.check(entry)), 1, self.check(entry))
 

@@ -118,6 +118,9 @@ class TestFaults(SimulatorCase):
             'capture': self.capture,
             'refund': lambda: self.merchant.modify('refund', self.reference, 1),
             'cancel': lambda: self.merchant.cancel(self.reference),
+            'category': lambda: self.merchant.call(
+                'PUT', f'/order-management/v2/ecom/categories/{self.reference}', {}
+            ),
             'token': self.merchant.fetch_token,
             'webhooks': lambda: self.merchant.call('GET', '/webhooks/v1/webhooks'),
         }
