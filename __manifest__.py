@@ -14,6 +14,7 @@
         'sale',
         'website_sale',
         'sale_stock',
+        'stock_delivery',
         'point_of_sale',
     ],
     'external_dependencies': {

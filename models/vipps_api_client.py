@@ -155,6 +155,21 @@ class VippsApiClient(models.AbstractModel):
                 tx.vipps_payment_reference, only_unapproved=only_unapproved
             )
 
+    @api.model
+    def _set_app_link(self, tx, category, url):
+        """ Set the link that the app shows with the payment of a transaction.
+
+        See https://developer.vippsmobilepay.com/api/order-management/#operation/put-category-v2
+
+        :param payment.transaction tx: The root transaction.
+        :param str category: What the link leads to, as the API calls it.
+        :param str url: Where the link leads.
+        :return: None
+        :raise VippsError: If it was not set, or if that is unknown.
+        """
+        with self._errors_for_people():
+            self._connect_for(tx).put_category(tx.vipps_payment_reference, category, url)
+
     #=== WEBHOOKS ===#
 
     @api.model
