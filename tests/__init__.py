@@ -1,5 +1,6 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+from . import test_app_link
 from . import test_checkout
 from . import test_checkout_return
 from . import test_checkout_trouble
