@@ -1,0 +1,108 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import _, api, fields, models
+
+
+class AccountMove(models.Model):
+    _inherit = 'account.move'
+
+    vipps_is_refundable = fields.Boolean(
+        compute='_compute_vipps_is_refundable', compute_sudo=True
+    )
+
+    #=== COMPUTE METHODS ===#
+
+    @api.depends('transaction_ids.state', 'transaction_ids.child_transaction_ids.state')
+    def _compute_amount_paid(self):
+        """ Override of `account_payment` not to count what was released of a payment. """
+        super()._compute_amount_paid()
+        for move in self:
+            move.amount_paid = move.sudo().transaction_ids._vipps_correct_amount_paid(
+                move.amount_paid
+            )
+
+    @api.depends('move_type', 'state', 'amount_residual')
+    def _compute_vipps_is_refundable(self):
+        for move in self:
+            move.vipps_is_refundable = (
+                move._vipps_is_open_credit_note()
+                and any(
+                    tx._vipps_get_refundable_amount() > 0 or tx._vipps_get_reserved_amount() > 0
+                    for tx in move._vipps_get_transactions()
+                )
+            )
+
+    #=== ACTION METHODS ===#
+
+    def action_vipps_refund(self):
+        """ Open the wizard that refunds a credit note with Vipps MobilePay.
+
+        :return: The action.
+        :rtype: dict
+        :raise AccessError: If the user may not.
+        """
+        self.check_access_rights('write')
+        self.check_access_rule('write')
+        self.ensure_one()
+        for tx_sudo in self._vipps_get_transactions():
+            # What happened elsewhere is shown right away, but nobody has to wait for it.
+            tx_sudo._vipps_try(lambda tx=tx_sudo: tx._vipps_refresh(wait=False, may_capture=False))
+        wizard = self.env['vipps.refund.wizard'].create({'move_id': self.id})
+        return {
+            'name': _("Refund with Vipps MobilePay"),
+            'type': 'ir.actions.act_window',
+            'res_model': wizard._name,
+            'res_id': wizard.id,
+            'view_mode': 'form',
+            'target': 'new',
+        }
+
+    #=== BUSINESS METHODS ===#
+
+    def _post(self, soft=True):
+        """ Override of `sale` to reconcile invoices with captures, and credit notes with refunds,
+        that were made before them. """
+        posted = super()._post(soft)
+        for move in posted:
+            if move.move_type == 'out_invoice':
+                txs_sudo = move._vipps_get_transactions().mapped(lambda t: t._vipps_get_captures())
+            elif move.move_type == 'out_refund':
+                txs_sudo = move._vipps_get_transactions().mapped(lambda t: t._vipps_get_refunds())
+            else:
+                continue
+            move._vipps_assign_payments(txs_sudo.payment_id)
+        return posted
+
+    def _vipps_get_transactions(self):
+        """ Return the transactions of the payments at Vipps MobilePay of an invoice, or of the
+        invoice that a credit note reverses, and of their orders.
+
+        :return: The transactions, oldest first, in sudo mode.
+        :rtype: payment.transaction
+        """
+        moves_sudo = self.sudo() | self.sudo().reversed_entry_id
+        orders_sudo = moves_sudo.line_ids.sale_line_ids.order_id
+        return (moves_sudo.transaction_ids | orders_sudo.transaction_ids).filtered(
+            lambda tx: tx.provider_code == 'vipps' and tx.vipps_payment_reference
+        ).sorted('id')
+
+    def _vipps_assign_payments(self, payments):
+        """ Reconcile the document with what is still open of payments, oldest first.
+
+        :param account.payment payments: The payments.
+        :return: None
+        """
+        lines = payments.filtered(lambda p: p.state == 'posted').line_ids.filtered(
+            lambda line: line.account_type == 'asset_receivable' and not line.reconciled
+        )
+        for line in lines.sorted(lambda line: (line.date, line.id)):
+            if self.currency_id.is_zero(self.amount_residual):
+                return
+            self.js_assign_outstanding_line(line.id)
+
+    def _vipps_is_open_credit_note(self):
+        return (
+            self.move_type == 'out_refund'
+            and self.state == 'posted'
+            and self.currency_id.compare_amounts(self.amount_residual, 0) > 0
+        )

@@ -1,0 +1,231 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from datetime import timedelta
+
+from odoo import _, api, fields, models
+from odoo.exceptions import UserError, ValidationError
+from odoo.fields import Command
+from odoo.tools import format_date
+
+from .vipps_job import DONE
+
+BOOKING_RETRY_DELAY = timedelta(hours=1)
+
+
+class PaymentTransaction(models.Model):
+    """ The books: one payment per capture and per refund, reconciled with the documents of the
+    payment, whichever comes first. """
+    _inherit = 'payment.transaction'
+
+    vipps_next_booking = fields.Datetime(
+        help="When it is tried again to book what could not be booked.",
+        copy=False,
+        readonly=True,
+        index='btree_not_null',
+    )
+    vipps_refundable_amount = fields.Monetary(
+        string="Left to Refund", compute='_compute_vipps_refundable_amount', compute_sudo=True
+    )
+
+    #=== COMPUTE METHODS ===#
+
+    @api.depends('state', 'amount', 'child_transaction_ids.state')
+    def _compute_vipps_refundable_amount(self):
+        for tx in self:
+            tx.vipps_refundable_amount = (
+                tx.provider_code == 'vipps' and tx._vipps_get_refundable_amount()
+            )
+
+    #=== BUSINESS METHODS - WHAT DOCUMENTS ARE PAID WITH ===#
+
+    def _vipps_correct_amount_paid(self, amount):
+        """ Take what was released out of what core counts as paid with these transactions.
+
+        :param float amount: What core counts, in major units.
+        :return: What is reserved or was captured, in major units.
+        :rtype: float
+        """
+        for tx in self:
+            if tx.provider_code == 'vipps' and tx.state in ('authorized', 'done'):
+                amount -= tx._vipps_get_released_amount()
+        return amount
+
+    #=== BUSINESS METHODS - BEFORE AN OPERATION ===#
+
+    def _vipps_check_books(self):
+        """ Ensure that what a person is about to capture or refund can be booked today.
+
+        :return: None
+        :raise ValidationError: If it cannot; it says what to do.
+        """
+        problem = self._vipps_find_booking_problem()
+        if problem:
+            raise ValidationError(problem)
+        lock_date = self.company_id._get_user_fiscal_lock_date()
+        if fields.Date.context_today(self) <= lock_date:
+            raise ValidationError(_(
+                "The books are locked until %s, so nothing can be booked today, and nothing was"
+                " done at Vipps MobilePay. Ask your accountant to change the lock date.",
+                format_date(self.env, lock_date),
+            ))
+
+    def _vipps_find_booking_problem(self):
+        """ Return what keeps payments of the provider from being booked, if anything.
+
+        :rtype: str | None
+        """
+        provider = self.provider_id
+        journal = provider.journal_id
+        if not journal.active:
+            return _(
+                "The payment journal of %s is missing or archived. Choose another one on the"
+                " payment provider, under Configuration.", provider.name,
+            )
+        method_line = journal.inbound_payment_method_line_ids.filtered(
+            lambda line: line.payment_provider_id == provider
+        )
+        if not method_line:
+            return _(
+                "The journal %(journal)s has no incoming payment method for %(provider)s. Add it"
+                " to the journal, under Incoming Payments.",
+                journal=journal.display_name, provider=provider.name,
+            )
+        company = journal.company_id
+        if not method_line.payment_account_id and not (
+            company.account_journal_payment_debit_account_id
+            and company.account_journal_payment_credit_account_id
+        ):
+            return _(
+                "There is no outstanding account for payments of %(provider)s. Choose one in the"
+                " journal %(journal)s, under Incoming Payments.",
+                journal=journal.display_name, provider=provider.name,
+            )
+        return None
+
+    def _create_child_transaction(self, amount, is_refund=False, **custom_create_values):
+        """ Override of `payment` to link a refund with the credit note that it is made for, so that
+        core reconciles them. """
+        move_id = self.env.context.get('vipps_credit_note_id')
+        if is_refund and move_id:
+            custom_create_values['invoice_ids'] = [Command.link(move_id)]
+        return super()._create_child_transaction(
+            amount, is_refund=is_refund, **custom_create_values
+        )
+
+    #=== BUSINESS METHODS - POST-PROCESSING ===#
+
+    def _reconcile_after_done(self):
+        """ Override of `account_payment` to book a capture that was refunded before it was booked:
+        core takes every child transaction for a capture. """
+        super()._reconcile_after_done()
+        for tx in self.filtered(lambda t: t.provider_code == 'vipps' and t.state == 'done'):
+            if not tx.payment_id and not tx.vipps_next_booking and not tx._vipps_get_parts():
+                tx.with_company(tx.company_id)._create_payment()
+
+    def _invoice_sale_orders(self):
+        """ Override of `sale` not to invoice once more what is invoiced already, as it may be when
+        a payment was captured in parts. """
+        invoiced_txs = self.filtered(lambda t: t.provider_code == 'vipps').filtered(
+            '_vipps_is_invoiced'
+        )
+        return super(PaymentTransaction, self - invoiced_txs)._invoice_sale_orders()
+
+    def _vipps_is_invoiced(self):
+        """ Tell whether the invoices of each order reach what was paid of it. """
+        return bool(self.sale_order_ids) and all(
+            order.currency_id.compare_amounts(order.amount_paid, sum(
+                invoice.amount_total if invoice.move_type == 'out_invoice' else
+                -invoice.amount_total
+                for invoice in order.invoice_ids if invoice.state != 'cancel'
+            )) <= 0
+            for order in self.sale_order_ids
+        )
+
+    def _create_payment(self, **extra_create_values):
+        """ Override of `account_payment` to book a capture or a refund so that an accountant
+        recognizes it, to reconcile it with all documents it is for, and to let nothing get lost
+        that cannot be booked now: the money has moved. """
+        if self.provider_code != 'vipps':
+            return super()._create_payment(**extra_create_values)
+
+        payment = self.env['account.payment']
+        problem = self._vipps_in_staff_language()._vipps_find_booking_problem()
+        if not problem:
+            try:
+                with self.env.cr.savepoint():
+                    super()._create_payment(**{
+                        'ref': self._vipps_get_memo(), **extra_create_values,
+                    })
+                    for move in self._vipps_get_documents():
+                        move._vipps_assign_payments(self.payment_id)
+                payment = self.payment_id
+            except UserError as error:
+                problem = str(error)
+        self._vipps_keep_for_booking(problem)
+        return payment
+
+    def _vipps_get_memo(self):
+        """ Return what an accountant recognizes a payment by: the documents, our reference, and the
+        reference in the settlements. """
+        root = self._vipps_get_root()
+        invoices = (self.invoice_ids or root.invoice_ids).filtered(lambda m: m.state == 'posted')
+        return " - ".join(filter(None, [
+            ", ".join(root.sale_order_ids.mapped('name') + invoices.mapped('name')),
+            root.vipps_payment_reference,
+            self.vipps_psp_reference,
+        ]))
+
+    def _vipps_get_documents(self):
+        """ Return the posted documents that the payment of this capture or refund is for, those
+        that are to be settled first coming first.
+
+        :return: Invoices for a capture, credit notes for a refund.
+        :rtype: account.move
+        """
+        root = self._vipps_get_root()
+        moves = root.invoice_ids | root.sale_order_ids.invoice_ids
+        move_type = 'out_invoice'
+        if self.operation == 'refund':
+            moves |= self.invoice_ids | moves.reversal_move_id
+            move_type = 'out_refund'
+        return moves.filtered(
+            lambda move: move.move_type == move_type and move.state == 'posted'
+        ).sorted(lambda move: (move.invoice_date, move.id))
+
+    def _vipps_keep_for_booking(self, problem):
+        """ Have a payment booked later that could not be booked now, and somebody told of it.
+
+        :param str|None problem: What keeps it from being booked, if anything.
+        :return: None
+        """
+        if not problem:
+            self.vipps_next_booking = False
+            return
+        self.vipps_next_booking = fields.Datetime.now() + BOOKING_RETRY_DELAY
+        self.provider_id._vipps_alert_administrator(
+            _("Payments cannot be booked"),
+            _("Payment %(reference)s is done at Vipps MobilePay, but it could not be booked:"
+              " %(problem)s Odoo tries again every hour, with this and all later payments.",
+              reference=self.reference, problem=problem),
+        )
+
+    #=== BUSINESS METHODS - JOB ===#
+
+    @api.model
+    def _vipps_read_next(self):
+        """ Override to book first what could not be booked before. """
+        tx = self._vipps_lock_next('vipps_next_booking')
+        return tx._vipps_book_again() if tx else super()._vipps_read_next()
+
+    def _vipps_book_again(self):
+        """ Try again to book a capture or a refund.
+
+        :return: What it came to, see :func:`run_steps`.
+        :rtype: str
+        """
+        self.vipps_next_booking = fields.Datetime.now() + BOOKING_RETRY_DELAY
+        if self.payment_id:
+            self.vipps_next_booking = False
+        else:
+            self._vipps_try(self._create_payment)
+        return DONE

@@ -1,0 +1,174 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import _, api, fields, models
+from odoo.exceptions import UserError, ValidationError
+from odoo.tools import format_amount
+
+
+class VippsRefundWizard(models.TransientModel):
+    """ Refunds a credit note from what was captured for its documents, the oldest capture first.
+    """
+    _name = 'vipps.refund.wizard'
+    _description = "Vipps MobilePay Refund"
+
+    move_id = fields.Many2one(
+        string="Credit Note", comodel_name='account.move', required=True, readonly=True,
+        ondelete='cascade',
+    )
+    currency_id = fields.Many2one(related='move_id.currency_id')
+    residual_amount = fields.Monetary(string="Open Amount", related='move_id.amount_residual')
+    transaction_ids = fields.Many2many(
+        string="Captured Payments",
+        comodel_name='payment.transaction',
+        compute='_compute_transactions',
+        compute_sudo=True,
+    )
+    refundable_amount = fields.Monetary(
+        string="Left to Refund", compute='_compute_transactions', compute_sudo=True
+    )
+    reserved_amount = fields.Monetary(
+        string="Reserved", compute='_compute_transactions', compute_sudo=True
+    )
+    # What the user decides on: what Odoo held when the window was opened.
+    seen_amounts = fields.Char(compute='_compute_seen_amounts', compute_sudo=True, store=True)
+    amount = fields.Monetary(
+        string="Refund", compute='_compute_amount', store=True, readonly=False
+    )
+
+    #=== COMPUTE METHODS ===#
+
+    @api.depends('move_id')
+    def _compute_transactions(self):
+        for wizard in self:
+            txs = wizard._get_transactions()
+            captures = txs.mapped(lambda t: t._vipps_get_captures()).filtered(
+                lambda t: t._vipps_get_refundable_amount() > 0
+            )
+            wizard.transaction_ids = captures
+            wizard.refundable_amount = sum(captures.mapped('vipps_refundable_amount'))
+            wizard.reserved_amount = sum(tx._vipps_get_reserved_amount() for tx in txs)
+
+    @api.depends('move_id')
+    def _compute_seen_amounts(self):
+        for wizard in self:
+            wizard.seen_amounts = wizard._get_transactions()._vipps_list_amounts()
+
+    @api.depends('move_id')
+    def _compute_amount(self):
+        for wizard in self:
+            wizard.amount = min(wizard.residual_amount, wizard.refundable_amount)
+
+    #=== ACTION METHODS ===#
+
+    def action_refund(self):
+        """ Refund the amount to the customer, and reconcile it with the credit note.
+
+        :return: The action that closes the window and tells what was refunded.
+        :rtype: dict
+        :raise UserError: If nothing was refunded.
+        """
+        self._prepare_operation()
+        self._check_amount()
+        refund_txs, error = self._send_refunds()
+        refunded = self._format(-sum(refund_txs.mapped('amount')))
+        action = self.env['payment.provider']._vipps_notify(
+            _("%s was refunded to the customer with Vipps MobilePay.", refunded)
+        )
+        if error:
+            action['params'].update(type='warning', sticky=True, message=_(
+                "%(refunded)s was refunded, but the rest was not: %(error)s",
+                refunded=refunded, error=error,
+            ))
+        return action
+
+    def action_release(self):
+        """ Release all that is reserved and was not captured.
+
+        :return: The action that closes the window and tells what was released.
+        :rtype: dict
+        :raise UserError: If it was not released.
+        """
+        self._prepare_operation()
+        reserved_amount = self.reserved_amount
+        if reserved_amount <= 0:
+            raise ValidationError(_("Nothing is reserved anymore. Close this window."))
+        for tx_sudo in self._get_transactions():
+            amount = tx_sudo._vipps_get_reserved_amount()
+            if amount > 0:
+                tx_sudo._send_void_request(amount_to_void=amount)
+        return self.env['payment.provider']._vipps_notify(
+            _("%s was released: the customer is not charged.", self._format(reserved_amount))
+        )
+
+    #=== BUSINESS METHODS ===#
+
+    def _get_transactions(self):
+        """ Return the payments of the documents in their currency, oldest first, in sudo mode. """
+        return self.move_id._vipps_get_transactions().filtered(
+            lambda tx: tx.currency_id == self.currency_id
+        )
+
+    def _prepare_operation(self):
+        """ Ensure that the user may do it, alone, and decides on what is still true.
+
+        :return: None
+        :raise AccessError: If the user may not.
+        :raise ValidationError: If something happened since the window was opened.
+        """
+        self.ensure_one()
+        self.check_access_rights('write')
+        self.check_access_rule('write')
+        move = self.move_id
+        move.check_access_rights('write')
+        move.check_access_rule('write')
+        # Whoever does the same at the same time waits, and then starts anew.
+        self.env.cr.execute("UPDATE account_move SET id = id WHERE id = %s", [move.id])
+        self._get_transactions()._vipps_check_seen_amounts(self.seen_amounts)
+
+    def _check_amount(self):
+        """ Ensure that the amount can be refunded.
+
+        :return: None
+        :raise ValidationError: If it cannot; it says why.
+        """
+        if not self.move_id._vipps_is_open_credit_note():
+            raise ValidationError(_(
+                "The credit note is not posted or has nothing left to pay back. Nothing was"
+                " refunded."
+            ))
+        if self.currency_id.compare_amounts(self.amount, 0) <= 0:
+            raise ValidationError(_("Enter the amount to refund. It must be more than 0."))
+        for limit, text in (
+            (self.refundable_amount, _("Only %s is left to refund with Vipps MobilePay.")),
+            (self.residual_amount, _("Only %s of the credit note is left to pay back.")),
+        ):
+            if self.currency_id.compare_amounts(self.amount, limit) > 0:
+                raise ValidationError(text % self._format(limit))
+
+    def _send_refunds(self):
+        """ Refund the amount, the oldest payments first.
+
+        :return: The refunds, in sudo mode, and what kept the rest from being refunded, if anything.
+        :rtype: tuple[payment.transaction, UserError | None]
+        :raise UserError: If nothing was refunded.
+        """
+        left = self.amount
+        refund_txs_sudo = self.env['payment.transaction'].sudo()
+        for tx_sudo in self._get_transactions().with_context(vipps_credit_note_id=self.move_id.id):
+            part = min(left, tx_sudo._vipps_get_refundable_amount())
+            if self.currency_id.compare_amounts(part, 0) <= 0:
+                continue
+            try:
+                with self.env.cr.savepoint():
+                    refund_txs_sudo |= tx_sudo._send_refund_request(amount_to_refund=part)
+            except UserError as error:
+                if not refund_txs_sudo:
+                    raise
+                # What was refunded before stays refunded, so Odoo must not forget it.
+                tx_sudo.vipps_next_read = fields.Datetime.now()
+                return refund_txs_sudo, error
+            left = self.currency_id.round(left - part)
+        return refund_txs_sudo, None
+
+    def _format(self, amount):
+        return format_amount(self.env, amount, self.currency_id)
