@@ -1,5 +1,6 @@
 """The HTTP APIs of Vipps MobilePay: access token, ePayment, order management, webhooks."""
 
+import copy
 import json
 import re
 import threading
@@ -97,6 +98,7 @@ class Call:
     idempotency_key: str
     reference: str = None
     webhook_id: str = None
+    is_stale: bool = False
 
 
 @dataclass
@@ -154,7 +156,11 @@ class Api:
             kind = fault and fault.kind
             answer = None if kind == 'lost' else self._answer(incoming, fault)
             if kind == 'tampered' and answer.status == 200:
+                answer = copy.deepcopy(answer)  # The right one may be remembered.
                 _tamper(answer.body, fault)
+            if kind == 'late_status':
+                refusal = Refusal(fault.status, "This fault was asked for.")
+                answer = Answer.of_refusal(refusal, incoming)
             self._note(incoming, answer, kind)
         return self._spoil(answer, fault)
 
@@ -198,6 +204,9 @@ class Api:
             call = Call(operation, unit, body, key, **incoming.arguments)
             if call.reference and not re.fullmatch(REFERENCE_PATTERN, call.reference):
                 raise Problem(fields=[('reference', f"Must match '^{REFERENCE_PATTERN}$'.")])
+            if fault and fault.kind == 'failed':
+                epayment.fail(self._world, call, fault.code)
+            call.is_stale = bool(fault) and fault.kind == 'stale'
             operate = getattr(MODULES.get(operation, epayment), operation)
             return Answer(*operate(self._world, call, self._base_url()))
 
@@ -265,12 +274,14 @@ def _refuse_as_told(fault):
 
 
 def _tamper(payment, fault):
-    """Falsify the amount, and the currency of all amounts, of a payment that is read."""
+    """Falsify the amount, the currency of all amounts, or the reference of a payment."""
     sums = payment['aggregate']
+    if fault.other_reference:
+        payment['reference'] = fault.other_reference
     if fault.currency:
         for amount in (payment['amount'], *sums.values()):
             amount['currency'] = fault.currency
-    if fault.value is not None or not fault.currency:
+    if fault.value is not None or not (fault.currency or fault.other_reference):
         value = payment['amount']['value'] + 1 if fault.value is None else fault.value
         payment['amount']['value'] = value
         if sums['authorizedAmount']['value']:

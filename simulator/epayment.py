@@ -17,13 +17,13 @@ def create(world, call, base_url):
 
 def get(world, call, base_url):
     """Read a payment."""
-    payment = world.find_payment(call.unit.msn, call.reference)
+    payment = _read(world, call)
     return 200, payment.details(redirect_url(payment, base_url))
 
 
 def events(world, call, base_url):
     """Read the event log of a payment, oldest first."""
-    return 200, list(world.find_payment(call.unit.msn, call.reference).events)
+    return 200, list(_read(world, call).events)
 
 
 def capture(world, call, base_url):
@@ -48,6 +48,22 @@ def cancel(world, call, base_url):
     return 200, payment.modification()
 
 
+def fail(world, call, code):
+    """Note that a capture, a refund or a cancellation has failed.
+
+    :raise Problem: With the code, always.
+    """
+    payment = world.find_payment(call.unit.msn, call.reference)
+    if call.operation == 'cancel':
+        payment.fail('CANCELLED', payment.remaining, world.clock.now(), call.idempotency_key)
+    else:
+        validate(MODIFY, call.body)
+        name = {'capture': 'CAPTURED', 'refund': 'REFUNDED'}[call.operation]
+        amount = call.body['modificationAmount']['value']
+        payment.fail(name, amount, world.clock.now(), call.idempotency_key)
+    raise Problem(code)
+
+
 def force_approve(world, call, base_url):
     """Approve without the app, as the test environment can."""
     validate(APPROVE, call.body)
@@ -70,6 +86,11 @@ def redirect_url(payment, base_url):
         if qr_format != 'TEXT/TARGETURL':
             return f'{base_url}/qr?token={payment.token}'
     return f'{base_url}/landing?token={payment.token}'
+
+
+def _read(world, call):
+    payment = world.find_payment(call.unit.msn, call.reference)
+    return payment.before_last_event() if call.is_stale else payment
 
 
 def _modify(world, call):

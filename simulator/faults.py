@@ -2,22 +2,29 @@
 
 from dataclasses import asdict, dataclass
 
-ANSWER_KINDS = {'latency', 'lost', 'lost_answer', 'status', 'refuse', 'garbage', 'truncated'}
+ANSWER_KINDS = {
+    'latency', 'lost', 'lost_answer', 'status', 'late_status', 'refuse', 'garbage', 'truncated',
+}
 WEBHOOK_KINDS = {'lost', 'late', 'duplicate', 'reorder'}
 OPERATIONS = {
-    **dict.fromkeys(
-        ('create', 'events', 'capture', 'refund', 'cancel', 'category', 'token', 'webhooks'),
-        ANSWER_KINDS,
-    ),
-    'get': ANSWER_KINDS | {'tampered'},
+    **dict.fromkeys(('create', 'category', 'token', 'webhooks'), ANSWER_KINDS),
+    **dict.fromkeys(('capture', 'refund', 'cancel'), ANSWER_KINDS | {'tampered', 'failed'}),
+    'get': ANSWER_KINDS | {'tampered', 'stale'},
+    'events': ANSWER_KINDS | {'stale'},
     'webhook': WEBHOOK_KINDS,
 }
 # The fields of a kind that are needed, and those that may be given.
-NEEDED = {'latency': {'seconds'}, 'late': {'seconds'}, 'status': {'status'}, 'refuse': {'code'}}
-POSSIBLE = {'reorder': {'seconds'}, 'status': {'retry_after'}, 'tampered': {'value', 'currency'}}
+NEEDED = {
+    'latency': {'seconds'}, 'late': {'seconds'}, 'status': {'status'}, 'late_status': {'status'},
+    'refuse': {'code'}, 'failed': {'code'},
+}
+POSSIBLE = {
+    'reorder': {'seconds'}, 'status': {'retry_after'},
+    'tampered': {'value', 'currency', 'other_reference'},
+}
 FIELDS = {
     'seconds': (int, float), 'status': (int,), 'code': (str,), 'reference': (str,),
-    'retry_after': (int,), 'value': (int,), 'currency': (str,),
+    'retry_after': (int,), 'value': (int,), 'currency': (str,), 'other_reference': (str,),
 }
 
 
@@ -31,10 +38,14 @@ class Fault:
     - `lost`: the connection is cut and nothing has happened
     - `lost_answer`: done, then the connection is cut
     - `status`: not done, answered with that HTTP `status` (and `Retry-After`: `retry_after`)
+    - `late_status`: done, then answered with that HTTP `status`
     - `refuse`: not done, answered with the problem of that domain `code`
+    - `failed`: like that, and the log of the payment has an event without success
     - `garbage`: done, answered with something that is no JSON
     - `truncated`: done, the connection is cut in the middle of the answer
-    - `tampered`: the payment is read with another amount (`value`) or `currency`
+    - `tampered`: the payment is answered with another amount (`value`), `currency` or
+      `other_reference`
+    - `stale`: read as it was before its last event
 
     For the deliveries of events (operation `webhook`):
 
@@ -57,6 +68,7 @@ class Fault:
     retry_after: int = None
     value: int = None
     currency: str = None
+    other_reference: str = None
 
 
 class Faults:
@@ -126,9 +138,9 @@ class Faults:
             value = fields.get(name)
             if name in fields and (isinstance(value, bool) or not isinstance(value, types)):
                 raise ValueError(f"{name} must be of type {' or '.join(t.__name__ for t in types)}")
-        if kind == 'refuse' and fields['code'] not in self._codes:
+        if 'code' in fields and fields['code'] not in self._codes:
             raise ValueError(f"there is no code {fields['code']}")
-        if kind == 'status' and not 400 <= fields['status'] <= 599:
+        if 'status' in fields and not 400 <= fields['status'] <= 599:
             raise ValueError("status must be between 400 and 599")
         if fields.get('seconds', 0) < 0:
             raise ValueError("seconds must not be negative")

@@ -1,11 +1,13 @@
 import secrets
 import uuid
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, field, replace
 
 from .clock import timestamp
 from .problems import Problem
 from .sales_units import DAY, SalesUnit
 
+STATES = ('CREATED', 'AUTHORIZED', 'ABORTED', 'EXPIRED', 'TERMINATED')
 LIFETIME = 10 * 60
 REFUND_PERIOD = 365 * DAY
 # How long a capture is guaranteed depends on the card; this is that of a debit card.
@@ -169,6 +171,27 @@ class Payment:
             raise Problem('6190')
         self._release(now, idempotency_key)
 
+    def fail(self, name, amount, now, idempotency_key=None):
+        """Tell of an operation that did not take effect."""
+        self._happen(name, amount, now, idempotency_key, success=False)
+
+    def before_last_event(self):
+        """Return a copy as the payment was before the last thing that happened to it."""
+        events = self.events[:-1] or self.events
+        sums = Counter()
+        for event in events:
+            sums[event['name']] += event['amount']['value'] * event['success']
+        return replace(
+            self,
+            state=[event['name'] for event in events if event['name'] in STATES][-1],
+            authorized=sums['AUTHORIZED'],
+            captured=sums['CAPTURED'],
+            refunded=sums['REFUNDED'],
+            cancelled=sums['CANCELLED'] + sums['TERMINATED'],
+            authorized_at=self.authorized_at if sums['AUTHORIZED'] else None,
+            events=events,
+        )
+
     def details(self, redirect_url):
         """Return the answer to reading the payment."""
         return {
@@ -245,7 +268,7 @@ class Payment:
         self.cancelled += amount
         self._happen('CANCELLED', amount, now, idempotency_key)
 
-    def _happen(self, name, amount, now, idempotency_key):
+    def _happen(self, name, amount, now, idempotency_key, success=True):
         event = {
             'reference': self.reference,
             'pspReference': str(10 ** 9 + secrets.randbelow(9 * 10 ** 9)),
@@ -253,7 +276,7 @@ class Payment:
             'amount': self._money(amount),
             'timestamp': timestamp(now),
             **({'idempotencyKey': idempotency_key} if idempotency_key else {}),
-            'success': True,
+            'success': success,
         }
         self.events.append(event)
         self.publish(self, event)

@@ -157,7 +157,7 @@ class TestAppLink(TransactionCommon):
         for url in ('http://odoo.internal', 'https://odoo.local'):
             with self.subTest(url=url):
                 self._reserve()
-                with patch.object(type(self.env['sale.order']), 'get_base_url', lambda order: url):
+                with patch.object(type(self.env['sale.order']), 'get_base_url', return_value=url):
                     self._set_links()
                 self.assertEqual(self._get_calls('category'), [])
 

@@ -90,6 +90,65 @@ class TestFaults(SimulatorCase):
         self.simulator.fault('get', 'tampered')
         self.assertRefused(self.merchant.get('unknown-1'), 404, '5090')
 
+    def test_tampered_answer_to_an_operation(self):
+        self.simulator.fault('capture', 'tampered', other_reference='other-payment')
+        answer = self.capture().json()
+        self.assertEqual(answer['reference'], 'other-payment')
+        self.assertEqual(answer['amount']['value'], 24950)
+        self.assertSums(self.reference, authorized=24950, captured=100)
+        self.assertEqual(self.capture().json()['reference'], self.reference)
+
+    def test_late_status_does_it_before_it_fails(self):
+        self.simulator.fault('capture', 'late_status', status=503)
+        self.assertEqual(self.capture().status_code, 503)
+        self.assertSums(self.reference, authorized=24950, captured=100)
+        self.assertEqual(self.capture().status_code, 200)
+        self.assertSums(self.reference, authorized=24950, captured=100)
+
+    def test_failed_operations_are_in_the_log_and_nowhere_else(self):
+        refund = self.merchant.modify
+        for operation, name, call in (
+            ('capture', 'CAPTURED', self.capture),
+            ('refund', 'REFUNDED', lambda: refund('refund', self.reference, 100)),
+            ('cancel', 'CANCELLED', lambda: self.merchant.cancel(self.reference)),
+        ):
+            with self.subTest(operation):
+                self.simulator.fault(operation, 'failed', code='6260')
+                self.assertRefused(call(), 400, '6260')
+                event = self.merchant.events(self.reference).json()[-1]
+                self.assertEqual((event['name'], event['success']), (name, False))
+        self.assertSums(self.reference, authorized=24950)
+
+    def test_stale_is_what_was_before_the_last_event(self):
+        def read(operation):
+            self.simulator.fault(operation, 'stale')
+            return getattr(self.merchant, operation)(self.reference).json()
+
+        def states():
+            sums = read('get')['aggregate']
+            return [sums[f'{name}Amount']['value'] for name in (
+                'authorized', 'captured', 'refunded', 'cancelled',
+            )], [event['name'] for event in read('events')]
+
+        self.assertEqual(read('get')['state'], 'CREATED')
+        self.assertEqual(states(), ([0, 0, 0, 0], ['CREATED']))
+        self.capture()
+        self.assertEqual(states(), ([24950, 0, 0, 0], ['CREATED', 'AUTHORIZED']))
+        self.simulator.refund(self.reference)
+        self.assertEqual(states()[0], [24950, 100, 0, 0])
+        self.simulator.cancel(self.reference)
+        self.assertEqual(states()[0], [24950, 100, 100, 0])
+        self.assertSums(
+            self.reference, authorized=24950, captured=100, refunded=100, cancelled=24850
+        )
+
+    def test_stale_of_what_just_began_is_what_there_is(self):
+        self.reference = self.merchant.create()
+        for operation in ('get', 'events'):
+            self.simulator.fault(operation, 'stale')
+            fresh = getattr(self.merchant, operation)
+            self.assertEqual(fresh(self.reference).json(), fresh(self.reference).json())
+
     def test_happens_so_often(self):
         self.simulator.fault('get', 'status', status=503, times=2)
         statuses = [self.merchant.get(self.reference).status_code for _number in range(3)]
@@ -137,7 +196,7 @@ class TestFaults(SimulatorCase):
             ('operation must be', {'operation': 'pay', 'kind': 'status'}),
             ('kind must be', {'operation': 'get', 'kind': 'late', 'seconds': 1}),
             ('kind must be', {'operation': 'webhook', 'kind': 'status', 'status': 500}),
-            ('kind must be', {'operation': 'capture', 'kind': 'tampered'}),
+            ('kind must be', {'operation': 'create', 'kind': 'tampered'}),
             ('status needs status', {'operation': 'get', 'kind': 'status'}),
             ('refuse has no status', {'operation': 'get', 'kind': 'refuse', 'code': '3010',
                                       'status': 1}),
