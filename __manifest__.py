@@ -23,6 +23,7 @@
     'data': [
         'security/ir.model.access.csv',
         'security/vipps_webhook_event_security.xml',
+        'security/vipps_refund_wizard_security.xml',
 
         'views/payment_vipps_templates.xml',
         'views/payment_form_templates.xml',
@@ -30,6 +31,10 @@
         'views/payment_transaction_views.xml',
         'views/payment_provider_views.xml',  # Depends on the actions of both.
         'views/website_sale_templates.xml',
+        'wizards/payment_wizard_views.xml',
+        'views/account_move_views.xml',
+        'views/account_payment_views.xml',
+        'wizards/vipps_refund_wizard_views.xml',
 
         'data/payment_provider_data.xml',  # Depends on `redirect_form`.
         'data/ir_cron_data.xml',

@@ -60,7 +60,10 @@ class PaymentProvider(models.Model):
     def _compute_feature_support_fields(self):
         """ Override of `payment` to enable additional features. """
         super()._compute_feature_support_fields()
-        self.filtered(lambda p: p.code == 'vipps').support_manual_capture = 'full_only'
+        self.filtered(lambda p: p.code == 'vipps').update({
+            'support_manual_capture': 'partial',
+            'support_refund': 'partial',
+        })
 
     #=== CONSTRAINT METHODS ===#
 

@@ -63,20 +63,6 @@ class PaymentTransaction(models.Model):
     def _vipps_describe_absence(self):
         return _("Vipps MobilePay does not know this payment")
 
-    def _vipps_get_reserved_amount(self):
-        """ Return what Odoo takes for reserved and not captured, in major units. """
-        return self.amount if self.state == 'authorized' else 0
-
-    def _vipps_get_captured_amount(self):
-        """ Return what Odoo takes for captured, in major units. """
-        return self.amount if self.state == 'done' else 0
-
-    def _vipps_get_refunded_amount(self):
-        """ Return what Odoo takes for refunded, in major units. """
-        return -sum(self.child_transaction_ids.filtered(
-            lambda t: t.operation == 'refund' and t.state == 'done'
-        ).mapped('amount'))
-
     def _vipps_flag_difference(self, difference):
         """ Keep what differs between the transaction and the payment, and tell once that there is
         something.

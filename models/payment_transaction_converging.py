@@ -7,8 +7,6 @@ from odoo import _, fields, models
 from odoo.exceptions import ValidationError
 from odoo.tools import format_amount
 
-from .vipps_api_client import VippsError
-
 _logger = logging.getLogger(__name__)
 
 
@@ -70,8 +68,10 @@ class PaymentTransaction(models.Model):
 
         Note: `self.ensure_one()`
 
-        :param dict notification_data: The `payment`, as a `protocol.payment.Payment`.
+        :param dict notification_data: The `payment`, as a `protocol.payment.Payment`, and `own_tx`,
+                                       the transaction of the operation that it is the answer to.
         :return: None
+        :raise VippsError: If it cannot be read how the money was moved.
         """
         super()._process_notification_data(notification_data)
         if self.provider_code != 'vipps':
@@ -90,7 +90,7 @@ class PaymentTransaction(models.Model):
             return
 
         if payment.state == 'AUTHORIZED':
-            tx._vipps_process_authorized(payment)
+            tx._vipps_process_authorized(payment, notification_data.get('own_tx'))
         elif payment.is_final:
             tx._vipps_set_canceled(payment.state)
         staff_tx = self._vipps_in_staff_language()
@@ -102,7 +102,25 @@ class PaymentTransaction(models.Model):
         :param protocol.payment.Payment payment: The payment as read.
         :return: None
         """
-        self.provider_reference = payment.psp_reference
+        api_client = self.env['vipps.api.client']
+        self.write({
+            'provider_reference': payment.psp_reference,
+            **{
+                f'vipps_{name}_amount': api_client._to_major(amount, self.currency_id)
+                for name, amount in (
+                    ('authorized', payment.authorized),
+                    ('captured', payment.captured),
+                    ('refunded', payment.refunded),
+                    ('remaining', payment.remaining),
+                )
+            },
+        })
+        if payment.capture_guaranteed_until:
+            self.vipps_capture_deadline = payment.capture_guaranteed_until.replace(microsecond=0)
+        elif payment.authorized and not self.vipps_capture_deadline:
+            # It was approved a few minutes later, at most.
+            days = self.provider_id._vipps_get_reservation_days(self.currency_id)
+            self.vipps_capture_deadline = self.create_date + timedelta(days=days)
         # A state that is not known yet says nothing about the money, but is no reason to fail.
         if payment.derived_state in self._fields['vipps_payment_state'].get_values(self.env):
             self.vipps_payment_state = payment.derived_state
@@ -170,32 +188,22 @@ class PaymentTransaction(models.Model):
             expected=format_amount(self.env, self.amount, self.currency_id),
         )
 
-    def _vipps_process_authorized(self, payment):
-        """ Converge to a payment that the customer approved. """
-        if payment.captured == payment.amount:
-            self._vipps_process_captured()
-        elif not payment.captured and not payment.remaining:
-            self._vipps_set_canceled('CANCELLED')
-        elif self.state not in ('authorized', 'done'):
-            self._vipps_touch_documents()
-            self._set_authorized(extra_allowed_states=('cancel', 'error'))
+    def _vipps_process_authorized(self, payment, own_tx=None):
+        """ Converge to a payment that the customer approved.
 
-    def _vipps_process_captured(self):
-        """ Converge to a payment that was captured in full. """
-        if self.state == 'done':
-            return
-        try:
-            events = self.env['vipps.api.client']._read_events(self)
-        except VippsError as error:
-            # Only the settlement reference comes from there; the money is certain.
-            _logger.info("No events of payment %s: %s", self.reference, error.log_text)
-        else:
-            captures = [e for e in events if e.name == 'CAPTURED' and e.success]
-            self.vipps_psp_reference = captures[-1].psp_reference if captures else False
-        self._vipps_touch_documents()
-        self._set_done(extra_allowed_states=('cancel',))
-        # Nobody may be waiting for it on the status page.
-        self.env.ref('payment.cron_post_process_payment_tx')._trigger()
+        :param protocol.payment.Payment payment: The payment as read.
+        :param payment.transaction own_tx: The transaction of an operation that was just answered.
+        :return: None
+        :raise VippsError: If it cannot be read how the money was moved.
+        """
+        if self.state not in ('authorized', 'done'):
+            if not payment.captured and not payment.remaining:  # It never was a reservation here.
+                self._vipps_set_canceled('CANCELLED')
+                return
+            self._vipps_touch_documents()
+            if payment.captured < payment.amount:
+                self._set_authorized(extra_allowed_states=('cancel', 'error'))
+        self._vipps_converge_operations(payment, own_tx)
 
     def _vipps_set_canceled(self, payment_state):
         if self.state in ('draft', 'pending', 'authorized'):

@@ -3,155 +3,134 @@
 import logging
 
 from odoo import _, models
-from odoo.exceptions import ValidationError
 
 from .vipps_api_client import VippsError
 
 _logger = logging.getLogger(__name__)
 
-READ_SOON = """
-    UPDATE payment_transaction
-       SET vipps_next_read = now() AT TIME ZONE 'UTC', vipps_last_read = NULL
-     WHERE id = %s
-"""
-
-# Vipps MobilePay repeats its refusal to whoever comes with the same idempotency key.
-COUNT_REFUSAL = """
-    UPDATE payment_transaction
-       SET vipps_refusal_count = COALESCE(vipps_refusal_count, 0) + 1
-     WHERE id = %s
-"""
-
 
 class PaymentTransaction(models.Model):
+    """ The operations of Vipps MobilePay, each of which ends in converging to its answer. """
     _inherit = 'payment.transaction'
 
-    #=== BUSINESS METHODS - CAPTURE AND VOID ===#
+    #=== BUSINESS METHODS - OPERATIONS ===#
 
-    def _send_capture_request(self, amount_to_capture=None):
-        """ Override of `payment` to capture the payment.
+    def _vipps_get_operation_key(self, name, amount):
+        """ Return the idempotency key of an operation.
 
-        :raise ValidationError: If it was not captured, or if that is unknown.
+        It is the same for every repetition, until Odoo knows that the operation took effect, which
+        changes the sum, or that it was refused, which is counted.
+
+        :param str name: The operation: `capture`, `refund`, or `cancel`, which needs none.
+        :param float amount: The amount, in major units.
+        :rtype: str
         """
-        child_txs = super()._send_capture_request(amount_to_capture=amount_to_capture)
-        if self.provider_code != 'vipps':
-            return child_txs
+        sums = self._vipps_get_held_amounts()
+        sequence = (sums['REFUNDED' if name == 'refund' else 'CAPTURED'], self.vipps_refusal_count)
+        return self.env['vipps.api.client']._get_idempotency_key(self, name, amount, sequence)
 
-        tx_sudo = self.sudo()  # The user may operate, but only the system writes.
-        tx_sudo._vipps_operate(tx_sudo._vipps_capture)
-        return child_txs
+    def _vipps_capture(self, amount, child_tx=None):
+        """ Capture a part of the payment or all of it, and converge to the answer.
 
-    def _send_void_request(self, amount_to_void=None):
-        """ Override of `payment` to release the payment.
-
-        :raise ValidationError: If it was not released, or if that is unknown.
-        """
-        child_txs = super()._send_void_request(amount_to_void=amount_to_void)
-        if self.provider_code != 'vipps':
-            return child_txs
-
-        tx_sudo = self.sudo()  # The user may operate, but only the system writes.
-        tx_sudo._vipps_operate(tx_sudo._vipps_cancel)
-        return child_txs
-
-    def _vipps_operate(self, operation):
-        """ Do an operation that a person asked for: read the payment first, and then decide.
-
-        :param function operation: The operation.
-        :return: None
-        :raise ValidationError: If it did not take effect, or if that is unknown.
-        """
-        self.ensure_one()
-        # Whatever is rolled back here, Vipps MobilePay remembers.
-        self._vipps_after_rollback(READ_SOON)
-        try:
-            self._vipps_refresh(may_capture=False)
-            # What was read may have made the operation unnecessary.
-            if self.state == 'authorized':
-                operation()
-        except VippsError as error:
-            _logger.info("Operation on payment %s: %s", self.reference, error.log_text)
-            if error.is_unknown and not error.is_not_now:
-                raise ValidationError(_(
-                    "Vipps MobilePay does not answer, so it is not known whether this took effect."
-                    " Try again in a moment: it will not be done twice."
-                )) from error
-            if not error.is_unknown:
-                self._vipps_after_rollback(COUNT_REFUSAL)
-            raise ValidationError("Vipps MobilePay: " + str(error)) from error
-
-    def _vipps_after_rollback(self, query):
-        """ Update the transaction if the request is rolled back.
-
-        :param str query: The update, of the row with the given id.
-        :return: None
-        """
-        registry, tx_id = self.env.registry, self.id
-
-        def update():
-            with registry.cursor() as cr:
-                cr.execute(query, [tx_id])
-
-        self.env.cr.postrollback.add(update)
-
-    def _vipps_capture(self):
-        """ Capture the payment in full and converge to the answer.
-
+        :param float amount: The amount, in major units.
+        :param payment.transaction child_tx: The transaction of a capture that is not of the full
+                                             amount, if it was created already.
         :return: None
         :raise VippsError: If it was refused, or if it is unknown whether it took effect.
         """
+        key = self._vipps_get_operation_key('capture', amount)
+        if not child_tx and self.currency_id.compare_amounts(amount, self.amount):
+            child_tx = self._create_child_transaction(amount)
+        own_tx = child_tx or self
+        own_tx.vipps_idempotency_key = key
         api_client = self.env['vipps.api.client']
-        self.vipps_idempotency_key = api_client._get_idempotency_key(
-            self, 'capture', self.amount, self.vipps_refusal_count
+        payment = api_client._capture_payment(self, amount, key)
+        self._vipps_check_effect(
+            payment.captured - self._vipps_get_held_amounts()['CAPTURED'], amount,
         )
-        payment = api_client._capture_payment(self, self.amount, self.vipps_idempotency_key)
-        # A success is what the sums say, not that there was an answer.
-        if payment.captured < payment.amount:
-            raise VippsError(
-                _("Vipps MobilePay has not captured the payment yet."), is_unknown=True
-            )
-        self._handle_notification_data('vipps', {'payment': payment})
+        self._handle_notification_data('vipps', {'payment': payment, 'own_tx': own_tx})
 
-    def _vipps_cancel(self, only_unapproved=False):
-        """ Cancel the payment, whether it is approved or not, and converge to the answer.
+    def _vipps_refund(self, amount, refund_tx):
+        """ Refund a part of what was captured or all of it, and converge to the answer.
+
+        :param float amount: The amount, in major units.
+        :param payment.transaction refund_tx: The transaction of the refund, or none if it is to be
+                                              spread over the captures.
+        :return: The transactions of the refund.
+        :rtype: payment.transaction
+        :raise VippsError: If it was refused, or if it is unknown whether it took effect.
+        """
+        key = self._vipps_get_operation_key('refund', amount)
+        refund_tx.vipps_idempotency_key = key
+        refunds_before = self._vipps_get_refunds()
+        payment = self.env['vipps.api.client']._refund_payment(self, amount, key)
+        self._vipps_check_effect(
+            payment.refunded - self._vipps_get_held_amounts()['REFUNDED'], amount,
+        )
+        self._handle_notification_data('vipps', {'payment': payment, 'own_tx': refund_tx})
+        return refund_tx or self._vipps_get_refunds() - refunds_before
+
+    def _vipps_check_effect(self, effect, amount):
+        """ Ensure that an answer says that an operation took effect: a success is what the sums
+        say, not that there was an answer.
+
+        :param int effect: By how much a sum is larger than what Odoo holds, in minor units.
+        :param float amount: The amount of the operation, in major units.
+        :return: None
+        :raise VippsError: If it does not.
+        """
+        if effect < self.env['vipps.api.client']._to_minor(amount, self.currency_id):
+            raise VippsError(_("Vipps MobilePay has not done this yet."), is_unknown=True)
+
+    def _vipps_cancel(self, only_unapproved=False, child_tx=None):
+        """ Cancel the payment, or what is left of it, and converge to the answer.
 
         :param bool only_unapproved: Whether a payment that the customer approved is left alone.
+        :param payment.transaction child_tx: The transaction of the release, if it has one.
         :return: None
         :raise VippsError: If it was refused, or if it is unknown whether it took effect.
         """
         payment = self.env['vipps.api.client']._cancel_payment(
             self, only_unapproved=only_unapproved
         )
-        self._handle_notification_data('vipps', {'payment': payment})
+        self._handle_notification_data('vipps', {'payment': payment, 'own_tx': child_tx})
 
-    #=== BUSINESS METHODS - AUTOMATIC CAPTURE ===#
-
-    def _vipps_is_capture_due(self):
-        """ Tell whether the payment is to be captured without anybody asking for it. """
-        return (
-            self.state == 'authorized'
-            and self.vipps_payment_state == 'AUTHORIZED'
-            and self.vipps_capture_mode == 'automatic'
-            and self.provider_id.state != 'disabled'
-        )
+    #=== BUSINESS METHODS - AUTOMATIC OPERATIONS ===#
 
     def _vipps_capture_if_due(self):
-        """ Capture an approved payment, if that is how the provider is set up.
+        """ Capture what is due, and release what is not needed anymore.
 
         A failure leaves the payment reserved, and the job tries again.
+
+        :return: None
         """
-        if not self._vipps_is_capture_due():
-            return
+        amount = self._vipps_get_due_capture_amount()
         try:
-            with self.env.cr.savepoint():
-                self._vipps_capture()
+            if amount:
+                with self.env.cr.savepoint():
+                    self._vipps_capture(amount)
+            if self._vipps_is_release_due():
+                with self.env.cr.savepoint():
+                    self._vipps_release()
         except VippsError as error:
-            _logger.info("Automatic capture of %s: %s", self.reference, error.log_text)
+            _logger.info("Payment %s is not settled: %s", self.reference, error.log_text)
             if not error.is_unknown:
                 self.vipps_refusal_count += 1
                 self.provider_id._vipps_alert_administrator(
                     _("Payment %s is not captured", self.reference), str(error)
                 )
+
+    def _vipps_release(self):
+        """ Release all that is still reserved.
+
+        :return: None
+        :raise VippsError: If it was refused, or if it is unknown whether it took effect.
+        """
+        amount = self._vipps_get_reserved_amount()
+        child_tx = None
+        if self.currency_id.compare_amounts(amount, self.amount):
+            child_tx = self._create_child_transaction(amount)
+        self._vipps_cancel(child_tx=child_tx)
 
     #=== BUSINESS METHODS - UNWANTED PAYMENTS ===#
 
@@ -197,10 +176,10 @@ class PaymentTransaction(models.Model):
         shows it itself.
         """
         orders, invoices = self.sale_order_ids, self.invoice_ids
-        txs = (orders or invoices).transaction_ids
-        txs |= txs.child_transaction_ids.filtered(lambda t: t.operation == 'refund')
-        return sum(
-            tx.amount for tx in txs - self
-            if tx.state == 'authorized'
-            or tx.state == 'done' and (orders or not tx.is_post_processed)
-        )
+        amount = 0
+        for tx in (orders or invoices).transaction_ids - self:
+            moves = tx._vipps_get_captures() | tx._vipps_get_refunds()
+            amount += tx._vipps_get_reserved_amount() + sum(
+                move.amount for move in moves if orders or not move.is_post_processed
+            )
+        return amount

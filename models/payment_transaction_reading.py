@@ -10,7 +10,7 @@ from odoo.exceptions import UserError
 from odoo.tools import SQL
 
 from .vipps_api_client import VippsError
-from .vipps_job import DONE, NO_ANSWER, NOTHING_LEFT, run_steps
+from .vipps_job import DONE, NO_ANSWER, run_steps
 
 _logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class PaymentTransaction(models.Model):
 
         :param timedelta min_age: Don't read again what was read within this time.
         :param bool wait: Whether to wait for others who work on the same payment or document.
-        :param bool may_capture: Whether to capture what is to be captured automatically.
+        :param bool may_capture: Whether to capture and release what nobody has to ask for.
         :return: Whether the payment was read.
         :rtype: bool
         :raise VippsError: If it cannot be read.
@@ -57,8 +57,10 @@ class PaymentTransaction(models.Model):
         self.vipps_last_read = now  # Kept when the rest fails, so that nobody asks without pause.
         with self.env.cr.savepoint():
             payment = self._vipps_read()
-        if may_capture and payment and not payment.captured:
+        if may_capture and payment:
             self._vipps_capture_if_due()
+        self._vipps_follow_up()
+        self._vipps_schedule_app_link()
         if self.vipps_next_comparison:
             self.vipps_next_comparison = False
         if not self._vipps_is_open():
@@ -95,10 +97,17 @@ class PaymentTransaction(models.Model):
 
     def _vipps_is_open(self):
         """ Tell whether we wait for something to happen at Vipps MobilePay. """
-        return self.state in ('draft', 'pending') or self._vipps_is_capture_due()
+        return (
+            self.state in ('draft', 'pending')
+            or bool(self._vipps_get_due_capture_amount())
+            or self._vipps_is_release_due()
+        )
 
     def _vipps_lock(self, wait=True):
         """ Lock the documents and then the transaction until the end of the database transaction.
+
+        Once the payment is approved, the documents are left to others: how much is to be paid of
+        them was decided then, and nobody in a warehouse shall wait for an answer of the API.
 
         What was changed by others in the meantime ends in a serialization failure, after which
         Odoo repeats the whole request.
@@ -108,7 +117,9 @@ class PaymentTransaction(models.Model):
         :rtype: bool
         """
         self.flush_recordset()
-        for records in (self.sale_order_ids, self.invoice_ids, self):
+        is_approved = self.state in ('authorized', 'done')
+        documents = () if is_approved else (self.sale_order_ids, self.invoice_ids)
+        for records in (*documents, self):
             if not records:
                 continue
             self.env.cr.execute(SQL(
@@ -146,25 +157,28 @@ class PaymentTransaction(models.Model):
 
     @api.model
     def _cron_vipps_read_open_payments(self):
-        """ Read the payments that are still open and that nobody else asks for, and then those that
-        are to be compared. """
+        """ Read the payments whose orders were changed, then those that are still open and that
+        nobody else asks for, then those that are to be compared, and in the end set links. """
         if run_steps(self.env, lambda env: env[self._name]._vipps_read_next(), READS_PER_RUN):
             self.env.ref('mobilepay_vipps.cron_read_open_payments')._trigger()
 
     @api.model
     def _vipps_read_next(self):
-        """ Read the payment that is due for the longest time.
+        """ Read the payment that is due for the longest time, or else set a link in the app.
 
         :return: What it came to, see :func:`run_steps`.
         :rtype: str
         """
+        tx = self.env['vipps.read.request']._take_next()
+        if tx:
+            return tx._vipps_read_scheduled()
         tx = self._vipps_lock_next('vipps_next_read')
         if tx:
             return tx._vipps_read_open()
         tx = self._vipps_lock_next('vipps_next_comparison')
         if tx:
             return tx._vipps_compare()
-        return NOTHING_LEFT
+        return self._vipps_set_next_app_link()
 
     @api.model
     def _vipps_lock_next(self, field_name):
@@ -197,6 +211,15 @@ class PaymentTransaction(models.Model):
         if self.vipps_last_read and self.vipps_last_read > now - WATCHED_PERIOD:
             self.vipps_next_read = self.vipps_last_read + FIRST_READ_DELAY
             return DONE
+        return self._vipps_read_scheduled()
+
+    def _vipps_read_scheduled(self):
+        """ Read a payment, and schedule when it is read again if that fails.
+
+        :return: What it came to, see :func:`run_steps`.
+        :rtype: str
+        """
+        now = fields.Datetime.now()
         self._vipps_schedule_next_read()  # Whatever happens now, the next payment has its turn.
         error = self._vipps_try(lambda: self._vipps_refresh(wait=False))
         if not error:

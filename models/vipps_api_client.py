@@ -139,6 +139,27 @@ class VippsApiClient(models.AbstractModel):
             )
 
     @api.model
+    def _refund_payment(self, tx, amount, idempotency_key):
+        """ Refund a part of what was captured of the payment of a transaction or all of it.
+
+        See https://developer.vippsmobilepay.com/api/epayment/#operation/refundPayment
+
+        :param payment.transaction tx: The root transaction.
+        :param float amount: The amount, in major units.
+        :param str idempotency_key: The key of :meth:`_get_idempotency_key`.
+        :return: The payment after the refund, in minor units.
+        :rtype: protocol.payment.Payment
+        :raise VippsError: If it is refused, or if it is unknown whether it took effect.
+        """
+        with self._errors_for_people():
+            return self._connect_for(tx).refund(
+                tx.vipps_payment_reference,
+                self._to_minor(amount, tx.currency_id),
+                tx.currency_id.name,
+                idempotency_key,
+            )
+
+    @api.model
     def _cancel_payment(self, tx, only_unapproved=False):
         """ Cancel what is not captured of the payment of a transaction.
 
@@ -344,6 +365,11 @@ class VippsApiClient(models.AbstractModel):
             and urlsplit(self._get_simulator_url() or '').hostname in LOOPBACK_HOSTS
         )
 
+    @api.model
+    def _get_sentence(self, code):
+        """ Return what people read when Vipps MobilePay refuses something with an error code. """
+        return _(errors.CODES[code][0])
+
     @contextlib.contextmanager
     def _errors_for_people(self):
         try:
@@ -415,7 +441,7 @@ class VippsApiClient(models.AbstractModel):
         :param payment.transaction tx: The root transaction.
         :param str operation: The operation.
         :param float amount: The amount, in major units.
-        :param int sequence: What tells this operation from an earlier one of the same amount.
+        :param int|tuple sequence: What tells this operation from an earlier one of the same amount.
         :rtype: str
         """
         return reference.idempotency_key(

@@ -140,7 +140,7 @@ class Client:
             if error.code not in NOTHING_TO_CANCEL_CODES:
                 raise
             payment = self.get_payment(reference)
-            if payment.state != 'TERMINATED' and payment.derived_state != 'CANCELLED':
+            if not payment.cancelled or payment.remaining:
                 raise
             return payment
 

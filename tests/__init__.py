@@ -1,10 +1,13 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 from . import test_app_link
+from . import test_accounting
 from . import test_checkout
 from . import test_checkout_return
 from . import test_checkout_trouble
+from . import test_delivery
 from . import test_encryption
+from . import test_payment_children
 from . import test_payment_comparison
 from . import test_payment_method
 from . import test_payment_operation

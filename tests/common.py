@@ -147,6 +147,30 @@ class TransactionCommon(VippsCommon):
         self.env.invalidate_all()
         return self.vipps.activity_ids
 
+    def _capture(self, tx, amount=None, user=None, **values):
+        """ Capture from the transaction, as its button and the window that it opens do. """
+        return self._capture_in_window(
+            tx.with_user(user or self.env.user).action_capture(), amount, user, **values
+        )
+
+    def _capture_in_window(self, action, amount=None, user=None, **values):
+        """ Capture an amount, or all of it, in the window that a button opened. """
+        if action['type'] != 'ir.actions.act_window':
+            return action
+        wizard = self.env[action['res_model']].with_user(user or self.env.user).with_context(
+            **action['context']
+        ).create({**({} if amount is None else {'amount_to_capture': amount}), **values})
+        return wizard.action_capture()
+
+    def _refund(self, payment, amount=None, user=None):
+        """ Refund a payment of the books, as its button and the window that it opens do. """
+        self.env.invalidate_all()
+        action = payment.with_user(user or self.env.user).action_refund_wizard()
+        wizard = self.env[action['res_model']].with_user(user or self.env.user).with_context(
+            active_id=payment.id, active_model=payment._name,
+        ).create({} if amount is None else {'amount_to_refund': amount})
+        return wizard.action_refund()
+
     def _start_order(self, order, amount=None, **values):
         return self._start(
             amount=amount or order.amount_total, sale_order_ids=[Command.set(order.ids)], **values

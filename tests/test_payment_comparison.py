@@ -171,15 +171,15 @@ class TestPaymentComparison(TransactionCommon):
         self.assertFalse(self._run_due())
 
     def test_what_odoo_cannot_mend_is_told_in_amounts(self):
-        refunded_tx, partly_captured_tx = self._authorize(), self._authorize()
-        refunded_tx.action_capture()
-        self.simulator.refund(refunded_tx.vipps_payment_reference, 10000)
-        self.simulator.capture(partly_captured_tx.vipps_payment_reference, 4950)
+        refunded_tx, captured_tx = self._authorize(), self._authorize()
+        self._capture(refunded_tx)
+        refunded_tx._create_child_transaction(100, is_refund=True)._set_done()
+        captured_tx._set_done()
         self._compare()
-        self.assertEqual((refunded_tx.state, partly_captured_tx.state), ('done', 'authorized'))
+        self.assertEqual((refunded_tx.state, captured_tx.state), ('done', 'done'))
         for tx, differences in (
-            (refunded_tx, [("Refunded", '100.00', '0.00')]),
-            (partly_captured_tx, [("Reserved", '200.00', '249.50'), ("Captured", '49.50', '0.00')]),
+            (refunded_tx, [("Refunded", '0.00', '100.00')]),
+            (captured_tx, [("Reserved", '249.50', '0.00'), ("Captured", '0.00', '249.50')]),
         ):
             found = re.findall(
                 r"(\w+) at Vipps MobilePay: \D*([\d.]+)\D*, in Odoo: \D*(\d+\.\d\d)",
@@ -191,11 +191,11 @@ class TestPaymentComparison(TransactionCommon):
         found = self.env['payment.transaction'].search(
             safe_eval(self.env.ref('mobilepay_vipps.action_vipps_difference').domain)
         )
-        self.assertEqual(found, partly_captured_tx + refunded_tx)
+        self.assertEqual(found, captured_tx + refunded_tx)
 
     def test_difference_that_is_mended_is_not_shown_anymore(self):
         tx = self._authorize()
-        self.simulator.capture(tx.vipps_payment_reference, 4950)
+        tx._set_done()
         self._compare()
         self.assertTrue(tx.vipps_difference)
         self.simulator.capture(tx.vipps_payment_reference)
@@ -204,7 +204,7 @@ class TestPaymentComparison(TransactionCommon):
 
     def test_difference_that_was_told_is_not_told_again(self):
         tx = self._authorize()
-        self.simulator.capture(tx.vipps_payment_reference, 4950)
+        tx._set_done()
         self._compare()
         self._get_alerts().action_done()
         for _night in range(2):
@@ -258,7 +258,7 @@ class TestPaymentComparison(TransactionCommon):
 
     def test_accountant_reads_the_difference_and_cannot_write_it(self):
         tx = self._authorize()
-        self.simulator.capture(tx.vipps_payment_reference, 4950)
+        tx._set_done()
         self._compare()
         tx = tx.with_user(self.accountant)
         self.assertIn("Captured", tx.read(['vipps_difference'])[0]['vipps_difference'])

@@ -86,7 +86,7 @@ class TestPaymentOperation(TransactionCommon):
 
     def test_an_accountant_captures_from_the_transaction(self):
         tx = self._authorize()
-        tx.with_user(self.accountant).action_capture()
+        self._capture(tx, user=self.accountant)
         self.assertEqual(tx.state, 'done')
         self.assertEqual(self._get_aggregate(tx)['captured'], 24950)
 
@@ -103,7 +103,9 @@ class TestPaymentOperation(TransactionCommon):
                 tx = self._start_order(order)
                 self._approve(tx)
                 tx._vipps_refresh()
-                order.with_user(user).payment_action_capture()
+                self._capture_in_window(
+                    order.with_user(user).payment_action_capture(), user=user
+                )
                 self.assertEqual(tx.state, 'done')
 
     def test_staff_void_from_the_order(self):
@@ -121,7 +123,9 @@ class TestPaymentOperation(TransactionCommon):
         tx = self._start_invoice(invoice)
         self._approve(tx)
         tx._vipps_refresh()
-        invoice.with_user(self.accountant).payment_action_capture()
+        self._capture_in_window(
+            invoice.with_user(self.accountant).payment_action_capture(), user=self.accountant
+        )
         self.assertEqual(tx.state, 'done')
 
     def test_portal_users_cannot_capture_nor_void(self):
@@ -134,21 +138,25 @@ class TestPaymentOperation(TransactionCommon):
     def test_capturing_what_was_captured_elsewhere_finds_it_done(self):
         tx = self._authorize()
         self.simulator.capture(tx.vipps_payment_reference)
-        tx.action_capture()
+        self._capture(tx)
         self.assertEqual(tx.state, 'done')
         self.assertFalse(self._get_calls('capture'))
 
     def test_voiding_what_was_captured_elsewhere_releases_nothing(self):
         tx = self._authorize()
         self.simulator.capture(tx.vipps_payment_reference)
-        tx.action_void()
+        with self.assertRaisesRegex(ValidationError, "249.50"), self.env.cr.savepoint():
+            tx.action_void()
+        self.env.cr.postrollback.run()  # As at the end of the failed request.
+        self.env.invalidate_all()
+        self._run_job()
         self.assertEqual(tx.state, 'done')
         self.assertEqual(self._get_aggregate(tx)['cancelled'], 0)
 
     def test_a_refused_operation_is_told_in_a_sentence_without_codes(self):
         tx = self._authorize()
         for operation, method, code in (
-            ('capture', tx.action_capture, '6100'), ('cancel', tx.action_void, '6030'),
+            ('capture', lambda: self._capture(tx), '6100'), ('cancel', tx.action_void, '6030'),
         ):
             with self.subTest(operation=operation):
                 self.simulator.fault(operation, 'refuse', code=code)
@@ -164,10 +172,10 @@ class TestPaymentOperation(TransactionCommon):
         with self._without_pauses():
             self.simulator.fault('capture', 'lost', times=None)
             with self.assertRaises(ValidationError) as error:
-                tx.action_capture()
+                self._capture(tx)
             self.assertIn("not known", str(error.exception))
             self.simulator.clear_faults()
-        tx.action_capture()
+        self._capture(tx)
         self.assertEqual(tx.state, 'done')
         self.assertEqual(len({call['idempotency_key'] for call in self._get_calls('capture')}), 1)
 
@@ -176,10 +184,10 @@ class TestPaymentOperation(TransactionCommon):
         with self._without_pauses():
             self.simulator.fault('capture', 'lost_answer', times=None)
             with self.assertRaises(ValidationError):
-                tx.action_capture()
+                self._capture(tx)
             self.simulator.clear_faults()
         calls = self._get_calls('capture')
-        tx.action_capture()
+        self._capture(tx)
         self.assertEqual(tx.state, 'done')
         self.assertEqual(self._get_calls('capture'), calls, "It is read, not repeated.")
 
@@ -187,10 +195,10 @@ class TestPaymentOperation(TransactionCommon):
         tx = self._authorize()
         self.simulator.fault('capture', 'refuse', code='6100')
         with self.assertRaises(ValidationError):
-            tx.action_capture()
+            self._capture(tx)
         self.env.cr.postrollback.run()  # As at the end of the failed request.
         self.env.invalidate_all()
-        tx.action_capture()
+        self._capture(tx)
         self.assertEqual(tx.state, 'done')
         refused, accepted = self._get_calls('capture')
         self.assertNotEqual(refused['idempotency_key'], accepted['idempotency_key'])
@@ -233,7 +241,7 @@ class TestPaymentOperation(TransactionCommon):
         with self._without_pauses():
             self.simulator.fault('capture', 'lost_answer', times=None)
             with self.assertRaises(ValidationError), self.env.cr.savepoint():
-                tx.action_capture()
+                self._capture(tx)
             self.simulator.clear_faults()
         self.env.cr.postrollback.run()
         self.env.invalidate_all()
@@ -248,12 +256,12 @@ class TestPaymentOperation(TransactionCommon):
             type(self.env['vipps.api.client']), '_capture_payment',
             lambda api_client, tx, *args: api_client._read_payment(tx),
         ), self.assertRaisesRegex(ValidationError, "not known"):
-            tx.action_capture()
+            self._capture(tx)
         self.assertEqual(tx.state, 'authorized')
 
     def test_the_settlement_reference_is_the_one_of_the_capture(self):
         tx = self._authorize()
-        tx.action_capture()
+        self._capture(tx)
         capture = next(e for e in self._get_payment(tx)['events'] if e['name'] == 'CAPTURED')
         self.assertEqual(tx.vipps_psp_reference, capture['pspReference'])
         self.assertNotEqual(tx.vipps_psp_reference, tx.provider_reference)

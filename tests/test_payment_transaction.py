@@ -142,7 +142,7 @@ class TestConverging(TransactionCommon):
     @mute_logger(TX_LOGGER)
     def test_amount_that_differs_after_it_was_paid_is_flagged_and_stays_paid(self):
         tx = self._authorize()
-        tx.action_capture()
+        self._capture(tx)
         self.simulator.fault('get', 'tampered', value=100)
         tx._vipps_refresh()
         self.assertEqual(tx.state, 'done')
@@ -271,7 +271,7 @@ class TestDocuments(TransactionCommon):
         tx = self._start_invoice(invoice)
         self._approve(tx)
         tx._vipps_refresh()
-        tx.action_capture()
+        self._capture(tx)
         tx._finalize_post_processing()
         self.assertIn(invoice.payment_state, ('paid', 'in_payment'))
         self.assertFalse(invoice.amount_residual)

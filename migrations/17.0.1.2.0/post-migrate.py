@@ -19,4 +19,4 @@ def migrate(cr, version):
            AND state IN ('authorized', 'done')
     """)
     env = api.Environment(cr, SUPERUSER_ID, {})
-    env['payment.transaction']._vipps_schedule_comparison([('state', 'in', ('authorized', 'done'))])
+    env['payment.transaction']._vipps_schedule_comparison([('state', '=', 'authorized')])

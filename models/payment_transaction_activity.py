@@ -1,0 +1,96 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import _, fields, models
+from odoo.tools import format_amount
+
+
+class PaymentTransaction(models.Model):
+    """ What people have to do about payments. It is taken back when it is done. """
+    _inherit = 'payment.transaction'
+
+    # What a refund was last proposed of: somebody who has dealt with it is not asked again.
+    vipps_proposed_refund = fields.Monetary(copy=False, readonly=True)
+
+    #=== BUSINESS METHODS - ACTIVITIES ===#
+
+    def _vipps_follow_up(self):
+        """ Give people what they have to do about an approved payment, and take back what is done.
+        """
+        if self.state in ('draft', 'pending'):
+            return
+        tx = self._vipps_in_staff_language()
+        if self.provider_id.state != 'disabled' and not self._vipps_is_open():
+            tx._vipps_end_activity(
+                tx._vipps_get_failure_summary(), _("Nothing is left to capture or to release.")
+            )
+        if not self.vipps_remaining_amount:
+            tx._vipps_end_activity(
+                tx._vipps_get_deadline_summary(), _("Nothing is reserved anymore.")
+            )
+        tx._vipps_propose_refund()
+
+    def _vipps_tell_failure(self, error):
+        """ Tell somebody that what is due could not be captured or released.
+
+        :param VippsError error: What went wrong.
+        :return: None
+        """
+        tx = self._vipps_in_staff_language()
+        tx._vipps_schedule_activity(tx._vipps_get_failure_summary(), _(
+            "%(error)s It is tried again by itself. This disappears when it has succeeded.",
+            error=error,
+        ))
+
+    def _vipps_propose_refund(self):
+        """ Propose to refund what was captured and is not delivered, or not anymore. """
+        amount = self._vipps_get_excess_amount()
+        change = self.currency_id.compare_amounts(amount, self.vipps_proposed_refund)
+        if not change:
+            return
+        self.vipps_proposed_refund = amount
+        summary = _("Refund payment %s", self.reference)
+        if not amount:
+            self._vipps_end_activity(summary, _("What is captured is delivered or refunded."))
+        elif change > 0 or self._vipps_get_activities(summary):
+            self._vipps_schedule_activity(summary, _(
+                "%(amount)s more is captured than is delivered. If the customer gets it back, make"
+                " a credit note and choose Refund with Vipps MobilePay there, or choose Refund on"
+                " the payment. If not, mark this as done.",
+                amount=format_amount(self.env, amount, self.currency_id),
+            ))
+
+    def _vipps_get_failure_summary(self):
+        return _("Payment %s is not captured", self.reference)
+
+    def _vipps_get_deadline_summary(self):
+        return _("Capture or release payment %s", self.reference)
+
+    def _vipps_schedule_activity(self, summary, note):
+        """ Give the person who is responsible something to do, once per summary.
+
+        :param str summary: What it is about, in a few words, with the reference of the payment.
+        :param str note: What happened and what to do.
+        :return: None
+        """
+        activities = self._vipps_get_activities(summary)
+        if activities:
+            activities.note = note
+            return
+        order = self.sale_order_ids[:1]
+        user = order.user_id.filtered('active') or self.provider_id._vipps_get_administrator()
+        (order or self.provider_id).activity_schedule(
+            'mail.mail_activity_data_warning', summary=summary, note=note, user_id=user.id
+        )
+
+    def _vipps_end_activity(self, summary, feedback):
+        """ Mark what a person had to do as done.
+
+        :param str summary: What it was about.
+        :param str feedback: Why there is nothing left to do.
+        :return: None
+        """
+        self._vipps_get_activities(summary).action_feedback(feedback=feedback)
+
+    def _vipps_get_activities(self, summary):
+        document = self.sale_order_ids[:1] or self.provider_id
+        return document.activity_ids.filtered(lambda activity: activity.summary == summary)

@@ -1,0 +1,161 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import _, api, fields, models
+from odoo.exceptions import UserError
+from odoo.tools import format_amount, format_date
+
+from odoo.addons.payment import utils as payment_utils
+
+from .vipps_api_client import VippsError
+from .vipps_job import DONE, NOTHING_LEFT, run_steps
+
+
+class PaymentTransaction(models.Model):
+    """ Reservations, which end when they are not captured in time. """
+    _inherit = 'payment.transaction'
+
+    # Somebody who has been told and has decided to wait is not told again.
+    vipps_is_deadline_told = fields.Boolean(copy=False, readonly=True)
+
+    #=== ACTION METHODS ===#
+
+    def action_vipps_capture_delivered(self):
+        """ Capture what is delivered of the orders of the payments and not paid yet; payments
+        without an order are captured in full.
+
+        :return: The notification that says what was done.
+        :rtype: dict
+        """
+        return self._vipps_operate_on_each(
+            lambda tx: tx._vipps_capture_delivered(),
+            _("%(reference)s: captured %(amount)s."),
+        )
+
+    def action_vipps_release(self):
+        """ Release what is still reserved of the payments.
+
+        :return: The notification that says what was done.
+        :rtype: dict
+        """
+        return self._vipps_operate_on_each(
+            lambda tx: tx._vipps_release_reserved(),
+            _("%(reference)s: released %(amount)s."),
+        )
+
+    def _vipps_operate_on_each(self, operate, done_sentence):
+        """ Do the same with each payment, whatever happens to the others.
+
+        :param function operate: Operates on a transaction and returns the amount, in major units.
+        :param str done_sentence: What was done then.
+        :return: The notification that says what was done.
+        :rtype: dict
+        """
+        payment_utils.check_rights_on_recordset(self)
+        sentences, has_failed = [], False
+        for tx_sudo in self.sudo().filtered('vipps_payment_reference'):
+            try:
+                with self.env.cr.savepoint():
+                    amount = operate(tx_sudo)
+            except UserError as error:
+                has_failed = True
+                tx_sudo._vipps_remember_failure(error)
+                sentences.append(f"{tx_sudo.reference}: {error}")
+                continue
+            if amount:
+                sentences.append(done_sentence % {
+                    'reference': tx_sudo.reference,
+                    'amount': format_amount(self.env, amount, tx_sudo.currency_id),
+                })
+            else:
+                sentences.append(_("%s: there is nothing to do.", tx_sudo.reference))
+        return {
+            'type': 'ir.actions.client',
+            'tag': 'display_notification',
+            'params': {
+                'title': _("Vipps MobilePay"),
+                'message': " ".join(sentences),
+                'type': 'warning' if has_failed else 'success',
+                'sticky': has_failed,
+                'next': {'type': 'ir.actions.client', 'tag': 'soft_reload'},
+            },
+        }
+
+    def _vipps_remember_failure(self, error):
+        """ Keep what an operation left behind that was rolled back without the whole request.
+
+        :param UserError error: What the person is told.
+        :return: None
+        """
+        cause = error.__cause__
+        if isinstance(cause, VippsError) and not cause.is_unknown:
+            self.vipps_refusal_count += 1
+        self.vipps_next_read = fields.Datetime.now()
+
+    def _vipps_capture_delivered(self):
+        """ Capture what is delivered and not paid, whatever the capture mode is.
+
+        :return: The amount, in major units.
+        :rtype: float
+        :raise UserError: If it was not captured, or if that is unknown.
+        """
+        self._ensure_provider_is_not_disabled()
+        if self.sale_order_ids:
+            amount = self._vipps_get_delivered_due_amount()
+        else:
+            amount = self._vipps_get_reserved_amount()
+        if amount:
+            self._send_capture_request(amount_to_capture=amount)
+        return amount
+
+    def _vipps_release_reserved(self):
+        """ Release what is still reserved.
+
+        :return: The amount, in major units.
+        :rtype: float
+        :raise UserError: If it was not released, or if that is unknown.
+        """
+        self._ensure_provider_is_not_disabled()
+        amount = self._vipps_get_reserved_amount()
+        if amount:
+            self._send_void_request(amount_to_void=amount)
+        return amount
+
+    #=== BUSINESS METHODS - JOB ===#
+
+    @api.model
+    def _cron_vipps_warn_of_deadlines(self):
+        """ Tell somebody of reservations that cannot be captured anymore in a few days. """
+        run_steps(self.env, lambda env: env[self._name]._vipps_warn_of_next_deadline())
+
+    @api.model
+    def _vipps_warn_of_next_deadline(self):
+        """ Tell somebody of a reservation whose deadline is near and nobody was told of.
+
+        :return: What it came to, see :func:`run_steps`.
+        :rtype: str
+        """
+        self.env.cr.execute("""
+            SELECT tx.id
+              FROM payment_transaction tx
+              JOIN payment_provider provider ON provider.id = tx.provider_id
+             WHERE tx.vipps_payment_state = 'AUTHORIZED'
+               AND tx.state = 'authorized'
+               AND tx.vipps_is_deadline_told IS NOT TRUE
+               AND tx.vipps_capture_deadline - provider.vipps_deadline_warning_days
+                   * interval '1 day' <= %s
+             LIMIT 1
+               FOR NO KEY UPDATE OF tx SKIP LOCKED
+        """, [fields.Datetime.now()])
+        tx = self.browse(row[0] for row in self.env.cr.fetchall())
+        if not tx:
+            return NOTHING_LEFT
+        tx.vipps_is_deadline_told = True
+        tx = tx.with_company(tx.company_id)._vipps_in_staff_language()
+        tx._vipps_schedule_activity(tx._vipps_get_deadline_summary(), _(
+            "%(amount)s is reserved until %(date)s. After that, it cannot be captured anymore, and"
+            " the customer gets it back. Capture what is delivered, and release what is not going"
+            " to be.",
+            amount=format_amount(tx.env, tx.vipps_remaining_amount, tx.currency_id),
+            date=format_date(tx.env, tx.vipps_capture_deadline),
+        ))
+        return DONE

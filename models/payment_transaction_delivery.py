@@ -1,0 +1,110 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import models
+
+
+class PaymentTransaction(models.Model):
+    """ What is to be captured, released or refunded, as the orders and the provider say. """
+    _inherit = 'payment.transaction'
+
+    #=== BUSINESS METHODS - CAPTURE ===#
+
+    def _vipps_get_due_capture_amount(self):
+        """ Return what is to be captured of the payment without anybody asking for it.
+
+        :return: The amount, in major units; 0 means nothing.
+        :rtype: float
+        """
+        if (
+            not self._vipps_is_reserved()
+            or self.vipps_capture_mode not in ('automatic', 'on_delivery')
+            or self._vipps_is_document_cancelled()
+        ):
+            return 0
+        if self.vipps_capture_mode == 'automatic' or not self.sale_order_ids:
+            return self.vipps_remaining_amount
+        return self._vipps_get_delivered_due_amount()
+
+    def _vipps_get_delivered_due_amount(self):
+        """ Return what is delivered of the orders and not paid yet, at most what is reserved.
+
+        What was refunded is not captured again: it was given back on purpose.
+
+        :return: The amount, in major units.
+        :rtype: float
+        """
+        older_txs = self.sale_order_ids.transaction_ids.filtered(
+            lambda t: t.id < self.id and t._vipps_is_reserved()
+            and t.vipps_capture_mode == 'on_delivery'
+        )
+        amount = (
+            self._vipps_get_delivered_amount()
+            - self._vipps_get_paid_amount()
+            - sum(older_txs.mapped('vipps_remaining_amount'))  # They are captured first.
+        )
+        return max(min(self.currency_id.round(amount), self.vipps_remaining_amount), 0)
+
+    def _vipps_is_reserved(self):
+        """ Tell whether something is reserved that operations without anybody's help may use. """
+        return (
+            self.state == 'authorized'
+            and self.vipps_payment_state == 'AUTHORIZED'
+            and self.provider_id.state != 'disabled'
+        )
+
+    def _vipps_get_delivered_amount(self):
+        """ Return the value of what is delivered of the orders, in major units. """
+        return sum(order._vipps_get_delivered_amount() for order in self.sale_order_ids)
+
+    def _vipps_get_paid_amount(self):
+        """ Return what was paid of the orders, however it was, before refunds, in major units. """
+        orders = self.sale_order_ids
+        return sum(
+            tx._vipps_get_captured_amount() for tx in orders.transaction_ids
+        ) + sum(order._vipps_get_amount_paid_on_invoices() for order in orders)
+
+    #=== BUSINESS METHODS - RELEASE ===#
+
+    def _vipps_is_release_due(self):
+        """ Tell whether what remains reserved is to be released without anybody asking for it. """
+        if not self._vipps_is_reserved():
+            return False
+        if self._vipps_is_document_cancelled():
+            return True
+        if self.vipps_capture_mode != 'on_delivery' or not self.sale_order_ids:
+            return False
+        return (
+            self.provider_id.vipps_release_when_closed
+            and all(order._vipps_is_closed() for order in self.sale_order_ids)
+            # After a refund, somebody decides whether something is captured in its place.
+            and not self._vipps_get_refunded_amount()
+            and not self._vipps_get_delivered_due_amount()
+        )
+
+    #=== BUSINESS METHODS - REFUND ===#
+
+    def _vipps_get_excess_amount(self):
+        """ Return what was captured, and is neither delivered nor refunded, although nothing of it
+        is going to be delivered anymore, or something came back.
+
+        :return: The amount, in major units.
+        :rtype: float
+        """
+        orders = self.sale_order_ids
+        if not orders or not self._vipps_is_document_cancelled() and (
+            self.vipps_capture_mode != 'on_delivery'
+            or not all(order._vipps_is_returned() or order._vipps_is_closed() for order in orders)
+        ):
+            return 0
+        txs = orders.transaction_ids.sorted('id', reverse=True)
+        excess_amount = (
+            self._vipps_get_paid_amount()
+            - sum(tx._vipps_get_refunded_amount() for tx in txs)
+            - self._vipps_get_delivered_amount()
+        )
+        for tx in txs:  # What was paid last is given back first.
+            own_amount = min(tx._vipps_get_refundable_amount(), excess_amount)
+            if tx == self:
+                return max(self.currency_id.round(own_amount), 0)
+            excess_amount -= own_amount
+        return 0

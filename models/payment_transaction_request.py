@@ -1,0 +1,427 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+import json
+import logging
+import math
+
+from psycopg2 import OperationalError
+
+from odoo import SUPERUSER_ID, _, api, models
+from odoo.exceptions import AccessError, ValidationError
+from odoo.tools import float_compare, format_amount
+
+from odoo.addons.payment import utils as payment_utils
+
+from .vipps_api_client import VippsError
+
+_logger = logging.getLogger(__name__)
+
+READ_SOON = """
+    UPDATE payment_transaction
+       SET vipps_next_read = now() AT TIME ZONE 'UTC', vipps_last_read = NULL
+     WHERE id = %s
+"""
+
+# Vipps MobilePay repeats its refusal to whoever comes with the same idempotency key.
+COUNT_REFUSAL = """
+    UPDATE payment_transaction
+       SET vipps_refusal_count = COALESCE(vipps_refusal_count, 0) + 1
+     WHERE id = %s
+"""
+
+
+class PaymentTransaction(models.Model):
+    """ The operations that people ask for. """
+    _inherit = 'payment.transaction'
+
+    #=== ACTION METHODS ===#
+
+    def action_capture(self):
+        """ Override of `payment` to read the payments first: what can be captured of them, and
+        whether anything, may have changed.
+
+        :raise ValidationError: If they cannot be read.
+        """
+        payment_utils.check_rights_on_recordset(self)
+        txs_sudo = self.sudo()  # The user may operate, but only the system writes.
+        for tx_sudo in txs_sudo.filtered(
+            lambda t: t.provider_code == 'vipps' and t.state == 'authorized'
+        ):
+            tx_sudo._ensure_provider_is_not_disabled()
+            tx_sudo._vipps_read_for_operator()
+            if tx_sudo.state != 'authorized' and len(txs_sudo) == 1:
+                return tx_sudo._vipps_notify_change()
+        return super().action_capture()
+
+    def action_refund(self, amount_to_refund=None):
+        """ Override of `payment` to let those refund who may write the transaction, in all
+        releases of Odoo, and to offer a release for what is only reserved.
+
+        :raise ValidationError: If it was not refunded, or if that is unknown.
+        """
+        if any(tx.provider_code != 'vipps' for tx in self):
+            return super().action_refund(amount_to_refund=amount_to_refund)
+        payment_utils.check_rights_on_recordset(self)
+        txs_sudo = self.sudo()  # The user may operate, but only the system writes.
+        if any(tx.state == 'authorized' for tx in txs_sudo):
+            raise ValidationError(self.env['vipps.api.client']._get_sentence('6020'))
+        return super(PaymentTransaction, txs_sudo).action_refund(amount_to_refund=amount_to_refund)
+
+    def _vipps_check_operator(self):
+        """ Ensure that the user may operate on the transactions: that takes the right to write
+        them, or, as core has it for the buttons of documents, to write all of their documents.
+
+        :return: None
+        :raise AccessError: If the user may not.
+        """
+        txs = self.sudo(False)
+        try:
+            payment_utils.check_rights_on_recordset(txs)
+        except AccessError:
+            for tx_sudo in self.sudo():
+                root_sudo = tx_sudo._vipps_get_root()
+                if not root_sudo.sale_order_ids and not root_sudo.invoice_ids:
+                    raise
+                for documents_sudo in (root_sudo.sale_order_ids, root_sudo.invoice_ids):
+                    if documents_sudo:
+                        payment_utils.check_rights_on_recordset(documents_sudo.sudo(False))
+
+    def _vipps_list_amounts(self):
+        """ Return what Odoo holds of the payments, for a window that somebody decides in.
+
+        :rtype: str
+        """
+        roots_sudo = self.sudo().filtered(lambda t: t.provider_code == 'vipps').mapped(
+            lambda t: t._vipps_get_root()
+        )
+        return json.dumps({
+            root_sudo.id: root_sudo._vipps_get_held_amounts() for root_sudo in roots_sudo
+        })
+
+    def _vipps_check_seen_amounts(self, seen_amounts):
+        """ Ensure that nothing happened to the payments since a window was opened.
+
+        Whoever clicks twice, or has the window open twice, decides once.
+
+        :param str seen_amounts: What :meth:`_vipps_list_amounts` returned then.
+        :return: None
+        :raise ValidationError: If something happened.
+        """
+        if self._vipps_list_amounts() != seen_amounts:
+            raise ValidationError(_(
+                "Something was captured, released or refunded since you opened this window. Nothing"
+                " was done now. Close the window, look at the payment again, and decide then."
+            ))
+
+    def _vipps_notify_change(self):
+        """ Return the notification that there is nothing left to do for who wanted to operate. """
+        return {
+            'type': 'ir.actions.client',
+            'tag': 'display_notification',
+            'params': {
+                'type': 'warning',
+                'sticky': True,
+                'message': _(
+                    "Nothing of payment %s is reserved anymore: it was captured or released in the"
+                    " meantime. Odoo has been updated.", self.reference,
+                ),
+                'next': {'type': 'ir.actions.client', 'tag': 'soft_reload'},
+            },
+        }
+
+    #=== BUSINESS METHODS - WHAT PEOPLE ASK FOR ===#
+
+    def _send_capture_request(self, amount_to_capture=None):
+        """ Override of `payment` to capture a part of what is reserved or all of it.
+
+        :raise ValidationError: If it was not captured, or if that is unknown.
+        """
+        if self.provider_code != 'vipps':
+            return super()._send_capture_request(amount_to_capture=amount_to_capture)
+
+        self._ensure_provider_is_not_disabled()
+        tx_sudo = self.sudo()  # The user may operate, but only the system writes.
+        amount = tx_sudo._vipps_check_amount(
+            amount_to_capture, tx_sudo._vipps_get_reserved_amount()
+        )
+
+        def capture():
+            tx_sudo._vipps_check_capturable(amount)
+            child_tx = super(PaymentTransaction, tx_sudo)._send_capture_request(
+                amount_to_capture=amount
+            )
+            tx_sudo._vipps_capture(amount, child_tx)
+            return child_tx
+
+        tx_sudo._vipps_check_books()
+        return tx_sudo._vipps_operate(capture, 'capture', amount)
+
+    def _send_void_request(self, amount_to_void=None):
+        """ Override of `payment` to release what is still reserved.
+
+        :raise ValidationError: If it was not released, or if that is unknown.
+        """
+        if self.provider_code != 'vipps':
+            return super()._send_void_request(amount_to_void=amount_to_void)
+
+        self._ensure_provider_is_not_disabled()
+        tx_sudo = self.sudo()  # The user may operate, but only the system writes.
+        amount = tx_sudo._vipps_check_amount(amount_to_void, tx_sudo._vipps_get_reserved_amount())
+
+        def void():
+            tx_sudo._vipps_check_voidable(amount)
+            child_tx = super(PaymentTransaction, tx_sudo)._send_void_request(amount_to_void=amount)
+            tx_sudo._vipps_cancel(child_tx=child_tx)
+            return child_tx
+
+        return tx_sudo._vipps_operate(void, 'cancel', amount)
+
+    def _send_refund_request(self, amount_to_refund=None):
+        """ Override of `payment` to refund a part of what was captured or all of it.
+
+        A payment that was captured in parts is refunded capture by capture, or, from its own
+        transaction, over all of them.
+
+        :raise ValidationError: If it was not refunded, or if that is unknown.
+        """
+        if self.provider_code != 'vipps':
+            return super()._send_refund_request(amount_to_refund=amount_to_refund)
+
+        self._ensure_provider_is_not_disabled()
+        tx_sudo = self.sudo()  # The user may operate, but only the system writes.
+        root_sudo = tx_sudo._vipps_get_root()
+        amount = tx_sudo._vipps_check_amount(
+            amount_to_refund, tx_sudo._vipps_get_refundable_amount()
+        )
+
+        def refund():
+            tx_sudo._vipps_check_refundable(amount)
+            refund_tx = self.browse().sudo()
+            if tx_sudo in root_sudo._vipps_get_captures():
+                refund_tx = super(PaymentTransaction, tx_sudo)._send_refund_request(
+                    amount_to_refund=amount
+                )
+            return root_sudo._vipps_refund(amount, refund_tx)
+
+        tx_sudo._vipps_check_books()
+        return root_sudo._vipps_operate(refund, 'refund', amount)
+
+    def _vipps_check_amount(self, amount, available_amount):
+        """ Ensure that an amount can be operated with.
+
+        :param float|None amount: The amount, in major units; core's way to say "all" is None, while
+                                  0 never means all.
+        :param float available_amount: What "all" is.
+        :return: The amount.
+        :rtype: float
+        :raise ValidationError: If it is none.
+        """
+        if amount is None:
+            return available_amount
+        is_number = isinstance(amount, (int, float)) and math.isfinite(amount)
+        if not is_number or self.currency_id.compare_amounts(amount, 0) <= 0:
+            raise ValidationError(_(
+                "Enter an amount of at least %s.",
+                format_amount(self.env, self.currency_id.rounding, self.currency_id),
+            ))
+        if float_compare(amount, self.currency_id.round(amount), precision_digits=6):
+            raise ValidationError(_(
+                "Amounts in %(currency)s have no more than %(decimals)s decimals.",
+                currency=self.currency_id.name, decimals=self.currency_id.decimal_places,
+            ))
+        return self.currency_id.round(amount)
+
+    def _vipps_check_capturable(self, amount):
+        """ Ensure that so much is reserved.
+
+        :param float amount: The amount, in major units.
+        :return: None
+        :raise ValidationError: If it is not.
+        """
+        reserved_amount = self._vipps_get_reserved_amount()
+        if not reserved_amount:
+            code = {'draft': '6080', 'pending': '6080', 'done': '6170'}.get(self.state) or (
+                '6070' if self.vipps_payment_state == 'CANCELLED' else '6200'
+            )
+            raise ValidationError(self.env['vipps.api.client']._get_sentence(code))
+        if self.currency_id.compare_amounts(amount, reserved_amount) > 0:
+            raise ValidationError(_(
+                "Only %s is still reserved, so no more can be captured.",
+                format_amount(self.env, reserved_amount, self.currency_id),
+            ))
+
+    def _vipps_check_voidable(self, amount):
+        """ Ensure that this is all that is reserved.
+
+        :param float amount: The amount, in major units.
+        :return: None
+        :raise ValidationError: If it is not.
+        """
+        reserved_amount = self._vipps_get_reserved_amount()
+        if not reserved_amount:
+            code = '6040' if self.state == 'done' else '6050'
+            raise ValidationError(self.env['vipps.api.client']._get_sentence(code))
+        if self.currency_id.compare_amounts(amount, reserved_amount):
+            raise ValidationError(_(
+                "Vipps MobilePay releases all that is still reserved, %s, and not a part of it.",
+                format_amount(self.env, reserved_amount, self.currency_id),
+            ))
+
+    def _vipps_check_refundable(self, amount):
+        """ Ensure that so much was captured and is not refunded yet.
+
+        :param float amount: The amount, in major units.
+        :return: None
+        :raise ValidationError: If it was not.
+        """
+        refundable_amount = self._vipps_get_refundable_amount()
+        if not refundable_amount:
+            is_refunded = bool(self._vipps_get_root()._vipps_get_captured_amount())
+            raise ValidationError(
+                self.env['vipps.api.client']._get_sentence('6180' if is_refunded else '6020')
+            )
+        if self.currency_id.compare_amounts(amount, refundable_amount) > 0:
+            raise ValidationError(_(
+                "Only %s was captured and is not refunded yet, so no more can be refunded.",
+                format_amount(self.env, refundable_amount, self.currency_id),
+            ))
+
+    def _vipps_operate(self, operation, name, amount):
+        """ Do an operation that a person asked for: read the payment first, and then decide.
+
+        Whoever decided on what is not true anymore decides again. An operation that was done
+        before, and whose request was rolled back, is not done again.
+
+        :param function operation: Checks whether it can be done, does it, and returns its
+                                   transactions.
+        :param str name: The operation at Vipps MobilePay: `capture`, `cancel` or `refund`.
+        :param float amount: The amount, in major units.
+        :return: The transactions of the operation, if it has any of its own.
+        :rtype: payment.transaction
+        :raise ValidationError: If it did not take effect, or if that is unknown.
+        """
+        self.ensure_one()
+        # Whatever is rolled back here, Vipps MobilePay remembers.
+        self._vipps_after_rollback(READ_SOON)
+        self._vipps_lock()
+        key = self._vipps_get_operation_key(name, amount)
+        held_amounts = self._vipps_get_held_amounts()
+        self._vipps_read_for_operator()
+        if self._vipps_get_held_amounts() != held_amounts:
+            txs = self._vipps_find_done(name, key, held_amounts)
+            if txs is None:
+                raise ValidationError(self._vipps_describe_change(held_amounts))
+        else:
+            txs = self._vipps_request(operation)
+        self._vipps_post_process()
+        return txs - self
+
+    def _vipps_read_for_operator(self):
+        """ Read the payment for a person who is about to operate on it.
+
+        :return: None
+        :raise ValidationError: If it cannot be read.
+        """
+        try:
+            self._vipps_refresh(may_capture=False)
+        except VippsError as error:
+            _logger.info("Payment %s cannot be read: %s", self.reference, error.log_text)
+            raise ValidationError("Vipps MobilePay: " + str(error)) from error
+
+    def _vipps_request(self, operation):
+        """ Send the request of an operation that a person asked for.
+
+        :param function operation: Does it and returns its transactions.
+        :return: The transactions.
+        :rtype: payment.transaction
+        :raise ValidationError: If it did not take effect, or if that is unknown.
+        """
+        try:
+            return operation()
+        except VippsError as error:
+            _logger.info("Operation on payment %s: %s", self.reference, error.log_text)
+            if error.is_unknown and not error.is_not_now:
+                raise ValidationError(_(
+                    "Vipps MobilePay does not answer, so it is not known whether this took effect."
+                    " Try again in a moment: it will not be done twice."
+                )) from error
+            if not error.is_unknown:
+                self._vipps_after_rollback(COUNT_REFUSAL)
+            raise ValidationError("Vipps MobilePay: " + str(error)) from error
+
+    def _vipps_find_done(self, name, key, held_amounts):
+        """ Return the transactions of an operation that was found to be done when the payment was
+        read, or None if something else happened.
+
+        :param str name: The operation.
+        :param str key: Its idempotency key.
+        :param dict held_amounts: What Odoo held before, in minor units.
+        :rtype: payment.transaction | None
+        """
+        if name == 'cancel':
+            is_released = not self._vipps_get_reserved_amount() and all(
+                self._vipps_get_held_amounts()[event_name] == held_amounts[event_name]
+                for event_name in ('CAPTURED', 'REFUNDED')
+            )
+            return self._vipps_get_releases() if is_released else None
+        txs = self._vipps_get_captures() | self._vipps_get_refunds()
+        return txs.filtered(lambda t: t.vipps_idempotency_key == key) or None
+
+    def _vipps_describe_change(self, held_amounts):
+        """ Return what somebody reads who decided on what is not true anymore.
+
+        :param dict held_amounts: What Odoo held before, in minor units.
+        :rtype: str
+        """
+        to_major = self.env['vipps.api.client']._to_major
+        sentences = {
+            'CAPTURED': _("Captured: %(now)s instead of %(before)s."),
+            'CANCELLED': _("Released: %(now)s instead of %(before)s."),
+            'REFUNDED': _("Refunded: %(now)s instead of %(before)s."),
+        }
+        changes = [
+            sentences[event_name] % {
+                'now': format_amount(self.env, to_major(now, self.currency_id), self.currency_id),
+                'before': format_amount(
+                    self.env, to_major(held_amounts[event_name], self.currency_id), self.currency_id
+                ),
+            }
+            for event_name, now in self._vipps_get_held_amounts().items()
+            if now != held_amounts[event_name]
+        ]
+        return _(
+            "Payment %(reference)s has changed at Vipps MobilePay, so nothing was done now."
+            " %(changes)s Odoo is being updated: look at the payment again, and decide then.",
+            reference=self.reference, changes=" ".join(changes),
+        )
+
+    def _vipps_after_rollback(self, query):
+        """ Update the transaction if the request is rolled back, and have its payment read.
+
+        :param str query: The update, of the row with the given id.
+        :return: None
+        """
+        registry, tx_id = self.env.registry, self.id
+
+        def update():
+            with registry.cursor() as cr:
+                cr.execute(query, [tx_id])
+                env = api.Environment(cr, SUPERUSER_ID, {})
+                env.ref('mobilepay_vipps.cron_read_open_payments')._trigger()
+
+        self.env.cr.postrollback.add(update)
+
+    def _vipps_post_process(self):
+        """ Put into the books what was just done, for who looks at them now.
+
+        What fails is left to the job of core.
+        """
+        parts = self._vipps_get_captures() | self._vipps_get_refunds() | self
+        for tx in parts.filtered(lambda t: t.state == 'done' and not t.is_post_processed):
+            try:
+                with self.env.cr.savepoint():
+                    tx.with_company(tx.company_id)._finalize_post_processing()
+            except OperationalError:
+                raise  # Another worker was faster: all of this is done again.
+            except Exception:
+                _logger.exception("Payment %s is not in the books yet.", tx.reference)

@@ -1,0 +1,182 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import models
+from odoo.tools import float_compare
+
+# What the amount to capture, and whether the rest is released, depend on.
+ORDER_FIELDS = {'state', 'locked', 'delivery_status', 'amount_total'}
+LINE_FIELDS = {'qty_delivered', 'product_uom_qty', 'price_total'}
+
+
+class SaleOrder(models.Model):
+    _inherit = 'sale.order'
+
+    #=== CRUD METHODS ===#
+
+    def _write(self, values):
+        """ Override of `orm` to have the payments of the order looked at, whoever changed it.
+
+        Computed values, like what is delivered, are written here only.
+        """
+        res = super()._write(values)
+        if ORDER_FIELDS & values.keys():
+            self._vipps_look_at_payments()
+        return res
+
+    def _vipps_look_at_payments(self):
+        """ Have the payments of the orders read after this database transaction.
+
+        Nothing is asked of Vipps MobilePay here, and nothing is locked: who delivers an order
+        neither waits for its payment nor fails with it.
+        """
+        order_ids = self.env.cr.precommit.data.setdefault('vipps_order_ids', set())
+        if not order_ids:
+            self.env.cr.precommit.add(self.env['sale.order'].sudo()._vipps_request_reads)
+        order_ids.update(self.ids)
+
+    def _vipps_request_reads(self):
+        """ Request to read the payments of the orders that were changed. """
+        order_ids = self.env.cr.precommit.data.pop('vipps_order_ids', set())
+        txs = self.env['payment.transaction'].search([
+            ('sale_order_ids', 'in', list(order_ids)),
+            ('vipps_payment_reference', '!=', False),
+            ('state', 'in', ('authorized', 'done')),
+            '|', '|',
+            ('vipps_capture_mode', '=', 'on_delivery'),
+            ('sale_order_ids.delivery_status', 'in', ('partial', 'full')),
+            ('sale_order_ids.state', '=', 'cancel'),
+        ])
+        self.env['vipps.read.request']._request(txs)
+
+    #=== BUSINESS METHODS ===#
+
+    def _vipps_get_delivered_amount(self):
+        """ Return the value of what is delivered of the order, with discounts, taxes, and the
+        delivery fee as soon as something is shipped.
+
+        Parts are rounded once for all lines, so that they add up to the total in the end.
+
+        :return: The amount, in major units of the currency of the order.
+        :rtype: float
+        """
+        self.ensure_one()
+        if self.state != 'sale':
+            return 0
+        lines = self._vipps_get_priced_lines()
+        is_shipped = self._vipps_is_shipped()
+        fee_lines = lines.filtered('is_delivery')
+        sold_lines = lines - fee_lines
+        if (is_shipped or not fee_lines) and all(
+            not line._vipps_compare_delivered() for line in sold_lines
+        ):
+            return self.amount_total
+        return self.currency_id.round(
+            sum(line._vipps_get_delivered_amount() for line in sold_lines)
+            + (sum(fee_lines.mapped('price_total')) if is_shipped else 0)
+        )
+
+    def _vipps_get_priced_lines(self):
+        """ Return the lines that are sold, those that are free left out. """
+        return self.order_line.filtered(
+            lambda line: not line.display_type and not line.is_downpayment and line.price_unit
+        )
+
+    def _vipps_is_shipped(self):
+        """ Tell whether something was shipped, or there is nothing to ship. """
+        goods_lines = self.order_line.filtered(
+            lambda line: line.product_id.type in ('consu', 'product') and not line.is_delivery
+        )
+        return not goods_lines or any(line.qty_delivered > 0 for line in goods_lines)
+
+    def _vipps_is_closed(self):
+        """ Tell whether nothing more of the order is going to be delivered. """
+        self.ensure_one()
+        if self.state == 'cancel':
+            return True
+        if self.state != 'sale':
+            return False
+        # Orders that are locked by their confirmation are not closed by anybody.
+        if self.locked and not self._should_be_locked():
+            return True
+        return all(
+            line._vipps_compare_delivered() >= 0
+            or line.qty_delivered_method == 'stock_move' and self.delivery_status == 'full'
+            for line in self._vipps_get_priced_lines() if not line.is_delivery
+        )
+
+    def _vipps_is_returned(self):
+        """ Tell whether something came back from the customer. """
+        return any(
+            picking.state == 'done' and picking.location_id.usage == 'customer'
+            for picking in self.picking_ids
+        )
+
+    def _vipps_get_amount_paid_on_invoices(self):
+        """ Return what was paid of the invoices otherwise than by transactions of the order.
+
+        :return: The amount, in major units of the currency of the order.
+        :rtype: float
+        """
+        self.ensure_one()
+        amount = 0
+        for invoice in self.invoice_ids.filtered(
+            lambda move: move.move_type == 'out_invoice' and move.state == 'posted'
+            and move.currency_id == self.currency_id and move.amount_total
+        ):
+            order_lines = invoice.invoice_line_ids.filtered(
+                lambda line: self in line.sale_line_ids.order_id
+            )
+            paid_amount = sum(
+                partial.debit_amount_currency for partial in invoice.line_ids.matched_credit_ids
+                if self._vipps_is_payment_otherwise(partial.credit_move_id.move_id)
+            )
+            # An invoice can be over several orders.
+            amount += paid_amount * sum(order_lines.mapped('price_total')) / invoice.amount_total
+        return amount
+
+    def _vipps_is_payment_otherwise(self, move):
+        """ Tell whether a journal entry pays an invoice without a transaction of the order. """
+        tx = move.payment_id.payment_transaction_id
+        return move.move_type == 'entry' and not (
+            self.transaction_ids & (tx | tx.source_transaction_id)
+        )
+
+
+class SaleOrderLine(models.Model):
+    _inherit = 'sale.order.line'
+
+    def _write(self, values):
+        """ Override of `orm` to have the payments of the order looked at, whoever changed it. """
+        res = super()._write(values)
+        if LINE_FIELDS & values.keys():
+            self.order_id._vipps_look_at_payments()
+        return res
+
+    def _vipps_get_delivered_quantity(self):
+        """ Return the quantity that counts as delivered, in the unit of the line. """
+        if self.product_id.invoice_policy == 'order':
+            return self.product_uom_qty
+        return self.qty_delivered
+
+    def _vipps_compare_delivered(self):
+        """ Return -1, 0 or 1 for less, as much, or more delivered than ordered. """
+        sign = -1 if self.product_uom_qty < 0 else 1
+        return sign * float_compare(
+            self._vipps_get_delivered_quantity(), self.product_uom_qty,
+            precision_rounding=self.product_uom.rounding,
+        )
+
+    def _vipps_get_delivered_amount(self):
+        """ Return the value of what is delivered of the line, not rounded.
+
+        :return: The amount, in major units of the currency of the order.
+        :rtype: float
+        """
+        quantity = self._vipps_get_delivered_quantity()
+        if self.product_uom_qty:
+            return self.price_total * max(quantity / self.product_uom_qty, 0)
+        # What was delivered without being ordered has a price, but no total.
+        return self.tax_id.compute_all(
+            self.price_unit * (1 - self.discount / 100), currency=self.currency_id,
+            quantity=quantity, product=self.product_id, partner=self.order_id.partner_shipping_id,
+        )['total_included']

@@ -1,0 +1,499 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from datetime import timedelta
+
+from odoo import fields
+from odoo.exceptions import ValidationError
+from odoo.fields import Command
+from odoo.tests import tagged
+
+from ..simulator.sales_units import DKK_UNIT
+from .common import TransactionCommon
+
+
+@tagged('post_install', '-at_install')
+class TestAccounting(TransactionCommon):
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.product.invoice_policy = 'order'
+        cls.receivable = cls.partner.property_account_receivable_id
+        cls.outstanding = cls.vipps.journal_id.inbound_payment_method_line_ids.filtered(
+            lambda line: line.payment_provider_id == cls.vipps
+        ).payment_account_id or cls.company.account_journal_payment_debit_account_id
+        cls.today = fields.Date.context_today(cls.vipps)
+
+    #=== What happens ===#
+
+    def _reserve_order(self, price=1000, **values):
+        """ Return an order that is confirmed because it is reserved, and its payment. """
+        order = self._create_order(price=price, **values)
+        tx = self._start_order(order)
+        self._approve(tx)
+        tx._vipps_refresh()
+        self.assertEqual((tx.state, order.state), ('authorized', 'sale'))
+        return order, tx
+
+    def _capture_elsewhere(self, tx, amount):
+        self.simulator.capture(tx.vipps_payment_reference, amount)
+        tx._vipps_refresh()
+        self._post_process()
+
+    def _release_elsewhere(self, tx):
+        self.simulator.cancel(tx.vipps_payment_reference)
+        tx._vipps_refresh()
+        self._post_process()
+
+    def _post_process(self):
+        """ Do what the job of core does, in its order. """
+        for tx in self.env['payment.transaction'].search([
+            ('state', '=', 'done'), ('is_post_processed', '=', False),
+        ]):
+            tx._finalize_post_processing()
+        self.env.invalidate_all()
+
+    def _run_booking(self):
+        self.env['payment.transaction'].search([
+            ('vipps_next_booking', '!=', False)
+        ]).vipps_next_booking = fields.Datetime.now()
+        self._run_due()
+
+    def _invoice(self, order):
+        invoice = order.with_user(self.accountant)._create_invoices()
+        invoice.action_post()
+        self.env.invalidate_all()
+        return invoice
+
+    #=== What the books say ===#
+
+    def _get_payments(self, tx):
+        """ Return the payments of a transaction in the books, oldest first. """
+        return self.env['account.payment'].search([
+            ('payment_transaction_id', 'in', (
+                tx | tx.child_transaction_ids | tx.child_transaction_ids.child_transaction_ids
+            ).ids),
+        ], order='id')
+
+    def _assert_entry(self, payment, amount, is_reconciled=True):
+        """ Check the journal entry of a payment line by line. """
+        self.assertEqual((payment.state, payment.journal_id), ('posted', self.vipps.journal_id))
+        self.assertRecordValues(payment.line_ids.sorted('debit', reverse=True), [
+            {'account_id': self.outstanding.id, 'debit': amount, 'credit': 0, 'reconciled': False},
+            {
+                'account_id': self.receivable.id, 'debit': 0, 'credit': amount,
+                'reconciled': is_reconciled,
+            },
+        ])
+
+    def _assert_paid(self, invoice):
+        self.assertEqual(invoice.amount_residual, 0)
+        self.assertIn(invoice.payment_state, ('paid', 'in_payment'))
+
+    def _assert_nothing_is_open(self):
+        open_lines = self.env['account.move.line'].search([
+            ('partner_id', '=', self.partner.id), ('account_id', '=', self.receivable.id),
+            ('parent_state', '=', 'posted'), ('reconciled', '=', False),
+        ])
+        self.assertFalse(open_lines, open_lines.mapped(lambda line: (line.name, line.balance)))
+
+    #=== Captures and invoices ===#
+
+    def test_an_order_captured_in_two_deliveries_and_invoiced_then_is_paid(self):
+        order, tx = self._reserve_order()
+        self._capture(tx, 400, user=self.accountant)
+        self._capture(tx, 600, user=self.accountant)
+        first, second = self._get_payments(tx)
+        self._assert_entry(first, 400, is_reconciled=False)
+        self._assert_entry(second, 600, is_reconciled=False)
+
+        self._assert_paid(self._invoice(order))
+        self._assert_entry(first, 400)
+        self._assert_entry(second, 600)
+        self._assert_nothing_is_open()
+        self.assertEqual(order.amount_paid, 1000)
+
+    def test_an_order_invoiced_per_delivery_has_each_invoice_paid(self):
+        self.product.write({'invoice_policy': 'delivery', 'type': 'service'})
+        order, tx = self._reserve_order(order_line=[Command.create({
+            'product_id': self.product.id, 'product_uom_qty': 10, 'price_unit': 100,
+            'tax_id': [Command.clear()],
+        })])
+        self._capture(tx, 400)
+        self._capture(tx, 600)
+        order.order_line.qty_delivered = 5
+        self._assert_paid(self._invoice(order))
+        order.order_line.qty_delivered = 10
+        self._assert_paid(self._invoice(order))
+        self._assert_nothing_is_open()
+
+    def test_an_invoice_that_comes_first_is_paid_by_the_captures(self):
+        order, tx = self._reserve_order()
+        invoice = self._invoice(order)
+        self._capture(tx, 400, user=self.accountant)
+        self.assertEqual(invoice.amount_residual, 600)
+        self._capture_elsewhere(tx, 60000)
+        self._assert_paid(invoice)
+        self._assert_nothing_is_open()
+
+    def test_an_invoice_between_two_captures_is_paid_by_both(self):
+        order, tx = self._reserve_order()
+        self._capture(tx, 400)
+        invoice = self._invoice(order)
+        self.assertEqual(invoice.amount_residual, 600)
+        self._capture(tx, 600)
+        self._assert_paid(invoice)
+        self._assert_nothing_is_open()
+
+    def test_an_invoice_that_was_there_before_the_payment_of_its_order_is_paid(self):
+        order = self._create_order(price=1000)
+        order.action_confirm()
+        invoice = self._invoice(order)
+        for amounts in ([400, 100], [500]):
+            tx = self._start_order(order, amount=500)
+            self._approve(tx)
+            tx._vipps_refresh()
+            for amount in amounts:
+                self._capture(tx, amount)
+        self._assert_paid(invoice)
+        self._assert_nothing_is_open()
+
+    def test_a_draft_invoice_is_posted_and_paid_by_a_capture(self):
+        for amounts in ([1000], [300, 700]):
+            with self.subTest(amounts=amounts):
+                order, tx = self._reserve_order()
+                invoice = order._create_invoices()
+                for amount in amounts:
+                    self._capture(tx, amount, user=self.accountant)
+                self.assertEqual(invoice.state, 'posted')
+                self._assert_paid(invoice)
+        self._assert_nothing_is_open()
+
+    def test_an_invoice_gets_no_more_than_it_asks_for(self):
+        order, tx = self._reserve_order()
+        self._capture(tx, 400)
+        self._capture(tx, 600)
+        order.order_line.price_unit = 700
+        self._assert_paid(self._invoice(order))
+        first, second = self._get_payments(tx)
+        self.assertEqual(
+            (first | second).line_ids.filtered(
+                lambda line: line.account_id == self.receivable
+            ).mapped('amount_residual'), [0, -300],
+        )
+
+    def test_payments_of_other_orders_of_the_customer_are_left_alone(self):
+        _order, tx = self._reserve_order()
+        self._capture(tx, 400)
+        other_order = self._create_order(price=400)
+        other_order.action_confirm()
+        self.assertEqual(self._invoice(other_order).amount_residual, 400)
+
+    def test_a_capture_is_booked_once_however_often_it_is_read(self):
+        _order, tx = self._reserve_order()
+        for _i in range(3):
+            self._capture_elsewhere(tx, None) if not tx.child_transaction_ids else None
+            tx._vipps_refresh()
+            self._post_process()
+            self._run_booking()
+        payment = self._get_payments(tx)
+        self.assertEqual(len(payment), 1)
+        self._assert_entry(payment, 1000, is_reconciled=False)
+
+    def test_a_capture_that_was_refunded_before_it_was_booked_is_booked_too(self):
+        _order, tx = self._reserve_order()
+        self.simulator.capture(tx.vipps_payment_reference)
+        self.simulator.refund(tx.vipps_payment_reference, 25000)
+        tx._vipps_refresh()
+        self._post_process()
+        self.assertEqual(
+            sorted(self._get_payments(tx).mapped(lambda p: (p.payment_type, p.amount))),
+            [('inbound', 1000), ('outbound', 250)],
+        )
+
+    #=== What is paid of a document ===#
+
+    def test_what_was_released_of_a_payment_is_not_paid(self):
+        order, tx = self._reserve_order(user_id=self.salesman.id)
+        invoice = order._create_invoices()
+        self._capture(tx, 400)
+        self.assertEqual((order.amount_paid, invoice.amount_paid), (1000, 1000))
+        self._release_elsewhere(tx)
+        self.assertEqual(tx.state, 'done')
+        self.assertEqual((order.amount_paid, invoice.amount_paid), (400, 400))
+        self.assertEqual(order.with_user(self.salesman).amount_paid, 400)
+        self.assertEqual(invoice.with_user(self.accountant).amount_paid, 400)
+        self.assertFalse(order._is_paid())
+        self.assertEqual(invoice.amount_residual, 600)
+
+    def test_what_was_refunded_still_counts_as_paid_as_in_core(self):
+        order, tx = self._reserve_order()
+        self._capture(tx)
+        self._refund(self._get_payments(tx), 300)
+        self.assertEqual(order.amount_paid, 1000)
+
+    def test_what_other_providers_release_counts_as_in_core(self):
+        order = self._create_order(price=1000)
+        tx = self._create_transaction(
+            'redirect', provider_id=self.dummy_provider.id, amount=1000, state='done',
+            reference="Other", sale_order_ids=[Command.set(order.ids)],
+        )
+        tx._create_child_transaction(600)._set_canceled()
+        self.assertEqual(order.amount_paid, 1000)
+
+    #=== Automatic invoicing ===#
+
+    def _set_automatic_invoice(self):
+        self.env['ir.config_parameter'].set_param('sale.automatic_invoice', 'True')
+
+    def test_an_order_captured_in_parts_is_invoiced_automatically_and_paid(self):
+        self._set_automatic_invoice()
+        order, tx = self._reserve_order()
+        self._capture(tx, 400)
+        self.assertFalse(order.invoice_ids)
+        self._capture_elsewhere(tx, 60000)
+        self.assertEqual(order.invoice_ids.amount_total, 1000)
+        self._assert_paid(order.invoice_ids)
+        self._assert_nothing_is_open()
+
+    def test_only_what_was_captured_is_invoiced_automatically_when_the_rest_was_released(self):
+        self._set_automatic_invoice()
+        order, tx = self._reserve_order()
+        self._capture(tx, 400)
+        self._release_elsewhere(tx)
+        self.assertEqual(order.invoice_ids.amount_total, 400)
+        self._assert_paid(order.invoice_ids)
+        self._assert_nothing_is_open()
+
+    def test_what_was_invoiced_by_hand_is_not_invoiced_automatically_again(self):
+        self._set_automatic_invoice()
+        self.product.write({'invoice_policy': 'delivery', 'type': 'service'})
+        order, tx = self._reserve_order(order_line=[Command.create({
+            'product_id': self.product.id, 'product_uom_qty': 10, 'price_unit': 100,
+            'tax_id': [Command.clear()],
+        })])
+        order.order_line.qty_delivered = 4
+        invoice = self._invoice(order)
+        self._capture(tx, 400)
+        self._release_elsewhere(tx)
+        self.assertEqual(order.invoice_ids, invoice)
+        self.assertEqual(tx.invoice_ids, invoice)
+        self._assert_paid(invoice)
+        self._assert_nothing_is_open()
+
+    #=== Currencies and discounts ===#
+
+    def _set_danish(self):
+        """ Take payments in DKK, which were worth 1.5 NOK yesterday, and 1.25 today. """
+        self.vipps.write({
+            'vipps_merchant_serial_number': DKK_UNIT.msn,
+            'vipps_client_id': DKK_UNIT.client_id,
+            'vipps_client_secret': DKK_UNIT.client_secret,
+            'vipps_subscription_key': DKK_UNIT.subscription_key,
+        })
+        self.env['res.currency.rate'].search([
+            ('currency_id', 'in', (self.currency_dkk | self.currency_nok).ids),
+        ]).unlink()
+        self.env['res.currency.rate'].create([
+            {
+                'currency_id': self.currency_dkk.id, 'company_id': self.company.id,
+                'name': self.today - timedelta(days=days), 'inverse_company_rate': rate,
+            } for days, rate in ((1, 1.5), (0, 1.25))
+        ])
+
+    def test_captures_in_another_currency_pay_the_invoice_at_their_own_rate(self):
+        self._set_danish()
+        invoice = self._create_invoice(1000)
+        invoice.button_draft()
+        invoice.write({
+            'currency_id': self.currency_dkk.id, 'invoice_date': self.today - timedelta(days=1),
+        })
+        invoice.action_post()
+        self.assertEqual(invoice.amount_total_signed, 1500)
+        tx = self._start(
+            amount=1000, currency_id=self.currency_dkk.id,
+            payment_method_id=self.method_mobile_pay.id, invoice_ids=[Command.set(invoice.ids)],
+        )
+        self._approve(tx)
+        tx._vipps_refresh()
+        for amount in (400, 600):
+            self._capture(tx, amount, user=self.accountant)
+        first, second = self._get_payments(tx)
+        self._assert_entry(first, 500)
+        self._assert_entry(second, 750)
+        self._assert_paid(invoice)
+        self._assert_nothing_is_open()
+        exchange_move = invoice.line_ids.matched_credit_ids.exchange_move_id
+        self.assertEqual(sum(exchange_move.line_ids.filtered(
+            lambda line: line.account_id == self.receivable
+        ).mapped('balance')), -250)
+
+    def _create_discounted_invoice(self):
+        invoice = self._create_invoice(100)
+        invoice.button_draft()
+        invoice.invoice_payment_term_id = self.env['account.payment.term'].create({
+            'name': "2% within 10 days",
+            'early_discount': True, 'discount_days': 10, 'discount_percentage': 2,
+            'line_ids': [Command.create({
+                'value': 'percent', 'value_amount': 100, 'nb_days': 30,
+            })],
+        })
+        invoice.action_post()
+        return invoice
+
+    def _reserve_invoice(self, invoice, amount):
+        tx = self._start_invoice(invoice, amount=amount)
+        self._approve(tx)
+        tx._vipps_refresh()
+        return tx
+
+    def test_an_early_payment_discount_is_what_core_makes_of_it_when_captured_in_full(self):
+        invoice = self._create_discounted_invoice()
+        tx = self._reserve_invoice(invoice, 98)
+        self._capture(tx, user=self.accountant)
+        core_books_discounts = hasattr(invoice, '_get_invoice_next_payment_values')
+        self.assertEqual(invoice.amount_residual, 0 if core_books_discounts else 2)
+        self.assertEqual(self._get_payments(tx).amount, 98)
+
+    def test_an_early_payment_discount_is_left_open_when_captured_in_parts(self):
+        invoice = self._create_discounted_invoice()
+        tx = self._reserve_invoice(invoice, 98)
+        for amount in (50, 48):
+            self._capture(tx, amount)
+        self.assertEqual(invoice.amount_residual, 2)
+        first, second = self._get_payments(tx)
+        self._assert_entry(first, 50)
+        self._assert_entry(second, 48)
+
+    #=== What cannot be booked ===#
+
+    def _assert_refused(self, tx, sentence, user=None):
+        calls = len(self._get_calls('capture'))
+        with self.assertRaisesRegex(ValidationError, sentence), self.env.cr.savepoint():
+            self._capture(tx, 400, user=user)
+        self.assertEqual(len(self._get_calls('capture')), calls)
+        self.assertEqual((tx.state, tx.child_transaction_ids.ids), ('authorized', []))
+
+    def test_nothing_is_captured_by_people_while_the_books_are_locked(self):
+        _order, tx = self._reserve_order()
+        self.company.fiscalyear_lock_date = self.today
+        self._assert_refused(tx, "locked until", user=self.accountant)
+
+    def test_what_was_captured_elsewhere_is_booked_on_the_first_open_day(self):
+        order, tx = self._reserve_order()
+        self.company.fiscalyear_lock_date = self.today + timedelta(days=3)
+        self._capture_elsewhere(tx, 40000)
+        self.assertEqual(self._get_payments(tx).date, self.today + timedelta(days=4))
+        self.company.fiscalyear_lock_date = False
+        self.assertEqual(self._invoice(order).amount_residual, 600)
+
+    def test_a_lock_for_taxes_does_not_keep_payments_from_being_booked_today(self):
+        _order, tx = self._reserve_order()
+        self.company.tax_lock_date = self.today
+        self._capture(tx, 400, user=self.accountant)
+        self.assertEqual(self._get_payments(tx).date, self.today)
+
+    def test_a_lock_for_all_but_advisers_binds_people_and_not_the_job(self):
+        _order, tx = self._reserve_order()
+        self.company.period_lock_date = self.today
+        self._assert_refused(tx, "locked until", user=self.accountant)
+        self._capture_elsewhere(tx, 40000)
+        self.assertEqual(self._get_payments(tx).date, self.today)
+
+    def test_what_cannot_be_booked_for_lack_of_a_journal_is_told_once_and_booked_later(self):
+        order, tx = self._reserve_order()
+        journal = self.vipps.journal_id
+        journal.active = False
+        self._assert_refused(tx, "missing or archived", user=self.accountant)
+        for _i in range(2):
+            self._capture_elsewhere(tx, 30000)
+        self._run_booking()
+        self.assertFalse(self._get_payments(tx))
+        self.assertEqual(tx.child_transaction_ids.mapped('state'), ['done', 'done'])
+        self.assertEqual(order.amount_paid, 1000)
+        activity = self._get_activities()
+        self.assertEqual(activity.summary, "Payments cannot be booked")
+        self.assertIn("missing or archived", activity.note)
+
+        journal.active = True
+        invoice = self._invoice(order)
+        self._run_booking()
+        self.assertEqual(self._get_payments(tx).mapped('amount'), [300, 300])
+        self.assertEqual(invoice.amount_residual, 400)
+        self.assertFalse(tx.child_transaction_ids.filtered('vipps_next_booking'))
+        self._run_booking()
+        self.assertEqual(len(self._get_payments(tx)), 2)
+
+    def test_each_lack_of_the_journal_is_told_in_a_sentence_of_its_own(self):
+        _order, tx = self._reserve_order()
+        method_line = self.vipps.journal_id.inbound_payment_method_line_ids.filtered(
+            lambda line: line.payment_provider_id == self.vipps
+        )
+        method_line.payment_account_id = False
+        self.company.account_journal_payment_debit_account_id = False
+        self._assert_refused(tx, "no outstanding account", user=self.accountant)
+
+    def test_what_core_refuses_to_post_is_kept_and_told(self):
+        _order, tx = self._reserve_order()
+        self.outstanding.deprecated = True
+        self._capture_elsewhere(tx, 40000)
+        self.assertFalse(self._get_payments(tx))
+        self.assertIn("deprecated", self._get_activities().note)
+        self.outstanding.deprecated = False
+        self._run_booking()
+        self._assert_entry(self._get_payments(tx), 400, is_reconciled=False)
+
+    #=== What accountants see ===#
+
+    def test_an_accountant_recognizes_a_payment_by_its_memo(self):
+        order, tx = self._reserve_order()
+        invoice = self._invoice(order)
+        self._capture(tx, 400, user=self.accountant)
+        child_tx = tx.child_transaction_ids
+        self.assertTrue(child_tx.vipps_psp_reference)
+        self.assertEqual(
+            child_tx.payment_id.ref,
+            f"{order.name}, {invoice.name} - {tx.vipps_payment_reference}"
+            f" - {child_tx.vipps_psp_reference}",
+        )
+
+    def test_an_accountant_finds_payments_and_their_journal_items_by_every_reference(self):
+        order, tx = self._reserve_order()
+        self._capture(tx, 400)
+        self._refund(self._get_payments(tx), 100)
+        self._capture(tx, 600)
+        other_order, other_tx = self._reserve_order()
+        self._capture(other_tx)
+        payments = self._get_payments(tx)
+        self.assertEqual(len(payments), 3)
+        Payment = self.env['account.payment'].with_user(self.accountant)
+        Line = self.env['account.move.line'].with_user(self.accountant)
+        for field_name, value, expected in (
+            ('vipps_payment_reference', tx.vipps_payment_reference, payments),
+            ('vipps_order_names', order.name, payments),
+            ('vipps_order_names', other_order.name, self._get_payments(other_tx)),
+            ('vipps_psp_reference', payments[0].vipps_psp_reference, payments[0]),
+        ):
+            with self.subTest(field=field_name):
+                found = Payment.search([(field_name, 'ilike', value)])
+                self.assertEqual(found, expected.sorted(Payment._order) & found)
+                self.assertEqual(set(found.ids), set(expected.ids))
+                self.assertEqual(
+                    Line.search([(f'payment_id.{field_name}', 'ilike', value)]).payment_id.sorted(),
+                    found.sorted(),
+                )
+                self.assertTrue(all(value in payment[field_name] for payment in found))
+
+    def test_the_screens_of_accountants_show_the_references(self):
+        for model, view_type in (
+            ('account.payment', 'form'), ('account.payment', 'tree'), ('account.payment', 'search'),
+        ):
+            arch = self.env[model].with_user(self.accountant).get_view(view_type=view_type)['arch']
+            for field_name in (
+                'vipps_payment_reference', 'vipps_psp_reference', 'vipps_order_names',
+            ):
+                self.assertIn(field_name, arch)
+        arch = self.env['account.move.line'].with_user(self.accountant).get_view(
+            self.env.ref('account.view_account_move_line_filter').id, 'search'
+        )['arch']
+        self.assertIn('payment_id.vipps_order_names', arch)

@@ -1,0 +1,517 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo.fields import Command
+from odoo.tests import Form, new_test_user, tagged
+
+from .common import TransactionCommon
+
+
+@tagged('post_install', '-at_install')
+class TestDelivery(TransactionCommon):
+    """ Payments that are captured when what they pay is delivered. """
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.vipps.vipps_capture_mode = 'on_delivery'
+        cls.warehouse_user = new_test_user(
+            cls.env, 'vipps_warehouse', 'base.group_user,stock.group_stock_user',
+            company_id=cls.company.id, company_ids=[Command.set(cls.company.ids)],
+        )
+        cls.tax = cls.env['account.tax'].create({
+            'name': "25%", 'amount': 25, 'company_id': cls.company.id,
+            'country_id': cls.company.account_fiscal_country_id.id,
+        })
+        cls.sweater, cls.mittens = cls.env['product.product'].create([
+            {'name': name, 'type': 'consu', 'invoice_policy': 'delivery', 'list_price': 100,
+             'taxes_id': [Command.clear()]}
+            for name in ("Sweater", "Mittens")
+        ])
+        cls.course = cls.env['product.product'].create({
+            'name': "Knitting Course", 'type': 'service', 'invoice_policy': 'delivery',
+            'taxes_id': [Command.clear()],
+        })
+        cls.fee = cls.env['product.product'].create({
+            'name': "Delivery", 'type': 'service', 'invoice_policy': 'order',
+            'taxes_id': [Command.clear()],
+        })
+
+    #=== What people do ===#
+
+    def _line(self, product, quantity=1, price=100, **values):
+        return Command.create({
+            'product_id': product.id, 'product_uom_qty': quantity, 'price_unit': price,
+            'tax_id': [Command.clear()], **values,
+        })
+
+    def _buy(self, *lines, amount=None, **values):
+        """ Return the transaction of an order that a customer has paid and that is confirmed. """
+        order = self._create_order(
+            order_line=list(lines or [self._line(self.sweater, 2)]), **values
+        )
+        tx = self._start_order(order, amount=amount)
+        self._approve(tx)
+        tx._vipps_refresh()
+        if order.state != 'sale':
+            order.action_confirm()
+        self._settle()
+        return tx
+
+    def _settle(self):
+        """ Do what happens after a request: commit it, and run the job that it woke. """
+        self.env.flush_all()
+        self.cr.flush()
+        return self._run_due()
+
+    def _ship(self, order, backorder=True, **quantities):
+        """ Validate the next delivery, or return, of an order.
+
+        :param bool backorder: Whether what is missing is delivered later.
+        :param quantities: By the first word of the names of products; all if there are none.
+        """
+        picking = order.picking_ids.filtered(
+            lambda p: p.state not in ('done', 'cancel')
+        ).sorted('id')[:1].with_user(self.warehouse_user)
+        for move in picking.move_ids:
+            name = move.product_id.name.split()[0].lower()
+            move.quantity = quantities.get(name, 0) if quantities else move.product_uom_qty
+            move.picked = True
+        action = picking.button_validate()
+        if action is not True:
+            wizard = Form(
+                self.env[action['res_model']].with_user(self.warehouse_user)
+                .with_context(action['context'])
+            ).save()
+            wizard.process() if backorder else wizard.process_cancel_backorder()
+        self.assertEqual(picking.state, 'done')
+        self.env.flush_all()
+        return picking
+
+    def _deliver(self, order, backorder=True, **quantities):
+        picking = self._ship(order, backorder, **quantities)
+        self._settle()
+        return picking
+
+    def _return(self, order, picking, **quantities):
+        wizard = Form(
+            self.env['stock.return.picking'].with_user(self.warehouse_user).with_context(
+                active_ids=picking.ids, active_id=picking.id, active_model='stock.picking',
+            )
+        ).save()
+        wizard.create_returns()
+        self._deliver(order, backorder=False, **quantities)
+
+    def assertSums(self, tx, captured, remaining):
+        """ Compare what is captured and what is reserved, here and there, in minor units. """
+        self.env.invalidate_all()
+        sums = self._get_aggregate(tx)
+        self.assertEqual(
+            (sums['captured'], sums['authorized'] - sums['captured'] - sums['cancelled']),
+            (captured, remaining),
+        )
+        self.assertAlmostEqual(tx._vipps_get_captured_amount(), captured / 100)
+        self.assertAlmostEqual(tx.vipps_remaining_amount, remaining / 100)
+        self.assertFalse(tx.vipps_difference)
+
+    def _get_order_activities(self, order):
+        self.env.invalidate_all()
+        return order.activity_ids.filtered(lambda activity: "ayment" in (activity.summary or ''))
+
+    #=== Deliveries ===#
+
+    def test_nothing_is_captured_before_something_is_delivered(self):
+        tx = self._buy()
+        self.assertEqual((tx.state, tx.sale_order_ids.state), ('authorized', 'sale'))
+        self.assertSums(tx, 0, 20000)
+        self.assertFalse(tx.vipps_next_read, "Nothing is waited for.")
+
+    def test_each_delivery_captures_its_value(self):
+        tx = self._buy(self._line(self.sweater, 3))
+        order = tx.sale_order_ids
+        self._deliver(order, sweater=1)
+        self.assertSums(tx, 10000, 20000)
+        self.assertEqual(tx.state, 'authorized')
+        self._deliver(order, sweater=2)
+        self.assertSums(tx, 30000, 0)
+        self.assertEqual(tx.state, 'done')
+        self.assertEqual(
+            tx.child_transaction_ids.sorted('id').mapped('amount'), [100, 200],
+        )
+        self.assertFalse(self._get_order_activities(order))
+
+    def test_goods_that_are_picked_are_captured_when_they_are_shipped(self):
+        warehouse = self.env['stock.warehouse'].search([
+            ('company_id', '=', self.company.id),
+        ], limit=1)
+        warehouse.sudo().delivery_steps = 'pick_ship'
+        tx = self._buy()
+        order = tx.sale_order_ids
+        self.assertEqual(len(order.picking_ids), 2)
+        for picking in order.picking_ids.sorted(lambda p: p.location_dest_id.usage == 'customer'):
+            self.assertSums(tx, 0, 20000)
+            picking = picking.with_user(self.warehouse_user)
+            picking.action_assign()
+            for move in picking.move_ids:
+                move.write({'quantity': move.product_uom_qty, 'picked': True})
+            self.assertIs(picking.button_validate(), True)
+            self._settle()
+        self.assertSums(tx, 20000, 0)
+
+    def test_the_rest_is_released_when_there_is_no_back_order(self):
+        tx = self._buy()
+        self._deliver(tx.sale_order_ids, backorder=False, sweater=1)
+        self.assertSums(tx, 10000, 0)
+        self.assertEqual(tx.state, 'done')
+        self.assertEqual(self._get_aggregate(tx)['cancelled'], 10000)
+
+    def test_the_rest_is_released_when_the_back_order_is_cancelled(self):
+        tx = self._buy()
+        order = tx.sale_order_ids
+        self._deliver(order, sweater=1)
+        self.assertSums(tx, 10000, 10000)
+        order.picking_ids.filtered(lambda p: p.state != 'done').with_user(
+            self.warehouse_user
+        ).action_cancel()
+        self._settle()
+        self.assertSums(tx, 10000, 0)
+
+    def test_the_rest_stays_reserved_when_that_is_how_the_provider_is_set_up(self):
+        self.vipps.vipps_release_when_closed = False
+        tx = self._buy()
+        self._deliver(tx.sale_order_ids, backorder=False, sweater=1)
+        self.assertSums(tx, 10000, 10000)
+        self.assertFalse(tx.vipps_next_read)
+
+    def test_more_than_was_ordered_is_captured_up_to_what_is_reserved(self):
+        tx = self._buy(self._line(self.sweater, 2), self._line(self.mittens))
+        self._deliver(tx.sale_order_ids, sweater=4)
+        self.assertSums(tx, 30000, 0)
+
+    def test_what_was_not_ordered_is_captured_when_it_was_delivered(self):
+        tx = self._buy(self._line(self.sweater, 2), amount=200)
+        order = tx.sale_order_ids
+        picking = order.picking_ids
+        self.env['stock.move'].sudo().create({
+            'name': "Mittens", 'product_id': self.mittens.id, 'product_uom_qty': 1,
+            'picking_id': picking.id, 'location_id': picking.location_id.id,
+            'location_dest_id': picking.location_dest_id.id,
+        })
+        self._deliver(order, sweater=1, mittens=1)
+        self.assertEqual(
+            order.order_line.filtered(lambda l: l.product_id == self.mittens).price_unit, 100
+        )
+        self.assertSums(tx, 20000, 0)
+
+    def test_a_corrected_delivery_is_captured(self):
+        tx = self._buy(self._line(self.sweater, 3))
+        picking = self._deliver(tx.sale_order_ids, sweater=1)
+        picking.sudo().move_ids.filtered(lambda m: m.state == 'done').quantity = 2
+        self._settle()
+        self.assertSums(tx, 20000, 10000)
+
+    #=== Returns ===#
+
+    def test_what_comes_back_before_it_is_captured_is_not_captured(self):
+        tx = self._buy()
+        order = tx.sale_order_ids
+        self.simulator.fault('get', 'status', status=503, times=None)
+        with self._without_pauses():
+            picking = self._deliver(order)
+            self._return(order, picking)
+        self.simulator.clear_faults()
+        self._run_job()
+        self.assertEqual(order.order_line.qty_delivered, 0)
+        self.assertSums(tx, 0, 0)
+        self.assertEqual(tx.state, 'cancel')
+
+    def test_what_comes_back_after_it_is_captured_is_proposed_to_be_refunded_once(self):
+        tx = self._buy(user_id=self.salesman.id)
+        order = tx.sale_order_ids
+        picking = self._deliver(order)
+        self._return(order, picking, sweater=1)
+        activity = self._get_order_activities(order)
+        self.assertEqual(activity.user_id, self.salesman)
+        self.assertIn("100.00", activity.note)
+        self.assertIn("credit note", activity.note)
+
+        self._run_job()
+        tx._vipps_refresh()
+        self.assertEqual(self._get_order_activities(order), activity)
+        activity.with_user(self.salesman).action_feedback(feedback="Paid in cash.")
+        tx._vipps_refresh()
+        self.assertFalse(self._get_order_activities(order), "Nothing has changed since then.")
+
+        wizard = Form(self.env['stock.return.picking'].with_context(
+            active_ids=picking.ids, active_id=picking.id, active_model='stock.picking',
+        )).save()
+        wizard.create_returns()
+        self._deliver(order)
+        self.assertIn("200.00", self._get_order_activities(order).note)
+
+    def test_the_proposal_of_a_refund_ends_with_the_refund(self):
+        tx = self._buy()
+        order = tx.sale_order_ids
+        self._return(order, self._deliver(order))
+        self.assertEqual(len(self._get_order_activities(order)), 1)
+        self.simulator.refund(tx.vipps_payment_reference, 5000)
+        tx._vipps_refresh()
+        self.assertIn("150.00", self._get_order_activities(order).note)
+        self.simulator.refund(tx.vipps_payment_reference, 15000)
+        tx._vipps_refresh()
+        self.assertFalse(self._get_order_activities(order))
+
+    def test_what_was_given_back_on_purpose_is_not_captured_again(self):
+        tx = self._buy(self._line(self.sweater, 3))
+        order = tx.sale_order_ids
+        self._deliver(order, sweater=2)
+        self.simulator.refund(tx.vipps_payment_reference, 2000)
+        tx._vipps_refresh()
+        self.assertSums(tx, 20000, 10000)
+        self._deliver(order)
+        self.assertSums(tx, 30000, 0)
+
+    #=== Amounts ===#
+
+    def test_the_captures_add_up_to_the_total_whatever_is_rounded(self):
+        for rounding in ('round_per_line', 'round_globally'):
+            self.company.tax_calculation_rounding_method = rounding
+            with self.subTest(rounding=rounding):
+                tax = {'tax_id': [Command.set(self.tax.ids)]}
+                tx = self._buy(
+                    self._line(self.sweater, 3, 33.33, discount=7, **tax),
+                    self._line(self.mittens, 7, 14.29, discount=33, **tax),
+                    self._line(self.fee, 1, 49.01, is_delivery=True, **tax),
+                )
+                order = tx.sale_order_ids
+                for _i in range(6):
+                    self._deliver(order, **(
+                        {'sweater': 1, 'mittens': 1} if _i < 3 else {'mittens': 1}
+                    ))
+                    self.assertEqual(tx.state, 'authorized')
+                self._deliver(order)
+                self.assertSums(tx, round(order.amount_total * 100), 0)
+                self.assertEqual(len(tx.child_transaction_ids), 7)
+
+    def test_the_delivery_fee_is_captured_with_the_first_shipment(self):
+        tx = self._buy(
+            self._line(self.sweater, 2), self._line(self.fee, 1, 49, is_delivery=True),
+            self._line(self.course),
+        )
+        order = tx.sale_order_ids
+        self.assertSums(tx, 0, 34900)
+        self._deliver(order, sweater=1)
+        self.assertSums(tx, 14900, 20000)
+        self._deliver(order)
+        self.assertSums(tx, 24900, 10000)
+
+    def test_the_delivery_fee_is_captured_at_once_when_there_is_nothing_to_ship(self):
+        tx = self._buy(self._line(self.course), self._line(self.fee, 1, 49, is_delivery=True))
+        self.assertSums(tx, 4900, 10000)
+
+    def test_products_that_are_invoiced_on_order_are_captured_with_the_order(self):
+        self.mittens.invoice_policy = 'order'
+        tx = self._buy(self._line(self.sweater), self._line(self.mittens))
+        self.assertSums(tx, 10000, 10000)
+        self._deliver(tx.sale_order_ids)
+        self.assertSums(tx, 20000, 0)
+
+    def test_services_are_captured_when_somebody_says_that_they_are_delivered(self):
+        tx = self._buy(self._line(self.course, 2), user_id=self.salesman.id)
+        self.assertSums(tx, 0, 20000)
+        order = tx.sale_order_ids
+        order.with_user(self.salesman).order_line.qty_delivered = 1
+        self._settle()
+        self.assertSums(tx, 10000, 10000)
+        order.with_user(self.salesman).order_line.qty_delivered = 2
+        self._settle()
+        self.assertSums(tx, 20000, 0)
+
+    def test_a_lower_price_is_what_is_captured_and_the_rest_is_released(self):
+        tx = self._buy()
+        tx.sale_order_ids.order_line.price_unit = 80
+        self._deliver(tx.sale_order_ids)
+        self.assertSums(tx, 16000, 0)
+
+    def test_a_prepayment_is_captured_until_it_is_used_up(self):
+        tx = self._buy(
+            self._line(self.sweater, 4), amount=150, require_payment=True, prepayment_percent=0.25,
+        )
+        order = tx.sale_order_ids
+        self._deliver(order, sweater=1)
+        self.assertSums(tx, 10000, 5000)
+        self._deliver(order, sweater=1)
+        self.assertSums(tx, 15000, 0)
+        self._deliver(order)
+        self.assertEqual(len(self._get_calls('capture', tx)), 2)
+
+    def test_a_down_payment_that_was_paid_otherwise_is_not_captured_again(self):
+        order = self._create_order(order_line=[self._line(self.sweater, 4)])
+        order.action_confirm()
+        wizard = self.env['sale.advance.payment.inv'].with_context(
+            active_ids=order.ids, active_model='sale.order',
+        ).create({'advance_payment_method': 'fixed', 'fixed_amount': 150})
+        invoice = wizard._create_invoices(order)
+        invoice.invoice_line_ids.tax_ids = [Command.clear()]
+        invoice.action_post()
+        self.env['account.payment.register'].with_context(
+            active_ids=invoice.ids, active_model='account.move',
+        ).create({})._create_payments()
+        self.assertFalse(invoice.amount_residual)
+
+        tx = self._start_order(order, amount=250)
+        self._approve(tx)
+        self._run_job()
+        self._deliver(order, sweater=1)
+        self.assertSums(tx, 0, 25000)
+        self._deliver(order, sweater=1)
+        self.assertSums(tx, 5000, 20000)
+        self._deliver(order)
+        self.assertSums(tx, 25000, 0)
+
+    def test_what_the_payment_itself_paid_of_an_invoice_is_not_counted_twice(self):
+        tx = self._buy(self._line(self.sweater, 2))
+        order = tx.sale_order_ids
+        self._deliver(order, sweater=1)
+        capture_tx = tx.child_transaction_ids.sudo()
+        capture_tx._finalize_post_processing()
+        invoice = order._create_invoices()
+        invoice.action_post()
+        (capture_tx.payment_id.line_ids + invoice.line_ids).filtered(
+            lambda line: line.account_id.account_type == 'asset_receivable' and not line.reconciled
+        ).reconcile()
+        self.assertFalse(invoice.amount_residual)
+        self._deliver(order)
+        self.assertSums(tx, 20000, 0)
+
+    def test_two_payments_of_one_order_are_captured_one_after_the_other(self):
+        order = self._create_order(order_line=[self._line(self.sweater, 4)], prepayment_percent=0.1)
+        txs = []
+        for amount in (150, 250):
+            tx = self._start_order(order, amount=amount)
+            self._approve(tx)
+            tx._vipps_refresh()
+            txs.append(tx)
+        self.assertEqual([tx.state for tx in txs], ['authorized'] * 2)
+        sums = []
+        for _i in range(4):
+            self._deliver(order, sweater=1)
+            sums.append(tuple(self._get_aggregate(tx)['captured'] for tx in txs))
+        self.assertEqual(sums, [(10000, 0), (15000, 5000), (15000, 15000), (15000, 25000)])
+
+    #=== Other modes and states ===#
+
+    def test_payments_that_are_captured_manually_are_left_to_people(self):
+        self.vipps.vipps_capture_mode = 'manual'
+        tx = self._buy()
+        self._deliver(tx.sale_order_ids)
+        self.assertSums(tx, 0, 20000)
+
+    def test_without_an_order_everything_is_captured_at_once(self):
+        invoice = self._create_invoice()
+        invoice_tx = self._start_invoice(invoice)
+        for tx in (invoice_tx, self._start()):
+            self._approve(tx)
+            tx._vipps_refresh()
+            self.assertEqual(tx.state, 'done')
+            self.assertSums(tx, 24950, 0)
+
+    def test_nothing_is_done_while_the_provider_is_disabled(self):
+        tx = self._buy()
+        self.vipps.state = 'disabled'
+        self._deliver(tx.sale_order_ids, backorder=False, sweater=1)
+        self.assertSums(tx, 0, 20000)
+        self.vipps.state = 'test'
+        tx._vipps_refresh()
+        self.assertSums(tx, 10000, 0)
+
+    def test_a_cancelled_order_releases_its_reservation_in_all_modes(self):
+        for mode in ('manual', 'on_delivery'):
+            with self.subTest(mode=mode):
+                self.vipps.vipps_capture_mode = mode
+                tx = self._buy(user_id=self.salesman.id)
+                tx.sale_order_ids.with_user(self.salesman)._action_cancel()
+                self._settle()
+                self.assertEqual(tx.state, 'cancel')
+                self.assertSums(tx, 0, 0)
+
+    def test_what_was_captured_of_a_cancelled_order_is_proposed_to_be_refunded(self):
+        tx = self._buy()
+        order = tx.sale_order_ids
+        self._deliver(order, sweater=1)
+        order._action_cancel()
+        self._settle()
+        self.assertSums(tx, 10000, 0)
+        self.assertIn("100.00", self._get_order_activities(order).note)
+
+    def test_an_order_that_somebody_locked_is_closed(self):
+        tx = self._buy()
+        self._deliver(tx.sale_order_ids, sweater=1)
+        tx.sale_order_ids.action_lock()
+        self._settle()
+        self.assertSums(tx, 10000, 0)
+
+    def test_an_order_that_was_locked_by_its_confirmation_is_not_closed(self):
+        self.env.user.groups_id += self.env.ref('sale.group_auto_done_setting')
+        tx = self._buy()
+        self.assertTrue(tx.sale_order_ids.locked)
+        self._deliver(tx.sale_order_ids, sweater=1)
+        self.assertSums(tx, 10000, 10000)
+
+    #=== Troubles ===#
+
+    def test_a_delivery_calls_nobody_and_works_without_vipps_mobilepay(self):
+        tx = self._buy()
+        self.env.flush_all()
+        self.cr.flush()
+        calls = self.simulator.exchanges
+        self.simulator.fault('get', 'lost', times=None)
+        self._ship(tx.sale_order_ids)
+        self.cr.flush()
+        self.assertEqual(self.simulator.exchanges, calls)
+        self.assertTrue(self.env['vipps.read.request'].search([('transaction_id', '=', tx.id)]))
+
+    def test_changes_of_one_request_are_one_request_to_read(self):
+        tx = self._buy(self._line(self.sweater), self._line(self.mittens))
+        self._ship(tx.sale_order_ids)
+        self.cr.flush()
+        requests = self.env['vipps.read.request'].search([('transaction_id', '=', tx.id)])
+        self.assertEqual(len(requests), 1)
+        self.assertEqual(self._run_due(), [tx.vipps_payment_reference])
+        self.assertFalse(requests.exists())
+
+    def test_a_refused_capture_is_told_and_tried_again_and_taken_back(self):
+        tx = self._buy(user_id=self.salesman.id)
+        order = tx.sale_order_ids
+        self.simulator.fault('capture', 'refuse', code='6260', times=2)
+        self._deliver(order)
+        activity = self._get_order_activities(order)
+        self.assertEqual(activity.user_id, self.salesman)
+        self.assertIn(tx.reference, activity.summary)
+        self.assertSums(tx, 0, 20000)
+        self.assertTrue(tx.vipps_next_read)
+
+        self._run_job()
+        self.assertEqual(self._get_order_activities(order), activity)
+        self._run_job()
+        self.assertSums(tx, 20000, 0)
+        self.assertFalse(self._get_order_activities(order))
+        self.assertFalse(tx.vipps_next_read)
+        keys = [call['idempotency_key'] for call in self._get_calls('capture', tx)]
+        self.assertEqual(len(set(keys)), 3)
+
+    def test_a_refused_capture_is_told_to_an_administrator_when_nobody_is_responsible(self):
+        tx = self._buy(user_id=False)
+        self.simulator.fault('capture', 'refuse', code='6100')
+        self._deliver(tx.sale_order_ids)
+        activity = self._get_order_activities(tx.sale_order_ids)
+        self.assertEqual(activity.user_id, self.vipps._vipps_get_administrator())
+
+    def test_a_delivery_while_vipps_mobilepay_is_down_is_captured_later(self):
+        tx = self._buy()
+        with self._without_pauses():
+            self.simulator.fault('get', 'status', status=503, times=None)
+            self._deliver(tx.sale_order_ids)
+            self.simulator.clear_faults()
+        self.assertSums(tx, 0, 20000)
+        self._run_job()
+        self.assertSums(tx, 20000, 0)

@@ -1,0 +1,71 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import api, fields, models
+
+
+class PaymentCaptureWizard(models.TransientModel):
+    _inherit = 'payment.capture.wizard'
+
+    # Sales users have no access to transactions, but may capture those of their orders.
+    authorized_amount = fields.Monetary(compute_sudo=True)
+    captured_amount = fields.Monetary(compute_sudo=True)
+    voided_amount = fields.Monetary(compute_sudo=True)
+    has_draft_children = fields.Boolean(compute_sudo=True)
+    # What the user decides on: set when the window opens, and never shown.
+    vipps_seen_amounts = fields.Char(
+        compute='_compute_vipps_seen_amounts', compute_sudo=True, store=True, readonly=False
+    )
+
+    #=== COMPUTE METHODS ===#
+
+    @api.depends('transaction_ids')
+    def _compute_authorized_amount(self):
+        """ Override of `payment` to let only those see amounts who may capture them. """
+        self.transaction_ids._vipps_check_operator()
+        super()._compute_authorized_amount()
+
+    @api.depends('transaction_ids')
+    def _compute_captured_amount(self):
+        """ Override of `payment` to let only those see amounts who may capture them, and to tell
+        captures from refunds. """
+        self.transaction_ids._vipps_check_operator()
+        super()._compute_captured_amount()
+        for wizard in self.filtered(lambda w: w._vipps_is_for_vipps()):
+            wizard.captured_amount = sum(
+                tx._vipps_get_captured_amount() for tx in wizard.transaction_ids
+            )
+
+    @api.depends('transaction_ids')
+    def _compute_voided_amount(self):
+        """ Override of `payment` to let only those see amounts who may capture them, and to tell
+        releases from other children that were cancelled. """
+        self.transaction_ids._vipps_check_operator()
+        super()._compute_voided_amount()
+        for wizard in self.filtered(lambda w: w._vipps_is_for_vipps()):
+            wizard.voided_amount = sum(
+                tx._vipps_get_released_amount() for tx in wizard.transaction_ids
+            )
+
+    @api.depends('transaction_ids')
+    def _compute_vipps_seen_amounts(self):
+        for wizard in self:
+            wizard.vipps_seen_amounts = wizard.transaction_ids._vipps_list_amounts()
+
+    def _vipps_is_for_vipps(self):
+        return all(tx.provider_code == 'vipps' for tx in self.transaction_ids)
+
+    #=== ACTION METHODS ===#
+
+    def action_capture(self):
+        """ Override of `payment` to capture only what the user has decided on, once, and to let
+        those do it who may write the documents.
+
+        :raise ValidationError: If something happened to the transactions since the window opened.
+        """
+        wizards_sudo = self.sudo()
+        wizards_sudo.transaction_ids._vipps_check_operator()
+        for wizard_sudo in wizards_sudo:
+            wizard_sudo.transaction_ids._vipps_check_seen_amounts(wizard_sudo.vipps_seen_amounts)
+        if all(wizard_sudo._vipps_is_for_vipps() for wizard_sudo in wizards_sudo):
+            return super(PaymentCaptureWizard, wizards_sudo).action_capture()
+        return super().action_capture()

@@ -1,0 +1,32 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import api, fields, models
+
+
+class PaymentRefundWizard(models.TransientModel):
+    _inherit = 'payment.refund.wizard'
+
+    # Accountants have no access to providers, which core of 2024 forgets.
+    support_refund = fields.Selection(compute_sudo=True)
+    # What the user decides on: set when the window opens, and never shown.
+    vipps_seen_amounts = fields.Char(
+        compute='_compute_vipps_seen_amounts', store=True, readonly=False
+    )
+
+    #=== COMPUTE METHODS ===#
+
+    @api.depends('payment_id')
+    def _compute_vipps_seen_amounts(self):
+        for wizard in self:
+            wizard.vipps_seen_amounts = wizard.transaction_id._vipps_list_amounts()
+
+    #=== ACTION METHODS ===#
+
+    def action_refund(self):
+        """ Override of `account_payment` to refund only what the user has decided on, once.
+
+        :raise ValidationError: If something happened to the payment since the window opened.
+        """
+        for wizard in self:
+            wizard.transaction_id._vipps_check_seen_amounts(wizard.vipps_seen_amounts)
+        return super().action_refund()
