@@ -80,7 +80,7 @@ class TestDelivery(TransactionCommon):
         if action is not True:
             wizard = Form(
                 self.env[action['res_model']].with_user(self.warehouse_user)
-                .with_context(action['context'])
+                .with_context(**action['context'])
             ).save()
             wizard.process() if backorder else wizard.process_cancel_backorder()
         self.assertEqual(picking.state, 'done')
@@ -198,7 +198,9 @@ class TestDelivery(TransactionCommon):
         })
         self._deliver(order, sweater=1, mittens=1)
         self.assertEqual(
-            order.order_line.filtered(lambda l: l.product_id == self.mittens).price_unit, 100
+            order.order_line.filtered(
+                lambda line: line.product_id == self.mittens
+            ).price_unit, 100,
         )
         self.assertSums(tx, 20000, 0)
 
