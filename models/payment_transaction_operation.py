@@ -116,9 +116,7 @@ class PaymentTransaction(models.Model):
             _logger.info("Payment %s is not settled: %s", self.reference, error.log_text)
             if not error.is_unknown:
                 self.vipps_refusal_count += 1
-                self.provider_id._vipps_alert_administrator(
-                    _("Payment %s is not captured", self.reference), str(error)
-                )
+                self._vipps_tell_failure(error)
 
     def _vipps_release(self):
         """ Release all that is still reserved.
