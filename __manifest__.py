@@ -29,6 +29,8 @@
         'views/payment_form_templates.xml',
         'views/vipps_webhook_event_views.xml',
         'views/payment_transaction_views.xml',
+        'views/payment_transaction_report_views.xml',
+        'views/sale_order_views.xml',
         'views/payment_provider_views.xml',  # Depends on the actions of both.
         'views/website_sale_templates.xml',
         'wizards/payment_wizard_views.xml',

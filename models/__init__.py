@@ -19,10 +19,13 @@ from . import payment_transaction_app
 from . import payment_transaction_comparison
 from . import payment_transaction_activity
 from . import payment_transaction_deadline
+from . import payment_transaction_service
+from . import payment_transaction_report
 from . import vipps_webhook_event
 from . import vipps_read_request
 from . import sale_order_delivery
 from . import account_move
 from . import account_payment
 from . import sale_order
+from . import sale_order_service
 from . import stock_picking_app

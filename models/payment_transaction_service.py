@@ -1,0 +1,371 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+import logging
+from datetime import datetime
+
+from markupsafe import Markup
+
+from odoo import SUPERUSER_ID, _, api, fields, models
+from odoo.exceptions import UserError
+from odoo.tools import format_amount, format_date, format_datetime
+
+from odoo.addons.payment import utils as payment_utils
+
+from .vipps_api_client import VippsError
+
+_logger = logging.getLogger(__name__)
+
+# What a customer made of a payment: `False` when it was not read yet.
+CUSTOMER_STATES = (False, 'CREATED', 'AUTHORIZED', 'ABORTED')
+
+
+class PaymentTransaction(models.Model):
+    _inherit = 'payment.transaction'
+
+    vipps_status = fields.Char(
+        string="Vipps MobilePay Status", compute='_compute_vipps_status'
+    )
+    vipps_timeline = fields.Html(
+        string="History", compute='_compute_vipps_timeline', sanitize=False
+    )
+    vipps_operator = fields.Char(
+        string="By", compute='_compute_vipps_operator', compute_sudo=True
+    )
+    vipps_is_refundable = fields.Boolean(
+        compute='_compute_vipps_is_refundable', compute_sudo=True
+    )
+
+    #=== COMPUTE METHODS ===#
+
+    @api.depends(
+        'provider_code', 'operation', 'state', 'amount', 'source_transaction_id',
+        'vipps_payment_reference', 'vipps_payment_state', 'vipps_authorized_amount',
+        'vipps_captured_amount', 'vipps_refunded_amount', 'vipps_remaining_amount',
+        'vipps_capture_deadline', 'vipps_capture_mode',
+    )
+    @api.depends_context('lang', 'tz')
+    def _compute_vipps_status(self):
+        for tx in self:
+            if tx.provider_code != 'vipps':
+                tx.vipps_status = False
+            elif tx.vipps_payment_reference:
+                tx.vipps_status = " ".join(tx._vipps_describe_payment())
+            else:
+                tx.vipps_status = tx._vipps_describe_operation()
+
+    @api.depends('vipps_event_log')
+    @api.depends_context('lang', 'tz')
+    def _compute_vipps_timeline(self):
+        for tx in self:
+            tx.vipps_timeline = tx._vipps_render_timeline()
+
+    @api.depends('state', 'create_uid', 'vipps_psp_reference', 'vipps_idempotency_key')
+    @api.depends_context('lang')
+    def _compute_vipps_operator(self):
+        for tx in self:
+            if tx._vipps_is_done_elsewhere():
+                tx.vipps_operator = _("Vipps MobilePay portal")
+            else:
+                tx.vipps_operator = tx.create_uid.name
+
+    @api.depends('state', 'child_transaction_ids.state', 'payment_id')
+    def _compute_vipps_is_refundable(self):
+        for tx in self:
+            tx.vipps_is_refundable = bool(tx._vipps_get_refundable_payments())
+
+    #=== ACTION METHODS ===#
+
+    def action_vipps_update(self):
+        """ Read the payment at Vipps MobilePay, and tell what changed.
+
+        :return: A notification, after which the view is reloaded.
+        :rtype: dict
+        :raise UserError: If it cannot be read.
+        """
+        payment_utils.check_rights_on_recordset(self)
+        # What is found was not done by who looks.
+        return self.with_user(SUPERUSER_ID)._vipps_update()
+
+    def action_vipps_refund(self):
+        """ Open core's wizard to refund what was captured, or the list of captures to choose one
+        from.
+
+        :rtype: dict
+        :raise UserError: If there is nothing to refund.
+        """
+        self.ensure_one()
+        payment_utils.check_rights_on_recordset(self)
+        payments = self.sudo()._vipps_get_refundable_payments()
+        if not payments:
+            raise UserError(_(
+                "There is nothing to refund. What was captured can be refunded as soon as its"
+                " payment is posted, which takes a few minutes."
+            ))
+        if len(payments) > 1:
+            return {
+                'type': 'ir.actions.act_window',
+                'name': _("Choose the Payment to Refund"),
+                'res_model': 'account.payment',
+                'view_mode': 'tree,form',
+                'domain': [('id', 'in', payments.ids)],
+            }
+        action = payments.action_refund_wizard()
+        return {
+            **action, 'context': {'active_model': payments._name, 'active_id': payments.id}
+        }
+
+    #=== BUSINESS METHODS - STATUS ===#
+
+    def _vipps_describe_payment(self):
+        """ Return what became of the payment, as sentences for the staff.
+
+        :rtype: list[str]
+        """
+        if self.state == 'error':
+            return [_("Something is not right with this payment: compare it with Vipps MobilePay"
+                      " before you deliver.")]
+        unpaid_sentences = {
+            'ABORTED': _("The customer cancelled the payment in the app. Nothing was charged."),
+            'EXPIRED': _("The customer did not approve the payment in time. Nothing was charged."),
+            'TERMINATED': _("The payment was cancelled before the customer approved it. Nothing was"
+                            " charged."),
+            'CANCELLED': _("The reservation was released. Nothing was charged."),
+        }
+        if self.vipps_payment_state in unpaid_sentences:
+            return [unpaid_sentences[self.vipps_payment_state]]
+        if self.state == 'cancel':
+            return [_("The payment was cancelled. Nothing was charged.")]
+        if self.vipps_payment_state in (False, 'CREATED'):
+            return [_("The customer has not approved the payment yet.")]
+        return [
+            *filter(None, [self._vipps_describe_captured(), self._vipps_describe_refunded()]),
+            *self._vipps_describe_reserved(),
+        ]
+
+    def _vipps_describe_captured(self):
+        captured, remaining = self.vipps_captured_amount, self.vipps_remaining_amount
+        if self.currency_id.is_zero(captured):
+            return None
+        amounts = {
+            'captured': self._vipps_format(captured),
+            'authorized': self._vipps_format(self.vipps_authorized_amount),
+        }
+        if not self.currency_id.compare_amounts(captured, self.vipps_authorized_amount):
+            return _("Captured %(captured)s, which is all of it.", **amounts)
+        if self.currency_id.is_zero(remaining):
+            return _("Captured %(captured)s of %(authorized)s. The rest was released.", **amounts)
+        return _("Captured %(captured)s of %(authorized)s.", **amounts)
+
+    def _vipps_describe_refunded(self):
+        if self.currency_id.is_zero(self.vipps_refunded_amount):
+            return None
+        refunded = self._vipps_format(self.vipps_refunded_amount)
+        if not self.currency_id.compare_amounts(
+            self.vipps_refunded_amount, self.vipps_captured_amount
+        ):
+            return _("Refunded %s: the customer got back everything.", refunded)
+        return _(
+            "Refunded %(refunded)s of %(captured)s.",
+            refunded=refunded, captured=self._vipps_format(self.vipps_captured_amount),
+        )
+
+    def _vipps_describe_reserved(self):
+        """ Return what is to be done with what is still reserved, as sentences for the staff. """
+        if self.currency_id.is_zero(self.vipps_remaining_amount):
+            return []
+        values = {
+            'amount': self._vipps_format(self.vipps_remaining_amount),
+            'date': format_date(self.env, self.vipps_capture_deadline, date_format='long'),
+        }
+        sentences = [_("Reserved: %(amount)s.", **values)]
+        if self.vipps_capture_mode == 'on_delivery':
+            sentences.append(_("It is captured by itself when you deliver."))
+        if not self.vipps_capture_deadline:
+            return sentences
+        if self.vipps_capture_deadline < fields.Datetime.now():
+            sentences.append(_("It had to be captured before %(date)s: try it now, and do not"
+                               " deliver before it is captured.", **values))
+        elif self.vipps_capture_mode == 'on_delivery':
+            sentences.append(_("That has to be before %(date)s.", **values))
+        else:
+            sentences.append(_("Capture it before %(date)s.", **values))
+        return sentences
+
+    def _vipps_describe_operation(self):
+        """ Return what a capture, release or refund came to, as a sentence for the staff. """
+        values = {
+            'amount': self._vipps_format(abs(self.amount)),
+            'payment': self.source_transaction_id.reference,
+        }
+        if self.operation == 'refund':
+            if self.state == 'done':
+                return _("Refunded %(amount)s of payment %(payment)s.", **values)
+            if self.state in ('cancel', 'error'):
+                return _("The refund of %(amount)s of payment %(payment)s did not succeed.",
+                         **values)
+            return _("The refund of %(amount)s of payment %(payment)s is not confirmed yet.",
+                     **values)
+        if self.state == 'done':
+            return _("Captured %(amount)s of payment %(payment)s.", **values)
+        if self.state == 'cancel':
+            return _("Released %(amount)s of payment %(payment)s. It is not charged.", **values)
+        return _("The capture of %(amount)s of payment %(payment)s is not confirmed yet.", **values)
+
+    def _vipps_format(self, amount):
+        return format_amount(self.env, amount, self.currency_id)
+
+    #=== BUSINESS METHODS - HISTORY ===#
+
+    def _vipps_render_timeline(self):
+        """ Return what happened to the payment, oldest first, for the staff.
+
+        :rtype: markupsafe.Markup
+        """
+        if not self.vipps_event_log:
+            return Markup()
+        return self.env['ir.qweb']._render('mobilepay_vipps.payment_timeline', {
+            'events': [self._vipps_prepare_event(event) for event in self.vipps_event_log],
+        })
+
+    def _vipps_prepare_event(self, event):
+        """ Return an event of the log as it is shown to people.
+
+        :param dict event: The event, see `vipps_event_log`.
+        :rtype: dict
+        """
+        names = {
+            'CREATED': _("Payment started"),
+            'AUTHORIZED': _("Approved by the customer"),
+            'ABORTED': _("Cancelled by the customer"),
+            'EXPIRED': _("Not approved in time"),
+            'TERMINATED': _("Cancelled before it was approved"),
+            'CAPTURED': _("Captured"),
+            'CANCELLED': _("Released"),
+            'REFUNDED': _("Refunded"),
+        }
+        amount = self.env['vipps.api.client']._to_major(event['amount'], self.currency_id)
+        return {
+            'name': names.get(event['name'], _("Something else happened")),
+            'time': format_datetime(self.env, datetime.fromisoformat(event['time'])),
+            'amount': self._vipps_format(amount),
+            'psp_reference': event['psp_reference'],
+            'success': event['success'],
+        }
+
+    #=== BUSINESS METHODS - OPERATIONS ===#
+
+    def _vipps_update(self):
+        """ Read payments at Vipps MobilePay for a person who asked for it.
+
+        One that cannot be read does not keep the others from being read.
+
+        :return: A notification that tells what changed.
+        :rtype: dict
+        :raise UserError: If none can be read.
+        """
+        changes, errors = [], []
+        txs = self.mapped(lambda tx: tx._vipps_get_root())
+        for tx in txs:
+            before = (tx.vipps_status, tx.vipps_difference)
+            try:
+                with self.env.cr.savepoint():
+                    tx._vipps_refresh()
+                    tx._vipps_read_log()
+            except VippsError as error:
+                _logger.info("Payment %s: %s", tx.reference, error.log_text)
+                errors.append(f"{tx.reference}: {error}")
+            if (tx.vipps_status, tx.vipps_difference) != before:
+                changes.append(f"{tx.reference}: {tx.vipps_difference or tx.vipps_status}")
+        if errors and len(errors) == len(txs):
+            raise UserError("\n".join(errors))
+        return {
+            'type': 'ir.actions.client',
+            'tag': 'display_notification',
+            'params': {
+                'type': 'warning' if errors else 'success' if changes else 'info',
+                'title': _("Something Changed") if changes else _("Nothing Has Changed"),
+                'message': " ".join(changes + errors) or _("Odoo is up to date."),
+                'sticky': bool(errors),
+                'next': {'type': 'ir.actions.client', 'tag': 'soft_reload'},
+            },
+        }
+
+    def _vipps_get_refundable_payments(self):
+        """ Return the posted payments of captures of this transaction that something is left to
+        refund of.
+
+        :rtype: account.payment
+        """
+        if self.provider_code != 'vipps' or self.operation == 'refund':
+            return self.env['account.payment']
+        captures = self if self.source_transaction_id else self._vipps_get_captures()
+        return captures.payment_id.filtered(
+            lambda p: p.state == 'posted' and p.amount_available_for_refund > 0
+        )
+
+    #=== BUSINESS METHODS - LOGGING ===#
+
+    def _log_message_on_linked_documents(self, message):
+        """ Override of `sale` and `account_payment` to name who did it: core takes everything that
+        happens to a payment for something that the customer did. """
+        if self.provider_code != 'vipps':
+            return super()._log_message_on_linked_documents(message)
+
+        root_tx = self._vipps_get_root()
+        author = self._vipps_get_author()
+        for documents in (
+            root_tx.sale_order_ids,
+            root_tx.invoice_ids | self.invoice_ids,
+            self.source_transaction_id.payment_id,
+        ):
+            for document in documents:
+                document.message_post(body=message, author_id=author.id)
+
+    def _vipps_get_author(self):
+        """ Return who did what is written to the documents; OdooBot if nobody did in Odoo.
+
+        :rtype: res.partner
+        """
+        if self.env.user._is_internal() and not self._vipps_is_done_elsewhere():
+            return self.env.user.partner_id
+        is_payment = not self.source_transaction_id and self.state != 'error'
+        if is_payment and self.vipps_payment_state in CUSTOMER_STATES:
+            return self.partner_id
+        return self.env.ref('base.partner_root')
+
+    def _vipps_is_done_elsewhere(self):
+        """ Tell whether a capture or refund was made in the portal of Vipps MobilePay: then its
+        event is known and has no key of ours. Releases never have one. """
+        return bool(
+            self.state == 'done' and self.vipps_psp_reference and not self.vipps_idempotency_key
+        )
+
+    def _log_sent_message(self):
+        """ Override of `payment` to write only what a refund came to, as for captures. """
+        payments = self.filtered(lambda t: t.provider_code != 'vipps' or t.operation != 'refund')
+        return super(PaymentTransaction, payments)._log_sent_message()
+
+    def _get_received_message(self):
+        """ Override of `payment` to say what happened in the words and the language of the staff.
+        """
+        if self.provider_code != 'vipps':
+            return super()._get_received_message()
+        return self._vipps_in_staff_language()._vipps_get_received_message()
+
+    def _vipps_get_received_message(self):
+        values = {'amount': self._vipps_format(abs(self.amount)), 'payment': self.reference}
+        if self.source_transaction_id:
+            message = self._vipps_describe_operation()
+        elif self.state == 'authorized':
+            message = _(
+                "The customer approved payment %(payment)s. %(amount)s is reserved.", **values
+            )
+        elif self.state == 'done':
+            message = _("Captured %(amount)s of payment %(payment)s.", **values)
+        else:
+            message = _("Payment %(payment)s over %(amount)s came to nothing.", **values)
+            if self.state_message:
+                message += Markup("<br/>") + _("The customer was told: %s", self.state_message)
+        if self._vipps_is_done_elsewhere():
+            message += " " + _("That was done in the Vipps MobilePay portal.")
+        return message

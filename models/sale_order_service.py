@@ -1,0 +1,123 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from markupsafe import Markup
+
+from odoo import SUPERUSER_ID, api, fields, models
+
+from odoo.addons.payment import utils as payment_utils
+
+
+class SaleOrder(models.Model):
+    _inherit = 'sale.order'
+
+    # Salespersons have no access to transactions.
+    vipps_status = fields.Text(
+        string="Vipps MobilePay Status",
+        compute='_compute_vipps_payments',
+        compute_sudo=True,
+        groups='base.group_user',
+    )
+    vipps_currency_id = fields.Many2one(
+        comodel_name='res.currency',
+        help="The currency of the payments, if it is the same for all of them.",
+        compute='_compute_vipps_payments',
+        compute_sudo=True,
+        groups='base.group_user',
+    )
+    vipps_authorized_amount = fields.Monetary(
+        string="Approved",
+        compute='_compute_vipps_payments',
+        currency_field='vipps_currency_id',
+        compute_sudo=True,
+        groups='base.group_user',
+    )
+    vipps_captured_amount = fields.Monetary(
+        string="Captured",
+        compute='_compute_vipps_payments',
+        currency_field='vipps_currency_id',
+        compute_sudo=True,
+        groups='base.group_user',
+    )
+    vipps_refunded_amount = fields.Monetary(
+        string="Refunded",
+        compute='_compute_vipps_payments',
+        currency_field='vipps_currency_id',
+        compute_sudo=True,
+        groups='base.group_user',
+    )
+    vipps_remaining_amount = fields.Monetary(
+        string="Still Reserved",
+        compute='_compute_vipps_payments',
+        currency_field='vipps_currency_id',
+        compute_sudo=True,
+        groups='base.group_user',
+    )
+    vipps_capture_deadline = fields.Datetime(
+        string="Capture Before",
+        help="Until when what is still reserved can be captured.",
+        compute='_compute_vipps_payments',
+        compute_sudo=True,
+        groups='base.group_user',
+    )
+    vipps_timeline = fields.Html(
+        string="History",
+        compute='_compute_vipps_timeline',
+        sanitize=False,
+        compute_sudo=True,
+        groups='base.group_user',
+    )
+
+    #=== COMPUTE METHODS ===#
+
+    @api.depends(
+        'transaction_ids.vipps_status', 'transaction_ids.vipps_difference',
+        'transaction_ids.vipps_authorized_amount', 'transaction_ids.vipps_captured_amount',
+        'transaction_ids.vipps_refunded_amount', 'transaction_ids.vipps_remaining_amount',
+        'transaction_ids.vipps_capture_deadline',
+    )
+    @api.depends_context('lang', 'tz')
+    def _compute_vipps_payments(self):
+        for order in self:
+            txs = order._vipps_get_payments()
+            order.vipps_status = "\n".join(
+                f"{tx.reference}: {tx.vipps_difference or tx.vipps_status}" for tx in txs
+            )
+            # Amounts in several currencies have no sum.
+            currency = txs.currency_id if len(txs.currency_id) == 1 else txs.currency_id.browse()
+            order.vipps_currency_id = currency
+            for name in (
+                'vipps_authorized_amount', 'vipps_captured_amount', 'vipps_refunded_amount',
+                'vipps_remaining_amount',
+            ):
+                order[name] = sum(txs.mapped(name)) if currency else 0
+            order.vipps_capture_deadline = min(txs.filtered(
+                lambda t: t.vipps_remaining_amount > 0 and t.vipps_capture_deadline
+            ).mapped('vipps_capture_deadline'), default=False)
+
+    @api.depends('transaction_ids.vipps_timeline')
+    @api.depends_context('lang', 'tz')
+    def _compute_vipps_timeline(self):
+        for order in self:
+            order.vipps_timeline = Markup().join(
+                Markup('<h6>%s</h6>%s') % (tx.reference, tx.vipps_timeline)
+                for tx in order._vipps_get_payments() if tx.vipps_event_log
+            )
+
+    #=== ACTION METHODS ===#
+
+    def action_vipps_update(self):
+        """ Read the payments of the order at Vipps MobilePay, and tell what changed.
+
+        :return: A notification, after which the view is reloaded.
+        :rtype: dict
+        :raise UserError: If they cannot be read.
+        """
+        payment_utils.check_rights_on_recordset(self)
+        # Salespersons have no access to transactions, and what is found was not done by who looks.
+        return self.with_user(SUPERUSER_ID)._vipps_get_payments()._vipps_update()
+
+    #=== BUSINESS METHODS ===#
+
+    def _vipps_get_payments(self):
+        """ Return the transactions that stand for payments of the orders, newest first. """
+        return self.transaction_ids.filtered('vipps_payment_reference')
