@@ -5,6 +5,7 @@ from . import test_accounting
 from . import test_checkout
 from . import test_checkout_return
 from . import test_checkout_trouble
+from . import test_customer_service
 from . import test_delivery
 from . import test_encryption
 from . import test_payment_children
@@ -16,6 +17,7 @@ from . import test_payment_provider_connection
 from . import test_payment_provider_removal
 from . import test_payment_reading
 from . import test_payment_reference
+from . import test_payment_report
 from . import test_payment_request
 from . import test_payment_transaction
 from . import test_rpc
