@@ -56,3 +56,20 @@ class AccountPayment(models.Model):
             expression.AND if operator in expression.NEGATIVE_TERM_OPERATORS else expression.OR
         )
         return combine([[(f'{root}.{path}', operator, value)] for root in ROOT_PATHS])
+
+    #=== ACTION METHODS ===#
+
+    def action_refund_wizard(self):
+        """ Override of `account_payment` to read the payment first: what can be refunded may have
+        changed.
+
+        :raise ValidationError: If it cannot be read.
+        """
+        tx_sudo = self.payment_transaction_id.sudo()
+        if tx_sudo.provider_code == 'vipps':
+            tx_sudo._vipps_check_operator()
+            tx_sudo._ensure_provider_is_not_disabled()
+            root_sudo = tx_sudo._vipps_get_root()
+            root_sudo._vipps_read_for_operator()
+            root_sudo._vipps_post_process()
+        return super().action_refund_wizard()

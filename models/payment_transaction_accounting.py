@@ -125,8 +125,8 @@ class PaymentTransaction(models.Model):
     def _invoice_sale_orders(self):
         """ Override of `sale` not to invoice once more what is invoiced already, as it may be when
         a payment was captured in parts. """
-        invoiced_txs = self.filtered(lambda t: t.provider_code == 'vipps').filtered(
-            '_vipps_is_invoiced'
+        invoiced_txs = self.filtered(
+            lambda t: t.provider_code == 'vipps' and t._vipps_is_invoiced()
         )
         return super(PaymentTransaction, self - invoiced_txs)._invoice_sale_orders()
 

@@ -47,14 +47,14 @@ class TestAccounting(TransactionCommon):
 
     def _post_process(self):
         """ Do what the job of core does, in its order. """
-        for tx in self.env['payment.transaction'].search([
+        for tx in self.env['payment.transaction'].sudo().search([
             ('state', '=', 'done'), ('is_post_processed', '=', False),
         ]):
             tx._finalize_post_processing()
         self.env.invalidate_all()
 
     def _run_booking(self):
-        self.env['payment.transaction'].search([
+        self.env['payment.transaction'].sudo().search([
             ('vipps_next_booking', '!=', False)
         ]).vipps_next_booking = fields.Datetime.now()
         self._run_due()
@@ -191,14 +191,15 @@ class TestAccounting(TransactionCommon):
 
     def test_a_capture_is_booked_once_however_often_it_is_read(self):
         _order, tx = self._reserve_order()
-        for _i in range(3):
-            self._capture_elsewhere(tx, None) if not tx.child_transaction_ids else None
+        self._capture_elsewhere(tx, 40000)
+        for _i in range(2):
             tx._vipps_refresh()
+            tx.child_transaction_ids.is_post_processed = False
             self._post_process()
             self._run_booking()
         payment = self._get_payments(tx)
         self.assertEqual(len(payment), 1)
-        self._assert_entry(payment, 1000, is_reconciled=False)
+        self._assert_entry(payment, 400, is_reconciled=False)
 
     def test_a_capture_that_was_refunded_before_it_was_booked_is_booked_too(self):
         _order, tx = self._reserve_order()
@@ -476,12 +477,9 @@ class TestAccounting(TransactionCommon):
         ):
             with self.subTest(field=field_name):
                 found = Payment.search([(field_name, 'ilike', value)])
-                self.assertEqual(found, expected.sorted(Payment._order) & found)
                 self.assertEqual(set(found.ids), set(expected.ids))
-                self.assertEqual(
-                    Line.search([(f'payment_id.{field_name}', 'ilike', value)]).payment_id.sorted(),
-                    found.sorted(),
-                )
+                lines = Line.search([(f'payment_id.{field_name}', 'ilike', value)])
+                self.assertEqual(set(lines.payment_id.ids), set(expected.ids))
                 self.assertTrue(all(value in payment[field_name] for payment in found))
 
     def test_the_screens_of_accountants_show_the_references(self):
