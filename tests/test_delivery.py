@@ -206,6 +206,27 @@ class TestDelivery(TransactionCommon):
         )
         self.assertSums(tx, 20000, 0)
 
+    def test_a_kit_is_captured_when_all_of_it_is_delivered(self):
+        needles, wool = self.env['product.product'].create([
+            {'name': name, 'type': 'consu'} for name in ("Needles", "Wool")
+        ])
+        self.env['mrp.bom'].sudo().create({
+            'product_tmpl_id': self.sweater.product_tmpl_id.id,
+            'type': 'phantom',
+            'bom_line_ids': [
+                Command.create({'product_id': needles.id, 'product_qty': 1}),
+                Command.create({'product_id': wool.id, 'product_qty': 3}),
+            ],
+        })
+        tx = self._buy(self._line(self.sweater, 2))
+        order = tx.sale_order_ids
+        self._deliver(order, needles=1, wool=2)
+        self.assertSums(tx, 0, 20000)
+        self._deliver(order, wool=2)
+        self.assertSums(tx, 10000, 10000)
+        self._deliver(order)
+        self.assertSums(tx, 20000, 0)
+
     def test_a_corrected_delivery_is_captured(self):
         tx = self._buy(self._line(self.sweater, 3))
         picking = self._deliver(tx.sale_order_ids, sweater=1)

@@ -12,10 +12,11 @@ from .odoo import Odoo
 from .run import Run, abandoned_runs, new_run
 from .source import Source, find_source
 
-BASE = 'base'  # the modules the addon builds upon
+BASE = 'base'  # the modules the addon builds upon, and those that its tests need
 SHOP = 'shop'  # the same, as a Norwegian webshop with a till
 MODULES = [
     'payment', 'account_payment', 'sale', 'website_sale', 'sale_stock', 'point_of_sale',
+    'sale_mrp',  # Kits are delivered in their own way.
 ]
 SHOP_SCRIPT = ROOT / 'tools' / 'scripts' / 'shop.py'
 READY = 'ready'  # the file that says a database can be used again
