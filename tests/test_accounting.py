@@ -17,6 +17,7 @@ class TestAccounting(TransactionCommon):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
+        cls.env['product.pricelist'].search([]).currency_id = cls.currency_nok
         cls.product.invoice_policy = 'order'
         cls.receivable = cls.partner.property_account_receivable_id
         cls.outstanding = cls.vipps.journal_id.inbound_payment_method_line_ids.filtered(

@@ -11,6 +11,11 @@ from .common import TransactionCommon
 @tagged('post_install', '-at_install')
 class TestCreditNote(TransactionCommon):
 
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.env['product.pricelist'].search([]).currency_id = cls.currency_nok
+
     #=== What happens ===#
 
     def _pay_invoice(self, amounts=(1000,), total=1000):
@@ -118,8 +123,8 @@ class TestCreditNote(TransactionCommon):
         self.assertEqual((payment.state, payment.journal_id), ('posted', self.vipps.journal_id))
         self.assertRecordValues(payment.line_ids.sorted('credit', reverse=True), [
             {
-                'account_id': tx.payment_id.outstanding_account_id.id, 'debit': 0, 'credit': 250,
-                'reconciled': False,
+                'account_id': self.company.account_journal_payment_credit_account_id.id,
+                'debit': 0, 'credit': 250, 'reconciled': False,
             },
             {'account_id': receivable.id, 'debit': 250, 'credit': 0, 'reconciled': True},
         ])
@@ -160,7 +165,9 @@ class TestCreditNote(TransactionCommon):
         self._capture(second_tx)
         move = self._reverse(invoice)
         wizard = self._open(move, amount=700)
-        self.simulator.fault('refund', 'refuse', code='5100', after=1)
+        self.simulator.fault(
+            'refund', 'refuse', code='5100', reference=second_tx.vipps_payment_reference
+        )
         action = wizard.action_refund()
         self.assertEqual(action['params']['type'], 'warning')
         self.assertIn("400.00", action['params']['message'])
