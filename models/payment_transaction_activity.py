@@ -3,6 +3,9 @@
 from odoo import _, fields, models
 from odoo.tools import format_amount
 
+# How often a payment is read, in growing intervals, before somebody is told that it is of no use.
+PATIENT_READS = 6
+
 
 class PaymentTransaction(models.Model):
     """ What people have to do about payments. It is taken back when it is done. """
@@ -32,7 +35,7 @@ class PaymentTransaction(models.Model):
     def _vipps_tell_failure(self, error):
         """ Tell somebody that what is due could not be captured or released.
 
-        :param VippsError error: What went wrong.
+        :param VippsError|str error: What went wrong.
         :return: None
         """
         tx = self._vipps_in_staff_language()
@@ -40,6 +43,14 @@ class PaymentTransaction(models.Model):
             "%(error)s It is tried again by itself. This disappears when it has succeeded.",
             error=error,
         ))
+
+    def _vipps_tell_delay(self):
+        """ Tell somebody that what is due has been tried for about an hour without an answer. """
+        if self.vipps_read_count <= PATIENT_READS or not self._vipps_is_reserved():
+            return
+        tx = self._vipps_in_staff_language()
+        if self._vipps_is_open() and not tx._vipps_get_activities(tx._vipps_get_failure_summary()):
+            tx._vipps_tell_failure(_("Vipps MobilePay has not answered for an hour or more."))
 
     def _vipps_propose_refund(self):
         """ Propose to refund what was captured and is not delivered, or not anymore. """
@@ -60,7 +71,7 @@ class PaymentTransaction(models.Model):
             ))
 
     def _vipps_get_failure_summary(self):
-        return _("Payment %s is not captured", self.reference)
+        return _("Payment %s: capture or release failed", self.reference)
 
     def _vipps_get_deadline_summary(self):
         return _("Capture or release payment %s", self.reference)

@@ -222,6 +222,7 @@ class PaymentTransaction(models.Model):
         now = fields.Datetime.now()
         self._vipps_schedule_next_read()  # Whatever happens now, the next payment has its turn.
         error = self._vipps_try(lambda: self._vipps_refresh(wait=False))
+        self._vipps_tell_delay()
         if not error:
             if not self.vipps_last_read or self.vipps_last_read < now:  # Somebody works on it.
                 self.vipps_next_read = now + FIRST_READ_DELAY

@@ -99,8 +99,7 @@ class SaleOrder(models.Model):
         if self.locked and not self._should_be_locked():
             return True
         return all(
-            line._vipps_compare_delivered() >= 0
-            or line.qty_delivered_method == 'stock_move' and self.delivery_status == 'full'
+            line._vipps_compare_delivered() >= 0 or line._vipps_is_given_up()
             for line in self._vipps_get_priced_lines() if not line.is_delivery
         )
 
@@ -164,6 +163,15 @@ class SaleOrderLine(models.Model):
         return sign * float_compare(
             self._vipps_get_delivered_quantity(), self.product_uom_qty,
             precision_rounding=self.product_uom.rounding,
+        )
+
+    def _vipps_is_given_up(self):
+        """ Tell whether goods are not going to be delivered: the order was, without a back-order.
+
+        What has no delivery yet, like what a supplier is still to be asked for, is waited for.
+        """
+        return self.order_id.delivery_status == 'full' and bool(self.move_ids) and all(
+            move.state in ('done', 'cancel') for move in self.move_ids
         )
 
     def _vipps_get_delivered_amount(self):

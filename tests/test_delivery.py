@@ -175,6 +175,14 @@ class TestDelivery(TransactionCommon):
         self._settle()
         self.assertSums(tx, 10000, 0)
 
+    def test_what_has_no_delivery_yet_is_waited_for(self):
+        tx = self._buy(self._line(self.sweater), amount=200, require_payment=False)
+        order = tx.sale_order_ids
+        order.with_context(skip_procurement=True).write({'order_line': [self._line(self.mittens)]})
+        self._deliver(order)
+        self.assertEqual(order.delivery_status, 'full')
+        self.assertSums(tx, 10000, 10000)
+
     def test_the_rest_stays_reserved_when_that_is_how_the_provider_is_set_up(self):
         self.vipps.vipps_release_when_closed = False
         tx = self._buy()
@@ -530,6 +538,22 @@ class TestDelivery(TransactionCommon):
         self._deliver(tx.sale_order_ids)
         activity = self._get_order_activities(tx.sale_order_ids)
         self.assertEqual(activity.user_id, self.vipps._vipps_get_administrator())
+
+    def test_somebody_is_told_when_there_is_no_answer_for_an_hour(self):
+        tx = self._buy()
+        order = tx.sale_order_ids
+        self.simulator.fault('capture', 'status', status=503, times=None)
+        with self._without_pauses():
+            self._deliver(order)
+            for _i in range(5):
+                self._run_job()
+            self.assertFalse(self._get_order_activities(order))
+            self._run_job()
+            self.assertEqual(len(self._get_order_activities(order)), 1)
+        self.simulator.clear_faults()
+        self._run_job()
+        self.assertSums(tx, 20000, 0)
+        self.assertFalse(self._get_order_activities(order))
 
     def test_a_delivery_while_vipps_mobilepay_is_down_is_captured_later(self):
         tx = self._buy()
