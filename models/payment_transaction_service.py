@@ -28,6 +28,11 @@ class PaymentTransaction(models.Model):
     vipps_timeline = fields.Html(
         string="History", compute='_compute_vipps_timeline', sanitize=False
     )
+    vipps_operation_ids = fields.Many2many(
+        string="Captures, Releases and Refunds",
+        comodel_name='payment.transaction',
+        compute='_compute_vipps_operation_ids',
+    )
     vipps_operator = fields.Char(
         string="By", compute='_compute_vipps_operator', compute_sudo=True
     )
@@ -58,6 +63,14 @@ class PaymentTransaction(models.Model):
     def _compute_vipps_timeline(self):
         for tx in self:
             tx.vipps_timeline = tx._vipps_render_timeline()
+
+    @api.depends('child_transaction_ids.child_transaction_ids')
+    def _compute_vipps_operation_ids(self):
+        for tx in self:
+            # Refunds are children of the capture that they give back.
+            tx.vipps_operation_ids = (
+                tx.child_transaction_ids | tx.child_transaction_ids.child_transaction_ids
+            )
 
     @api.depends('state', 'create_uid', 'vipps_psp_reference', 'vipps_idempotency_key')
     @api.depends_context('lang')
@@ -142,6 +155,12 @@ class PaymentTransaction(models.Model):
             *self._vipps_describe_reserved(),
         ]
 
+    def _vipps_get_summary(self):
+        """ Return what matters most of the payment, as sentences for the staff. """
+        if self.vipps_difference:
+            return _("Odoo and Vipps MobilePay do not agree. %s", self.vipps_difference)
+        return self.vipps_status
+
     def _vipps_describe_captured(self):
         captured, remaining = self.vipps_captured_amount, self.vipps_remaining_amount
         if self.currency_id.is_zero(captured):
@@ -195,7 +214,7 @@ class PaymentTransaction(models.Model):
         """ Return what a capture, release or refund came to, as a sentence for the staff. """
         values = {
             'amount': self._vipps_format(abs(self.amount)),
-            'payment': self.source_transaction_id.reference,
+            'payment': self._vipps_get_root().reference,
         }
         if self.operation == 'refund':
             if self.state == 'done':
@@ -275,7 +294,7 @@ class PaymentTransaction(models.Model):
                 _logger.info("Payment %s: %s", tx.reference, error.log_text)
                 errors.append(f"{tx.reference}: {error}")
             if (tx.vipps_status, tx.vipps_difference) != before:
-                changes.append(f"{tx.reference}: {tx.vipps_difference or tx.vipps_status}")
+                changes.append(f"{tx.reference}: {tx._vipps_get_summary()}")
         if errors and len(errors) == len(txs):
             raise UserError("\n".join(errors))
         return {

@@ -25,7 +25,7 @@ class SaleOrder(models.Model):
         groups='base.group_user',
     )
     vipps_authorized_amount = fields.Monetary(
-        string="Approved",
+        string="Authorized",
         compute='_compute_vipps_payments',
         currency_field='vipps_currency_id',
         compute_sudo=True,
@@ -46,7 +46,7 @@ class SaleOrder(models.Model):
         groups='base.group_user',
     )
     vipps_remaining_amount = fields.Monetary(
-        string="Still Reserved",
+        string="Reserved",
         compute='_compute_vipps_payments',
         currency_field='vipps_currency_id',
         compute_sudo=True,
@@ -80,7 +80,7 @@ class SaleOrder(models.Model):
         for order in self:
             txs = order._vipps_get_payments()
             order.vipps_status = "\n".join(
-                f"{tx.reference}: {tx.vipps_difference or tx.vipps_status}" for tx in txs
+                f"{tx.reference}: {tx._vipps_get_summary()}" for tx in txs
             )
             # Amounts in several currencies have no sum.
             currency = txs.currency_id if len(txs.currency_id) == 1 else txs.currency_id.browse()

@@ -155,13 +155,29 @@ class TestCustomerService(TransactionCommon):
             [
                 f"Captured kr 40.00 of payment {tx.reference}.",
                 f"Released kr 60.00 of payment {tx.reference}. It is not charged.",
-                f"Refunded kr 15.00 of payment {capture_tx.reference}.",
+                f"Refunded kr 15.00 of payment {tx.reference}.",
             ],
         )
         self.assertEqual(
             (capture_tx | refund_tx).mapped('vipps_operator'),
             [self.accountant.name, "Vipps MobilePay portal"],
         )
+
+    def test_an_accountant_sees_all_operations_on_the_form_of_the_payment(self):
+        _order, tx = self._authorize_order(amount=100)
+        self._do(tx, 'capture', 4000)
+        self._do(tx, 'cancel')
+        self._do(tx, 'refund', 1500)
+        self.env.invalidate_all()
+        view = self.env.ref('payment.payment_transaction_form')
+        form = Form(tx.with_user(self.accountant), view)
+        self.assertEqual(
+            form.vipps_operation_ids[:],
+            tx._vipps_get_captures() | tx._vipps_get_releases() | tx._vipps_get_refunds(),
+        )
+        self.assertIn("Refunded", form.vipps_timeline)
+        capture_form = Form(tx._vipps_get_captures().with_user(self.accountant), view)
+        self.assertEqual(capture_form.vipps_operation_ids[:], tx._vipps_get_refunds())
 
     #=== Timeline ===#
 

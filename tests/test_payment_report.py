@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from lxml import etree
+
 from odoo.fields import Command, Datetime
 from odoo.tests import new_test_user, tagged
 from odoo.tools.safe_eval import safe_eval
@@ -81,12 +83,23 @@ class TestPaymentReport(TransactionCommon):
         )
 
     def test_an_accountant_opens_every_view_of_the_lists_and_the_report(self):
+        order = self._create_order(price=100)
+        tx = self._start_order(order)
+        self._approve(tx)
+        tx._vipps_refresh()
         for name in ('action_vipps_reserved', 'action_vipps_report'):
             action = self.env.ref(f'mobilepay_vipps.{name}')
-            self.env[action.res_model].with_user(self.accountant).get_views(
+            Transaction = self.env[action.res_model].with_user(self.accountant)
+            Transaction.get_views(
                 [(self._get_view(action, mode).id, mode) for mode in action.view_mode.split(',')]
                 + [(action.search_view_id.id, 'search')]
             )
+            tree = etree.fromstring(self._get_view(action, 'tree').arch)
+            row = Transaction.web_search_read([('id', '=', tx.id)], {
+                field.get('name'): {'fields': {'display_name': {}}} for field in tree.iter('field')
+            })['records'][0]
+            self.assertEqual(row['sale_order_ids'][0]['display_name'], order.name)
+            self.assertEqual(row['provider_id']['display_name'], self.vipps.name)
         menus = self.env['ir.ui.menu'].with_user(self.accountant)._visible_menu_ids()
         for name in ('menu_vipps_reserved', 'menu_vipps_report'):
             self.assertIn(self.env.ref(f'mobilepay_vipps.{name}').id, menus)
