@@ -59,6 +59,13 @@ class SaleOrder(models.Model):
         compute_sudo=True,
         groups='base.group_user',
     )
+    vipps_app_link = fields.Char(
+        string="Link in the App",
+        help="Where the link leads that the customer finds with the payment in the app.",
+        compute='_compute_vipps_payments',
+        compute_sudo=True,
+        groups='base.group_user',
+    )
     vipps_timeline = fields.Html(
         string="History",
         compute='_compute_vipps_timeline',
@@ -73,10 +80,13 @@ class SaleOrder(models.Model):
         'transaction_ids.vipps_status', 'transaction_ids.vipps_difference',
         'transaction_ids.vipps_authorized_amount', 'transaction_ids.vipps_captured_amount',
         'transaction_ids.vipps_refunded_amount', 'transaction_ids.vipps_remaining_amount',
-        'transaction_ids.vipps_capture_deadline',
+        'transaction_ids.vipps_capture_deadline', 'transaction_ids.vipps_app_link',
     )
     @api.depends_context('lang', 'tz')
     def _compute_vipps_payments(self):
+        app_links = dict(self.transaction_ids._fields['vipps_app_link']._description_selection(
+            self.env
+        ))
         for order in self:
             txs = order._vipps_get_payments()
             order.vipps_status = "\n".join(
@@ -93,6 +103,9 @@ class SaleOrder(models.Model):
             order.vipps_capture_deadline = min(txs.filtered(
                 lambda t: t.vipps_remaining_amount > 0 and t.vipps_capture_deadline
             ).mapped('vipps_capture_deadline'), default=False)
+            order.vipps_app_link = app_links.get(
+                txs.filtered('vipps_app_link')[:1].vipps_app_link, False
+            )
 
     @api.depends('transaction_ids.vipps_timeline')
     @api.depends_context('lang', 'tz')

@@ -331,6 +331,14 @@ class TestCustomerService(TransactionCommon):
         self.assertTrue(newest.startswith(txs[1].reference + ": Reserved"))
         self.assertTrue(oldest.startswith(txs[0].reference + ": Captured"))
 
+    def test_the_order_says_where_the_link_in_the_app_leads(self):
+        order, tx = self._authorize_order()
+        self.assertFalse(order.with_user(self.salesman).vipps_app_link)
+        tx.vipps_app_link = 'delivery'
+        self.assertEqual(
+            order.with_user(self.salesman).vipps_app_link, "Tracking of the delivery"
+        )
+
     def test_a_difference_is_shown_on_the_order(self):
         order, tx = self._authorize_order()
         tx.vipps_difference = "Captured at Vipps MobilePay: 1, in Odoo: 2"
