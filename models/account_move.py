@@ -64,13 +64,14 @@ class AccountMove(models.Model):
         that were made before them. """
         posted = super()._post(soft)
         for move in posted:
-            if move.move_type == 'out_invoice':
-                txs_sudo = move._vipps_get_transactions().mapped(lambda t: t._vipps_get_captures())
-            elif move.move_type == 'out_refund':
-                txs_sudo = move._vipps_get_transactions().mapped(lambda t: t._vipps_get_refunds())
-            else:
+            if move.move_type not in ('out_invoice', 'out_refund'):
                 continue
-            move._vipps_assign_payments(txs_sudo.payment_id)
+            for tx_sudo in move._vipps_get_transactions():
+                move._vipps_assign_payments((
+                    tx_sudo._vipps_get_captures() if move.move_type == 'out_invoice'
+                    else tx_sudo._vipps_get_refunds()
+                ).payment_id)
+                tx_sudo._vipps_settle_surplus()
         return posted
 
     def _vipps_get_transactions(self):
@@ -92,10 +93,7 @@ class AccountMove(models.Model):
         :param account.payment payments: The payments.
         :return: None
         """
-        lines = payments.filtered(lambda p: p.state == 'posted').line_ids.filtered(
-            lambda line: line.account_type == 'asset_receivable' and not line.reconciled
-        )
-        for line in lines.sorted(lambda line: (line.date, line.id)):
+        for line in payments._vipps_get_open_lines():
             if self.currency_id.is_zero(self.amount_residual):
                 return
             self.js_assign_outstanding_line(line.id)

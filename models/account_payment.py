@@ -73,3 +73,11 @@ class AccountPayment(models.Model):
             root_sudo._vipps_read_for_operator()
             root_sudo._vipps_post_process()
         return super().action_refund_wizard()
+
+    #=== BUSINESS METHODS ===#
+
+    def _vipps_get_open_lines(self):
+        """ Return the journal items of posted payments that are to be reconciled, oldest first. """
+        return self.filtered(lambda p: p.state == 'posted').line_ids.filtered(
+            lambda line: line.account_type == 'asset_receivable' and not line.reconciled
+        ).sorted(lambda line: (line.date, line.id))

@@ -158,6 +158,7 @@ class PaymentTransaction(models.Model):
                     })
                     for move in self._vipps_get_documents():
                         move._vipps_assign_payments(self.payment_id)
+                    self._vipps_get_root()._vipps_settle_surplus()
                 payment = self.payment_id
             except UserError as error:
                 problem = str(error)
@@ -191,6 +192,19 @@ class PaymentTransaction(models.Model):
         return moves.filtered(
             lambda move: move.move_type == move_type and move.state == 'posted'
         ).sorted(lambda move: (move.invoice_date, move.id))
+
+    def _vipps_settle_surplus(self):
+        """ Reconcile what was captured and not invoiced with what was refunded without a credit
+        note, when no invoice is to come anymore that the former could be for. """
+        if any(
+            order.state != 'cancel' and order.invoice_status != 'invoiced'
+            for order in self.sale_order_ids
+        ) or any(invoice.state == 'draft' for invoice in self.invoice_ids):
+            return
+        captured_lines = self._vipps_get_captures().payment_id._vipps_get_open_lines()
+        refunded_lines = self._vipps_get_refunds().payment_id._vipps_get_open_lines()
+        if captured_lines and refunded_lines:
+            (captured_lines | refunded_lines).reconcile()
 
     def _vipps_keep_for_booking(self, problem):
         """ Have a payment booked later that could not be booked now, and somebody told of it.

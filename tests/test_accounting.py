@@ -213,6 +213,30 @@ class TestAccounting(TransactionCommon):
             [('inbound', 1000), ('outbound', 250)],
         )
 
+    def test_what_was_refunded_before_less_was_invoiced_is_settled_with_the_capture(self):
+        for amounts in ([1000], [300, 700]):
+            with self.subTest(amounts=amounts):
+                order, tx = self._reserve_order()
+                for amount in amounts:
+                    self._capture(tx, amount)
+                self._refund(self._get_payments(tx)[-1], 200, user=self.accountant)
+                order.order_line.price_unit = 800
+                self._assert_paid(self._invoice(order))
+        self._assert_nothing_is_open()
+
+    def test_the_refund_of_a_cancelled_order_is_settled_with_the_capture(self):
+        order, tx = self._reserve_order()
+        self._capture(tx)
+        order._action_cancel()
+        self._refund(self._get_payments(tx), user=self.accountant)
+        self._assert_nothing_is_open()
+
+    def test_a_refund_waits_for_its_credit_note_while_an_invoice_is_to_come(self):
+        _order, tx = self._reserve_order()
+        self._capture(tx)
+        self._refund(self._get_payments(tx), 200)
+        self.assertEqual(self._get_payments(tx).mapped('is_reconciled'), [False, False])
+
     #=== What is paid of a document ===#
 
     def test_what_was_released_of_a_payment_is_not_paid(self):

@@ -122,7 +122,9 @@ class VippsRefundWizard(models.TransientModel):
         move.check_access_rights('write')
         move.check_access_rule('write')
         # Whoever does the same at the same time waits, and then starts anew.
-        self.env.cr.execute("UPDATE account_move SET id = id WHERE id = %s", [move.id])
+        self.env.cr.execute(
+            "UPDATE account_move SET id = id WHERE id = %s", [move.id], log_exceptions=False
+        )
         self._get_transactions()._vipps_check_seen_amounts(self.seen_amounts)
 
     def _check_amount(self):
