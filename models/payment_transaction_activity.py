@@ -3,6 +3,8 @@
 from odoo import _, fields, models
 from odoo.tools import format_amount
 
+from .vipps_api_client import VippsError
+
 # How often a payment is read, in growing intervals, before somebody is told that it is of no use.
 PATIENT_READS = 6
 
@@ -21,36 +23,44 @@ class PaymentTransaction(models.Model):
         """
         if self.state in ('draft', 'pending'):
             return
-        tx = self._vipps_in_staff_language()
+        self = self._vipps_in_staff_language()
         if self.provider_id.state != 'disabled' and not self._vipps_is_open():
-            tx._vipps_end_activity(
-                tx._vipps_get_failure_summary(), _("Nothing is left to capture or to release.")
+            self._vipps_end_activity(
+                self._vipps_get_failure_summary(), _("Nothing is left to capture or to release.")
             )
         if not self.vipps_remaining_amount:
-            tx._vipps_end_activity(
-                tx._vipps_get_deadline_summary(), _("Nothing is reserved anymore.")
+            self._vipps_end_activity(
+                self._vipps_get_deadline_summary(), _("Nothing is reserved anymore.")
             )
-        tx._vipps_propose_refund()
+        self._vipps_propose_refund()
 
     def _vipps_tell_failure(self, error):
         """ Tell somebody that what is due could not be captured or released.
 
-        :param VippsError|str error: What went wrong.
+        :param VippsError error: What went wrong.
         :return: None
         """
-        tx = self._vipps_in_staff_language()
-        tx._vipps_schedule_activity(tx._vipps_get_failure_summary(), _(
+        self = self._vipps_in_staff_language()
+        self._vipps_schedule_activity(self._vipps_get_failure_summary(), _(
             "%(error)s It is tried again by itself. This disappears when it has succeeded.",
             error=error,
         ))
 
-    def _vipps_tell_delay(self):
-        """ Tell somebody that what is due has been tried for about an hour without an answer. """
+    def _vipps_tell_delay(self, error):
+        """ Tell somebody that what is due has been tried for about an hour in vain.
+
+        :param VippsError|None error: Why the payment could not even be read, if it could not.
+        :return: None
+        """
         if self.vipps_read_count <= PATIENT_READS or not self._vipps_is_reserved():
             return
-        tx = self._vipps_in_staff_language()
-        if self._vipps_is_open() and not tx._vipps_get_activities(tx._vipps_get_failure_summary()):
-            tx._vipps_tell_failure(_("Vipps MobilePay has not answered for an hour or more."))
+        self = self._vipps_in_staff_language()
+        if self._vipps_is_open() and not self._vipps_get_activities(
+            self._vipps_get_failure_summary()
+        ):
+            self._vipps_tell_failure(
+                error or VippsError(_("Vipps MobilePay gives no clear answer."))
+            )
 
     def _vipps_propose_refund(self):
         """ Propose to refund what was captured and is not delivered, or not anymore. """

@@ -222,14 +222,17 @@ class PaymentTransaction(models.Model):
         now = fields.Datetime.now()
         self._vipps_schedule_next_read()  # Whatever happens now, the next payment has its turn.
         error = self._vipps_try(lambda: self._vipps_refresh(wait=False))
-        self._vipps_tell_delay()
+        self._vipps_tell_delay(error)
         if not error:
             if not self.vipps_last_read or self.vipps_last_read < now:  # Somebody works on it.
                 self.vipps_next_read = now + FIRST_READ_DELAY
             return DONE
-        self.vipps_next_read = max(
-            self.vipps_next_read, now + timedelta(seconds=error.retry_after)
-        )
+        if not error.retryable and not self._vipps_is_open():
+            self.write({'vipps_next_read': False, 'vipps_read_count': 0})  # Nothing is waited for.
+        else:
+            self.vipps_next_read = max(
+                self.vipps_next_read, now + timedelta(seconds=error.retry_after)
+            )
         return NO_ANSWER if error.is_no_answer else DONE
 
     def _vipps_try(self, refresh):

@@ -512,6 +512,15 @@ class TestDelivery(TransactionCommon):
         self.assertEqual(self._run_due(), [tx.vipps_payment_reference])
         self.assertFalse(requests.exists())
 
+    def test_a_payment_whose_keys_are_gone_is_not_asked_for_again_and_again(self):
+        tx = self._buy()
+        order = tx.sale_order_ids
+        picking = self._deliver(order)
+        self.assertEqual(tx.state, 'done')
+        self.vipps.vipps_merchant_serial_number = '999999'
+        self._return(order, picking)
+        self.assertFalse(tx.vipps_next_read)
+
     def test_a_refused_capture_is_told_and_tried_again_and_taken_back(self):
         tx = self._buy(user_id=self.salesman.id)
         order = tx.sale_order_ids
