@@ -287,9 +287,8 @@ class PaymentTransaction(models.Model):
         for tx in txs:
             before = (tx.vipps_status, tx.vipps_difference)
             try:
-                with self.env.cr.savepoint():
-                    tx._vipps_refresh()
-                    tx._vipps_read_log()
+                tx._vipps_refresh()
+                tx._vipps_read_log()
             except VippsError as error:
                 _logger.info("Payment %s: %s", tx.reference, error.log_text)
                 errors.append(f"{tx.reference}: {error}")

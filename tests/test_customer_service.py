@@ -331,6 +331,18 @@ class TestCustomerService(TransactionCommon):
         self.assertTrue(newest.startswith(txs[1].reference + ": Reserved"))
         self.assertTrue(oldest.startswith(txs[0].reference + ": Captured"))
 
+    def test_payments_in_several_currencies_have_no_sum(self):
+        order = self._create_order(price=100, user_id=self.salesman.id)
+        txs = [self._start_order(order, amount=amount) for amount in (30, 70)]
+        for tx in txs:
+            self._approve(tx)
+            tx._vipps_refresh()
+        txs[1].currency_id = self.currency_dkk
+        order = order.with_user(self.salesman)
+        self.assertFalse(order.vipps_currency_id)
+        self.assertEqual(order.vipps_authorized_amount, 0)
+        self.assertEqual(len(order.vipps_status.splitlines()), 2)
+
     def test_the_order_says_where_the_link_in_the_app_leads(self):
         order, tx = self._authorize_order()
         self.assertFalse(order.with_user(self.salesman).vipps_app_link)
@@ -454,6 +466,21 @@ class TestCustomerService(TransactionCommon):
         self.assertEqual(message.author_id, self.env.ref('base.partner_root'))
         self.assertIn("in the Vipps MobilePay portal", message.body)
 
+    def test_a_release_in_the_portal_is_not_laid_at_the_door_of_who_reads_it(self):
+        for by_order in (True, False):
+            with self.subTest(by_order=by_order):
+                order, tx = self._authorize_order(amount=100)
+                self._do(tx, 'capture', 4000)
+                since = self._get_last_message()
+                self.simulator.cancel(tx.vipps_payment_reference)
+                if by_order:
+                    order.with_user(self.salesman).action_vipps_update()
+                else:
+                    tx.with_user(self.accountant).action_vipps_update()
+                bot = self.env.ref('base.partner_root')
+                self.assertEqual(self._get_messages(order, since).author_id, bot)
+                self.assertEqual(tx._vipps_get_releases().vipps_operator, bot.name)
+
     def test_what_the_customer_did_is_written_in_the_name_of_the_customer(self):
         order = self._create_order(price=100)
         tx = self._start_order(order)
@@ -481,4 +508,4 @@ class TestCustomerService(TransactionCommon):
         order, tx = self._authorize_order()
         self._do(tx, 'cancel')
         message = self._get_messages(order)[-1]
-        self.assertIn("came to nothing", message.body)
+        self.assertIn("100.00", message.body, "In French it is written 100,00.")

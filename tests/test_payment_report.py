@@ -38,9 +38,9 @@ class TestPaymentReport(TransactionCommon):
 
     def test_reserved_payments_are_listed_by_deadline_with_what_remains(self):
         txs = [self._authorize(amount=100) for _i in range(3)]
+        self._capture(txs[0], 4000)
         for tx, days in zip(txs, (9, 2, 5), strict=True):
             tx.vipps_capture_deadline = Datetime.now() + timedelta(days=days)
-        self._capture(txs[0], 4000)
         captured_tx = self._authorize(amount=100)
         self._capture(captured_tx)
         open_tx = self._start(amount=100)
@@ -55,10 +55,10 @@ class TestPaymentReport(TransactionCommon):
         near_tx, far_tx, released_tx, open_tx = (
             self._authorize(), self._authorize(), self._authorize(), self._start()
         )
-        (near_tx | released_tx).vipps_capture_deadline = Datetime.now() + timedelta(days=3)
-        far_tx.vipps_capture_deadline = Datetime.now() + timedelta(days=5)
         self.simulator.cancel(released_tx.vipps_payment_reference)
         released_tx._vipps_refresh()
+        (near_tx | released_tx).vipps_capture_deadline = Datetime.now() + timedelta(days=3)
+        far_tx.vipps_capture_deadline = Datetime.now() + timedelta(days=5)
         txs = (near_tx | far_tx | released_tx | open_tx).with_user(self.accountant)
         self.env.invalidate_all()
         self.assertEqual(txs.filtered('vipps_is_deadline_near'), near_tx)
