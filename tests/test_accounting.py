@@ -114,6 +114,13 @@ class TestAccounting(TransactionCommon):
         self._assert_nothing_is_open()
         self.assertEqual(order.amount_paid, 1000)
 
+    def test_a_capture_by_a_salesman_is_booked_at_once(self):
+        order, tx = self._reserve_order(user_id=self.salesman.id)
+        self._capture_in_window(
+            order.with_user(self.salesman).payment_action_capture(), 400, self.salesman
+        )
+        self._assert_entry(self._get_payments(tx), 400, is_reconciled=False)
+
     def test_an_order_invoiced_per_delivery_has_each_invoice_paid(self):
         self.product.write({'invoice_policy': 'delivery', 'type': 'service'})
         order, tx = self._reserve_order(order_line=[Command.create({
@@ -354,6 +361,18 @@ class TestAccounting(TransactionCommon):
             lambda line: line.account_id == self.receivable
         ).mapped('balance')), -250)
 
+        credit_note = invoice._reverse_moves([{'invoice_date': self.today}])
+        credit_note.action_post()
+        action = credit_note.with_user(self.accountant).action_vipps_refund()
+        self.env[action['res_model']].with_user(self.accountant).browse(
+            action['res_id']
+        ).action_refund()
+        self.assertEqual(
+            tx._vipps_get_refunds().payment_id.mapped('amount_company_currency_signed'),
+            [-500, -750],
+        )
+        self._assert_nothing_is_open()
+
     def _create_discounted_invoice(self):
         invoice = self._create_invoice(100)
         invoice.button_draft()
@@ -449,6 +468,17 @@ class TestAccounting(TransactionCommon):
         self.assertFalse(tx.child_transaction_ids.filtered('vipps_next_booking'))
         self._run_booking()
         self.assertEqual(len(self._get_payments(tx)), 2)
+
+    def test_what_was_captured_while_the_provider_had_no_journal_is_booked_when_it_has_one(self):
+        _order, tx = self._reserve_order()
+        self.vipps.state = 'disabled'
+        self.vipps.journal_id = False
+        self._capture_elsewhere(tx, 40000)
+        self.assertFalse(self._get_payments(tx))
+        self.assertIn("missing or archived", self._get_activities().note)
+        self.vipps.state = 'test'
+        self._run_booking()
+        self.assertEqual(self._get_payments(tx).mapped('amount'), [400])
 
     def test_each_lack_of_the_journal_is_told_in_a_sentence_of_its_own(self):
         _order, tx = self._reserve_order()

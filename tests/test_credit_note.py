@@ -2,7 +2,7 @@
 
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.fields import Command
-from odoo.tests import new_test_user, tagged
+from odoo.tests import Form, new_test_user, tagged
 
 from ..simulator.sales_units import NOK_UNIT
 from .common import TransactionCommon
@@ -90,6 +90,8 @@ class TestCreditNote(TransactionCommon):
         self.assertEqual(wizard.amount, 1000)
         self.assertEqual(wizard.transaction_ids, tx)
         self.assertEqual(wizard.transaction_ids.vipps_refundable_amount, 1000)
+        with Form(wizard) as form:
+            form.amount = 1000
 
         action = wizard.action_refund()
         self.assertIn("1,000.00", action['params']['message'])
