@@ -126,18 +126,26 @@ class TestDeadline(TransactionCommon):
         self.assertIn("nothing to do", self._act(tx, 'action_vipps_release'))
 
     def test_a_payment_that_fails_does_not_stop_the_others(self):
-        txs = self.env['payment.transaction'].union(*[self._authorize() for _i in range(3)])
-        failing_tx = txs[1]
+        self.product.invoice_policy = 'delivery'
+        failing_tx = self._reserve_order()
+        failing_tx.sale_order_ids.order_line.qty_delivered = 1
+        txs = self._authorize() | failing_tx | self._authorize()
         self.simulator.fault(
             'capture', 'refuse', code='6260', reference=failing_tx.vipps_payment_reference
         )
         message = self._act(txs, 'action_vipps_capture_delivered')
-        self.assertEqual(txs.mapped('state'), ['done', 'authorized', 'done'])
+        self.assertEqual(
+            {tx: tx.state for tx in txs},
+            {tx: 'authorized' if tx == failing_tx else 'done' for tx in txs},
+        )
         self.assertIn(f"{failing_tx.reference}: Vipps MobilePay:", message)
+        self.assertFalse(failing_tx.child_transaction_ids)
         self.assertTrue(failing_tx.vipps_next_read)
 
         self._act(failing_tx, 'action_vipps_capture_delivered')
-        self.assertEqual(failing_tx.state, 'done', "The next try is a new operation.")
+        self.assertEqual(self._get_aggregate(failing_tx)['captured'], 10000)
+        refused, accepted = self._get_calls('capture', failing_tx)
+        self.assertNotEqual(refused['idempotency_key'], accepted['idempotency_key'])
 
     def test_nothing_is_done_while_the_provider_is_disabled(self):
         tx = self._reserve_order()
