@@ -108,7 +108,7 @@ class PaymentTransaction(models.Model):
         :param protocol.payment.Payment payment: The payment as read.
         :param payment.transaction own_tx: The transaction of an operation that was just answered.
         :return: None
-        :raise VippsError: If the event log cannot be read and something was done elsewhere.
+        :raise VippsError: If the event log cannot be read now and something was done elsewhere.
         """
         held = self._vipps_get_held_amounts()
         missing = {
@@ -122,7 +122,7 @@ class PaymentTransaction(models.Model):
         try:
             events = self._vipps_read_log()
         except VippsError as error:
-            if is_missing and not own_tx:
+            if is_missing and not own_tx and error.retryable:
                 raise
             _logger.info("No events of payment %s: %s", self.reference, error.log_text)
             events = []
@@ -238,7 +238,8 @@ class PaymentTransaction(models.Model):
             'provider_reference': self.provider_reference,
             'vipps_psp_reference': event and event.psp_reference,
         })
-        if event and event.idempotency_key:
+        if event and (event.idempotency_key or txs != own_tx):
+            # A key of an attempt of ours that came to nothing would say that we did this.
             txs.write({'vipps_idempotency_key': event.idempotency_key})
         if name != 'CANCELLED':
             txs._set_done(extra_allowed_states=('cancel',))

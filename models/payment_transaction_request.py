@@ -74,11 +74,11 @@ class PaymentTransaction(models.Model):
         :return: None
         :raise AccessError: If the user may not.
         """
-        txs = self.sudo(False)
+        txs = self._origin.sudo(False)  # In a window they are no real records yet.
         try:
             payment_utils.check_rights_on_recordset(txs)
         except AccessError:
-            for tx_sudo in self.sudo():
+            for tx_sudo in txs.sudo():
                 root_sudo = tx_sudo._vipps_get_root()
                 if not root_sudo.sale_order_ids and not root_sudo.invoice_ids:
                     raise

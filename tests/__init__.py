@@ -6,9 +6,11 @@ from . import test_checkout
 from . import test_checkout_return
 from . import test_checkout_trouble
 from . import test_customer_service
+from . import test_deadline
 from . import test_credit_note
 from . import test_delivery
 from . import test_encryption
+from . import test_operation_input
 from . import test_payment_children
 from . import test_payment_comparison
 from . import test_payment_method

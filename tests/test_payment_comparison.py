@@ -16,7 +16,7 @@ from odoo.tools.safe_eval import safe_eval
 from ..models.payment_transaction_comparison import SETTLED_STATES
 from .common import TransactionCommon
 
-TX_LOGGER = 'odoo.addons.mobilepay_vipps.models.payment_transaction'
+TX_LOGGER = 'odoo.addons.mobilepay_vipps.models.payment_transaction_converging'
 
 
 @tagged('post_install', '-at_install')

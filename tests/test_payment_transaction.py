@@ -9,7 +9,7 @@ from odoo.tools import mute_logger
 from ..protocol.payment import Payment
 from .common import TransactionCommon
 
-TX_LOGGER = 'odoo.addons.mobilepay_vipps.models.payment_transaction'
+TX_LOGGER = 'odoo.addons.mobilepay_vipps.models.payment_transaction_converging'
 
 
 @tagged('post_install', '-at_install')
@@ -43,8 +43,8 @@ class TestConverging(TransactionCommon):
             ('AUTHORIZED', 24950, 24950, 0, 1000, 'done', 'CAPTURED'),
             ('AUTHORIZED', 24950, 24950, 0, 24950, 'done', 'REFUNDED'),
             ('AUTHORIZED', 24950, 0, 24950, 0, 'cancel', 'CANCELLED'),
-            ('AUTHORIZED', 24950, 10000, 0, 0, 'authorized', None),
-            ('AUTHORIZED', 24950, 10000, 14950, 0, 'authorized', None),
+            ('AUTHORIZED', 24950, 10000, 0, 0, 'authorized', 'AUTHORIZED'),
+            ('AUTHORIZED', 24950, 10000, 14950, 0, 'done', 'CAPTURED'),
             ('ABORTED', 0, 0, 0, 0, 'cancel', 'ABORTED'),
             ('EXPIRED', 0, 0, 0, 0, 'cancel', 'EXPIRED'),
             ('TERMINATED', 0, 0, 24950, 0, 'cancel', 'TERMINATED'),

@@ -1,4 +1,4 @@
-"""`./dev demo`: a shop to try, kept from one start to the next, or two purchases unattended."""
+"""`./dev demo`: a shop to try, kept from one start to the next, or purchases unattended."""
 
 import signal
 import socket
@@ -8,6 +8,7 @@ import time
 from .cache import ADDON
 from .console import Failure, say
 from .odoo import free_port
+from .partial_purchase import PartialPurchase, show_entries
 from .purchase import RETURN, TITLES, WEBHOOKS, Purchase, as_json, row, summary
 from .stack import Stack
 from .workspace import SHOP, open_workspace
@@ -30,7 +31,8 @@ def run_demo():
 
 
 def run_once(for_programs):
-    """Buy twice in a shop of its own, unattended: without the return, and without webhooks.
+    """Buy in a shop of its own, unattended: without the return, without webhooks, and with a part
+    captured, a part of that refunded, and the rest released.
 
     :param bool for_programs: Whether to print JSON at the end, instead of lines as it goes.
     :return: The exit code.
@@ -46,11 +48,14 @@ def run_once(for_programs):
             "UPDATE ir_cron SET nextcall = nextcall + interval '1 day'",
         )
         try:
-            for without in (RETURN, WEBHOOKS):
-                show(f'\n{TITLES[without]}')
-                purchases.append(Purchase(stack, without))
-                for entry in purchases[-1].run():
+            for purchase in (
+                Purchase(stack, RETURN), Purchase(stack, WEBHOOKS), PartialPurchase(stack)
+            ):
+                show(f'\n{TITLES[purchase.without]}')
+                purchases.append(purchase)
+                for entry in purchase.run():
                     show(row(entry))
+            show(f'\nIn the books\n{show_entries(purchases[-1].entries)}')
         except Failure as error:
             failure = error
         if for_programs:

@@ -14,10 +14,12 @@ PATIENCE = 60  # seconds until what happens in the background must have happened
 POLL_INTERVAL = 0.5
 
 # What a purchase does without, and so who else tells Odoo that the payment was approved.
-RETURN, WEBHOOKS = 'return', 'webhooks'
+RETURN, WEBHOOKS, FULL_CAPTURE = 'return', 'webhooks', 'full_capture'
 TITLES = {
     RETURN: "Without the return: nobody comes back, so that only webhooks say how it went",
     WEBHOOKS: "Without webhooks: none arrives, so that the shop's pages have to ask how it went",
+    FULL_CAPTURE: "Without a full capture: the staff capture a part, refund a part of that, and"
+                  " release the rest",
 }
 
 
@@ -37,6 +39,7 @@ class Purchase:
         self.reference = None
         self.values = None
         self.landing = None
+        self.entries = []
 
     def run(self):
         """Do all steps, and let webhooks arrive again at the end.
@@ -68,13 +71,6 @@ class Purchase:
 
     def _steps(self):
         """Return the names of the steps and what does them."""
-        approving = [
-            ("put into the cart", self._fill_cart),
-            ("address given", self._give_address),
-            ("payment started", self._start_payment),
-            ("sent to Vipps MobilePay", self._follow_redirect),
-            ("approved on the phone", self._approve),
-        ]
         booking = [
             ("captured", self._check_aggregate),
             ("transaction done", self._check_transaction),
@@ -83,19 +79,29 @@ class Purchase:
         ]
         if self.without == RETURN:
             return [
-                *approving,
+                *self._approving(),
                 ("webhook accepted", self._check_accepted),
                 ("event processed", self._check_processed),
                 *booking,
             ]
         return [
             ("webhooks cut off", self._lose_webhooks),
-            *approving,
+            *self._approving(),
             ("back in the shop", self._return),
             ("status page says paid", self._wait_for_status),
             *booking,
             ("all webhooks lost", self._check_lost),
             ("inbox empty", self._check_inbox),
+        ]
+
+    def _approving(self):
+        """Return the names of the steps to an approved payment and what does them."""
+        return [
+            ("put into the cart", self._fill_cart),
+            ("address given", self._give_address),
+            ("payment started", self._start_payment),
+            ("sent to Vipps MobilePay", self._follow_redirect),
+            ("approved on the phone", self._approve),
         ]
 
     def _lose_webhooks(self):
@@ -107,7 +113,7 @@ class Purchase:
         """Find a product in the shop and put it into the cart."""
         self.customer.add_to_cart(PRODUCT)
         order = self._order()
-        _expect(order['state'] == 'draft' and order['cart_quantity'] == 1, order)
+        expect(order['state'] == 'draft' and order['cart_quantity'] == 1, order)
         return "Odoo: sale.order", order['amount_total']
 
     def _give_address(self):
@@ -115,7 +121,7 @@ class Purchase:
         self.customer.enter_address()
         self.customer.open('/shop/payment')
         order = self._order()
-        _expect(order['carrier_id'], order)
+        expect(order['carrier_id'], order)
         return "Odoo: sale.order", order['amount_total']
 
     def _start_payment(self):
@@ -123,94 +129,94 @@ class Purchase:
         self.values = self.customer.start_payment()
         self.reference = self._transaction()['vipps_payment_reference']
         payment = self._payment()
-        _expect(payment['state'] == 'CREATED', payment)
-        return "Simulator: state", _major(payment['amount'])
+        expect(payment['state'] == 'CREATED', payment)
+        return "Simulator: state", major(payment['amount'])
 
     def _follow_redirect(self):
         """Send the redirect form, as the shop's script does, and arrive at the landing page."""
         self.landing = self.customer.follow(self.values)
         url = self.landing.url
-        _expect(url.startswith(f'{self.stack.simulator_url}/landing'), url)
+        expect(url.startswith(f'{self.stack.simulator_url}/landing'), url)
         return "Simulator: landing page", None
 
     def _approve(self):
         """Take the phone and approve."""
         self.customer.decide(self.reference, 'approve')
         payment = self._payment()
-        _expect(payment['state'] == 'AUTHORIZED', payment)
-        return "Simulator: aggregate", _major(payment['aggregate']['authorizedAmount'])
+        expect(payment['state'] == 'AUTHORIZED', payment)
+        return "Simulator: aggregate", major(payment['aggregate']['authorizedAmount'])
 
     def _return(self):
         """Let the landing page send the customer back."""
         page = self.customer.open(self.landing.url)
-        _expect(urllib.parse.urlsplit(page.url).path == '/payment/status', page.url)
+        expect(urllib.parse.urlsplit(page.url).path == '/payment/status', page.url)
         return "Shop: status page", None
 
     def _wait_for_status(self):
         """Poll as the status page does until the payment is final, and go where it leads."""
-        status = _wait_until(
+        status = wait_until(
             self.customer.ask_for_status, lambda status: status['state'] == 'done'
         )
         page = self.customer.open(status['landing_route'])
-        _expect(urllib.parse.urlsplit(page.url).path == '/shop/confirmation', page.url)
+        expect(urllib.parse.urlsplit(page.url).path == '/shop/confirmation', page.url)
         return "Shop: confirmation page", None
 
     def _check_accepted(self):
         """Have Vipps MobilePay's side say that the shop took the news of the approval."""
-        _wait_until(self._deliveries, lambda found: any(
+        wait_until(self._deliveries, lambda found: any(
             delivery['name'] == 'AUTHORIZED' and delivery['accepted'] for delivery in found
         ))
         return "Simulator: deliveries", None
 
     def _check_processed(self):
         """Have the inbox say that the payment was read because of them."""
-        _wait_until(self._events, lambda found: any(
+        wait_until(self._events, lambda found: any(
             event['name'] == 'AUTHORIZED' and event['state'] == 'processed' for event in found
         ))
         return "Odoo: vipps.webhook.event", None
 
     def _check_aggregate(self):
         """Have Vipps MobilePay's side say that all was captured, and nothing else was done."""
-        payment = _wait_until(
+        payment = wait_until(
             self._payment, lambda found: found['aggregate']['capturedAmount']['value'],
         )
         aggregate = payment['aggregate']
-        _expect(aggregate['capturedAmount'] == aggregate['authorizedAmount'], aggregate)
-        _expect(aggregate['refundedAmount']['value'] == 0, aggregate)
-        _expect(aggregate['cancelledAmount']['value'] == 0, aggregate)
-        return "Simulator: aggregate", self._same(_major(aggregate['capturedAmount']))
+        expect(aggregate['capturedAmount'] == aggregate['authorizedAmount'], aggregate)
+        expect(aggregate['refundedAmount']['value'] == 0, aggregate)
+        expect(aggregate['cancelledAmount']['value'] == 0, aggregate)
+        return "Simulator: aggregate", self._same(major(aggregate['capturedAmount']))
 
     def _check_transaction(self):
         """Have Odoo's transaction say the same."""
-        transaction = _wait_until(self._transaction, lambda found: found['state'] == 'done')
+        transaction = wait_until(self._transaction, lambda found: found['state'] == 'done')
         return "Odoo: payment.transaction", self._same(transaction['amount'])
 
     def _check_order(self):
         """Have the order say that it is confirmed."""
-        order = _wait_until(self._order, lambda found: found['state'] == 'sale')
+        order = wait_until(self._order, lambda found: found['state'] == 'sale')
         return f"Odoo: sale.order {order['name']}", self._same(order['amount_total'])
 
     def _check_payment(self):
         """Have the books say that the money is there."""
-        transaction = _wait_until(self._transaction, lambda found: found['payment_id'])
+        transaction = wait_until(self._transaction, lambda found: found['payment_id'])
         payment, = self.stack.rpc(
             'account.payment', 'read', [transaction['payment_id'][0]],
             ['name', 'state', 'amount', 'payment_type'],
         )
-        _expect(payment['state'] == 'posted' and payment['payment_type'] == 'inbound', payment)
+        expect(payment['state'] == 'posted' and payment['payment_type'] == 'inbound', payment)
         return f"Odoo: account.payment {payment['name']}", self._same(payment['amount'])
 
     def _check_lost(self):
         """Have Vipps MobilePay's side say that it told of everything, and to nobody."""
         deliveries = self._deliveries()
-        _expect({found['name'] for found in deliveries} == {'CREATED', 'AUTHORIZED', 'CAPTURED'}
+        expect({found['name'] for found in deliveries} == {'CREATED', 'AUTHORIZED', 'CAPTURED'}
                 and not any(found['accepted'] for found in deliveries), deliveries)
         return "Simulator: deliveries", None
 
     def _check_inbox(self):
         """Have the inbox say that nothing came."""
         events = self._events()
-        _expect(not events, events)
+        expect(not events, events)
         return "Odoo: vipps.webhook.event", None
 
     def _order(self):
@@ -256,11 +262,11 @@ class Purchase:
         approved = next(
             entry['amount'] for entry in self.timeline if entry['step'] == "approved on the phone"
         )
-        _expect(round(amount * 100) == round(approved * 100), f"{amount} is not {approved}")
+        expect(round(amount * 100) == round(approved * 100), f"{amount} is not {approved}")
         return amount
 
 
-def _wait_until(look, is_good):
+def wait_until(look, is_good):
     """Return what `look` returns as soon as it is good.
 
     :raise LookupError: When it does not become so.
@@ -273,13 +279,13 @@ def _wait_until(look, is_good):
     return found
 
 
-def _expect(condition, found):
+def expect(condition, found):
     """Raise when what was found is not what it must be."""
     if not condition:
         raise AssertionError(f"found {found}")
 
 
-def _major(amount):
+def major(amount):
     """Return an amount of the API in kroner."""
     return amount['value'] / 100
 
@@ -292,7 +298,7 @@ def row(entry):
 
 def summary(purchases):
     """Return the line for people that says that all went well."""
-    return f"Both paid, captured and booked: {' and '.join(p.reference for p in purchases)}"
+    return f"All paid, captured and booked: {', '.join(p.reference for p in purchases)}"
 
 
 def as_json(purchases, failure):
@@ -300,7 +306,10 @@ def as_json(purchases, failure):
     return json.dumps({
         'ok': not failure, 'error': failure and str(failure), 'currency': 'NOK',
         'purchases': [
-            {'without': bought.without, 'reference': bought.reference, 'timeline': bought.timeline}
+            {
+                'without': bought.without, 'reference': bought.reference,
+                'timeline': bought.timeline, 'journal_items': bought.entries,
+            }
             for bought in purchases
         ],
     }, indent=2)

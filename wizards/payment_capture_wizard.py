@@ -48,6 +48,7 @@ class PaymentCaptureWizard(models.TransientModel):
 
     @api.depends('transaction_ids')
     def _compute_vipps_seen_amounts(self):
+        self.transaction_ids._vipps_check_operator()
         for wizard in self:
             wizard.vipps_seen_amounts = wizard.transaction_ids._vipps_list_amounts()
 

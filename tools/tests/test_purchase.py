@@ -73,5 +73,5 @@ class TestPurchase(unittest.TestCase):
         for number, purchase in enumerate(purchases):
             purchase.reference = f'AB2CD-{number}'
         self.assertEqual(
-            summary(purchases), "Both paid, captured and booked: AB2CD-0 and AB2CD-1",
+            summary(purchases), "All paid, captured and booked: AB2CD-0, AB2CD-1",
         )
