@@ -248,7 +248,7 @@ class LiveTest(unittest.TestCase):
         """Return the transaction as an administrator sees it."""
         found, = self.rpc('payment.transaction', 'search_read', [('reference', '=', reference)], [
             'state', 'amount', 'state_message', 'vipps_payment_state', 'sale_order_ids',
-            'is_post_processed', 'create_date',
+            'is_post_processed', 'create_date', 'vipps_difference',
         ])
         return found
 

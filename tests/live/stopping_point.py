@@ -1,4 +1,4 @@
-"""Stop a worker of Odoo at an exact step, by what it writes to the database."""
+"""Stop a worker of Odoo at an exact step, or let it collide there, by what it writes."""
 
 import contextlib
 import time
@@ -25,6 +25,19 @@ COMMIT_TRIGGER = """
     CREATE CONSTRAINT TRIGGER vipps_test_stop AFTER INSERT OR UPDATE ON {table}
     DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION vipps_test_stop()
+"""
+COLLISION_FUNCTION = """
+    CREATE FUNCTION vipps_test_collide() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF nextval('vipps_test_collisions') <= {times} THEN
+            RAISE EXCEPTION 'could not serialize access' USING ERRCODE = 'serialization_failure';
+        END IF;
+        RETURN NEW;
+    END $$
+"""
+COLLISION = """
+    CREATE TRIGGER vipps_test_collide BEFORE INSERT OR UPDATE ON {table}
+    FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION vipps_test_collide()
 """
 STOPPED = """
     SELECT activity.pid, xact_start::text
@@ -85,16 +98,10 @@ def stopping_point(stack, table, condition, in_commit=False):
     :param bool in_commit: Stop in the COMMIT, which succeeds whatever becomes of who asked for it;
         else before the row is written.
     """
-    variables = stack.workspace.server.variables
-    connection = psycopg2.connect(
-        dbname=stack.odoo.database, host=variables.get('PGHOST'), port=variables.get('PGPORT'),
-        user=variables.get('PGUSER'),
-    )
-    connection.autocommit = True
     parts = {
         'key': sql.Literal(KEY), 'table': sql.Identifier(table), 'condition': sql.SQL(condition),
     }
-    with contextlib.closing(connection), connection.cursor() as cursor:
+    with _connection(stack) as cursor:
         point = StoppingPoint(cursor)
         for statement in (FUNCTION, COMMIT_TRIGGER if in_commit else TRIGGER):
             cursor.execute(sql.SQL(statement).format(**parts))
@@ -103,3 +110,43 @@ def stopping_point(stack, table, condition, in_commit=False):
         finally:
             point.release()
             cursor.execute('DROP FUNCTION vipps_test_stop CASCADE')
+
+
+@contextlib.contextmanager
+def collision_point(stack, table, condition, times=2):
+    """Let whoever writes certain rows collide with somebody else, so that Odoo starts anew.
+
+    :param tools.stack.Stack stack: The shop.
+    :param str table: The table.
+    :param str condition: Which rows, in SQL: `NEW.state = 'done'`.
+    :param int times: How often in a row.
+    """
+    parts = {
+        'table': sql.Identifier(table), 'condition': sql.SQL(condition),
+        'times': sql.Literal(times),
+    }
+    with _connection(stack) as cursor:
+        # A sequence counts also what is rolled back.
+        for statement in ('CREATE SEQUENCE vipps_test_collisions', COLLISION_FUNCTION, COLLISION):
+            cursor.execute(sql.SQL(statement).format(**parts))
+        try:
+            yield
+            cursor.execute('SELECT last_value FROM vipps_test_collisions')
+            if cursor.fetchone()[0] <= times:
+                raise AssertionError("nobody came by as often as that")
+        finally:
+            cursor.execute('DROP FUNCTION vipps_test_collide CASCADE')
+            cursor.execute('DROP SEQUENCE vipps_test_collisions')
+
+
+@contextlib.contextmanager
+def _connection(stack):
+    """Connect to the database of a shop; yields a cursor in autocommit mode."""
+    variables = stack.workspace.server.variables
+    connection = psycopg2.connect(
+        dbname=stack.odoo.database, host=variables.get('PGHOST'), port=variables.get('PGPORT'),
+        user=variables.get('PGUSER'),
+    )
+    connection.autocommit = True
+    with contextlib.closing(connection), connection.cursor() as cursor:
+        yield cursor

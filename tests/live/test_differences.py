@@ -33,23 +33,3 @@ class TestDifferences(LiveTest):
             [reference],
         ))
         self.run_job('cron_read_open_payments')
-
-    def test_what_was_done_in_the_portal_is_found_by_the_nightly_comparison(self):
-        references = [self.start_payment()[1] for _payment in range(2)]
-        for reference in references:
-            self.decide(reference)
-            self.assert_paid(reference)
-        self.fault('webhook', 'lost')
-        self.control('POST', f'payments/{references[0]}/refund', amount=100)
-        self.run_job('cron_compare_payments')
-        self.run_job('cron_read_open_payments')
-        wait_until(lambda: self.difference(references[0]))
-        self.assertIn("Refunded", self.difference(references[0]))
-        self.assertFalse(self.difference(references[1]))
-
-    def difference(self, reference):
-        found, = self.rpc(
-            'payment.transaction', 'search_read', [('reference', '=', reference)],
-            ['vipps_difference'],
-        )
-        return found['vipps_difference']
