@@ -122,7 +122,7 @@ class PaymentTransaction(models.Model):
                 'view_mode': 'tree,form',
                 'domain': [('id', 'in', payments.ids)],
             }
-        action = payments.action_refund_wizard()
+        action = payments.sudo(False).action_refund_wizard()
         return {
             **action, 'context': {'active_model': payments._name, 'active_id': payments.id}
         }
@@ -288,7 +288,8 @@ class PaymentTransaction(models.Model):
             before = (tx.vipps_status, tx.vipps_difference)
             try:
                 tx._vipps_refresh()
-                tx._vipps_read_log()
+                if tx.vipps_payment_state:  # Otherwise it was never created.
+                    tx._vipps_read_log()
             except VippsError as error:
                 _logger.info("Payment %s: %s", tx.reference, error.log_text)
                 errors.append(f"{tx.reference}: {error}")

@@ -304,6 +304,17 @@ class TestCustomerService(TransactionCommon):
         self.assertIn("does not know this payment", params['message'])
         self.assertEqual([tx.state for tx in txs], ['authorized', 'draft'])
 
+    def test_a_payment_that_was_never_created_is_given_up(self):
+        tx = self._create_transaction('redirect')
+        self.env.cr.execute(
+            "UPDATE payment_transaction SET create_date = create_date - interval '1 hour'"
+            " WHERE id = %s", [tx.id],
+        )
+        tx.invalidate_recordset()
+        params = self._get_params(tx.with_user(self.accountant).action_vipps_update())
+        self.assertIn("The payment was cancelled.", params['message'])
+        self.assertEqual(tx.state, 'cancel')
+
     def test_payments_are_updated_while_the_provider_is_disabled(self):
         order, tx = self._authorize_order()
         self.simulator.capture(tx.vipps_payment_reference)
