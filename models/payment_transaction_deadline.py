@@ -2,7 +2,7 @@
 
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError
-from odoo.tools import format_amount, format_date
+from odoo.tools import create_index, format_amount, format_date
 
 from odoo.addons.payment import utils as payment_utils
 
@@ -16,6 +16,16 @@ class PaymentTransaction(models.Model):
 
     # Somebody who has been told and has decided to wait is not told again.
     vipps_is_deadline_told = fields.Boolean(copy=False, readonly=True)
+
+    def init(self):
+        """ Index the reservations that somebody may have to be told of, however many were captured.
+        """
+        super().init()
+        create_index(
+            self.env.cr, 'payment_transaction_vipps_deadline_index', self._table,
+            ['vipps_capture_deadline'],
+            where="vipps_payment_state = 'AUTHORIZED' AND vipps_is_deadline_told IS NOT TRUE",
+        )
 
     #=== ACTION METHODS ===#
 
@@ -125,7 +135,8 @@ class PaymentTransaction(models.Model):
     @api.model
     def _cron_vipps_warn_of_deadlines(self):
         """ Tell somebody of reservations that cannot be captured anymore in a few days. """
-        run_steps(self.env, lambda env: env[self._name]._vipps_warn_of_next_deadline())
+        if run_steps(self.env, lambda env: env[self._name]._vipps_warn_of_next_deadline()):
+            self.env.ref('mobilepay_vipps.cron_warn_of_deadlines')._trigger()
 
     @api.model
     def _vipps_warn_of_next_deadline(self):
@@ -143,6 +154,7 @@ class PaymentTransaction(models.Model):
                AND tx.vipps_is_deadline_told IS NOT TRUE
                AND tx.vipps_capture_deadline - provider.vipps_deadline_warning_days
                    * interval '1 day' <= %s
+             ORDER BY tx.vipps_capture_deadline
              LIMIT 1
                FOR NO KEY UPDATE OF tx SKIP LOCKED
         """, [fields.Datetime.now()])
