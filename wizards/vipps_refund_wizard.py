@@ -115,9 +115,9 @@ class VippsRefundWizard(models.TransientModel):
         :raise AccessError: If the user may not.
         :raise ValidationError: If something happened since the window was opened.
         """
-        self.ensure_one()
         self.check_access_rights('write')
         self.check_access_rule('write')
+        self.ensure_one()
         move = self.move_id
         move.check_access_rights('write')
         move.check_access_rule('write')
