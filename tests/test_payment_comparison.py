@@ -314,7 +314,7 @@ class TestPaymentComparison(TransactionCommon):
             self.assertFalse(self._compare())
         self.assertTrue(tx.vipps_next_comparison)
 
-    @mute_logger(f'{TX_LOGGER}_reading')
+    @mute_logger('odoo.addons.mobilepay_vipps.models.payment_transaction_reading')
     def test_payment_that_cannot_be_compared_does_not_hold_up_others(self):
         bad_tx, good_tx = self._authorize(), self._authorize()
         self.simulator.capture(good_tx.vipps_payment_reference)
