@@ -106,8 +106,8 @@ class PaymentTransaction(models.Model):
         :rtype: dict
         :raise UserError: If there is nothing to refund.
         """
-        self.ensure_one()
         payment_utils.check_rights_on_recordset(self)
+        self.ensure_one()
         payments = self.sudo()._vipps_get_refundable_payments()
         if not payments:
             raise UserError(_(
