@@ -1,6 +1,6 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from odoo import _, fields, models
+from odoo import SUPERUSER_ID, _, fields, models
 from odoo.tools import format_amount
 
 from .vipps_api_client import VippsError
@@ -97,9 +97,11 @@ class PaymentTransaction(models.Model):
         if activities:
             activities.note = note
             return
-        order = self.sale_order_ids[:1]
-        user = order.user_id.filtered('active') or self.provider_id._vipps_get_administrator()
-        (order or self.provider_id).activity_schedule(
+        user = (
+            self.sale_order_ids[:1].user_id.filtered('active')
+            or self.provider_id._vipps_get_administrator()
+        )
+        self._vipps_get_activity_document().activity_schedule(
             'mail.mail_activity_data_warning', summary=summary, note=note, user_id=user.id
         )
 
@@ -113,5 +115,13 @@ class PaymentTransaction(models.Model):
         self._vipps_get_activities(summary).action_feedback(feedback=feedback)
 
     def _vipps_get_activities(self, summary):
-        document = self.sale_order_ids[:1] or self.provider_id
-        return document.activity_ids.filtered(lambda activity: activity.summary == summary)
+        return self._vipps_get_activity_document().activity_ids.filtered(
+            lambda activity: activity.summary == summary
+        )
+
+    def _vipps_get_activity_document(self):
+        """ Return what people look at when there is something to do: the order, else the provider.
+
+        Nobody who happens to read the payment, like a customer, is shown as who asks for it.
+        """
+        return (self.sale_order_ids[:1] or self.provider_id).with_user(SUPERUSER_ID)

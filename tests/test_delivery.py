@@ -541,6 +541,20 @@ class TestDelivery(TransactionCommon):
         keys = [call['idempotency_key'] for call in self._get_calls('capture', tx)]
         self.assertEqual(len(set(keys)), 3)
 
+    def test_a_refused_capture_is_not_told_in_the_name_of_the_customer(self):
+        self.vipps.vipps_capture_mode = 'automatic'
+        order = self._create_order(user_id=self.salesman.id)
+        tx = self._start_order(order)
+        self._approve(tx)
+        self.simulator.fault('capture', 'refuse', code='6100')
+        tx.with_user(self.env.ref('base.public_user')).sudo()._vipps_refresh_for_customer()
+        activity = self._get_order_activities(order)
+        self.assertEqual(activity.create_uid, self.env.ref('base.user_root'))
+        self.assertFalse(order.message_ids.filtered(
+            lambda message: message.author_id == self.env.ref('base.public_partner')
+            and "capture or release" in (message.subject or '') + message.body
+        ))
+
     def test_a_refused_capture_is_told_to_an_administrator_when_nobody_is_responsible(self):
         tx = self._buy(user_id=False)
         self.simulator.fault('capture', 'refuse', code='6100')
