@@ -3,10 +3,11 @@
 import json
 from unittest.mock import patch
 
-from odoo.tests import HttpCase, tagged
+from odoo.fields import Command
+from odoo.tests import HttpCase, new_test_user, tagged
 from odoo.tests.common import ChromeBrowser
 
-from .common import VippsCommon
+from .common import TransactionCommon, VippsCommon
 
 # What the customer does at Vipps MobilePay: one click on each page, told by a selector.
 APPROVE = ['a[name="open_app"]', 'button[name="approve"]', 'a.o_sim_return']
@@ -119,3 +120,64 @@ class TestSettingsTour(VippsCommon, HttpCase):
         self.assertTrue(provider.is_published)
         self.assertTrue(provider.vipps_webhook_id)
         self.assertTrue(provider.vipps_webhook_secret)
+
+
+@tagged('post_install', '-at_install', 'vipps_tour')
+class TestOperationTours(TransactionCommon, HttpCase):
+    browser_size = '1366,768'
+
+    def _start_on(self, record, tour, user):
+        self.start_tour(
+            f'/web#id={record.id}&model={record._name}&view_type=form', tour, login=user.login
+        )
+        self.env.invalidate_all()
+
+    def _authorize_order(self, **values):
+        order = self._create_order(**values)
+        tx = self._start_order(order)
+        self._approve(tx)
+        tx._vipps_refresh()
+        return tx
+
+    def test_salesperson_captures_a_part_and_releases_the_rest(self):
+        tx = self._authorize_order(user_id=self.salesman.id)
+        self._start_on(tx.sale_order_ids, 'vipps_capture_then_void', self.salesman)
+        aggregate = self._get_aggregate(tx)
+        self.assertEqual((aggregate['captured'], aggregate['cancelled']), (10000, 14950))
+        self.assertEqual(tx.sale_order_ids.amount_paid, 100)
+
+    def test_accountant_refunds_a_payment(self):
+        tx = self._authorize_order()
+        self._capture(tx)
+        self._start_on(tx.payment_id, 'vipps_refund_payment', self.accountant)
+        self.assertEqual(self._get_aggregate(tx)['refunded'], 4950)
+        self.assertEqual(tx._vipps_get_refunds().payment_id.state, 'posted')
+
+    def test_accountant_refunds_a_credit_note_in_two_parts(self):
+        invoice = self._create_invoice()
+        tx = self._start_invoice(invoice)
+        self._approve(tx)
+        tx._vipps_refresh()
+        self._capture(tx)
+        credit_note = invoice._reverse_moves()
+        credit_note.action_post()
+        self._start_on(credit_note, 'vipps_refund_credit_note', self.accountant)
+        self.assertEqual(self._get_aggregate(tx)['refunded'], 24950)
+        self.assertEqual(len(self._get_calls('refund')), 2)
+        self.assertFalse(credit_note.amount_residual)
+
+    def test_warehouse_delivers_with_a_backorder(self):
+        self.vipps.vipps_capture_mode = 'on_delivery'
+        self.product.write({'detailed_type': 'consu', 'invoice_policy': 'delivery'})
+        tx = self._authorize_order(order_line=[Command.create({
+            'product_id': self.product.id, 'price_unit': 100, 'product_uom_qty': 2,
+            'tax_id': [Command.clear()],
+        })])
+        worker = new_test_user(
+            self.env, 'vipps_warehouse', 'base.group_user,stock.group_stock_user',
+            company_id=self.company.id, company_ids=[Command.set(self.company.ids)],
+        )
+        self._start_on(tx.sale_order_ids.picking_ids, 'vipps_backorder', worker)
+        self._run_due()
+        self.assertEqual(self._get_aggregate(tx)['captured'], 10000)
+        self.assertEqual(tx.state, 'authorized')

@@ -2,6 +2,8 @@
 
 from odoo import api, fields, models
 
+from odoo.addons.payment import utils as payment_utils
+
 
 class PaymentCaptureWizard(models.TransientModel):
     _inherit = 'payment.capture.wizard'
@@ -63,6 +65,7 @@ class PaymentCaptureWizard(models.TransientModel):
 
         :raise ValidationError: If something happened to the transactions since the window opened.
         """
+        payment_utils.check_rights_on_recordset(self)
         wizards_sudo = self.sudo()
         wizards_sudo.transaction_ids._vipps_check_operator()
         for wizard_sudo in wizards_sudo:
