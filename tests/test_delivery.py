@@ -541,6 +541,17 @@ class TestDelivery(TransactionCommon):
         keys = [call['idempotency_key'] for call in self._get_calls('capture', tx)]
         self.assertEqual(len(set(keys)), 3)
 
+    def test_what_is_delivered_and_cannot_be_captured_anymore_is_not_forgotten(self):
+        tx = self._buy()
+        order = tx.sale_order_ids
+        self.simulator.fault('capture', 'refuse', code='6260', times=None)
+        self._deliver(order, sweater=1)
+        self.simulator.cancel(tx.vipps_payment_reference)
+        self._run_job()
+        self.assertEqual(tx.state, 'cancel')
+        self.assertIn("100.00", self._get_order_activities(order).note)
+        self.assertIn("not paid", self._get_order_activities(order).note)
+
     def test_a_refused_capture_is_not_told_in_the_name_of_the_customer(self):
         self.vipps.vipps_capture_mode = 'automatic'
         order = self._create_order(user_id=self.salesman.id)
