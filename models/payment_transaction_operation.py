@@ -170,7 +170,7 @@ class PaymentTransaction(models.Model):
     def _vipps_get_held_amount(self):
         """ Return what other transactions have reserved or paid of the documents, in major units.
 
-        What is paid of an invoice is only counted until its payment is posted: then the invoice
+        What is paid of an invoice is only counted until its payment is booked: then the invoice
         shows it itself.
         """
         orders, invoices = self.sale_order_ids, self.invoice_ids
@@ -178,6 +178,6 @@ class PaymentTransaction(models.Model):
         for tx in (orders or invoices).transaction_ids - self:
             moves = tx._vipps_get_captures() | tx._vipps_get_refunds()
             amount += tx._vipps_get_reserved_amount() + sum(
-                move.amount for move in moves if orders or not move.is_post_processed
+                move.amount for move in moves if orders or not move.payment_id
             )
         return amount

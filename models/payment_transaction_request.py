@@ -91,7 +91,7 @@ class PaymentTransaction(models.Model):
 
         :rtype: str
         """
-        roots_sudo = self.sudo().filtered(lambda t: t.provider_code == 'vipps').mapped(
+        roots_sudo = self._origin.sudo().filtered(lambda t: t.provider_code == 'vipps').mapped(
             lambda t: t._vipps_get_root()
         )
         return json.dumps({

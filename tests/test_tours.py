@@ -168,7 +168,7 @@ class TestOperationTours(TransactionCommon, HttpCase):
 
     def test_warehouse_delivers_with_a_backorder(self):
         self.vipps.vipps_capture_mode = 'on_delivery'
-        self.product.write({'detailed_type': 'consu', 'invoice_policy': 'delivery'})
+        self.product.invoice_policy = 'delivery'
         tx = self._authorize_order(order_line=[Command.create({
             'product_id': self.product.id, 'price_unit': 100, 'product_uom_qty': 2,
             'tax_id': [Command.clear()],

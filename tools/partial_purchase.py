@@ -83,7 +83,7 @@ class PartialPurchase(Purchase):
         moves = [payment['move_id'][0] for payment in payments]
         self.entries = self.stack.rpc(
             'account.move.line', 'search_read', [('move_id', 'in', moves)],
-            ['move_name', 'account_id', 'debit', 'credit', 'name'], order='move_id, id',
+            ['move_name', 'account_id', 'debit', 'credit', 'name'], order='id',
         )
         debit, credit = (
             round(sum(line[side] for line in self.entries), 2) for side in ('debit', 'credit')

@@ -2,8 +2,6 @@
 
 import { registry } from '@web/core/registry';
 
-const dialog = '.modal:not(.o_inactive_modal)';
-
 registry.category('web_tour.tours').add('vipps_capture_then_void', {
     test: true,
     steps: () => [
@@ -13,12 +11,12 @@ registry.category('web_tour.tours').add('vipps_capture_then_void', {
         },
         {
             content: "Capture a part of it only",
-            trigger: `${dialog} div[name="amount_to_capture"] input`,
+            trigger: 'div[name="amount_to_capture"] input',
             run: 'text 100',
         },
         {
             content: "Confirm",
-            trigger: `${dialog} button[name="action_capture"]`,
+            trigger: 'button[name="action_capture"]',
         },
         {
             content: "Wait until the window is closed, and release the rest",
@@ -26,7 +24,7 @@ registry.category('web_tour.tours').add('vipps_capture_then_void', {
         },
         {
             content: "Be sure",
-            trigger: `${dialog} .modal-footer .btn-primary`,
+            trigger: '.modal-footer .btn-primary',
         },
         {
             content: "See that nothing is reserved anymore",
@@ -45,12 +43,12 @@ registry.category('web_tour.tours').add('vipps_refund_payment', {
         },
         {
             content: "Refund a part of it only",
-            trigger: `${dialog} div[name="amount_to_refund"] input`,
+            trigger: 'div[name="amount_to_refund"] input',
             run: 'text 49.50',
         },
         {
             content: "Confirm",
-            trigger: `${dialog} button[name="action_refund"]`,
+            trigger: 'button[name="action_refund"]',
         },
         {
             content: "See the refund",
@@ -69,12 +67,12 @@ registry.category('web_tour.tours').add('vipps_refund_credit_note', {
         },
         {
             content: "Refund a part of it only",
-            trigger: `${dialog} div[name="amount"] input`,
+            trigger: 'div[name="amount"] input',
             run: 'text 50',
         },
         {
             content: "Confirm",
-            trigger: `${dialog} button[name="action_refund"]`,
+            trigger: 'button[name="action_refund"]',
         },
         {
             content: "Refund the rest",
@@ -82,7 +80,7 @@ registry.category('web_tour.tours').add('vipps_refund_credit_note', {
         },
         {
             content: "Confirm",
-            trigger: `${dialog} button[name="action_refund"]`,
+            trigger: 'button[name="action_refund"]',
         },
         {
             content: "See that nothing is left to pay",
@@ -110,7 +108,7 @@ registry.category('web_tour.tours').add('vipps_backorder', {
         },
         {
             content: "Deliver the other one later",
-            trigger: `${dialog} button[name="process"]`,
+            trigger: 'button[name="process"]',
         },
         {
             content: "See that it is delivered",
