@@ -9,6 +9,7 @@ from . import test_customer_service
 from . import test_deadline
 from . import test_credit_note
 from . import test_delivery
+from . import test_delivery_amount
 from . import test_encryption
 from . import test_operation_input
 from . import test_payment_children

@@ -1,0 +1,117 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo.fields import Command
+from odoo.tests import Form, new_test_user
+
+from .common import TransactionCommon
+
+
+class DeliveryCommon(TransactionCommon):
+    """ A shop that captures what it delivers, and its warehouse. """
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.vipps.vipps_capture_mode = 'on_delivery'
+        cls.warehouse_user = new_test_user(
+            cls.env, 'vipps_warehouse', 'base.group_user,stock.group_stock_user',
+            company_id=cls.company.id, company_ids=[Command.set(cls.company.ids)],
+        )
+        cls.tax = cls.env['account.tax'].create({
+            'name': "25%", 'amount': 25, 'company_id': cls.company.id,
+            'country_id': cls.company.account_fiscal_country_id.id,
+        })
+        cls.sweater, cls.mittens = cls.env['product.product'].create([
+            {'name': name, 'type': 'consu', 'invoice_policy': 'delivery', 'list_price': 100,
+             'taxes_id': [Command.clear()]}
+            for name in ("Sweater", "Mittens")
+        ])
+        cls.course = cls.env['product.product'].create({
+            'name': "Knitting Course", 'type': 'service', 'invoice_policy': 'delivery',
+            'taxes_id': [Command.clear()],
+        })
+        cls.fee = cls.env['product.product'].create({
+            'name': "Delivery", 'type': 'service', 'invoice_policy': 'order',
+            'taxes_id': [Command.clear()],
+        })
+
+    #=== What people do ===#
+
+    def _line(self, product, quantity=1, price=100, **values):
+        return Command.create({
+            'product_id': product.id, 'product_uom_qty': quantity, 'price_unit': price,
+            'tax_id': [Command.clear()], **values,
+        })
+
+    def _buy(self, *lines, amount=None, **values):
+        """ Return the transaction of an order that a customer has paid and that is confirmed. """
+        order = self._create_order(
+            order_line=list(lines or [self._line(self.sweater, 2)]), **values
+        )
+        tx = self._start_order(order, amount=amount)
+        self._approve(tx)
+        tx._vipps_refresh()
+        if order.state != 'sale':
+            order.action_confirm()
+        self._settle()
+        return tx
+
+    def _settle(self):
+        """ Do what happens after a request: commit it, and run the job that it woke. """
+        self.env.flush_all()
+        self.cr.flush()
+        return self._run_due()
+
+    def _ship(self, order, backorder=True, **quantities):
+        """ Validate the next delivery, or return, of an order.
+
+        :param bool backorder: Whether what is missing is delivered later.
+        :param quantities: By the first word of the names of products; all if there are none.
+        """
+        picking = order.picking_ids.filtered(
+            lambda p: p.state not in ('done', 'cancel')
+        ).sorted('id')[:1].with_user(self.warehouse_user)
+        for move in picking.move_ids:
+            name = move.product_id.name.split()[0].lower()
+            move.quantity = quantities.get(name, 0) if quantities else move.product_uom_qty
+            move.picked = True
+        action = picking.button_validate()
+        if action is not True:
+            wizard = Form(
+                self.env[action['res_model']].with_user(self.warehouse_user)
+                .with_context(**action['context'])
+            ).save()
+            wizard.process() if backorder else wizard.process_cancel_backorder()
+        self.assertEqual(picking.state, 'done')
+        self.env.flush_all()
+        return picking
+
+    def _deliver(self, order, backorder=True, **quantities):
+        picking = self._ship(order, backorder, **quantities)
+        self._settle()
+        return picking
+
+    def _return(self, order, picking, **quantities):
+        wizard = Form(
+            self.env['stock.return.picking'].with_user(self.warehouse_user).with_context(
+                active_ids=picking.ids, active_id=picking.id, active_model='stock.picking',
+            )
+        ).save()
+        wizard.create_returns()
+        self._deliver(order, backorder=False, **quantities)
+
+    def assertSums(self, tx, captured, remaining):
+        """ Compare what is captured and what is reserved, here and there, in minor units. """
+        self.env.invalidate_all()
+        sums = self._get_aggregate(tx)
+        self.assertEqual(
+            (sums['captured'], sums['authorized'] - sums['captured'] - sums['cancelled']),
+            (captured, remaining),
+        )
+        self.assertAlmostEqual(tx._vipps_get_captured_amount(), captured / 100)
+        self.assertAlmostEqual(tx.vipps_remaining_amount, remaining / 100)
+        self.assertFalse(tx.vipps_difference)
+
+    def _get_order_activities(self, order):
+        self.env.invalidate_all()
+        return order.activity_ids.filtered(lambda activity: "ayment" in (activity.summary or ''))
