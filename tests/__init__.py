@@ -11,6 +11,7 @@ from . import test_credit_note
 from . import test_delivery
 from . import test_delivery_amount
 from . import test_encryption
+from . import test_migration
 from . import test_operation_input
 from . import test_payment_children
 from . import test_payment_comparison

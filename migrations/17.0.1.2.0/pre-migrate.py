@@ -2,7 +2,8 @@
 
 
 def migrate(cr, version):
-    """ Keep the capture mode of payments: there are three now.
+    """ Keep the capture mode of payments: there are three now. And know their market, for which the
+    ORM would read all transactions one by one.
 
     :param Cursor cr: The database cursor.
     :param str version: The installed version.
@@ -17,3 +18,13 @@ def migrate(cr, version):
          WHERE vipps_payment_reference IS NOT NULL
     """)
     cr.execute("ALTER TABLE payment_transaction DROP COLUMN vipps_is_captured_automatically")
+    cr.execute("ALTER TABLE payment_transaction ADD COLUMN vipps_market varchar")
+    cr.execute("""
+        UPDATE payment_transaction tx
+           SET vipps_market = CASE currency.name
+                   WHEN 'NOK' THEN 'NO' WHEN 'DKK' THEN 'DK' WHEN 'EUR' THEN 'FI'
+               END
+          FROM res_currency currency
+         WHERE currency.id = tx.currency_id
+           AND tx.vipps_payment_reference IS NOT NULL
+    """)

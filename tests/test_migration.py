@@ -1,0 +1,66 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo.modules.migration import load_script
+from odoo.modules.module import get_module_path
+from odoo.tests import tagged
+
+from .common import TransactionCommon
+
+
+@tagged('post_install', '-at_install')
+class TestMigration(TransactionCommon):
+
+    def _migrate(self, version, stage):
+        path = f'{get_module_path("mobilepay_vipps")}/migrations/{version}/{stage}-migrate.py'
+        load_script(path, f'{stage}_migrate').migrate(self.env.cr, '17.0.1.1.0')
+        self.env.invalidate_all()
+
+    def test_payments_under_way_keep_their_capture_mode_and_get_their_sums(self):
+        self.vipps.vipps_capture_mode = 'automatic'
+        done_tx, open_tx = self._authorize(), self._start()
+        self.vipps.vipps_capture_mode = 'manual'
+        reserved_tx = self._authorize()
+        txs = done_tx + open_tx + reserved_tx
+        other_tx = self._create_transaction(
+            'redirect', provider_id=self.dummy_provider.id, reference='other',
+        )
+        self.env.flush_all()
+        # As the version before had it.
+        self.env.cr.execute("""
+            ALTER TABLE payment_transaction ADD COLUMN vipps_is_captured_automatically boolean;
+            UPDATE payment_transaction
+               SET vipps_is_captured_automatically = vipps_capture_mode = 'automatic',
+                   vipps_authorized_amount = NULL,
+                   vipps_captured_amount = NULL,
+                   vipps_remaining_amount = NULL;
+            ALTER TABLE payment_transaction DROP COLUMN vipps_capture_mode;
+            ALTER TABLE payment_transaction DROP COLUMN vipps_market;
+        """)
+        self.env.invalidate_all()
+
+        self._migrate('17.0.1.2.0', 'pre')
+        self.assertEqual(
+            txs.mapped('vipps_capture_mode'), ['automatic', 'automatic', 'manual']
+        )
+        self.assertEqual(set(txs.mapped('vipps_market')), {'NO'})
+        self.assertFalse(other_tx.vipps_capture_mode or other_tx.vipps_market)
+
+        self._migrate('17.0.1.2.0', 'post')
+        names = ('vipps_authorized_amount', 'vipps_captured_amount', 'vipps_remaining_amount')
+        for tx, amounts in (
+            (done_tx, (249.5, 249.5, 0)),
+            (open_tx, (0, 0, 0)),
+            (reserved_tx, (249.5, 0, 249.5)),
+            (other_tx, (0, 0, 0)),
+        ):
+            with self.subTest(tx=tx.reference):
+                self.assertEqual(tuple(tx[name] for name in names), amounts)
+
+        # The rest is read, and they go on as they were begun.
+        self.assertTrue(reserved_tx.vipps_next_comparison)
+        self._approve(open_tx)
+        self._run_job()
+        self.assertEqual(open_tx.state, 'done')
+        self.assertEqual(reserved_tx.state, 'authorized')
+        self._capture(reserved_tx, 100)
+        self.assertEqual(self._get_aggregate(reserved_tx)['captured'], 10000)
