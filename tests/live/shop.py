@@ -34,6 +34,7 @@ LOG_LEVELS = ':DEBUG,odoo.sql_db:INFO'
 COLLISIONS = (
     r'odoo\.sql_db: bad query: [\s\S]*could not (serialize access|obtain lock on row)',
     r'odoo\.http: Payment is already being processed',
+    r'Exception: retry',  # To a page that asks how it went while the job books the payment.
 )
 
 
@@ -162,6 +163,20 @@ class LiveTest(unittest.TestCase):
     def return_url(self, reference):
         """Return where the customer is sent back to."""
         return self.payment(reference)['request']['returnUrl']
+
+    def read_status(self, customer):
+        """Ask how it went as the status page does, as often as it is told to; returns the answer
+        when the payment is decided."""
+        def ask():
+            try:
+                status = customer.ask_for_status()
+            except ShopError as error:
+                if str(error) != 'retry':
+                    raise
+                return None
+            return status['state'] != 'draft' and status
+
+        return wait_until(ask)
 
     # Vipps MobilePay
 

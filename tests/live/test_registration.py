@@ -102,7 +102,7 @@ class TestOtherProvider(RegistrationTest):
         self.rpc('payment.provider', 'unlink', [self.other])
 
     def test_a_right_signature_of_another_provider_is_refused(self):
-        before = self.inbox()
+        before = wait_until(lambda: not self.inbox(['state', '=', 'pending']) and self.inbox())
         for secret, url in (
             (self.secret, self.other_url), (self.other_secret, self.webhook_url()),
         ):

@@ -24,7 +24,7 @@ class TestReturn(LiveTest):
         customer.decide(reference, 'approve')
         page = customer.open(self.return_url(reference))
         self.assertEqual(page.url, f'{self.stack.url}/payment/status')
-        status = customer.ask_for_status()
+        status = self.read_status(customer)
         self.assertEqual(status['state'], 'done')
         self.assertIn(self.order(reference)['name'], customer.open(status['landing_route']).text)
         self.assert_paid(reference)

@@ -25,7 +25,7 @@ class TestWhatIsLeft(LiveTest):
         self.reference = values['reference']
         self.decide(self.reference)
         customer.open(self.return_url(self.reference))
-        customer.ask_for_status()
+        self.read_status(customer)
         self.assert_paid(self.reference)
 
         given_out = self.control('GET', 'secrets')
