@@ -15,7 +15,7 @@ class PaymentTransaction(models.Model):
 
     #=== BUSINESS METHODS - OPERATIONS ===#
 
-    def _vipps_get_operation_key(self, name, amount):
+    def _vipps_get_operation_key(self, name, amount, held_amounts=None):
         """ Return the idempotency key of an operation.
 
         It is the same for every repetition, until Odoo knows that the operation took effect, which
@@ -23,9 +23,10 @@ class PaymentTransaction(models.Model):
 
         :param str name: The operation: `capture`, `refund`, or `cancel`, which needs none.
         :param float amount: The amount, in major units.
+        :param dict held_amounts: What Odoo holds, in minor units, if not what it holds now.
         :rtype: str
         """
-        sums = self._vipps_get_held_amounts()
+        sums = held_amounts or self._vipps_get_held_amounts()
         sequence = (sums['REFUNDED' if name == 'refund' else 'CAPTURED'], self.vipps_refusal_count)
         return self.env['vipps.api.client']._get_idempotency_key(self, name, amount, sequence)
 

@@ -4,15 +4,16 @@ import json
 import logging
 import math
 
-from psycopg2 import OperationalError
+from psycopg2 import IntegrityError, OperationalError
 
-from odoo import SUPERUSER_ID, _, api, models
+from odoo import _, models
 from odoo.exceptions import AccessError, ValidationError
 from odoo.tools import float_compare, format_amount
 
 from odoo.addons.payment import utils as payment_utils
 
 from .vipps_api_client import VippsError
+from .vipps_job import NOTHING_LEFT, run_steps
 
 _logger = logging.getLogger(__name__)
 
@@ -91,27 +92,42 @@ class PaymentTransaction(models.Model):
 
         :rtype: str
         """
-        roots_sudo = self._origin.sudo().filtered(lambda t: t.provider_code == 'vipps').mapped(
-            lambda t: t._vipps_get_root()
-        )
         return json.dumps({
-            root_sudo.id: root_sudo._vipps_get_held_amounts() for root_sudo in roots_sudo
+            root_sudo.id: root_sudo._vipps_get_held_amounts()
+            for root_sudo in self._vipps_get_roots_sudo()
         })
 
-    def _vipps_check_seen_amounts(self, seen_amounts):
+    def _vipps_get_roots_sudo(self):
+        return self._origin.sudo().filtered(lambda t: t.provider_code == 'vipps').mapped(
+            lambda t: t._vipps_get_root()
+        )
+
+    def _vipps_check_seen_amounts(self, seen_amounts, name=None, amount=None):
         """ Ensure that nothing happened to the payments since a window was opened.
 
         Whoever clicks twice, or has the window open twice, decides once.
 
         :param str seen_amounts: What :meth:`_vipps_list_amounts` returned then.
+        :param str name: What is about to be done: `capture` or `refund`.
+        :param float amount: The amount, in major units.
         :return: None
         :raise ValidationError: If something happened.
         """
-        if self._vipps_list_amounts() != seen_amounts:
-            raise ValidationError(_(
-                "Something was captured, released or refunded since you opened this window. Nothing"
-                " was done now. Close the window, look at the payment again, and decide then."
-            ))
+        if self._vipps_list_amounts() == seen_amounts:
+            return
+        for root_sudo in self._vipps_get_roots_sudo():
+            held_amounts = json.loads(seen_amounts).get(str(root_sudo.id))
+            if name and held_amounts and root_sudo._vipps_find_done(
+                name, root_sudo._vipps_get_operation_key(name, amount, held_amounts), held_amounts
+            ):
+                raise ValidationError(_(
+                    "%s: what you ask for is done already. Nothing more was done now. Close the"
+                    " window and look at the payment again.", root_sudo.reference,
+                ))
+        raise ValidationError(_(
+            "Something was captured, released or refunded since you opened this window. Nothing was"
+            " done now. Close the window, look at the payment again, and decide then."
+        ))
 
     def _vipps_notify_change(self):
         """ Return the notification that there is nothing left to do for who wanted to operate. """
@@ -401,13 +417,17 @@ class PaymentTransaction(models.Model):
         :param str query: The update, of the row with the given id.
         :return: None
         """
-        registry, tx_id = self.env.registry, self.id
+        def update_and_trigger(env):
+            env.cr.execute(query, [self.id], log_exceptions=False)  # Collisions are expected.
+            env.ref('mobilepay_vipps.cron_read_open_payments')._trigger()
+            return NOTHING_LEFT
 
         def update():
-            with registry.cursor() as cr:
-                cr.execute(query, [tx_id])
-                env = api.Environment(cr, SUPERUSER_ID, {})
-                env.ref('mobilepay_vipps.cron_read_open_payments')._trigger()
+            try:
+                run_steps(self.env, update_and_trigger)
+            except Exception:
+                # It would take the place of the error that the user is to read.
+                _logger.exception("Payment with id %s is not read soon.", self.id)
 
         self.env.cr.postrollback.add(update)
 
@@ -423,5 +443,7 @@ class PaymentTransaction(models.Model):
                     tx.with_company(tx.company_id)._finalize_post_processing()
             except OperationalError:
                 raise  # Another worker was faster: all of this is done again.
+            except IntegrityError as error:  # The same, for the number of a journal entry.
+                _logger.info("Payment %s is booked later: %s", tx.reference, error.pgcode)
             except Exception:
                 _logger.exception("Payment %s is not in the books yet.", tx.reference)

@@ -129,21 +129,23 @@ class TestOperationInput(TransactionCommon):
     def test_two_windows_that_are_open_at_once(self):
         tx = self._authorize()
         self._capture(tx, 100)
-        for open_window, operate in (
+        for open_window, operate, amount_field in (
             (lambda: self.env['payment.capture.wizard'].with_user(self.accountant).create({
                 'transaction_ids': [Command.set(tx.ids)], 'amount_to_capture': 50,
-            }), 'action_capture'),
+            }), 'action_capture', 'amount_to_capture'),
             (lambda: self.env['payment.refund.wizard'].with_user(self.accountant).create({
                 'payment_id': tx._vipps_get_captures()[0].payment_id.id, 'amount_to_refund': 30,
-            }), 'action_refund'),
+            }), 'action_refund', 'amount_to_refund'),
         ):
             with self.subTest(operate=operate):
-                first, second = open_window(), open_window()
+                first, second, third = open_window(), open_window(), open_window()
                 getattr(first, operate)()
                 self.env.invalidate_all()
-                self._assert_refused(tx, getattr(second, operate), "since you opened")
+                self._assert_refused(tx, getattr(second, operate), "is done already")
                 # Nor does a second click on the first one.
-                self._assert_refused(tx, getattr(first, operate), "since you opened")
+                self._assert_refused(tx, getattr(first, operate), "is done already")
+                third.write({amount_field: 1})
+                self._assert_refused(tx, getattr(third, operate), "since you opened")
 
     def test_what_was_done_elsewhere_is_decided_on_again(self):
         for operation in ('capture', 'refund', 'cancel'):

@@ -69,7 +69,9 @@ class PaymentCaptureWizard(models.TransientModel):
         wizards_sudo = self.sudo()
         wizards_sudo.transaction_ids._vipps_check_operator()
         for wizard_sudo in wizards_sudo:
-            wizard_sudo.transaction_ids._vipps_check_seen_amounts(wizard_sudo.vipps_seen_amounts)
+            wizard_sudo.transaction_ids._vipps_check_seen_amounts(
+                wizard_sudo.vipps_seen_amounts, 'capture', wizard_sudo.amount_to_capture
+            )
         if all(wizard_sudo._vipps_is_for_vipps() for wizard_sudo in wizards_sudo):
             return super(PaymentCaptureWizard, wizards_sudo).action_capture()
         return super().action_capture()

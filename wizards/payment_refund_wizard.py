@@ -28,5 +28,7 @@ class PaymentRefundWizard(models.TransientModel):
         :raise ValidationError: If something happened to the payment since the window opened.
         """
         for wizard in self:
-            wizard.transaction_id._vipps_check_seen_amounts(wizard.vipps_seen_amounts)
+            wizard.transaction_id._vipps_check_seen_amounts(
+                wizard.vipps_seen_amounts, 'refund', wizard.amount_to_refund
+            )
         return super().action_refund()
