@@ -83,10 +83,14 @@ class SaleOrder(models.Model):
 
     def _vipps_is_shipped(self):
         """ Tell whether something was shipped, or there is nothing to ship. """
-        goods_lines = self.order_line.filtered(
+        goods_lines = self._vipps_get_goods_lines()
+        return not goods_lines or any(line.qty_delivered > 0 for line in goods_lines)
+
+    def _vipps_get_goods_lines(self):
+        """ Return the lines that are shipped, whatever they cost. """
+        return self.order_line.filtered(
             lambda line: line.product_id.type in ('consu', 'product') and not line.is_delivery
         )
-        return not goods_lines or any(line.qty_delivered > 0 for line in goods_lines)
 
     def _vipps_is_closed(self):
         """ Tell whether nothing more of the order is going to be delivered. """
@@ -98,9 +102,17 @@ class SaleOrder(models.Model):
         # Orders that are locked by their confirmation are not closed by anybody.
         if self.locked and not self._should_be_locked():
             return True
+        lines = self._vipps_get_priced_lines()
+        fee_lines = lines.filtered('is_delivery')
+        # The fee waits for the goods, even if they are free or count as delivered already.
+        if fee_lines and not self._vipps_is_shipped() and not all(
+            line.product_uom_qty <= 0 or line._vipps_is_given_up()
+            for line in self._vipps_get_goods_lines()
+        ):
+            return False
         return all(
             line._vipps_compare_delivered() >= 0 or line._vipps_is_given_up()
-            for line in self._vipps_get_priced_lines() if not line.is_delivery
+            for line in lines - fee_lines
         )
 
     def _vipps_is_returned(self):

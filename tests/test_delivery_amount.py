@@ -46,6 +46,29 @@ class TestDeliveryAmount(DeliveryCommon):
         tx = self._buy(self._line(self.course), self._line(self.fee, 1, 49, is_delivery=True))
         self.assertSums(tx, 4900, 10000)
 
+    def test_the_delivery_fee_stays_reserved_until_free_or_prepaid_goods_are_shipped(self):
+        self.mittens.invoice_policy = 'order'
+        for price, captured in ((100, 10000), (0, 0)):
+            with self.subTest(price=price):
+                tx = self._buy(
+                    self._line(self.mittens, 1, price),
+                    self._line(self.fee, 1, 49, is_delivery=True),
+                )
+                self.assertSums(tx, captured, 4900)
+                self._deliver(tx.sale_order_ids)
+                self.assertSums(tx, captured + 4900, 0)
+
+    def test_the_delivery_fee_is_released_when_prepaid_goods_came_back_before_its_capture(self):
+        self.mittens.invoice_policy = 'order'
+        tx = self._buy(self._line(self.mittens), self._line(self.fee, 1, 49, is_delivery=True))
+        order = tx.sale_order_ids
+        self.simulator.fault('get', 'status', status=503, times=None)
+        with self._without_pauses():
+            self._return(order, self._deliver(order))
+        self.simulator.clear_faults()
+        self._run_job()
+        self.assertSums(tx, 10000, 0)
+
     def test_products_that_are_invoiced_on_order_are_captured_with_the_order(self):
         self.mittens.invoice_policy = 'order'
         tx = self._buy(self._line(self.sweater), self._line(self.mittens))
