@@ -1,6 +1,6 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from odoo import models
+from odoo import fields, models
 from odoo.tools import float_compare
 
 # What the amount to capture, and whether the rest is released, depend on.
@@ -10,6 +10,9 @@ LINE_FIELDS = {'qty_delivered', 'product_uom_qty', 'price_total'}
 
 class SaleOrder(models.Model):
     _inherit = 'sale.order'
+
+    # Orders that were locked by their confirmation are not closed, whatever the setting is now.
+    vipps_is_locked_by_person = fields.Boolean(copy=False, readonly=True)
 
     #=== CRUD METHODS ===#
 
@@ -22,6 +25,25 @@ class SaleOrder(models.Model):
         if ORDER_FIELDS & values.keys():
             self._vipps_look_at_payments()
         return res
+
+    #=== ACTION METHODS ===#
+
+    def action_confirm(self):
+        """ Override of `sale` to tell its lock from that of a person. """
+        confirming_self = self.with_context(vipps_is_confirming=True)
+        return super(SaleOrder, confirming_self).action_confirm()
+
+    def action_lock(self):
+        """ Override of `sale` to remember that a person closed the orders. """
+        self.vipps_is_locked_by_person = not self.env.context.get('vipps_is_confirming')
+        return super().action_lock()
+
+    def action_unlock(self):
+        """ Override of `sale` to forget who locked the orders. """
+        self.vipps_is_locked_by_person = False
+        return super().action_unlock()
+
+    #=== BUSINESS METHODS - READING ===#
 
     def _vipps_look_at_payments(self):
         """ Have the payments of the orders read after this database transaction.
@@ -99,8 +121,7 @@ class SaleOrder(models.Model):
             return True
         if self.state != 'sale':
             return False
-        # Orders that are locked by their confirmation are not closed by anybody.
-        if self.locked and not self._should_be_locked():
+        if self.locked and self.vipps_is_locked_by_person:
             return True
         lines = self._vipps_get_priced_lines()
         fee_lines = lines.filtered('is_delivery')

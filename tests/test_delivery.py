@@ -249,11 +249,22 @@ class TestDelivery(DeliveryCommon):
         self.assertSums(tx, 10000, 0)
 
     def test_an_order_that_was_locked_by_its_confirmation_is_not_closed(self):
-        self.env.user.groups_id += self.env.ref('sale.group_auto_done_setting')
+        setting = self.env.ref('sale.group_auto_done_setting')
+        self.env.user.groups_id += setting
         tx = self._buy()
-        self.assertTrue(tx.sale_order_ids.locked)
-        self._deliver(tx.sale_order_ids, sweater=1)
+        order = tx.sale_order_ids
+        self.assertTrue(order.locked)
+        self._deliver(order, sweater=1)
         self.assertSums(tx, 10000, 10000)
+
+        self.env.user.groups_id -= setting
+        tx._vipps_refresh()
+        self.assertSums(tx, 10000, 10000)
+
+        order.action_unlock()
+        order.action_lock()
+        self._settle()
+        self.assertSums(tx, 10000, 0)
 
     #=== Troubles ===#
 
