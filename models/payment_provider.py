@@ -116,12 +116,7 @@ class PaymentProvider(models.Model):
         a change of the environment or of the sales unit that would leave payments behind. """
         values = self._vipps_prepare_values(values)
         self._vipps_check_open_payments(values)
-        res = super().write(values)
-        if values.get('state', 'disabled') != 'disabled':
-            # Core adds the provider to its journal when that is read for the first time: two
-            # payments that are booked at once would add it twice.
-            self.filtered(lambda p: p.code == 'vipps').mapped('journal_id')
-        return res
+        return super().write(values)
 
     @api.model
     def _vipps_prepare_values(self, values):

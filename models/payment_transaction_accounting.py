@@ -75,6 +75,14 @@ class PaymentTransaction(models.Model):
         :rtype: str | None
         """
         provider = self.provider_id
+        lines = self.env['account.payment.method.line']
+        if not lines.search_count([('payment_provider_id', '=', provider.id)], limit=1):
+            # Core adds it to the journal when that is read first: others at the same time wait, and
+            # then start anew, or it would be there twice.
+            self.env.cr.execute(
+                "UPDATE payment_provider SET id = id WHERE id = %s", [provider.id],
+                log_exceptions=False,
+            )
         journal = provider.journal_id
         if not journal.active:
             return _(

@@ -186,16 +186,19 @@ class PaymentTransaction(models.Model):
             event.psp_reference: event for event in events
             if event.success and event.name in MONEY_EVENTS and event.psp_reference not in known
         }
-        for tx in self._vipps_get_unreferenced():
-            event = next((
-                event for event in new_events.values()
-                if (event.name, event.amount) == (
-                    tx._vipps_get_event_name(), tx._vipps_get_minor_amount()
+        # One event can be over several transactions, which were then made at once.
+        for get_group in (lambda t: t.id, lambda t: (t._vipps_get_event_name(), t.create_date)):
+            for group in self._vipps_get_unreferenced().grouped(get_group).values():
+                key = (
+                    group[0]._vipps_get_event_name(),
+                    sum(tx._vipps_get_minor_amount() for tx in group),
                 )
-            ), None)
-            if event:
-                tx.vipps_psp_reference = event.psp_reference
-                del new_events[event.psp_reference]
+                event = next(
+                    (e for e in new_events.values() if (e.name, e.amount) == key), None
+                )
+                if event:
+                    group.vipps_psp_reference = event.psp_reference
+                    del new_events[event.psp_reference]
         return list(new_events.values())
 
     def _vipps_get_event_name(self):
@@ -249,14 +252,16 @@ class PaymentTransaction(models.Model):
             txs._set_canceled()
 
     def _vipps_create_refunds(self, amount):
-        """ Create the transactions of a refund that was not started from one of the captures.
+        """ Create the transactions of a refund that was not started from one of the captures, or
+        whose first request was rolled back.
 
         :param float amount: The amount, in major units.
         :return: One for each capture that it takes something of, oldest first.
         :rtype: payment.transaction
         """
         refund_txs = self.browse()
-        for capture_tx in self._vipps_get_captures():
+        chosen_id = self.env.context.get('vipps_refunded_capture_id')
+        for capture_tx in self._vipps_get_captures().sorted(lambda t: t.id != chosen_id):
             part = min(amount, capture_tx._vipps_get_refundable_amount())
             if self.currency_id.compare_amounts(part, 0) > 0:
                 refund_txs |= capture_tx._create_child_transaction(part, is_refund=True)

@@ -13,6 +13,11 @@ _logger = logging.getLogger(__name__)
 # For so long after their last change in Odoo, payments are compared every night.
 COMPARISON_PERIOD = timedelta(days=14)
 
+# Later, so often, as long as they can be refunded in the portal.
+# https://developer.vippsmobilepay.com/docs/APIs/epayment-api/api-guide/operations/refund/
+LATE_COMPARISON_INTERVAL = timedelta(days=30)
+REFUND_PERIOD = timedelta(days=365)
+
 COMPARISON_RETRY_DELAY = timedelta(minutes=10)
 
 # Nothing can happen at Vipps MobilePay anymore to a payment in one of these states.
@@ -87,13 +92,18 @@ class PaymentTransaction(models.Model):
     def _cron_vipps_compare_payments(self):
         """ Have the payments compared that something may have happened to without our knowing.
 
-        These are all reserved ones, and those that changed lately and that something can still
-        happen to.
+        These are all that are reserved or differ, those that changed lately, and each month those
+        that something can still happen to.
         """
+        now = fields.Datetime.now()
         domain = [
-            '|',
+            '|', '|', '|',
             ('vipps_payment_state', '=', 'AUTHORIZED'),
-            ('last_state_change', '>=', fields.Datetime.now() - COMPARISON_PERIOD),
+            ('vipps_difference', '!=', False),
+            ('last_state_change', '>=', now - COMPARISON_PERIOD),
+            '&',
+            ('create_date', '>=', now - REFUND_PERIOD),
+            ('vipps_last_read', '<', now - LATE_COMPARISON_INTERVAL),
         ]
 
         def schedule(env):
@@ -114,7 +124,9 @@ class PaymentTransaction(models.Model):
         txs = self.search([
             *domain,
             ('vipps_payment_reference', '!=', False),
+            '|',
             ('vipps_payment_state', 'not in', SETTLED_STATES),
+            ('vipps_difference', '!=', False),
             ('vipps_next_read', '=', False),  # Open ones are read anyway.
             ('provider_id.vipps_client_secret_ciphertext', '!=', False),
         ])

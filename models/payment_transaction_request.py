@@ -17,12 +17,6 @@ from .vipps_job import NOTHING_LEFT, run_steps
 
 _logger = logging.getLogger(__name__)
 
-READ_SOON = """
-    UPDATE payment_transaction
-       SET vipps_next_read = now() AT TIME ZONE 'UTC', vipps_last_read = NULL
-     WHERE id = %s
-"""
-
 # Vipps MobilePay repeats its refusal to whoever comes with the same idempotency key.
 COUNT_REFUSAL = """
     UPDATE payment_transaction
@@ -70,7 +64,8 @@ class PaymentTransaction(models.Model):
 
     def _vipps_check_operator(self):
         """ Ensure that the user may operate on the transactions: that takes the right to write
-        them, or, as core has it for the buttons of documents, to write all of their documents.
+        them, or, as core has it for the buttons of documents, to write all of their orders, or
+        their invoices if there are no orders.
 
         :return: None
         :raise AccessError: If the user may not.
@@ -81,11 +76,10 @@ class PaymentTransaction(models.Model):
         except AccessError:
             for tx_sudo in txs.sudo():
                 root_sudo = tx_sudo._vipps_get_root()
-                if not root_sudo.sale_order_ids and not root_sudo.invoice_ids:
+                documents_sudo = root_sudo.sale_order_ids or root_sudo.invoice_ids
+                if not documents_sudo:
                     raise
-                for documents_sudo in (root_sudo.sale_order_ids, root_sudo.invoice_ids):
-                    if documents_sudo:
-                        payment_utils.check_rights_on_recordset(documents_sudo.sudo(False))
+                payment_utils.check_rights_on_recordset(documents_sudo.sudo(False))
 
     def _vipps_list_amounts(self):
         """ Return what Odoo holds of the payments, for a window that somebody decides in.
@@ -185,6 +179,10 @@ class PaymentTransaction(models.Model):
         amount = tx_sudo._vipps_check_amount(amount_to_void, tx_sudo._vipps_get_reserved_amount())
 
         def void():
+            if not tx_sudo.currency_id.compare_amounts(
+                tx_sudo._vipps_get_released_amount(), amount
+            ):
+                return tx_sudo._vipps_get_releases()  # By a request that was rolled back.
             tx_sudo._vipps_check_voidable(amount)
             child_tx = super(PaymentTransaction, tx_sudo)._send_void_request(amount_to_void=amount)
             tx_sudo._vipps_cancel(child_tx=child_tx)
@@ -220,7 +218,9 @@ class PaymentTransaction(models.Model):
             return root_sudo._vipps_refund(amount, refund_tx)
 
         tx_sudo._vipps_check_books()
-        return root_sudo._vipps_operate(refund, 'refund', amount)
+        return root_sudo.with_context(vipps_refunded_capture_id=tx_sudo.id)._vipps_operate(
+            refund, 'refund', amount
+        )
 
     def _vipps_check_amount(self, amount, available_amount):
         """ Ensure that an amount can be operated with.
@@ -317,8 +317,7 @@ class PaymentTransaction(models.Model):
         :raise ValidationError: If it did not take effect, or if that is unknown.
         """
         self.ensure_one()
-        # Whatever is rolled back here, Vipps MobilePay remembers.
-        self._vipps_after_rollback(READ_SOON)
+        self._vipps_after_rollback()  # What is rolled back here, Vipps MobilePay remembers.
         self._vipps_lock()
         key = self._vipps_get_operation_key(name, amount)
         held_amounts = self._vipps_get_held_amounts()
@@ -352,6 +351,8 @@ class PaymentTransaction(models.Model):
         :rtype: payment.transaction
         :raise ValidationError: If it did not take effect, or if that is unknown.
         """
+        with self.env.registry.cursor() as cr:  # For the case that nobody survives to tell.
+            self.env(cr=cr)['vipps.read.request'].sudo().create({'transaction_id': self.id})
         try:
             return operation()
         except VippsError as error:
@@ -411,20 +412,21 @@ class PaymentTransaction(models.Model):
             reference=self.reference, changes=" ".join(changes),
         )
 
-    def _vipps_after_rollback(self, query):
-        """ Update the transaction if the request is rolled back, and have its payment read.
+    def _vipps_after_rollback(self, query=None):
+        """ Have the payment read if the request is rolled back.
 
-        :param str query: The update, of the row with the given id.
+        :param str query: What to update first, in the row with the given id.
         :return: None
         """
-        def update_and_trigger(env):
-            env.cr.execute(query, [self.id], log_exceptions=False)  # Collisions are expected.
-            env.ref('mobilepay_vipps.cron_read_open_payments')._trigger()
+        def request_read(env):
+            if query:
+                env.cr.execute(query, [self.id], log_exceptions=False)  # Collisions are expected.
+            env['vipps.read.request']._request(env[self._name].browse(self.id))
             return NOTHING_LEFT
 
         def update():
             try:
-                run_steps(self.env, update_and_trigger)
+                run_steps(self.env, request_read)
             except Exception:
                 # It would take the place of the error that the user is to read.
                 _logger.exception("Payment with id %s is not read soon.", self.id)

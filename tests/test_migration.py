@@ -18,6 +18,9 @@ class TestMigration(TransactionCommon):
     def test_payments_under_way_keep_their_capture_mode_and_get_their_sums(self):
         self.vipps.vipps_capture_mode = 'automatic'
         done_tx, open_tx = self._authorize(), self._start()
+        # What earlier versions could only say.
+        self.simulator.refund(done_tx.vipps_payment_reference)
+        done_tx.write({'vipps_difference': "Refunded elsewhere", 'vipps_payment_state': 'REFUNDED'})
         self.vipps.vipps_capture_mode = 'manual'
         reserved_tx = self._authorize()
         txs = done_tx + open_tx + reserved_tx
@@ -35,6 +38,7 @@ class TestMigration(TransactionCommon):
                    vipps_remaining_amount = NULL;
             ALTER TABLE payment_transaction DROP COLUMN vipps_capture_mode;
             ALTER TABLE payment_transaction DROP COLUMN vipps_market;
+            ALTER TABLE payment_transaction DROP COLUMN vipps_difference_count;
         """)
         self.env.invalidate_all()
 
@@ -57,10 +61,13 @@ class TestMigration(TransactionCommon):
                 self.assertEqual(tuple(tx[name] for name in names), amounts)
 
         # The rest is read, and they go on as they were begun.
+        self.assertEqual((txs | other_tx).mapped('vipps_difference_count'), [1, 0, 0, 0])
         self.assertTrue(reserved_tx.vipps_next_comparison)
         self._approve(open_tx)
         self._run_job()
         self.assertEqual(open_tx.state, 'done')
         self.assertEqual(reserved_tx.state, 'authorized')
+        self.assertEqual(done_tx._vipps_get_refunded_amount(), 249.5)
+        self.assertFalse(done_tx.vipps_difference)
         self._capture(reserved_tx, 100)
         self.assertEqual(self._get_aggregate(reserved_tx)['captured'], 10000)

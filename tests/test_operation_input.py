@@ -246,3 +246,60 @@ class TestOperationInput(TransactionCommon):
                 self.assertEqual(get_amount(), after)
                 self.assertEqual(self._get_calls(name), calls)
                 self.assertFalse(tx.vipps_difference)
+
+    def test_replayed_window_finds_both_of_its_operations_done(self):
+        tx = self._authorize()
+        window = self.env['payment.capture.wizard'].create({
+            'transaction_ids': [Command.set(tx.ids)], 'amount_to_capture': 100,
+            'void_remaining_amount': True,
+        })
+        with self.env.cr.savepoint() as savepoint:
+            window.action_capture()
+            savepoint.rollback()
+        self.env.invalidate_all()
+        self.assertEqual(tx.state, 'authorized')
+        calls = self._get_calls('capture') + self._get_calls('cancel')
+        window.action_capture()
+        self.assertEqual(tx.state, 'done')
+        self.assertEqual(
+            (tx._vipps_get_captured_amount(), tx._vipps_get_released_amount()), (100, 149.5)
+        )
+        self.assertEqual(self._get_calls('capture') + self._get_calls('cancel'), calls)
+
+    def test_refund_that_was_rolled_back_is_booked_on_the_capture_it_was_made_for(self):
+        tx = self._authorize()
+        self._capture(tx, 100)
+        self._capture(tx)
+        capture_tx = tx._vipps_get_captures()[1]
+        with self.env.cr.savepoint() as savepoint:
+            capture_tx._send_refund_request(amount_to_refund=50)
+            savepoint.rollback()
+        self.env.invalidate_all()
+        refund_tx = capture_tx._send_refund_request(amount_to_refund=50)
+        self.assertEqual(refund_tx.source_transaction_id, capture_tx)
+        self.assertEqual(self._get_aggregate(tx)['refunded'], 5000)
+
+    def test_operation_of_somebody_who_was_killed_is_read_by_the_job(self):
+        tx = self._authorize()
+        with self.env.cr.savepoint() as savepoint:
+            tx._send_capture_request(amount_to_capture=100)
+            requests = self.env['vipps.read.request'].sudo().search([])
+            self.assertEqual(requests.transaction_id, tx)
+            savepoint.rollback()
+        # It was committed by itself, which one database transaction in a test cannot show.
+        self.env['vipps.read.request'].sudo().create({'transaction_id': tx.id})
+        self._run_due()
+        self.assertEqual(tx._vipps_get_captured_amount(), 100)
+
+    def test_salesperson_captures_although_the_order_is_invoiced(self):
+        order = self._create_order(user_id=self.salesman.id)
+        order.order_line.product_id.invoice_policy = 'order'
+        tx = self._start_order(order)
+        self._approve(tx)
+        tx._vipps_refresh()
+        order._create_invoices().action_post()
+        self.assertTrue(tx.invoice_ids)
+        self._capture_in_window(
+            order.with_user(self.salesman).payment_action_capture(), 100, user=self.salesman
+        )
+        self.assertEqual(self._get_aggregate(tx)['captured'], 10000)

@@ -235,6 +235,21 @@ class TestPaymentChildren(TransactionCommon):
                 capture_tx.vipps_idempotency_key or None, keys[capture_tx.vipps_psp_reference]
             )
 
+    def test_refund_over_several_captures_gets_its_reference_when_the_log_has_caught_up(self):
+        tx = self._authorize()
+        self._capture(tx, 100)
+        self._capture(tx)
+        self.simulator.refund(tx.vipps_payment_reference, 15000)
+        self.simulator.fault('events', 'stale')
+        tx._vipps_refresh()
+        refund_txs = tx._vipps_get_refunds()
+        self.assertEqual(refund_txs.mapped('vipps_psp_reference'), [False, False])
+        tx._vipps_refresh()
+        refund = next(e for e in self._get_payment(tx)['events'] if e['name'] == 'REFUNDED')
+        self.assertEqual(
+            refund_txs.mapped('vipps_psp_reference'), [refund['pspReference']] * 2
+        )
+
     def test_event_log_is_kept_for_people(self):
         tx = self._authorize()
         self._capture(tx, 49.5)

@@ -87,6 +87,23 @@ class TestPaymentComparison(TransactionCommon):
         self._schedule()
         self.assertEqual(self._get_scheduled(), expected.sorted('id', reverse=True))
 
+    def test_what_can_still_be_refunded_is_compared_every_month(self):
+        now = fields.Datetime.now()
+        txs = [self._prepare('CAPTURED', days=40) for _i in range(3)]
+        for tx, days, age in zip(txs, (31, 29, 31), (40, 40, 366), strict=True):
+            self._set(
+                tx, vipps_last_read=now - timedelta(days=days),
+                create_date=now - timedelta(days=age),
+            )
+        self._schedule()
+        self.assertEqual(self._get_scheduled(), txs[0])
+
+    def test_what_differs_is_compared_until_it_agrees(self):
+        tx = self._prepare('REFUNDED', days=40)
+        self._set(tx, vipps_difference="Something")
+        self._schedule()
+        self.assertEqual(self._get_scheduled(), tx)
+
     def test_what_nothing_can_happen_to_anymore_is_not_compared(self):
         for payment_state in SETTLED_STATES:
             self._prepare(payment_state, 'cancel')

@@ -139,16 +139,6 @@ class TestProviderSecrets(ProviderCommon):
                     self.vipps.write({'state': 'disabled', name: False})
                     self.vipps.state = 'enabled'
 
-    def test_enabled_provider_is_in_a_journal_before_anything_is_booked(self):
-        """ Two payments that are booked first, at once, would each add it. """
-        provider = self.vipps.copy({'name': "Second Sales Unit"})
-        lines = self.env['account.payment.method.line']
-        self.assertFalse(lines.search([('payment_provider_id', '=', provider.id)]))
-        provider.state = 'test'
-        line = lines.search([('payment_provider_id', '=', provider.id)])
-        self.assertEqual(len(line), 1)
-        self.assertTrue(line.journal_id)
-
     def test_disabled_provider_needs_no_keys(self):
         provider = self.vipps.create({'name': "Vipps", 'code': 'vipps'})
         self.assertEqual(provider.state, 'disabled')

@@ -19,4 +19,6 @@ def migrate(cr, version):
            AND state IN ('authorized', 'done')
     """)
     env = api.Environment(cr, SUPERUSER_ID, {})
-    env['payment.transaction']._vipps_schedule_comparison([('state', '=', 'authorized')])
+    env['payment.transaction']._vipps_schedule_comparison([
+        '|', ('state', '=', 'authorized'), ('vipps_difference', '!=', False),
+    ])

@@ -2,7 +2,7 @@
 
 
 def migrate(cr, version):
-    """ Keep the capture mode of payments: there are three now. And know their market, for which the
+    """ Keep the capture mode of payments: there are three now. And fill the columns for which the
     ORM would read all transactions one by one.
 
     :param Cursor cr: The database cursor.
@@ -27,4 +27,10 @@ def migrate(cr, version):
           FROM res_currency currency
          WHERE currency.id = tx.currency_id
            AND tx.vipps_payment_reference IS NOT NULL
+    """)
+    cr.execute("ALTER TABLE payment_transaction ADD COLUMN vipps_difference_count integer")
+    cr.execute("""
+        UPDATE payment_transaction
+           SET vipps_difference_count = 1
+         WHERE vipps_difference IS NOT NULL
     """)
