@@ -9,6 +9,9 @@ from odoo.addons.payment import utils as payment_utils
 from .vipps_api_client import VippsError
 from .vipps_job import DONE, NOTHING_LEFT, run_steps
 
+# Each calls Vipps MobilePay, and all are locked, within the time that a request may take.
+MAX_PAYMENTS = 20
+
 
 class PaymentTransaction(models.Model):
     """ Reservations, which end when they are not captured in time. """
@@ -59,10 +62,19 @@ class PaymentTransaction(models.Model):
         :param str done_sentence: What was done then.
         :return: The notification that says what was done.
         :rtype: dict
+        :raise UserError: If these are too many payments for one request.
         """
         payment_utils.check_rights_on_recordset(self)
+        # In the same order for everybody, so that two people do not wait for each other.
+        txs_sudo = self.sudo().filtered('vipps_payment_reference').sorted('id')
+        if len(txs_sudo) > MAX_PAYMENTS:
+            raise UserError(_(
+                "These are %(count)s payments. Select at most %(maximum)s at a time: each of them"
+                " takes a moment. Nothing was done.",
+                count=len(txs_sudo), maximum=MAX_PAYMENTS,
+            ))
         sentences, has_failed = [], False
-        for tx_sudo in self.sudo().filtered('vipps_payment_reference'):
+        for tx_sudo in txs_sudo:
             try:
                 with self.env.cr.savepoint():
                     amount = operate(tx_sudo)

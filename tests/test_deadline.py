@@ -1,12 +1,14 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 from datetime import timedelta
+from unittest.mock import patch
 
 from odoo import fields
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command
 from odoo.tests import tagged
 
+from ..models import payment_transaction_deadline
 from .common import TransactionCommon
 
 
@@ -146,6 +148,18 @@ class TestDeadline(TransactionCommon):
         self.assertEqual(self._get_aggregate(failing_tx)['captured'], 10000)
         refused, accepted = self._get_calls('capture', failing_tx)
         self.assertNotEqual(refused['idempotency_key'], accepted['idempotency_key'])
+
+    def test_few_payments_are_operated_on_at_a_time_and_always_in_the_same_order(self):
+        txs = self._reserve_order() | self._reserve_order() | self._reserve_order()
+        with patch.object(payment_transaction_deadline, 'MAX_PAYMENTS', 2):
+            with self.assertRaisesRegex(UserError, "at most 2"):
+                self._act(txs, 'action_vipps_release')
+            self.assertFalse(self._get_calls('cancel'))
+            self._act(txs[1] | txs[0], 'action_vipps_release')
+        self.assertEqual(
+            [call['reference'] for call in self._get_calls('cancel')],
+            txs[:2].mapped('vipps_payment_reference'),
+        )
 
     def test_nothing_is_done_while_the_provider_is_disabled(self):
         tx = self._reserve_order()
