@@ -56,27 +56,47 @@ class Child:
         self.process.wait()
 
 
-def run_step(title, command, log_path, **arguments):
-    """Run a long command, showing that it lives and how long it took.
-
-    :param str title: What is being done, as a person says it.
-    :param pathlib.Path log_path: Where everything the command prints is appended.
-    :return: The exit code.
+class Step:
+    """A long command that shows that it lives and how long it takes; it does not outlive a `with`.
     """
-    say(f"{title} ...")
-    started = time.monotonic()
-    child = Child(command, log_path, **arguments)
-    try:
-        while child.alive():
+
+    def __init__(self, title, command, log_path, **arguments):
+        """Start the command.
+
+        :param str title: What is being done, as a person says it.
+        :param pathlib.Path log_path: Where everything the command prints is appended.
+        """
+        say(f"{title} ...")
+        self.title = title
+        self.started = time.monotonic()
+        self.child = Child(command, log_path, **arguments)
+
+    def __enter__(self):
+        """Do something else meanwhile, and then wait."""
+        return self
+
+    def __exit__(self, *_exception):
+        """Stop it, if nobody waited."""
+        self.child.stop()
+
+    def wait(self):
+        """Wait for the end, and return the exit code."""
+        while self.child.alive():
             try:
-                child.process.wait(PROGRESS_INTERVAL)
+                self.child.process.wait(PROGRESS_INTERVAL)
             except subprocess.TimeoutExpired:
-                say(f"  ... {time.monotonic() - started:.0f} s")
-    finally:
-        child.stop()
-    code = child.process.returncode
-    say(f"  {'done' if code == 0 else 'failed'} in {time.monotonic() - started:.1f} s")
-    return code
+                say(f"  ... {time.monotonic() - self.started:.0f} s")
+        self.child.stop()
+        code = self.child.process.returncode
+        outcome = 'done' if code == 0 else 'failed'
+        say(f"  {self.title}: {outcome} in {time.monotonic() - self.started:.1f} s")
+        return code
+
+
+def run_step(title, command, log_path, **arguments):
+    """Run a long command and return its exit code; see `Step`."""
+    with Step(title, command, log_path, **arguments) as step:
+        return step.wait()
 
 
 def _die_with(parent, death_signal):

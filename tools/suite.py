@@ -11,7 +11,7 @@ from .console import Failure, say, tail
 from .environment import protocol_environment
 from .odoo import free_port
 from .odoo_log import problems
-from .processes import run_step
+from .processes import Step, run_step
 from .results import Results
 from .run import new_run
 from .workspace import BASE, SHOP, open_workspace
@@ -49,24 +49,38 @@ class Suite:
         )
         self._take(title, code, log, run)
 
-    def run_odoo(self, workspace):
-        """Install the addon and run its tests, tours included unless told otherwise."""
+    def run_odoo(self, workspace, do_meanwhile):
+        """Install the addon and run its tests, tours included unless told otherwise.
+
+        :param function do_meanwhile: What is done at the same time: Odoo's tests use one core.
+        """
         title = 'odoo'
         if not self._addon_has_wanted_tests():
+            do_meanwhile()
             return
         run = workspace.run
         odoo = workspace.odoo(title, BASE, http_port=free_port())
         tags = f'/{ADDON},-{TOUR_TAG}' if self.fast else f'/{ADDON}'
         log = run.logs / f'{title}.log'
-        code = run_step(
+        with Step(
             "Testing: Odoo",
             odoo.command('-i', ADDON, '--test-tags', tags, '--stop-after-init'), log,
             env=odoo.variables(**self._variables(title, run)),
-        )
+        ) as step:
+            do_meanwhile()
+            code = step.wait()
         self._take(title, code, log, run)
         found = problems(log)
         if found:
             self.results.record(events.FAILED, f'{title}: clean log', '\n\n'.join(found))
+
+    def run_live(self, stack, run):
+        """Run the tests that drive a shop, on a server of their own, which some of them crash."""
+        workspace = stack.enter_context(open_workspace(SHOP))
+        self.run_unittest(
+            'live', 'tests/live', 'tests', workspace.environment, run,
+            VIPPS_DEV_WORKSPACE=workspace.to_json(),
+        )
 
     def check_contract(self, environment, run):
         """Compare what the simulator recorded with the official specifications."""
@@ -137,7 +151,7 @@ def run_tests(pattern, fast):
     suite = Suite(pattern, fast)
     with contextlib.ExitStack() as stack:
         try:
-            workspace = stack.enter_context(open_workspace(*([BASE] if fast else [BASE, SHOP])))
+            workspace = stack.enter_context(open_workspace(BASE))
             environment, run = workspace.environment, workspace.run
         except Failure as failure:
             suite.results.record(events.FAILED, 'odoo: available', str(failure))
@@ -146,12 +160,9 @@ def run_tests(pattern, fast):
         for layer in PURE_LAYERS:
             suite.run_unittest(layer, f'{layer}/tests', '.', environment, run)
         if workspace:
-            suite.run_odoo(workspace)
-            if not fast:
-                suite.run_unittest(
-                    'live', 'tests/live', 'tests', environment, run,
-                    VIPPS_DEV_WORKSPACE=workspace.to_json(),
-                )
+            suite.run_odoo(
+                workspace, (lambda: None) if fast else (lambda: suite.run_live(stack, run))
+            )
         suite.check_contract(environment, run)
         say(f"The logs are in {run.logs}")
     if pattern and not suite.results.outcomes:
