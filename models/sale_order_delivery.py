@@ -72,12 +72,14 @@ class SaleOrder(models.Model):
 
     #=== BUSINESS METHODS ===#
 
-    def _vipps_get_delivered_amount(self):
+    def _vipps_get_delivered_amount(self, less_returns=False):
         """ Return the value of what is delivered of the order, with discounts, taxes, and the
         delivery fee as soon as something is shipped.
 
         Parts are rounded once for all lines, so that they add up to the total in the end.
 
+        :param bool less_returns: Whether goods that count as delivered when they are ordered do
+                                  not anymore when they came back.
         :return: The amount, in major units of the currency of the order.
         :rtype: float
         """
@@ -89,11 +91,11 @@ class SaleOrder(models.Model):
         fee_lines = lines.filtered('is_delivery')
         sold_lines = lines - fee_lines
         if (is_shipped or not fee_lines) and all(
-            not line._vipps_compare_delivered() for line in sold_lines
+            not line._vipps_compare_delivered(less_returns) for line in sold_lines
         ):
             return self.amount_total
         return self.currency_id.round(
-            sum(line._vipps_get_delivered_amount() for line in sold_lines)
+            sum(line._vipps_get_delivered_amount(less_returns) for line in sold_lines)
             + (sum(fee_lines.mapped('price_total')) if is_shipped else 0)
         )
 
@@ -184,17 +186,43 @@ class SaleOrderLine(models.Model):
             self.order_id._vipps_look_at_payments()
         return res
 
-    def _vipps_get_delivered_quantity(self):
+    def _vipps_get_delivered_quantity(self, less_returns=False):
         """ Return the quantity that counts as delivered, in the unit of the line. """
-        if self.product_id.invoice_policy == 'order':
-            return self.product_uom_qty
-        return self.qty_delivered
+        if self.product_id.invoice_policy != 'order':
+            return self.qty_delivered
+        if less_returns:
+            kept_quantity = self.product_uom_qty - self._vipps_get_returned_quantity()
+            return min(max(kept_quantity, self.qty_delivered), self.product_uom_qty)
+        return self.product_uom_qty
 
-    def _vipps_compare_delivered(self):
+    def _vipps_get_returned_quantity(self):
+        """ Return the quantity that came back to be refunded and was not sent again, in the unit of
+        the line. """
+        if self.qty_delivered_method != 'stock_move':
+            return 0
+        if self.product_id not in self.move_ids.product_id:
+            # What is missing of a kit is known when nothing of it is on its way anymore.
+            is_settled = all(move.state in ('done', 'cancel') for move in self.move_ids)
+            is_returned = any(
+                move.state == 'done' and move.location_id.usage == 'customer' and move.to_refund
+                for move in self.move_ids
+            )
+            return self.product_uom_qty - self.qty_delivered if is_settled and is_returned else 0
+        outgoing_moves, incoming_moves = self._get_outgoing_incoming_moves()
+        return sum(
+            (1 if move in incoming_moves else -1)
+            * move.product_uom._compute_quantity(
+                move.quantity, self.product_uom, rounding_method='HALF-UP'
+            )
+            for move in incoming_moves | outgoing_moves.filtered('origin_returned_move_id')
+            if move.state == 'done'
+        )
+
+    def _vipps_compare_delivered(self, less_returns=False):
         """ Return -1, 0 or 1 for less, as much, or more delivered than ordered. """
         sign = -1 if self.product_uom_qty < 0 else 1
         return sign * float_compare(
-            self._vipps_get_delivered_quantity(), self.product_uom_qty,
+            self._vipps_get_delivered_quantity(less_returns), self.product_uom_qty,
             precision_rounding=self.product_uom.rounding,
         )
 
@@ -207,13 +235,13 @@ class SaleOrderLine(models.Model):
             move.state in ('done', 'cancel') for move in self.move_ids
         )
 
-    def _vipps_get_delivered_amount(self):
+    def _vipps_get_delivered_amount(self, less_returns=False):
         """ Return the value of what is delivered of the line, not rounded.
 
         :return: The amount, in major units of the currency of the order.
         :rtype: float
         """
-        quantity = self._vipps_get_delivered_quantity()
+        quantity = self._vipps_get_delivered_quantity(less_returns)
         if self.product_uom_qty:
             return self.price_total * max(quantity / self.product_uom_qty, 0)
         # What was delivered without being ordered has a price, but no total.

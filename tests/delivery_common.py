@@ -62,15 +62,16 @@ class DeliveryCommon(TransactionCommon):
         self.cr.flush()
         return self._run_due()
 
-    def _ship(self, order, backorder=True, **quantities):
+    def _ship(self, order, backorder=True, picking=None, **quantities):
         """ Validate the next delivery, or return, of an order.
 
         :param bool backorder: Whether what is missing is delivered later.
+        :param stock.picking picking: Which one, if not the oldest.
         :param quantities: By the first word of the names of products; all if there are none.
         """
-        picking = order.picking_ids.filtered(
+        picking = (picking or order.picking_ids.filtered(
             lambda p: p.state not in ('done', 'cancel')
-        ).sorted('id')[:1].with_user(self.warehouse_user)
+        ).sorted('id')[:1]).with_user(self.warehouse_user)
         for move in picking.move_ids:
             name = move.product_id.name.split()[0].lower()
             move.quantity = quantities.get(name, 0) if quantities else move.product_uom_qty
@@ -86,19 +87,21 @@ class DeliveryCommon(TransactionCommon):
         self.env.flush_all()
         return picking
 
-    def _deliver(self, order, backorder=True, **quantities):
-        picking = self._ship(order, backorder, **quantities)
+    def _deliver(self, order, backorder=True, picking=None, **quantities):
+        picking = self._ship(order, backorder, picking, **quantities)
         self._settle()
         return picking
 
     def _return(self, order, picking, **quantities):
+        """ Take back what was shipped, or send again what came back. """
         wizard = Form(
             self.env['stock.return.picking'].with_user(self.warehouse_user).with_context(
                 active_ids=picking.ids, active_id=picking.id, active_model='stock.picking',
             )
         ).save()
-        wizard.create_returns()
-        self._deliver(order, backorder=False, **quantities)
+        return_picking = self.env['stock.picking'].browse(wizard.create_returns()['res_id'])
+        self._deliver(order, backorder=False, picking=return_picking, **quantities)
+        return return_picking
 
     def assertSums(self, tx, captured, remaining):
         """ Compare what is captured and what is reserved, here and there, in minor units. """

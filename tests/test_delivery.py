@@ -107,7 +107,8 @@ class TestDelivery(DeliveryCommon):
         )
         self.assertSums(tx, 20000, 0)
 
-    def test_a_kit_is_captured_when_all_of_it_is_delivered(self):
+    def _make_kit(self):
+        """ Let sweaters be sent as needles and wool. """
         needles, wool = self.env['product.product'].create([
             {'name': name, 'type': 'consu'} for name in ("Needles", "Wool")
         ])
@@ -119,6 +120,9 @@ class TestDelivery(DeliveryCommon):
                 Command.create({'product_id': wool.id, 'product_qty': 3}),
             ],
         })
+
+    def test_a_kit_is_captured_when_all_of_it_is_delivered(self):
+        self._make_kit()
         tx = self._buy(self._line(self.sweater, 2))
         order = tx.sale_order_ids
         self._deliver(order, needles=1, wool=2)
@@ -173,6 +177,40 @@ class TestDelivery(DeliveryCommon):
         wizard.create_returns()
         self._deliver(order)
         self.assertIn("200.00", self._get_order_activities(order).note)
+
+    def test_prepaid_goods_that_come_back_are_proposed_to_be_refunded(self):
+        self.sweater.invoice_policy = 'order'
+        tx = self._buy(self._line(self.sweater, 5))
+        order = tx.sale_order_ids
+        self.assertSums(tx, 50000, 0)
+        picking = self._deliver(order, sweater=2)
+        self.assertFalse(self._get_order_activities(order), "The rest is still to be shipped.")
+        waiting_picking = order.picking_ids - picking
+        return_picking = self._return(order, picking, sweater=2)
+        self.assertIn("200.00", self._get_order_activities(order).note)
+        self.assertEqual(waiting_picking.state, 'assigned')
+
+        self._return(order, return_picking, sweater=1)  # An exchange: it is sent again.
+        self.assertIn("100.00", self._get_order_activities(order).note)
+        self._return(order, return_picking, sweater=1)
+        self.assertFalse(self._get_order_activities(order))
+
+    def test_more_than_was_ordered_of_prepaid_goods_comes_back_for_nothing(self):
+        self.sweater.invoice_policy = 'order'
+        tx = self._buy()
+        order = tx.sale_order_ids
+        picking = self._deliver(order, sweater=3)
+        self._return(order, picking, sweater=1)
+        self.assertFalse(self._get_order_activities(order))
+
+    def test_a_prepaid_kit_that_comes_back_is_proposed_to_be_refunded(self):
+        self._make_kit()
+        self.sweater.invoice_policy = 'order'
+        tx = self._buy()
+        order = tx.sale_order_ids
+        self._return(order, self._deliver(order), needles=1, wool=3)
+        self.assertEqual(order.order_line.qty_delivered, 1)
+        self.assertIn("100.00", self._get_order_activities(order).note)
 
     def test_the_proposal_of_a_refund_ends_with_the_refund(self):
         tx = self._buy()
