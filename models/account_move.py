@@ -47,6 +47,7 @@ class AccountMove(models.Model):
         for tx_sudo in self._vipps_get_transactions():
             # What happened elsewhere is shown right away, but nobody has to wait for it.
             tx_sudo._vipps_try(lambda tx=tx_sudo: tx._vipps_refresh(wait=False, may_capture=False))
+            tx_sudo._vipps_post_process()  # A refund that was found settles the credit note.
         wizard = self.env['vipps.refund.wizard'].create({'move_id': self.id})
         return {
             'name': _("Refund with Vipps MobilePay"),

@@ -294,7 +294,8 @@ class TestCreditNote(TransactionCommon):
         invoice, tx = self._pay_invoice()
         move = self._reverse(invoice)
         self.simulator.refund(tx.vipps_payment_reference, 30000)
-        self.assertEqual(self._open(move).refundable_amount, 700)
+        wizard = self._open(move)
+        self.assertEqual((wizard.refundable_amount, wizard.residual_amount), (700, 700))
 
     def test_a_refund_whose_answer_was_lost_is_not_made_twice(self):
         invoice, tx = self._pay_invoice()
@@ -308,6 +309,52 @@ class TestCreditNote(TransactionCommon):
         wizard.action_refund()
         self._assert_refunded(tx, 20000)
         self.assertEqual(move.amount_residual, 800)
+
+    def test_a_refund_whose_answer_was_lost_is_not_offered_again(self):
+        invoice, tx = self._pay_invoice()
+        move = self._reverse(invoice, 200)
+        wizard = self._open(move)
+        with self._without_pauses():
+            self.simulator.fault('refund', 'lost_answer', times=None)
+            with self.assertRaisesRegex(ValidationError, "not known"), self.env.cr.savepoint():
+                wizard.action_refund()
+            self.simulator.clear_faults()
+        self._assert_refused(self._open(move), "not posted or has nothing left")
+        self._assert_refunded(tx, 20000)
+        self._assert_settled(move)
+
+    def test_what_was_refunded_and_cannot_be_booked_is_not_refunded_twice(self):
+        invoice, tx = self._pay_invoice()
+        move = self._reverse(invoice, 300)
+        account = self.company.account_journal_payment_credit_account_id
+        account.deprecated = True
+        self._open(move, amount=200).action_refund()
+        self.assertFalse(tx._vipps_get_refunds().payment_id)
+        self.assertEqual(move.amount_residual, 300)
+        self._assert_refused(self._open(move, amount=300), "Only .*100.00")
+        other_move = self._reverse(invoice, 100)
+        self.assertEqual(self._open(other_move).amount, 100)
+
+        wizard = self._open(move)
+        self.assertEqual(wizard.amount, 100)
+        wizard.action_refund()
+        self._assert_refused(self._open(move, amount=1), "Only .*0.00")
+        account.deprecated = False
+        tx._vipps_get_refunds().mapped(lambda t: t._create_payment())
+        self._assert_settled(move)
+        self._assert_refunded(tx, 30000)
+
+    def test_a_refund_that_is_booked_on_another_account_is_not_made_twice(self):
+        invoice, tx = self._pay_invoice()
+        move = self._reverse(invoice, 300)
+        self.partner.property_account_receivable_id = (
+            self.partner.property_account_receivable_id.copy()
+        )
+        self._open(move, amount=200).action_refund()
+        self.assertTrue(tx._vipps_get_refunds().payment_id)
+        self.assertEqual(move.amount_residual, 300)
+        self._assert_refused(self._open(move, amount=101), "Only .*100.00")
+        self._assert_refunded(tx, 20000)
 
     def test_a_credit_note_that_is_not_posted_anymore_is_not_refunded(self):
         invoice, _tx = self._pay_invoice()

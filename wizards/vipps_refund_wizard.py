@@ -56,7 +56,7 @@ class VippsRefundWizard(models.TransientModel):
     @api.depends('move_id')
     def _compute_amount(self):
         for wizard in self:
-            wizard.amount = min(wizard.residual_amount, wizard.refundable_amount)
+            wizard.amount = min(wizard._get_owed_amount(), wizard.refundable_amount)
 
     #=== ACTION METHODS ===#
 
@@ -108,6 +108,23 @@ class VippsRefundWizard(models.TransientModel):
             lambda tx: tx.currency_id == self.currency_id
         )
 
+    def _get_owed_amount(self):
+        """ Return what is open of the credit note, without what was refunded already and does not
+        settle it yet, because it could not be booked or not be reconciled.
+
+        :return: The amount, in major units.
+        :rtype: float
+        """
+        refund_txs = self._get_transactions().mapped(lambda t: t._vipps_get_refunds()).filtered(
+            lambda t: self.move_id in (t.invoice_ids or self.move_id)
+        )
+        unsettled_amount = sum(
+            sum(tx.payment_id._vipps_get_open_lines().mapped('amount_residual_currency'))
+            if tx.payment_id else -tx.amount
+            for tx in refund_txs
+        )
+        return max(self.currency_id.round(self.residual_amount - unsettled_amount), 0)
+
     def _prepare_operation(self):
         """ Ensure that the user may do it, alone, and decides on what is still true.
 
@@ -142,7 +159,10 @@ class VippsRefundWizard(models.TransientModel):
             raise ValidationError(_("Enter the amount to refund. It must be more than 0."))
         for limit, text in (
             (self.refundable_amount, _("Only %s is left to refund with Vipps MobilePay.")),
-            (self.residual_amount, _("Only %s of the credit note is left to pay back.")),
+            (self._get_owed_amount(), _(
+                "Only %s of the credit note is left to pay back. What was refunded before counts,"
+                " even if it is not booked yet."
+            )),
         ):
             if self.currency_id.compare_amounts(self.amount, limit) > 0:
                 raise ValidationError(text % self._format(limit))
