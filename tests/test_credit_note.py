@@ -177,6 +177,11 @@ class TestCreditNote(TransactionCommon):
         self._assert_refunded(second_tx, 0)
         self.assertEqual(move.amount_residual, 600)
 
+        # Vipps MobilePay repeats a refusal to whoever comes with the same key.
+        self._open(move, amount=300).action_refund()
+        self._assert_refunded(second_tx, 30000)
+        self.assertEqual(move.amount_residual, 300)
+
     def test_the_payment_of_the_order_is_refunded(self):
         order = self._create_order(price=1000)
         tx = self._start_order(order)

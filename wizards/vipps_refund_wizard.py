@@ -186,8 +186,9 @@ class VippsRefundWizard(models.TransientModel):
             except UserError as error:
                 if not refund_txs_sudo:
                     raise
-                # What was refunded before stays refunded, so Odoo must not forget it.
-                tx_sudo.vipps_next_read = fields.Datetime.now()
+                # What was refunded before stays refunded, so Odoo must not forget it, and the
+                # request goes on: nothing that is done after a rollback is done for the refusal.
+                tx_sudo._vipps_remember_failure(error)
                 return refund_txs_sudo, error
             left = self.currency_id.round(left - part)
         return refund_txs_sudo, None
