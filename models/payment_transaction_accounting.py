@@ -166,11 +166,12 @@ class PaymentTransaction(models.Model):
                     })
                     for move in self._vipps_get_documents():
                         move._vipps_assign_payments(self.payment_id)
-                    self._vipps_get_root()._vipps_settle_surplus()
                 payment = self.payment_id
             except UserError as error:
                 problem = str(error)
         self._vipps_keep_for_booking(problem)
+        if payment:
+            self._vipps_get_root()._vipps_settle_surplus()
         return payment
 
     def _vipps_get_memo(self):
@@ -211,8 +212,11 @@ class PaymentTransaction(models.Model):
             return
         captured_lines = self._vipps_get_captures().payment_id._vipps_get_open_lines()
         refunded_lines = self._vipps_get_refunds().payment_id._vipps_get_open_lines()
-        if captured_lines and refunded_lines:
-            (captured_lines | refunded_lines).reconcile()
+        # The account of the customer may have been changed between the two.
+        for account in captured_lines.account_id & refunded_lines.account_id:
+            (captured_lines | refunded_lines).filtered(
+                lambda line, account=account: line.account_id == account
+            ).reconcile()
 
     def _vipps_keep_for_booking(self, problem):
         """ Have a payment booked later that could not be booked now, and somebody told of it.

@@ -238,6 +238,17 @@ class TestAccounting(TransactionCommon):
         self._refund(self._get_payments(tx), user=self.accountant)
         self._assert_nothing_is_open()
 
+    def test_a_surplus_is_left_open_when_the_customer_got_another_account(self):
+        order, tx = self._reserve_order()
+        self._capture(tx)
+        self.partner.property_account_receivable_id = self.receivable.copy()
+        self._refund(self._get_payments(tx)[0], 200)
+        order.order_line.price_unit = 800
+        self.assertEqual(self._invoice(order).state, 'posted')
+        self._refund(self._get_payments(tx)[0], 100)
+        self.assertEqual(self._get_payments(tx).mapped('amount'), [1000, 200, 100])
+        self.assertEqual(self._get_payments(tx).mapped('is_reconciled'), [False] * 3)
+
     def test_a_refund_waits_for_its_credit_note_while_an_invoice_is_to_come(self):
         _order, tx = self._reserve_order()
         self._capture(tx)
