@@ -1,5 +1,6 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+from contextlib import contextmanager
 from datetime import timedelta
 
 from odoo import _, api, fields, models
@@ -161,9 +162,10 @@ class PaymentTransaction(models.Model):
         if not problem:
             try:
                 with self.env.cr.savepoint():
-                    super()._create_payment(**{
-                        'ref': self._vipps_get_memo(), **extra_create_values,
-                    })
+                    with self._vipps_set_moves_aside():
+                        super()._create_payment(**{
+                            'ref': self._vipps_get_memo(), **extra_create_values,
+                        })
                     for move in self._vipps_get_documents():
                         move._vipps_assign_payments(self.payment_id)
                 payment = self.payment_id
@@ -173,6 +175,20 @@ class PaymentTransaction(models.Model):
         if payment:
             self._vipps_get_root()._vipps_settle_surplus()
         return payment
+
+    @contextmanager
+    def _vipps_set_moves_aside(self):
+        """ Keep cancelled documents from core, which reconciles with all documents of a transaction,
+        while it books. """
+        links = [
+            (tx, move) for tx in self | self.source_transaction_id
+            for move in tx.invoice_ids if move.state == 'cancel'
+        ]
+        for tx, move in links:
+            tx.invoice_ids -= move
+        yield
+        for tx, move in links:
+            tx.invoice_ids |= move
 
     def _vipps_get_memo(self):
         """ Return what an accountant recognizes a payment by: the documents, our reference, and the

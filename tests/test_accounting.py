@@ -190,6 +190,19 @@ class TestAccounting(TransactionCommon):
             ).mapped('amount_residual'), [0, -300],
         )
 
+    def test_a_cancelled_invoice_does_not_keep_captures_and_refunds_from_being_booked(self):
+        for amounts in ([1000], [300, 700]):
+            with self.subTest(amounts=amounts):
+                order, tx = self._reserve_order()
+                cancelled_invoice = order._create_invoices()
+                cancelled_invoice.button_cancel()
+                for amount in amounts:
+                    self._capture(tx, amount)
+                self._assert_paid(self._invoice(order))
+                self._refund(self._get_payments(tx)[0], 50)
+                self.assertEqual(self._get_payments(tx).mapped('amount'), [*amounts, 50])
+                self.assertIn(cancelled_invoice, tx.invoice_ids)
+
     def test_payments_of_other_orders_of_the_customer_are_left_alone(self):
         _order, tx = self._reserve_order()
         self._capture(tx, 400)
