@@ -3,7 +3,7 @@
 from contextlib import contextmanager
 from datetime import timedelta
 
-from odoo import _, api, fields, models
+from odoo import SUPERUSER_ID, _, api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Command
 from odoo.tools import format_date
@@ -126,8 +126,12 @@ class PaymentTransaction(models.Model):
     def _reconcile_after_done(self):
         """ Override of `account_payment` to book a capture that was refunded before it was booked:
         core takes every child transaction for a capture. """
-        super()._reconcile_after_done()
-        for tx in self.filtered(lambda t: t.provider_code == 'vipps' and t.state == 'done'):
+        vipps_txs = self.filtered(lambda t: t.provider_code == 'vipps')
+        super(PaymentTransaction, self - vipps_txs)._reconcile_after_done()
+        for tx in vipps_txs:
+            with tx._vipps_set_moves_aside():
+                super(PaymentTransaction, tx)._reconcile_after_done()
+        for tx in vipps_txs.filtered(lambda t: t.state == 'done'):
             if not tx.payment_id and not tx.vipps_next_booking and not tx._vipps_get_parts():
                 tx.with_company(tx.company_id)._create_payment()
 
@@ -178,11 +182,16 @@ class PaymentTransaction(models.Model):
 
     @contextmanager
     def _vipps_set_moves_aside(self):
-        """ Keep cancelled documents from core, which reconciles with all documents of a transaction,
-        while it books. """
+        """ Keep documents from core while it books, which posts and reconciles them all: cancelled
+        ones, and drafts, which somebody works on, when it was the job that captured a delivery. """
+        root = self._vipps_get_root()
+        is_job = self.env.uid == SUPERUSER_ID and (
+            root.vipps_capture_mode == 'on_delivery' and root.sale_order_ids
+        )
+        states = ('cancel', 'draft') if is_job else ('cancel',)
         links = [
             (tx, move) for tx in self | self.source_transaction_id
-            for move in tx.invoice_ids if move.state == 'cancel'
+            for move in tx.invoice_ids if move.state in states
         ]
         for tx, move in links:
             tx.invoice_ids -= move

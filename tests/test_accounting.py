@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from odoo import fields
+from odoo import SUPERUSER_ID, fields
 from odoo.exceptions import ValidationError
 from odoo.fields import Command
 from odoo.tests import tagged
@@ -48,7 +48,7 @@ class TestAccounting(TransactionCommon):
 
     def _post_process(self):
         """ Do what the job of core does, in its order. """
-        for tx in self.env['payment.transaction'].sudo().search([
+        for tx in self.env['payment.transaction'].with_user(SUPERUSER_ID).search([
             ('state', '=', 'done'), ('is_post_processed', '=', False),
         ]):
             tx._finalize_post_processing()
@@ -176,6 +176,28 @@ class TestAccounting(TransactionCommon):
                 self.assertEqual(invoice.state, 'posted')
                 self._assert_paid(invoice)
         self._assert_nothing_is_open()
+
+    def test_a_draft_invoice_is_left_to_the_accountant_by_the_job_that_captures_deliveries(self):
+        self.vipps.vipps_capture_mode = 'on_delivery'
+        self.product.write({'invoice_policy': 'delivery', 'type': 'service'})
+        for quantities in ([10], [4, 10]):
+            with self.subTest(quantities=quantities):
+                order, tx = self._reserve_order(order_line=[Command.create({
+                    'product_id': self.product.id, 'product_uom_qty': 10, 'price_unit': 100,
+                    'tax_id': [Command.clear()],
+                })])
+                order.order_line.qty_delivered = quantities[0]
+                invoice = order._create_invoices()
+                for quantity in quantities:
+                    order.order_line.qty_delivered = quantity
+                    tx._vipps_refresh()
+                    self._post_process()
+                self.assertEqual(tx.state, 'done')
+                self.assertEqual(sum(self._get_payments(tx).mapped('amount')), 1000)
+                self.assertEqual(invoice.state, 'draft')
+                self.assertIn(invoice, tx.invoice_ids)
+                invoice.action_post()
+                self._assert_paid(invoice)
 
     def test_an_invoice_gets_no_more_than_it_asks_for(self):
         order, tx = self._reserve_order()
