@@ -123,6 +123,18 @@ class PaymentTransaction(models.Model):
 
     #=== BUSINESS METHODS - POST-PROCESSING ===#
 
+    def _finalize_post_processing(self):
+        """ Override of `payment` to tell somebody of what core only logs, like an invoice that
+        cannot be posted, and to try again for longer than core does: the money has moved. """
+        vipps_txs = self.filtered(lambda t: t.provider_code == 'vipps')
+        super(PaymentTransaction, self - vipps_txs)._finalize_post_processing()
+        for tx in vipps_txs:
+            try:
+                with self.env.cr.savepoint():
+                    super(PaymentTransaction, tx)._finalize_post_processing()
+            except UserError as error:
+                tx._vipps_keep_for_booking(str(error))
+
     def _reconcile_after_done(self):
         """ Override of `account_payment` to book a capture that was refunded before it was booked:
         core takes every child transaction for a capture. """
@@ -132,8 +144,12 @@ class PaymentTransaction(models.Model):
             with tx._vipps_set_moves_aside():
                 super(PaymentTransaction, tx)._reconcile_after_done()
         for tx in vipps_txs.filtered(lambda t: t.state == 'done'):
-            if not tx.payment_id and not tx.vipps_next_booking and not tx._vipps_get_parts():
+            if not tx.vipps_next_booking and not tx._vipps_is_booked():
                 tx.with_company(tx.company_id)._create_payment()
+
+    def _vipps_is_booked(self):
+        """ Tell whether the transaction, or what it was captured in, has its payment. """
+        return bool(self.payment_id or self._vipps_get_parts())
 
     def _invoice_sale_orders(self):
         """ Override of `sale` not to invoice once more what is invoiced already, as it may be when
@@ -269,14 +285,16 @@ class PaymentTransaction(models.Model):
         return tx._vipps_book_again() if tx else super()._vipps_read_next()
 
     def _vipps_book_again(self):
-        """ Try again to book a capture or a refund.
+        """ Try again to book a capture or a refund, or what core does before that.
 
         :return: What it came to, see :func:`run_steps`.
         :rtype: str
         """
         self.vipps_next_booking = fields.Datetime.now() + BOOKING_RETRY_DELAY
-        if self.payment_id:
-            self.vipps_next_booking = False
-        else:
+        if not self.is_post_processed:
+            self._vipps_try(self._finalize_post_processing)
+        elif not self._vipps_is_booked():
             self._vipps_try(self._create_payment)
+        if self.is_post_processed and self._vipps_is_booked():
+            self.vipps_next_booking = False
         return DONE

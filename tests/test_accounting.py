@@ -545,6 +545,52 @@ class TestAccounting(TransactionCommon):
         self._run_booking()
         self._assert_entry(self._get_payments(tx), 400, is_reconciled=False)
 
+    def test_a_capture_is_told_and_tried_again_when_its_draft_invoice_cannot_be_posted(self):
+        for amounts in ([100000], [30000, 70000]):
+            with self.subTest(amounts=amounts):
+                self._get_activities().unlink()
+                order, tx = self._reserve_order()
+                invoice = order._create_invoices()
+                partner, invoice.partner_id = invoice.partner_id, False
+                for amount in amounts:
+                    self._capture_elsewhere(tx, amount)
+                self._run_booking()
+                self.assertFalse(self._get_payments(tx))
+                self.assertEqual(self._get_activities().summary, "Payments cannot be booked")
+                self.assertIn("Customer", self._get_activities().note)
+
+                invoice.partner_id = partner
+                self._run_booking()
+                self.assertEqual(sum(self._get_payments(tx).mapped('amount')), 1000)
+                self._assert_paid(invoice)
+                self._run_booking()
+                self.assertEqual(len(self._get_payments(tx)), len(amounts))
+                self.assertFalse(
+                    (tx | tx.child_transaction_ids).filtered('vipps_next_booking')
+                )
+        self._assert_nothing_is_open()
+
+    def test_a_capture_is_told_and_tried_again_when_its_order_cannot_be_invoiced(self):
+        self._set_automatic_invoice()
+        order, tx = self._reserve_order()
+        journals = self.env['account.journal'].search([
+            ('type', '=', 'sale'), ('company_id', '=', self.company.id),
+        ])
+        journals.active = False
+        for amount in (30000, 70000):
+            self._capture_elsewhere(tx, amount)
+        self.assertFalse(tx.is_post_processed)
+        self.assertEqual(self._get_activities().summary, "Payments cannot be booked")
+        journals.active = True
+        self._run_booking()
+        self.assertTrue(tx.is_post_processed)
+        self._assert_paid(order.invoice_ids)
+        for _i in range(2):
+            self._run_booking()
+        self.assertEqual(self._get_payments(tx).mapped('amount'), [300, 700])
+        self.assertFalse(tx.vipps_next_booking)
+        self._assert_nothing_is_open()
+
     #=== What accountants see ===#
 
     def test_an_accountant_recognizes_a_payment_by_its_memo(self):
