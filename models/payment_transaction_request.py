@@ -48,6 +48,17 @@ class PaymentTransaction(models.Model):
                 return tx_sudo._vipps_notify_change()
         return super().action_capture()
 
+    def action_void(self):
+        """ Override of `payment` to tell who comes too late, or again, that it is released. """
+        payment_utils.check_rights_on_recordset(self)
+        released_txs = self.sudo().filtered(
+            lambda t: t.provider_code == 'vipps' and t.state != 'authorized'
+            and t._vipps_get_releases()
+        )
+        if self == released_txs and len(self) == 1:
+            return released_txs._vipps_notify_change()
+        return super().action_void()
+
     def action_refund(self, amount_to_refund=None):
         """ Override of `payment` to let those refund who may write the transaction, in all
         releases of Odoo, and to offer a release for what is only reserved.
