@@ -12,3 +12,18 @@ class SaleOrder(models.Model):
         super()._compute_amount_paid()
         for order in self:
             order.amount_paid = order.transaction_ids._vipps_correct_amount_paid(order.amount_paid)
+
+    def _generate_downpayment_invoices(self):
+        """ Override of `sale` to invoice what was delivered, and no down payment, if nothing more
+        is going to be delivered, and just that was paid. """
+        closed_orders = self.filtered(lambda order: (
+            'vipps' in order.transaction_ids.mapped('provider_code')
+            and order._vipps_is_closed()
+            and not order.currency_id.compare_amounts(
+                order.amount_paid, order._vipps_get_delivered_amount()
+            )
+        ))
+        invoices = super(SaleOrder, self - closed_orders)._generate_downpayment_invoices()
+        return invoices | closed_orders.with_context(
+            raise_if_nothing_to_invoice=False
+        )._create_invoices(final=True)

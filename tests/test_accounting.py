@@ -344,6 +344,26 @@ class TestAccounting(TransactionCommon):
         self._assert_paid(order.invoice_ids)
         self._assert_nothing_is_open()
 
+    def test_an_order_that_was_closed_before_all_was_delivered_gets_its_final_invoice(self):
+        self._set_automatic_invoice()
+        self.vipps.vipps_capture_mode = 'on_delivery'
+        self.product.write({'invoice_policy': 'delivery', 'type': 'service'})
+        order, tx = self._reserve_order(order_line=[Command.create({
+            'product_id': self.product.id, 'product_uom_qty': 10, 'price_unit': 100,
+            'tax_id': [Command.clear()],
+        })])
+        order.order_line.qty_delivered = 4
+        order.action_lock()
+        tx._vipps_refresh()
+        self._post_process()
+        self.assertEqual(self._get_aggregate(tx)['cancelled'], 60000)
+        self.assertRecordValues(order.invoice_ids.invoice_line_ids, [
+            {'product_id': self.product.id, 'quantity': 4, 'price_total': 400},
+        ])
+        self.assertEqual(order.order_line.mapped('qty_invoiced'), [4])
+        self._assert_paid(order.invoice_ids)
+        self._assert_nothing_is_open()
+
     def test_what_was_invoiced_by_hand_is_not_invoiced_automatically_again(self):
         self._set_automatic_invoice()
         self.product.write({'invoice_policy': 'delivery', 'type': 'service'})
