@@ -13,6 +13,7 @@ from . import payment_transaction_reading
 from . import payment_transaction_checkout
 from . import payment_transaction_operation
 from . import payment_transaction_request
+from . import payment_transaction_action
 from . import payment_transaction_delivery
 from . import payment_transaction_accounting
 from . import payment_transaction_app

@@ -1,0 +1,136 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+import json
+
+from odoo import _, models
+from odoo.exceptions import AccessError, ValidationError
+
+from odoo.addons.payment import utils as payment_utils
+
+
+class PaymentTransaction(models.Model):
+    """ Buttons and windows: who may use them, and what was seen in them. """
+    _inherit = 'payment.transaction'
+
+    #=== ACTION METHODS ===#
+
+    def action_capture(self):
+        """ Override of `payment` to read the payments first: what can be captured of them, and
+        whether anything, may have changed.
+
+        :raise ValidationError: If they cannot be read.
+        """
+        payment_utils.check_rights_on_recordset(self)
+        txs_sudo = self.sudo()  # The user may operate, but only the system writes.
+        for tx_sudo in txs_sudo.filtered(
+            lambda t: t.provider_code == 'vipps' and t.state == 'authorized'
+        ):
+            tx_sudo._ensure_provider_is_not_disabled()
+            tx_sudo._vipps_read_for_operator()
+            if tx_sudo.state != 'authorized' and len(txs_sudo) == 1:
+                return tx_sudo._vipps_notify_change()
+        return super().action_capture()
+
+    def action_void(self):
+        """ Override of `payment` to tell who comes too late, or again, that it is released. """
+        payment_utils.check_rights_on_recordset(self)
+        released_txs = self.sudo().filtered(
+            lambda t: t.provider_code == 'vipps' and t.state != 'authorized'
+            and t._vipps_get_releases()
+        )
+        if self == released_txs and len(self) == 1:
+            return released_txs._vipps_notify_change()
+        return super().action_void()
+
+    def action_refund(self, amount_to_refund=None):
+        """ Override of `payment` to let those refund who may write the transaction, in all
+        releases of Odoo, and to offer a release for what is only reserved.
+
+        :raise ValidationError: If it was not refunded, or if that is unknown.
+        """
+        if any(tx.provider_code != 'vipps' for tx in self):
+            return super().action_refund(amount_to_refund=amount_to_refund)
+        payment_utils.check_rights_on_recordset(self)
+        txs_sudo = self.sudo()  # The user may operate, but only the system writes.
+        if any(tx.state == 'authorized' for tx in txs_sudo):
+            raise ValidationError(self.env['vipps.api.client']._get_sentence('6020'))
+        return super(PaymentTransaction, txs_sudo).action_refund(amount_to_refund=amount_to_refund)
+
+    def _vipps_notify_change(self):
+        """ Return the notification that there is nothing left to do for who wanted to operate. """
+        return {
+            'type': 'ir.actions.client',
+            'tag': 'display_notification',
+            'params': {
+                'type': 'warning',
+                'sticky': True,
+                'message': _(
+                    "Nothing of payment %s is reserved anymore: it was captured or released in the"
+                    " meantime. Odoo has been updated.", self.reference,
+                ),
+                'next': {'type': 'ir.actions.client', 'tag': 'soft_reload'},
+            },
+        }
+
+    #=== BUSINESS METHODS ===#
+
+    def _vipps_check_operator(self):
+        """ Ensure that the user may operate on the transactions: that takes the right to write
+        them, or, as core has it for the buttons of documents, to write all of their orders, or
+        their invoices if there are no orders.
+
+        :return: None
+        :raise AccessError: If the user may not.
+        """
+        txs = self._origin.sudo(False)  # In a window they are no real records yet.
+        try:
+            payment_utils.check_rights_on_recordset(txs)
+        except AccessError:
+            for tx_sudo in txs.sudo():
+                root_sudo = tx_sudo._vipps_get_root()
+                documents_sudo = root_sudo.sale_order_ids or root_sudo.invoice_ids
+                if not documents_sudo:
+                    raise
+                payment_utils.check_rights_on_recordset(documents_sudo.sudo(False))
+
+    def _vipps_list_amounts(self):
+        """ Return what Odoo holds of the payments, for a window that somebody decides in.
+
+        :rtype: str
+        """
+        return json.dumps({
+            root_sudo.id: root_sudo._vipps_get_held_amounts()
+            for root_sudo in self._vipps_get_roots_sudo()
+        })
+
+    def _vipps_get_roots_sudo(self):
+        return self._origin.sudo().filtered(lambda t: t.provider_code == 'vipps').mapped(
+            lambda t: t._vipps_get_root()
+        )
+
+    def _vipps_check_seen_amounts(self, seen_amounts, name=None, amount=None):
+        """ Ensure that nothing happened to the payments since a window was opened.
+
+        Whoever clicks twice, or has the window open twice, decides once.
+
+        :param str seen_amounts: What :meth:`_vipps_list_amounts` returned then.
+        :param str name: What is about to be done: `capture` or `refund`.
+        :param float amount: The amount, in major units.
+        :return: None
+        :raise ValidationError: If something happened.
+        """
+        if self._vipps_list_amounts() == seen_amounts:
+            return
+        for root_sudo in self._vipps_get_roots_sudo():
+            held_amounts = json.loads(seen_amounts).get(str(root_sudo.id))
+            if name and held_amounts and root_sudo._vipps_find_done(
+                name, root_sudo._vipps_get_operation_key(name, amount, held_amounts), held_amounts
+            ):
+                raise ValidationError(_(
+                    "%s: what you ask for is done already. Nothing more was done now. Close the"
+                    " window and look at the payment again.", root_sudo.reference,
+                ))
+        raise ValidationError(_(
+            "Something was captured, released or refunded since you opened this window. Nothing was"
+            " done now. Close the window, look at the payment again, and decide then."
+        ))
