@@ -19,6 +19,16 @@ from ..simulator.server import Simulator
 class VippsCommon(PaymentCommon, AccountTestInvoicingCommon):
     """ A company in NOK whose provider talks to a simulator over HTTP. """
 
+    # Its chart of accounts takes seconds, and few tests need it.
+    has_second_company = False
+
+    @classmethod
+    def setup_company_data(cls, company_name, **kwargs):
+        """ Override of `account` to set up a second company only where it is needed. """
+        if company_name == 'company_2_data' and not cls.has_second_company:
+            return {'company': cls.env['res.company']}
+        return super().setup_company_data(company_name, **kwargs)
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()

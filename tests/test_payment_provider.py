@@ -43,6 +43,8 @@ class ProviderCommon(VippsCommon):
 class TestProviderSecrets(ProviderCommon):
     """ The keys are written and used, and never read. """
 
+    has_second_company = True
+
     def test_secrets_read_back_as_a_mask_when_set_and_as_nothing_when_not(self):
         for name in SECRET_FIELDS:
             with self.subTest(name=name):

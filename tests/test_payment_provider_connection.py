@@ -34,6 +34,8 @@ class ConnectionCommon(ProviderCommon):
 class TestConnection(ConnectionCommon):
     """ The button says which key is wrong. """
 
+    has_second_company = True
+
     def _assert_explained(self, sentence):
         self._assert_refused(sentence, self.vipps.action_vipps_test_connection)
 

@@ -14,6 +14,8 @@ from .common import TransactionCommon
 @tagged('post_install', '-at_install')
 class TestPaymentReport(TransactionCommon):
 
+    has_second_company = True
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()

@@ -80,6 +80,8 @@ class EventCommon(WebhookCommon, TransactionCommon):
 class TestEventVerdict(EventCommon):
     """ What becomes of the events. """
 
+    has_second_company = True
+
     def test_event_makes_the_transaction_converge(self):
         tx = self._start_approved()
         self._store(tx)

@@ -20,6 +20,8 @@ from .test_webhook_event import EventCommon
 class TestWebhookInbox(EventCommon):
     """ What administrators see of the events and do about them, and how long they are kept. """
 
+    has_second_company = True
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
