@@ -1,8 +1,9 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 import logging
+from datetime import timedelta
 
-from odoo import models
+from odoo import fields, models
 
 from .vipps_api_client import VippsError
 
@@ -10,6 +11,9 @@ _logger = logging.getLogger(__name__)
 
 # The events that move money. What they tell of is booked in this order.
 MONEY_EVENTS = ('CAPTURED', 'CANCELLED', 'REFUNDED')
+
+# How long the event of what is booked is waited for, when the log lags behind the sums.
+LOG_PERIOD = timedelta(days=1)
 
 
 class PaymentTransaction(models.Model):
@@ -169,8 +173,13 @@ class PaymentTransaction(models.Model):
     def _vipps_get_unreferenced(self):
         """ Return the transactions whose event is not known yet. """
         return (
-            self._vipps_get_captures() | self._vipps_get_parts() | self._vipps_get_refunds()
+            self._vipps_get_captures() | self._vipps_get_releases() | self._vipps_get_refunds()
         ).filtered(lambda t: not t.vipps_psp_reference)
+
+    def _vipps_is_log_awaited(self):
+        """ Tell whether something was booked lately whose event is not known yet. """
+        since = fields.Datetime.now() - LOG_PERIOD
+        return any(tx.last_state_change >= since for tx in self._vipps_get_unreferenced())
 
     def _vipps_get_new_events(self, events):
         """ Return the events that moved money and that no transaction stands for.

@@ -199,10 +199,12 @@ class PaymentTransaction(models.Model):
         if self.state not in ('authorized', 'done'):
             if not payment.captured and not payment.remaining:  # It never was a reservation here.
                 self._vipps_set_canceled('CANCELLED')
-                return
-            self._vipps_touch_documents()
-            if payment.captured < payment.amount:
-                self._set_authorized(extra_allowed_states=('cancel', 'error'))
+                if self.state != 'cancel':
+                    return
+            else:
+                self._vipps_touch_documents()
+                if payment.captured < payment.amount:
+                    self._set_authorized(extra_allowed_states=('cancel', 'error'))
         self._vipps_converge_operations(payment, own_tx)
 
     def _vipps_set_canceled(self, payment_state):

@@ -94,7 +94,7 @@ class PaymentTransaction(models.Model):
         payment = self.env['vipps.api.client']._cancel_payment(
             self, only_unapproved=only_unapproved
         )
-        self._handle_notification_data('vipps', {'payment': payment, 'own_tx': child_tx})
+        self._handle_notification_data('vipps', {'payment': payment, 'own_tx': child_tx or self})
 
     #=== BUSINESS METHODS - AUTOMATIC OPERATIONS ===#
 

@@ -63,7 +63,7 @@ class PaymentTransaction(models.Model):
         self._vipps_schedule_app_link()
         if self.vipps_next_comparison:
             self.vipps_next_comparison = False
-        if not self._vipps_is_open():
+        if not self._vipps_is_open() and not self._vipps_is_log_awaited():
             self.write({'vipps_next_read': False, 'vipps_read_count': 0})
         elif not self.vipps_next_read:  # It was closed.
             self._vipps_schedule_next_read()

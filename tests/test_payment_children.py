@@ -219,6 +219,19 @@ class TestPaymentChildren(TransactionCommon):
         tx._vipps_refresh()
         self._assert_agrees(tx)
 
+    def test_what_is_missing_in_the_log_is_read_soon(self):
+        tx = self._authorize()
+        with self._without_pauses():
+            self.simulator.fault('events', 'status', times=None, status=500)
+            tx.action_void()
+            self.simulator.clear_faults()
+        self.assertEqual((tx.state, tx.vipps_psp_reference), ('cancel', False))
+        self.assertTrue(tx.vipps_next_read)
+        self._run_job()
+        self.assertTrue(tx.vipps_psp_reference)
+        self.assertFalse(tx.vipps_next_read)
+        self._assert_agrees(tx)
+
     def test_own_capture_is_told_apart_from_an_equal_one_in_the_portal(self):
         tx = self._authorize()
         self._capture(tx, 50)
