@@ -224,9 +224,10 @@ class TestPaymentChildren(TransactionCommon):
         with self._without_pauses():
             self.simulator.fault('events', 'status', times=None, status=500)
             tx.action_void()
+            self.assertEqual((tx.state, tx.vipps_psp_reference), ('cancel', False))
+            self._run_due()
+            self.assertTrue(tx.vipps_next_read)
             self.simulator.clear_faults()
-        self.assertEqual((tx.state, tx.vipps_psp_reference), ('cancel', False))
-        self.assertTrue(tx.vipps_next_read)
         self._run_job()
         self.assertTrue(tx.vipps_psp_reference)
         self.assertFalse(tx.vipps_next_read)
