@@ -65,10 +65,14 @@ class VippsApiClient(models.AbstractModel):
         See https://developer.vippsmobilepay.com/api/epayment/#operation/createPayment
 
         :param payment.transaction tx: The root transaction.
-        :param dict values: The values of :meth:`_vipps_prepare_payment_values`, in major units.
+        :param dict values: The values of :meth:`_vipps_prepare_payment_values`, in major units. At
+            a till without `return_url`, and with `user_flow` (`QR` or `PUSH_MESSAGE`),
+            `personal_qr` (the customer's code, for one push message and no log) and `pos`: its
+            `pos_id`, the `receipt_number`, and the `tip_amount`, `cash_amount` and `card_amount`
+            of the order.
         :param int sequence: The number of definite refusals met before.
-        :return: The URL to send the customer to.
-        :rtype: str
+        :return: The URL to send the customer to or to show as a QR code; None for a push message.
+        :rtype: str | None
         :raise VippsError: If the payment is refused, or if it is unknown whether it was created.
         """
         currency = tx.currency_id.name
@@ -78,16 +82,20 @@ class VippsApiClient(models.AbstractModel):
             amount=amount,
             currency=currency,
             description=values['description'],
-            return_url=values['return_url'],
-            phone=values['phone'],
-            receipt=self._prepare_receipt(values['receipt_lines'], amount, tx.currency_id),
+            user_flow=values.get('user_flow') or 'WEB_REDIRECT',
+            return_url=values.get('return_url'),
+            phone=values.get('phone'),
+            personal_qr=values.get('personal_qr'),
+            receipt=self._prepare_receipt(
+                values['receipt_lines'], amount, tx.currency_id, values.get('pos')
+            ),
             metadata=values['metadata'],
         )
         with self._errors_for_people():
             answer = self._connect_for(tx).create_payment(
                 payload, self._get_idempotency_key(tx, 'create', tx.amount, sequence)
             )
-        return answer['redirectUrl']
+        return answer.get('redirectUrl')
 
     @api.model
     def _read_payment(self, tx):
@@ -308,15 +316,17 @@ class VippsApiClient(models.AbstractModel):
                 reference=tx.reference, msn=tx.vipps_merchant_serial_number,
                 environment=tx.vipps_environment, provider=provider.name,
             ))
-        return self._connect(provider)
+        is_till = tx.vipps_user_flow in ('QR', 'PUSH_MESSAGE')
+        return self._connect(provider, plugin='odoo-pos-vipps' if is_till else 'odoo-payment-vipps')
 
     @api.model
-    def _connect(self, provider, environment=None, msn=None):
+    def _connect(self, provider, environment=None, msn=None, plugin='odoo-payment-vipps'):
         """ Return the API client of a provider.
 
         :param payment.provider provider: The provider.
         :param str environment: The environment, if not the one of the provider.
         :param str msn: The sales unit, if not the one of the provider.
+        :param str plugin: What Vipps MobilePay is told to be called by.
         :rtype: protocol.client.Client
         :raise VippsError: If the credentials are missing, or if they could be read on their way.
         """
@@ -339,7 +349,7 @@ class VippsApiClient(models.AbstractModel):
             return Client(credentials, {
                 'Vipps-System-Name': 'odoo',
                 'Vipps-System-Version': release.series,
-                'Vipps-System-Plugin-Name': 'odoo-payment-vipps',
+                'Vipps-System-Plugin-Name': plugin,
                 'Vipps-System-Plugin-Version': get_manifest('mobilepay_vipps')['version'],
             })
         except ValueError as error:
@@ -453,12 +463,13 @@ class VippsApiClient(models.AbstractModel):
         )
 
     @api.model
-    def _prepare_receipt(self, lines, amount, currency):
-        """ Return the receipt of a payment, or None if the lines do not add up to the amount.
+    def _prepare_receipt(self, lines, amount, currency, pos=None):
+        """ Return the receipt of a payment, or None if it does not add up to the amount.
 
         :param list[dict] lines: The lines, in major units.
         :param int amount: The amount of the payment, in minor units.
         :param res.currency currency: The currency.
+        :param dict pos: What a till adds, see :meth:`_create_payment`, in major units.
         :rtype: dict | None
         """
         return receipt.build([
@@ -472,4 +483,10 @@ class VippsApiClient(models.AbstractModel):
                 is_shipping=line['is_shipping'],
             )
             for line in lines
-        ], amount, currency.name, rounding_name=_("Rounding"))
+        ], amount, currency.name, rounding_name=_("Rounding"), till=pos and receipt.Till(
+            id=pos['pos_id'],
+            receipt_number=pos['receipt_number'],
+            tip=self._to_minor(pos['tip_amount'], currency),
+            cash=self._to_minor(pos['cash_amount'], currency),
+            card=self._to_minor(pos['card_amount'], currency),
+        ))

@@ -83,12 +83,13 @@ class Client:
 
         :param dict payload: The body of :func:`payloads.create_payment`.
         :param str idempotency_key: The key of this operation.
-        :return: The `reference` and the `redirectUrl`.
+        :return: The `reference`, and the `redirectUrl` unless the customer gets a push message.
         :rtype: dict
         """
         answer = self._request('POST', PAYMENTS, payload, idempotency_key)
-        if not _has_texts(answer, 'redirectUrl'):
-            raise UnreadableAnswer('no redirectUrl in the answer')
+        name = 'reference' if payload['userFlow'] == 'PUSH_MESSAGE' else 'redirectUrl'
+        if not _has_texts(answer, name):
+            raise UnreadableAnswer(f'no {name} in the answer')
         return answer
 
     def get_payment(self, reference):

@@ -12,7 +12,9 @@ PAYMENT_EVENTS = tuple(f'epayments.payment.{name}.v1' for name in (
     'refunded',
 ))
 
+USER_FLOWS = ('WEB_REDIRECT', 'QR', 'PUSH_MESSAGE')
 PHONE_PATTERN = re.compile(r'\d{9,15}')
+MIN_PERSONAL_QR, MAX_PERSONAL_QR = 5, 255
 MIN_DESCRIPTION, MAX_DESCRIPTION = 3, 100
 MAX_RETURN_URL = 2500
 MAX_METADATA, MAX_METADATA_KEY, MAX_METADATA_VALUE = 5, 100, 500
@@ -24,19 +26,26 @@ URL_CHARACTERS = '#!:.?+=&%@/-'
 
 
 def create_payment(
-    *, reference, amount, currency, description, return_url, phone=None, receipt=None,
-    metadata=None
+    *, reference, amount, currency, description, user_flow='WEB_REDIRECT', return_url=None,
+    phone=None, personal_qr=None, receipt=None, metadata=None
 ):
-    """Return the body to create a payment with, that the customer approves from a web page.
+    """Return the body to create a payment with.
 
     See ePayment OpenAPI 1.8.1, schema `CreatePaymentRequest`. What is empty is left out.
+
+    `WEB_REDIRECT` is for web pages, and needs a return URL. The others are for tills, where the
+    customer is present: `QR` shows a code that anybody can scan, `PUSH_MESSAGE` goes to the one who
+    has a phone number or a personal code.
 
     :param str reference: The reference of the payment.
     :param int amount: The amount, in minor units.
     :param str currency: The ISO 4217 code of the currency.
     :param str description: What is paid, for the customer; cut to 100 characters.
+    :param str user_flow: How the customer gets to the payment, one of :data:`USER_FLOWS`.
     :param str return_url: Where the customer is sent afterwards.
     :param str phone: The number of the customer, with country code.
+    :param str personal_qr: All that was scanned of the customer's code. It is personal, and may
+        change its shape any day.
     :param dict receipt: The receipt of :func:`receipt.build`.
     :param dict metadata: At most five texts, without personal data; cut to 500 characters.
     :rtype: dict
@@ -48,24 +57,42 @@ def create_payment(
         raise ValueError("not a valid reference")
     if type(amount) is not int or amount <= 0:
         raise ValueError("the amount must be a positive number of minor units")
-    if len(return_url) > MAX_RETURN_URL:
+    if user_flow not in USER_FLOWS:
+        raise ValueError("not a user flow")
+    if bool(return_url) != (user_flow == 'WEB_REDIRECT'):
+        raise ValueError("a return URL is for payments on web pages, and needed there")
+    if len(return_url or '') > MAX_RETURN_URL:
         raise ValueError("the return URL is too long")
-    if phone and not PHONE_PATTERN.fullmatch(phone):
-        raise ValueError("not a phone number with country code")
     if len(metadata) > MAX_METADATA or any(len(key) > MAX_METADATA_KEY for key in metadata):
         raise ValueError("too much metadata")
     body = {
         'amount': {'currency': currency, 'value': amount},
-        'customer': {'phoneNumber': phone} if phone else None,
+        'customer': _build_customer(user_flow, phone, personal_qr),
+        'customerInteraction': None if user_flow == 'WEB_REDIRECT' else 'CUSTOMER_PRESENT',
         'metadata': metadata,
         'paymentDescription': description.ljust(MIN_DESCRIPTION, '.'),
         'paymentMethod': {'type': 'WALLET'},
+        'qrFormat': {'format': 'TEXT/TARGETURL'} if user_flow == 'QR' else None,
         'receipt': receipt,
         'reference': reference,
         'returnUrl': return_url,
-        'userFlow': 'WEB_REDIRECT',
+        'userFlow': user_flow,
     }
     return {name: value for name, value in body.items() if value}
+
+
+def _build_customer(user_flow, phone, personal_qr):
+    if phone and personal_qr or user_flow == 'PUSH_MESSAGE' and not (phone or personal_qr):
+        raise ValueError("a push message is for one phone number or one personal code")
+    if user_flow == 'QR' and phone or user_flow != 'PUSH_MESSAGE' and personal_qr:
+        raise ValueError("the customer is not known in this user flow")
+    if phone and not PHONE_PATTERN.fullmatch(phone):
+        raise ValueError("not a phone number with country code")
+    if personal_qr and not MIN_PERSONAL_QR <= len(personal_qr) <= MAX_PERSONAL_QR:
+        raise ValueError("not a personal code")
+    if personal_qr:
+        return {'personalQr': personal_qr}
+    return {'phoneNumber': phone} if phone else None
 
 
 def modification(amount, currency):

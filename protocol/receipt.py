@@ -28,8 +28,23 @@ class Line:
     is_shipping: bool = False
 
 
-def build(lines, amount, currency, rounding_name="Rounding"):
-    """Return a receipt whose lines add up to the amount of the payment.
+@dataclass(frozen=True)
+class Till:
+    """What a till knows of a sale beside its lines. Amounts are in minor units.
+
+    `tip` is paid beside the lines; `cash` and `card` are what else pays the sale.
+    """
+
+    id: str = ''
+    receipt_number: str = ''
+    tip: int = 0
+    cash: int = 0
+    card: int = 0
+
+
+def build(lines, amount, currency, rounding_name="Rounding", till=None):
+    """Return a receipt that adds up to the amount of the payment: the lines, and a tip, without
+    what is paid in other ways.
 
     The app hides what does not add up, so that is left out. A difference of at most one minor unit
     per line comes from rounding, and gets a line of its own.
@@ -39,19 +54,33 @@ def build(lines, amount, currency, rounding_name="Rounding"):
     :param int amount: The amount of the payment, in minor units.
     :param str currency: The ISO 4217 code of the currency.
     :param str rounding_name: What the line of the rounding is called.
+    :param Till till: Where the payment is made, if at a till.
     :return: The receipt, or None if there is no right one.
     :rtype: dict | None
     """
     lines = [line for line in lines if line.total or line.tax]
-    difference = amount - sum(line.total for line in lines)
-    if not lines or abs(difference) > len(lines):
+    till = till or Till()
+    difference = amount - sum(line.total for line in lines) - till.tip + till.cash + till.card
+    if not lines or abs(difference) > len(lines) or min(till.tip, till.cash, till.card) < 0:
         return None
     if difference:
         lines.append(Line('rounding', rounding_name, '1', difference, 0))
     order_lines = [_build_line(line) for line in lines]
     if None in order_lines:
         return None
-    return {'orderLines': order_lines, 'bottomLine': {'currency': currency}}
+    return {'orderLines': order_lines, 'bottomLine': _build_bottom_line(till, currency)}
+
+
+def _build_bottom_line(till, currency):
+    sources = {'cash': till.cash, 'card': till.card}
+    bottom_line = {
+        'currency': currency,
+        'posId': till.id[:MAX_TEXT_LENGTH],
+        'receiptNumber': till.receipt_number[:MAX_TEXT_LENGTH],
+        'tipAmount': till.tip,
+        'paymentSources': {name: value for name, value in sources.items() if value},
+    }
+    return {name: value for name, value in bottom_line.items() if value}
 
 
 def _build_line(line):

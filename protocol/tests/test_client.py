@@ -12,13 +12,20 @@ from ..access_token import Credentials, TokenCache
 from ..client import Client
 from .server import CUT, Server
 
-SECRETS = ('the-client-id', 'the-client-secret', 'the-subscription-key', 'token-', '4798765432')
+CODE = 'https://qr.vipps.no/p/x1Y2'
+SECRETS = (
+    'the-client-id', 'the-client-secret', 'the-subscription-key', 'token-', '4798765432', CODE,
+)
 SYSTEM = {
     'Vipps-System-Name': 'odoo', 'Vipps-System-Version': '17.0',
     'Vipps-System-Plugin-Name': 'odoo-payment-vipps',
     'Vipps-System-Plugin-Version': '17.0.1.0.0 with a very long suffix',
 }
-PAYLOAD = {'reference': 'AB2CD-S00042-XYZ234', 'customer': {'phoneNumber': '4798765432'}}
+PAYLOAD = {
+    'reference': 'AB2CD-S00042-XYZ234', 'customer': {'phoneNumber': '4798765432'},
+    'userFlow': 'WEB_REDIRECT',
+}
+PUSH = {**PAYLOAD, 'customer': {'personalQr': CODE}, 'userFlow': 'PUSH_MESSAGE'}
 REFERENCE = 'AB2CD-S00042-XYZ234'
 
 
@@ -45,7 +52,8 @@ def success(data, status=200):
 def problem(status, code=None, headers=None):
     details = [{'name': 'ErrorCode', 'reason': code}] if code else []
     return status, headers or {}, json.dumps({
-        'title': "No", 'detail': "about 4798765432", 'extraDetails': details, 'traceId': 'abc123',
+        'title': "No", 'detail': f"about 4798765432 and {CODE}", 'extraDetails': details,
+        'traceId': 'abc123',
     }).encode()
 
 
@@ -91,6 +99,9 @@ class TestClient(unittest.TestCase):
 
     def create(self):
         return self.client.create_payment(PAYLOAD, 'key-1')
+
+    def push(self):
+        return self.client.create_payment(PUSH, 'key-1')
 
     def assert_fails(self, kind, operation):
         """Assert that an operation fails, and that nobody who reads of it learns a secret."""
@@ -354,6 +365,7 @@ class TestClient(unittest.TestCase):
     def test_an_answer_of_another_shape_is_an_unknown_outcome(self):
         for operation in (
             self.create,
+            self.push,
             lambda: self.client.get_payment(REFERENCE),
             lambda: self.client.get_events(REFERENCE),
             lambda: self.client.capture(REFERENCE, 1, 'NOK', 'key'),
@@ -364,12 +376,29 @@ class TestClient(unittest.TestCase):
                 b'', b'null', b'{}', b'[1]', b'"text"', b'{"webhooks": [{}]}',
                 b'{"webhooks": [{"id": "w-1", "url": null}]}',
                 b'{"webhooks": [{"id": 1, "url": "https://shop/x"}]}', b'{"webhooks": {"id": 1}}',
-                b'{"id": "", "secret": "", "redirectUrl": ""}',
+                b'{"id": "", "secret": "", "redirectUrl": "", "reference": ""}',
                 b'{"id": "a\\u0000", "secret": "\\ud800", "redirectUrl": "a\\nb"}',
             ):
                 self.server.answers = [(200, {}, body)]
                 with self.subTest(body=body):
                     self.assert_fails(errors.NoAnswer, operation)
+
+    def test_a_push_message_leads_nowhere(self):
+        self.server.answers = [success({'reference': REFERENCE}, 201)]
+        self.assertEqual(self.push(), {'reference': REFERENCE})
+        self.assertEqual(json.loads(self.server.requests[0]['body']), PUSH)
+        self.assert_fails(errors.NoAnswer, self.create)
+
+    def test_nobody_reads_the_code_of_a_customer(self):
+        for kind, answer in (
+            (errors.Refused, problem(400, '4060')), (errors.Forbidden, problem(403, '5080')),
+            (errors.NoAnswer, problem(500)), (errors.NoAnswer, CUT),
+            (errors.NoAnswer, (201, {}, CODE.encode())),
+            (errors.NoAnswer, success({'customer': CODE}, 201)),
+        ):
+            with self.subTest(answer=answer):
+                self.server.answers = [answer]
+                self.assert_fails(kind, self.push)
 
     def test_events_are_in_order(self):
         events = [{

@@ -6,6 +6,9 @@ REQUIRED = {
     'reference': 'AB2CD-S00042-XYZ234', 'amount': 24_950, 'currency': 'NOK',
     'description': "S00042 at Fjordbutikken", 'return_url': 'https://shop.example.com/return',
 }
+AT_TILL = {**REQUIRED, 'return_url': None}
+PUSH = {**AT_TILL, 'user_flow': 'PUSH_MESSAGE'}
+CODE = 'https://qr.vipps.no/p/x1Y2'
 
 
 class TestPayloads(unittest.TestCase):
@@ -27,6 +30,48 @@ class TestPayloads(unittest.TestCase):
         self.assertEqual(body['customer'], {'phoneNumber': '4798765432'})
         self.assertEqual(body['receipt'], {'orderLines': []})
         self.assertEqual(body['metadata'], {'document': 'S1'})
+
+    def test_a_qr_code_at_the_till(self):
+        self.assertEqual(payloads.create_payment(**AT_TILL, user_flow='QR'), {
+            'amount': {'currency': 'NOK', 'value': 24_950},
+            'customerInteraction': 'CUSTOMER_PRESENT',
+            'paymentDescription': "S00042 at Fjordbutikken",
+            'paymentMethod': {'type': 'WALLET'},
+            'qrFormat': {'format': 'TEXT/TARGETURL'},
+            'reference': 'AB2CD-S00042-XYZ234',
+            'userFlow': 'QR',
+        })
+
+    def test_a_push_message_at_the_till(self):
+        for given, customer in (
+            ({'phone': '4798765432'}, {'phoneNumber': '4798765432'}),
+            ({'personal_qr': f' {CODE}?v=1'}, {'personalQr': f' {CODE}?v=1'}),
+        ):
+            with self.subTest(**given):
+                self.assertEqual(payloads.create_payment(**PUSH, **given), {
+                    'amount': {'currency': 'NOK', 'value': 24_950},
+                    'customer': customer,
+                    'customerInteraction': 'CUSTOMER_PRESENT',
+                    'paymentDescription': "S00042 at Fjordbutikken",
+                    'paymentMethod': {'type': 'WALLET'},
+                    'reference': 'AB2CD-S00042-XYZ234',
+                    'userFlow': 'PUSH_MESSAGE',
+                })
+
+    def test_what_does_not_belong_to_the_user_flow_is_refused(self):
+        url = REQUIRED['return_url']
+        for values in (
+            {'user_flow': 'NATIVE_REDIRECT'}, {'user_flow': None}, {'user_flow': 'WEB_REDIRECT'},
+            {'user_flow': 'QR', 'return_url': url}, {'user_flow': 'QR', 'phone': '4798765432'},
+            {'user_flow': 'QR', 'personal_qr': CODE},
+            {'user_flow': 'WEB_REDIRECT', 'return_url': url, 'personal_qr': CODE},
+            PUSH, {**PUSH, 'phone': '4798765432', 'personal_qr': CODE},
+            {**PUSH, 'phone': '4798765432', 'return_url': url}, {**PUSH, 'phone': '98765432'},
+            {**PUSH, 'personal_qr': 'abcd'}, {**PUSH, 'personal_qr': 'x' * 256},
+        ):
+            with self.subTest(**values), self.assertRaises(ValueError) as caught:
+                payloads.create_payment(**{**AT_TILL, **values})
+            self.assertNotIn(values.get('personal_qr') or CODE, str(caught.exception))
 
     def test_descriptions_have_3_to_100_characters(self):
         for description, expected in (

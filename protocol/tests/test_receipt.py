@@ -14,14 +14,20 @@ LINES = st.lists(st.builds(
     line, st.integers(-10**7, 10**7), st.integers(-10**6, 10**6),
     st.decimals(0, 10**4, places=3).map(str),
 ), max_size=8)
+TILLS = st.none() | st.builds(
+    receipt.Till, tip=st.integers(-1, 10**5), cash=st.integers(-1, 10**5),
+    card=st.integers(-1, 10**5),
+)
 
 
 class TestReceipt(unittest.TestCase):
 
-    @given(LINES, st.integers(-8, 8))
-    def test_lines_add_up_or_there_is_no_receipt(self, lines, drift):
+    @given(LINES, st.integers(-8, 8), TILLS)
+    def test_what_is_paid_adds_up_or_there_is_no_receipt(self, lines, drift, till):
         amount = sum(item.total for item in lines) + drift
-        built = receipt.build(lines, amount, 'NOK')
+        if till:
+            amount += till.tip - till.cash - till.card
+        built = receipt.build(lines, amount, 'NOK', till=till)
         if built is None:
             return
         total = 0
@@ -34,6 +40,8 @@ class TestReceipt(unittest.TestCase):
             self.assertEqual(amounts[0], amounts[1] + amounts[2])
             self.assertLessEqual(amounts[3], 10_000)
             total += -amounts[0] if order_line.get('isReturn') else amounts[0]
+        total += built['bottomLine'].get('tipAmount', 0)
+        total -= sum(built['bottomLine'].get('paymentSources', {}).values())
         self.assertEqual(total, amount)
 
     def test_lines_with_taxes_and_quantities(self):
@@ -51,6 +59,26 @@ class TestReceipt(unittest.TestCase):
         self.assertEqual(second['unitInfo']['quantity'], '0.5')
         self.assertEqual((third['taxRate'], third['isShipping']), (0, True))
         self.assertEqual(built['bottomLine'], {'currency': 'NOK'})
+
+    def test_what_a_till_adds(self):
+        till = receipt.Till('Shop 1', 'Order 00001-001-0001', tip=2_000, cash=10_000, card=5_000)
+        built = receipt.build([line(50_000, 10_000)], 37_000, 'NOK', till=till)
+        self.assertEqual(built['bottomLine'], {
+            'currency': 'NOK', 'posId': 'Shop 1', 'receiptNumber': 'Order 00001-001-0001',
+            'tipAmount': 2_000, 'paymentSources': {'cash': 10_000, 'card': 5_000},
+        })
+        self.assertEqual(len(built['orderLines']), 1)
+        built = receipt.build([line(500)], 500, 'NOK', till=receipt.Till('Shop 1'))
+        self.assertEqual(built['bottomLine'], {'currency': 'NOK', 'posId': 'Shop 1'})
+
+    def test_what_a_till_cannot_take_has_no_receipt(self):
+        for amount, till in (
+            (400, receipt.Till(tip=-100)), (600, receipt.Till(cash=-100)),
+            (600, receipt.Till(card=-100)), (500, receipt.Till(tip=100)),
+            (500, receipt.Till(cash=100)),
+        ):
+            with self.subTest(till=till):
+                self.assertIsNone(receipt.build([line(500)], amount, 'NOK', till=till))
 
     def test_a_price_per_unit_that_does_not_fit_is_left_out(self):
         for quantity in (
