@@ -206,6 +206,8 @@ class Api:
                 raise Problem(fields=[('reference', f"Must match '^{REFERENCE_PATTERN}$'.")])
             if fault and fault.kind == 'failed':
                 epayment.fail(self._world, call, fault.code)
+            if fault and fault.kind == 'approved':
+                epayment.approve_before(self._world, call)
             call.is_stale = bool(fault) and fault.kind == 'stale'
             operate = getattr(MODULES.get(operation, epayment), operation)
             return Answer(*operate(self._world, call, self._base_url()))

@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response
 from . import epayment
 from .api import Call
 from .problems import Refusal
+from .request_bodies import PHONE
 from .validation import array, boolean, integer, parse_json, record, text, validate
 
 _AMOUNT = record(optional={'amount': integer(1)})
@@ -28,6 +29,8 @@ class Control:
     - `POST payments/REFERENCE/approve`, `decline`, `expire`: as the customer in the app
     - `POST payments/REFERENCE/capture`, `refund`: as the merchant in the portal, `{"amount": 100}`
       or all; `cancel`: all that is not captured
+    - `POST codes`: make a one-time personal code, of the customer with that `phone`
+    - `POST customers`: `{"phone": "4798765432", "known": false}`: nobody has this number
     - `POST faults`: let something go wrong, see :class:`faults.Fault`; `GET` tells what is still to
       go wrong, `DELETE` clears it
     - `POST clock`: `{"advance": SECONDS}`; `GET` tells the time
@@ -49,6 +52,8 @@ class Control:
             ('GET', r'payments/([^/]+)', self._show_payment),
             ('POST', r'payments/([^/]+)/(approve|decline|expire)', self._decide),
             ('POST', r'payments/([^/]+)/(capture|refund|cancel)', self._modify),
+            ('POST', 'codes', self._make_code),
+            ('POST', 'customers', self._set_customer),
             ('GET', 'faults', self._list_faults),
             ('POST', 'faults', self._add_fault),
             ('DELETE', 'faults', self._clear_faults),
@@ -120,6 +125,15 @@ class Control:
         self._world.modify(payment, operation, body.get('amount'))
         return payment.summary()
 
+    def _make_code(self, request, body):
+        validate(record(optional={'phone': PHONE}), body)
+        return {'code': self._world.customers.make_code(body.get('phone'))}
+
+    def _set_customer(self, request, body):
+        validate(record({'phone': PHONE, 'known': boolean}), body)
+        self._world.customers.set_known(body['phone'], body['known'])
+        return body
+
     def _list_faults(self, request, body):
         return {'faults': self._world.faults.as_list()}
 
@@ -174,6 +188,7 @@ class Control:
             'accessTokens': list(self._world.tokens.issued),
             'webhookSecrets': [known.secret for known in self._world.registrations.values()],
             'landingTokens': [payment.token for payment in self._world.payments.values()],
+            'personalCodes': list(self._world.customers.codes),
         }
 
     def _reset(self, request, body):

@@ -5,6 +5,9 @@ from .urls import is_valid_return_url
 
 # Minor units; https://developer.vippsmobilepay.com/api/epayment/ (Amount)
 SMALLEST_AMOUNT = {'NOK': 100, 'DKK': 1, 'EUR': 1}
+# Compulsory where the customer is, although the specification lets it be left out;
+# https://developer.vippsmobilepay.com/docs/APIs/epayment-api/checklist/
+TILL_FLOWS = ('QR', 'PUSH_MESSAGE')
 SCOPES = {'name', 'address', 'email', 'phoneNumber', 'birthDate'}
 RESTRICTED_SCOPES = {'nin'}
 
@@ -52,8 +55,13 @@ def _check_flow(body, unit):
     flow = body['userFlow']
     if flow == 'WEB_REDIRECT' and not body.get('returnUrl'):
         raise Problem('4140', fields=[('returnUrl', "WEB_REDIRECT needs it.")])
+    if flow in TILL_FLOWS and body.get('customerInteraction') != 'CUSTOMER_PRESENT':
+        raise Problem(fields=[('customerInteraction', "Must be CUSTOMER_PRESENT at a till.")])
+    customer = body.get('customer') or {}
+    if flow != 'PUSH_MESSAGE' and 'personalQr' in customer:
+        raise Problem(fields=[('customer.personalQr', "Only for the user flow PUSH_MESSAGE.")])
     if flow == 'PUSH_MESSAGE':
-        if not body.get('customer'):
+        if not customer:
             raise Problem('4140', fields=[('customer', "PUSH_MESSAGE needs it.")])
         if not unit.may_push:
             raise Problem('5080')

@@ -64,6 +64,13 @@ def fail(world, call, code):
     raise Problem(code)
 
 
+def approve_before(world, call):
+    """Let the customer approve just before a call, unless the payment is decided."""
+    payment = world.find_payment(call.unit.msn, call.reference)
+    if payment.state == 'CREATED':
+        world.approve(payment)
+
+
 def force_approve(world, call, base_url):
     """Approve without the app, as the test environment can."""
     validate(APPROVE, call.body)

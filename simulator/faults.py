@@ -8,7 +8,8 @@ ANSWER_KINDS = {
 WEBHOOK_KINDS = {'lost', 'late', 'duplicate', 'reorder'}
 OPERATIONS = {
     **dict.fromkeys(('create', 'category', 'token', 'webhooks'), ANSWER_KINDS),
-    **dict.fromkeys(('capture', 'refund', 'cancel'), ANSWER_KINDS | {'tampered', 'failed'}),
+    **dict.fromkeys(('capture', 'refund'), ANSWER_KINDS | {'tampered', 'failed'}),
+    'cancel': ANSWER_KINDS | {'tampered', 'failed', 'approved'},
     'get': ANSWER_KINDS | {'tampered', 'stale'},
     'events': ANSWER_KINDS | {'stale'},
     'webhook': WEBHOOK_KINDS,
@@ -45,6 +46,7 @@ class Fault:
     - `truncated`: done, the connection is cut in the middle of the answer
     - `tampered`: the payment is answered with another amount (`value`), `currency` or
       `other_reference`
+    - `approved`: done, but the customer approves just before it
     - `stale`: read as it was before its last event
 
     For the deliveries of events (operation `webhook`):

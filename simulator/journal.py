@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .clock import timestamp
 
-MASK = '***'
+MASK = '*****'  # as long as the shortest personal code
 MOST_EXCHANGES = 10_000  # a demo may run for days
 SECRET_HEADERS = {
     'authorization', 'x-vipps-authorization', 'client_id', 'client_secret',
@@ -66,6 +66,10 @@ def mask(entry):
     for name in entry.get('headers') or {}:
         if name.lower() in SECRET_HEADERS:
             entry['headers'][name] = MASK
+    body = entry.get('body')
+    customer = body.get('customer') if isinstance(body, dict) else None
+    if isinstance(customer, dict) and 'personalQr' in customer:
+        customer['personalQr'] = MASK
     answer = entry.get('answer')
     if isinstance(answer, dict):
         answer.update(dict.fromkeys(SECRET_FIELDS & answer.keys(), MASK))

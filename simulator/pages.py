@@ -1,5 +1,6 @@
-"""The pages for people: the landing page, the phone, and the QR code."""
+"""The pages for people: the landing page, the phone, the customer's code, and the QR code."""
 
+import base64
 import io
 from pathlib import Path
 
@@ -36,6 +37,7 @@ class Pages:
             ('GET', '/'): self._show_phone,
             ('GET', '/phone'): self._show_phone,
             ('POST', '/phone'): self._decide,
+            ('GET', '/code'): self._show_code,
             ('GET', '/landing'): self._show_landing,
             ('POST', '/landing'): self._act_on_landing,
             ('GET', '/landing/state'): self._tell_state,
@@ -77,6 +79,11 @@ class Pages:
                 self._world.decide(payment, decision)
         return redirect('/phone', 303)
 
+    def _show_code(self, request):
+        code = self._world.customers.current_code()
+        image = base64.b64encode(_draw(code)).decode()
+        return self._render('code.html', code=code, image=image)
+
     def _show_landing(self, request):
         payment = self._find(request.args)
         if not payment:
@@ -107,13 +114,12 @@ class Pages:
             return self._render('message.html', 404, text="The QR code is not valid any more.")
         target = f'{self._base_url()}/landing?token={payment.token}'
         asked_for = payment.request.get('qrFormat') or {}
-        stream = io.BytesIO()
         if asked_for.get('format') == 'IMAGE/PNG':
             size = asked_for.get('size') or QR_SIZE
+            stream = io.BytesIO()
             qrcode.make(target).get_image().resize((size, size)).save(stream, 'PNG')
             return Response(stream.getvalue(), content_type='image/png')
-        qrcode.make(target, image_factory=qrcode.image.svg.SvgPathFillImage).save(stream)
-        return Response(stream.getvalue(), content_type='image/svg+xml')
+        return Response(_draw(target), content_type='image/svg+xml')
 
     def _find(self, values):
         return self._world.find_by_token(values.get('token', ''))
@@ -121,6 +127,13 @@ class Pages:
     def _render(self, name, status=200, **values):
         html = self._templates.get_template(name).render(**values)
         return Response(html, status, content_type='text/html; charset=utf-8')
+
+
+def _draw(text):
+    """Return the QR code of a text as SVG."""
+    stream = io.BytesIO()
+    qrcode.make(text, image_factory=qrcode.image.svg.SvgPathFillImage).save(stream)
+    return stream.getvalue()
 
 
 def _money(value, currency):

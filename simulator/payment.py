@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from .clock import timestamp
+from .customers import EXAMPLE_PHONE
 from .problems import Problem
 from .sales_units import DAY, SalesUnit
 
@@ -13,7 +14,6 @@ REFUND_PERIOD = 365 * DAY
 # How long a capture is guaranteed depends on the card; this is that of a debit card.
 GUARANTEE_PERIOD = 7 * DAY
 
-EXAMPLE_PHONE = '4790000001'
 EXAMPLE_ADDRESS = {
     'addressLine1': "Robert Levins gate 5", 'city': "Oslo", 'country': 'NO', 'postCode': '0154',
 }
@@ -38,7 +38,7 @@ class Payment:
     cancelled: int = 0
     authorized_at: float = None
     decided_at: float = None
-    notified_phone: str = None  # the number typed on the landing page
+    notified_phone: str = None  # the number typed on the landing page, or of a push message
     category: dict = None  # the link that the app shows
     events: list = field(default_factory=list)
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32))

@@ -8,6 +8,7 @@ from .validation import array, boolean, integer, nullable, one_of, record, text
 REFERENCE_PATTERN = r'[a-zA-Z0-9-]{8,64}'
 LARGEST_AMOUNT = 65_000_000
 
+PHONE = text(pattern=r'\d{9,15}', code='4070')
 _COUNT = integer(smallest=0)
 _CURRENCY = one_of('NOK', 'DKK', 'EUR', 'SEK', 'USD', 'GBP')
 _AMOUNT = record({'currency': _CURRENCY, 'value': integer(0, LARGEST_AMOUNT, code='4040')})
@@ -66,7 +67,7 @@ def _metadata(value, path):
 
 def _customer(value, path):
     identities = {
-        'phoneNumber': text(pattern=r'\d{9,15}', code='4070'),
+        'phoneNumber': PHONE,
         'personalQr': text(5, 255, code='4060'),
         'customerToken': text(1, code='4050'),
     }

@@ -120,6 +120,16 @@ class Simulator:
         """Cancel in the merchant's portal."""
         return self._modify(reference, 'cancel')
 
+    def make_code(self, phone=None):
+        """Return a new one-time personal code, of the customer with that phone number."""
+        with self._world.lock:
+            return self._world.customers.make_code(phone)
+
+    def set_customer(self, phone, known):
+        """Say whether somebody has a phone number."""
+        with self._world.lock:
+            self._world.customers.set_known(phone, known)
+
     def fault(self, operation, kind, **fields):
         """Let something go wrong; see :class:`faults.Fault`."""
         with self._world.lock:

@@ -4,6 +4,7 @@ import itertools
 import threading
 
 from .clock import Clock
+from .customers import Customers
 from .deliveries import Deliveries
 from .faults import Faults
 from .journal import Journal
@@ -37,6 +38,7 @@ class World:
     def _start_over(self):
         self.units = {unit.msn: unit for unit in UNITS}
         self.payments = {}  # (MSN, reference) -> payment
+        self.customers = Customers()
         self.registrations = {}  # id -> registration
         self.answers = {}  # (MSN, idempotency key) -> request and its answer
         self._deadlines = []
@@ -86,12 +88,15 @@ class World:
     def create_payment(self, unit, request, idempotency_key):
         """Add a payment; its request has been checked.
 
-        :raise Problem: When the reference has been used before.
+        :raise Problem: When the reference has been used before, or when there is no such customer.
         """
         key = (unit.msn, request['reference'])
         if key in self.payments:
             raise Problem('4150', "Another payment has this reference.")
+        phone = self.customers.identify(request.get('customer') or {})
         payment = Payment(unit, request, self.clock.now(), self.deliveries.publish)
+        if payment.user_flow == 'PUSH_MESSAGE':
+            payment.notified_phone = phone
         self.payments[key] = payment
         payment.start(idempotency_key)
         self.watch(payment)

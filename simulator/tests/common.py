@@ -22,6 +22,10 @@ PAYMENT_EVENTS = [
         'refunded',
     )
 ]
+# What the requests of tills have in common; see `Merchant.payload`.
+AT_TILL = {'customerInteraction': 'CUSTOMER_PRESENT', 'returnUrl': None}
+QR = {**AT_TILL, 'userFlow': 'QR'}
+PUSH = {**AT_TILL, 'userFlow': 'PUSH_MESSAGE'}
 
 
 class Merchant:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .. import contract
 from ..server import Simulator
-from .common import Merchant, Receiver
+from .common import PUSH, QR, Merchant, Receiver
 from .test_create import RECEIPT
 
 SPECS = Path(os.environ.get('VIPPS_SPECS') or contract.ROOT.parent / 'shared' / 'specs')
@@ -99,12 +99,8 @@ class TestContract(unittest.TestCase):
 
         merchant.cancel(merchant.create())
         simulator.decline(merchant.create())
-        png = {'format': 'IMAGE/PNG', 'size': 300}
-        simulator.expire(merchant.create(userFlow='QR', qrFormat=png))
-        merchant.create(
-            userFlow='PUSH_MESSAGE', customer={'phoneNumber': '4798765432'}, returnUrl=None,
-            customerInteraction='CUSTOMER_PRESENT',
-        )
+        simulator.expire(merchant.create(**QR, qrFormat={'format': 'IMAGE/PNG', 'size': 300}))
+        cls.talk_at_till(simulator, merchant)
         merchant.get('unknown-reference')
         merchant.get(reference, Authorization='Bearer wrong')
         merchant.get(reference, Ocp_Apim_Subscription_Key='wrong')
@@ -117,6 +113,24 @@ class TestContract(unittest.TestCase):
         assert simulator.wait_for_deliveries()
         merchant.call('DELETE', f"/webhooks/v1/webhooks/{webhook['id']}")
         merchant.call('DELETE', f"/webhooks/v1/webhooks/{webhook['id']}")
+
+    @classmethod
+    def talk_at_till(cls, simulator, merchant):
+        till = {'posId': 'Shop', 'tipAmount': 500, 'paymentSources': {'cash': 300, 'card': 200}}
+        merchant.create(**QR, qrFormat={'format': 'TEXT/TARGETURL'}, receipt={
+            **RECEIPT, 'bottomLine': {**RECEIPT['bottomLine'], **till},
+        })
+        merchant.create(**PUSH, customer={'phoneNumber': '4798765432'})
+        payload = merchant.payload(**PUSH, customer={'personalQr': simulator.make_code()})
+        merchant.post_payment(payload)
+        merchant.get(payload['reference'])
+        simulator.fault('cancel', 'approved')
+        merchant.cancel(payload['reference'], cancelTransactionOnly=True)
+        merchant.post_payment({**payload, 'reference': 'used-code'})
+        simulator.set_customer('4798765432', False)
+        merchant.post_payment(merchant.payload(**PUSH, customer={'phoneNumber': '4798765432'}))
+        simulator.set_unit(merchant.unit.msn, may_push=False)
+        merchant.post_payment(payload)
 
     def find(self, **values):
         return copy.deepcopy(next(
@@ -154,6 +168,9 @@ class TestContract(unittest.TestCase):
             lambda entry: entry['headers'].update({'Idempotency-Key': 'x' * 51}),
             lambda entry: entry['headers'].update({'Vipps-System-Name': 'x' * 31}),
             lambda entry: entry.update(path='/epayment/v2/payments'),
+            lambda entry: entry['body'].update(customerInteraction='PRESENT'),
+            lambda entry: entry['body'].update(qrFormat={'format': 'TEXT'}),
+            lambda entry: entry['body']['receipt']['bottomLine'].update(tip=1),
             lambda entry: entry.update(body=None),
         ):
             entry = self.find(operation='create', status=201)

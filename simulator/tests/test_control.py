@@ -10,7 +10,7 @@ import requests
 
 from ..sales_units import DKK_UNIT, NOK_UNIT
 from ..server import Simulator
-from .common import Merchant, SimulatorCase
+from .common import PUSH, Merchant, SimulatorCase
 
 
 class ControlCase(SimulatorCase):
@@ -42,6 +42,42 @@ class TestControl(ControlCase):
             path = f'payments/{self.merchant.create()}/{decision}'
             self.assertEqual(self.control('POST', path)['state'], state)
             self.assertIn('error', self.control('POST', path, status=400))
+
+    def test_a_page_of_another_origin_decides(self):
+        for decision, state in (
+            ('approve', 'AUTHORIZED'), ('decline', 'ABORTED'), ('expire', 'EXPIRED'),
+        ):
+            for body in (None, '{}'):
+                reference = self.merchant.create()
+                # What a browser sends for fetch(url, {method: "POST", mode: "no-cors", body}).
+                answer = self.merchant.session.post(
+                    f'{self.simulator.url}/control/payments/{reference}/{decision}', data=body,
+                    timeout=10, headers={
+                        'Origin': 'http://127.0.0.1:8069', 'Sec-Fetch-Mode': 'no-cors',
+                        **({'Content-Type': 'text/plain;charset=UTF-8'} if body else {}),
+                    },
+                )
+                self.assertEqual(answer.status_code, 200, answer.text)
+                self.assertEqual(self.simulator.payment(reference)['state'], state)
+
+    def test_codes_of_customers(self):
+        code = self.control('POST', 'codes', {'phone': '4798765432'})['code']
+        reference = self.merchant.create(**PUSH, customer={'personalQr': code})
+        self.assertIn('4798765432', requests.get(f'{self.simulator.url}/phone', timeout=10).text)
+        self.assertEqual(self.control('GET', f'payments/{reference}')['state'], 'CREATED')
+        self.assertNotEqual(self.control('POST', 'codes')['code'], code)
+        for body in ({'phone': '98765432'}, {'phone': None}, {'code': 'x'}):
+            self.control('POST', 'codes', body, status=400)
+
+    def test_customers_that_do_not_exist(self):
+        body = {'phone': '4798765432', 'known': False}
+        push = self.merchant.payload(**PUSH, customer={'phoneNumber': '4798765432'})
+        self.assertEqual(self.control('POST', 'customers', body), body)
+        self.assertRefused(self.merchant.post_payment(push), 400, '7010')
+        self.control('POST', 'customers', {**body, 'known': True})
+        self.assertEqual(self.merchant.post_payment(push).status_code, 201)
+        for body in ({}, {'phone': '4798765432'}, {'phone': 'x', 'known': False}):
+            self.control('POST', 'customers', body, status=400)
 
     def test_payments_are_made_in_bulk(self):
         references = [f'bulk-{number:04}' for number in range(3)]
@@ -143,7 +179,10 @@ class TestControl(ControlCase):
     def test_secrets_that_were_given_out(self):
         answer = self.merchant.post_payment(self.merchant.payload()).json()
         webhook = self.merchant.register('http://127.0.0.1:9/hook').json()
+        code = self.control('POST', 'codes')['code']
+        self.merchant.create(**PUSH, customer={'personalQr': code})
         secrets = self.control('GET', 'secrets')
+        self.assertEqual(secrets['personalCodes'], [code])
         self.assertIn(self.merchant.token, secrets['accessTokens'])
         self.assertEqual(secrets['webhookSecrets'], [webhook['secret']])
         self.assertTrue(answer['redirectUrl'].endswith(f"={secrets['landingTokens'][0]}"))
@@ -213,6 +252,8 @@ class TestJournal(ControlCase):
                 merchant = Merchant(simulator)
                 secret = merchant.register(receiver.url).json()['secret']
                 merchant.create()
+                code = simulator.make_code()
+                merchant.create(**PUSH, customer={'personalQr': code})
                 self.assertTrue(simulator.wait_for_deliveries())
                 signature = receiver.received.get(timeout=10)[1]['Authorization']
                 journal = json.dumps(simulator.exchanges) + requests.get(
@@ -223,7 +264,7 @@ class TestJournal(ControlCase):
         self.assertIn('/epayment/v1/payments', journal)
         self.assertIn('"type": "webhook"', recorded)
         for text in (
-            secret, signature, merchant.token, NOK_UNIT.client_id, NOK_UNIT.client_secret,
+            secret, signature, code, merchant.token, NOK_UNIT.client_id, NOK_UNIT.client_secret,
             NOK_UNIT.subscription_key,
         ):
             self.assertNotIn(text, journal)

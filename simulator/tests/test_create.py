@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ..sales_units import DKK_UNIT, EUR_UNIT, NOK_UNIT
-from .common import SimulatorCase
+from .common import QR, SimulatorCase
 
 LINE = {
     'name': "Sweater", 'id': 'S1', 'totalAmount': 20000, 'totalAmountExcludingTax': 16000,
@@ -123,7 +123,6 @@ class TestCreate(SimulatorCase):
         self.refuse(field='customer', customer={})
         self.refuse(field='customer', customer={'phoneNumber': '4798765432', 'customerToken': 'x'})
         self.refuse('4060', 'customer.personalQr', customer={'personalQr': 'abcd'})
-        self.merchant.create(customer={'personalQr': 'https://qr.vipps.no/p/abc'})
 
     def test_return_url_is_https_or_of_an_app(self):
         for url in (
@@ -164,23 +163,12 @@ class TestCreate(SimulatorCase):
         self.refuse(field='expiresAt', expiresAt='tomorrow')
         self.refuse('5020', status=403, shipping={'fixedOptions': []})
 
-    def test_push_message_needs_a_customer_and_a_permission_and_has_no_url(self):
-        push = {'userFlow': 'PUSH_MESSAGE', 'returnUrl': None}
-        self.refuse('4140', 'customer', **push)
-        push['customer'] = {'phoneNumber': '4798765432'}
-        answer = self.merchant.post_payment(self.merchant.payload(**push))
-        self.assertEqual(set(answer.json()), {'reference'})
-        self.assertNotIn('redirectUrl', self.merchant.get(answer.json()['reference']).json())
-        self.simulator.set_unit(NOK_UNIT.msn, may_push=False)
-        self.refuse('5080', status=403, **push)
-
     def test_qr_format_belongs_to_the_flow_qr_and_size_to_png(self):
         self.refuse(field='qrFormat', qrFormat={'format': 'IMAGE/PNG'})
-        qr = {'userFlow': 'QR', 'returnUrl': None}
-        self.refuse(field='qrFormat.size', **qr, qrFormat={'format': 'TEXT/TARGETURL', 'size': 300})
+        self.refuse(field='qrFormat.size', **QR, qrFormat={'format': 'TEXT/TARGETURL', 'size': 300})
         for size in (99, 2001, 300.5):
             self.refuse(
-                field='qrFormat.size', **qr, qrFormat={'format': 'IMAGE/PNG', 'size': size},
+                field='qrFormat.size', **QR, qrFormat={'format': 'IMAGE/PNG', 'size': size},
             )
 
 
@@ -200,9 +188,28 @@ class TestReceipt(SimulatorCase):
                 **LINE, 'isReturn': True, 'totalAmount': 5000, 'totalAmountExcludingTax': 4000,
                 'totalTaxAmount': 1000,
             })
-            bottom.update(tipAmount=6000, paymentSources={'giftCard': 1000})
+            bottom.update(
+                posId="Shop 1", tipAmount=9000, paymentSources={'cash': 2500, 'card': 1500},
+            )
 
         self.assertEqual(self.create(change).status_code, 201)
+
+    def test_tips_and_other_sources_that_do_not_add_up_are_refused(self):
+        for change in (
+            {'tipAmount': 1}, {'paymentSources': {'cash': 1}},
+            {'tipAmount': 100, 'paymentSources': {'cash': 60, 'card': 41}},
+        ):
+            with self.subTest(change=change):
+                answer = self.create(lambda lines, bottom, c=change: bottom.update(c))
+                self.assertRefused(answer, 400, field='receipt.orderLines')
+        for change in (
+            {'tipAmount': -1}, {'tipAmount': 1.0}, {'posId': 7}, {'receiptNumber': 7},
+            {'terminalId': '7'}, {'paymentSources': {'bank': 0}}, {'paymentSources': {'cash': -1}},
+        ):
+            with self.subTest(change=change):
+                answer = self.create(lambda lines, bottom, c=change: bottom.update(c))
+                self.assertEqual(answer.status_code, 400)
+                self.assertIn('receipt.bottomLine', answer.text)
 
     def test_lines_that_do_not_add_up_to_the_amount_are_refused(self):
         answer = self.create(lambda lines, bottom: lines.pop())

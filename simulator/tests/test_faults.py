@@ -149,6 +149,36 @@ class TestFaults(SimulatorCase):
             fresh = getattr(self.merchant, operation)
             self.assertEqual(fresh(self.reference).json(), fresh(self.reference).json())
 
+    def test_approved_is_just_before_the_cancellation(self):
+        for only_unapproved, sums in (
+            (True, {'authorized': 24950}), (False, {'authorized': 24950, 'cancelled': 24950}),
+        ):
+            self.simulator.fault('cancel', 'approved')
+            reference = self.merchant.create()
+            answer = self.merchant.cancel(reference, cancelTransactionOnly=only_unapproved)
+            self.assertEqual(answer.status_code, 400 if only_unapproved else 200)
+            if only_unapproved:
+                self.assertRefused(answer, 400, '6060')
+            self.assertEqual(self.merchant.get(reference).json()['state'], 'AUTHORIZED')
+            self.assertSums(reference, **sums)
+        self.simulator.fault('cancel', 'approved')
+        reference = self.merchant.create()
+        self.simulator.decline(reference)
+        self.assertRefused(self.merchant.cancel(reference), 400, '6050')
+
+    def test_a_late_or_lost_answer_to_a_cancellation_comes_after_it_happened(self):
+        reference = self.merchant.create()
+        self.simulator.fault('cancel', 'latency', seconds=0.3)
+        started = time.monotonic()
+        answer = self.merchant.cancel(reference, cancelTransactionOnly=True)
+        self.assertGreaterEqual(time.monotonic() - started, 0.3)
+        self.assertEqual(answer.json()['state'], 'TERMINATED')
+        reference = self.merchant.create()
+        self.simulator.fault('cancel', 'lost_answer')
+        with self.assertRaises(requests.ConnectionError):
+            self.merchant.cancel(reference, cancelTransactionOnly=True)
+        self.assertEqual(self.merchant.get(reference).json()['state'], 'TERMINATED')
+
     def test_happens_so_often(self):
         self.simulator.fault('get', 'status', status=503, times=2)
         statuses = [self.merchant.get(self.reference).status_code for _number in range(3)]
@@ -197,6 +227,7 @@ class TestFaults(SimulatorCase):
             ('kind must be', {'operation': 'get', 'kind': 'late', 'seconds': 1}),
             ('kind must be', {'operation': 'webhook', 'kind': 'status', 'status': 500}),
             ('kind must be', {'operation': 'create', 'kind': 'tampered'}),
+            ('kind must be', {'operation': 'capture', 'kind': 'approved'}),
             ('status needs status', {'operation': 'get', 'kind': 'status'}),
             ('refuse has no status', {'operation': 'get', 'kind': 'refuse', 'code': '3010',
                                       'status': 1}),

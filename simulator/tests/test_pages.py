@@ -1,3 +1,4 @@
+import base64
 import io
 import re
 from html import unescape
@@ -5,7 +6,7 @@ from html import unescape
 import requests
 from PIL import Image
 
-from .common import SimulatorCase
+from .common import PUSH, QR, SimulatorCase
 
 HOSTILE = '<script>alert("&\')</script>'
 RECEIPT = {
@@ -127,6 +128,17 @@ class TestPhonePage(PagesCase):
             self.assertNotIn(f'o_sim_payment" data-reference="{reference}"', page)
             self.assertIn(f'o_sim_decided" data-reference="{reference}"', page)
 
+    def test_shows_and_decides_the_payments_of_tills(self):
+        customer = {'phoneNumber': '4798765432'}
+        for changes, shown in ((QR, 'QR'), ({**PUSH, 'customer': customer}, '4798765432')):
+            reference = self.merchant.create(**changes)
+            page = self.open('/phone').text
+            self.assertIn(f'o_sim_payment" data-reference="{reference}"', page)
+            self.assertIn(shown, page)
+            self.post('/phone', msn='123456', reference=reference, approve='1')
+            self.assertEqual(self.state(reference), 'AUTHORIZED')
+            self.assertNotIn('o_sim_return', self.open('/phone').text)
+
     def test_deciding_twice_says_why_not(self):
         reference, _url = self.start()
         self.simulator.approve(reference)
@@ -147,10 +159,27 @@ class TestPhonePage(PagesCase):
         self.assertEqual(self.open('/nothing').status_code, 404)
 
 
+class TestCodePage(PagesCase):
+
+    def read_code(self):
+        page = self.open('/code').text
+        return unescape(re.search('<input[^>]* id="code" value="([^"]*)"', page)[1]), page
+
+    def test_shows_a_code_that_can_be_used_until_it_is(self):
+        self.assertIn('href="/code"', self.open('/phone').text)
+        code, page = self.read_code()
+        self.assertRegex(code, r'^https://qr\.vipps\.no/p/[\w-]{22}$')
+        image = re.search('<img[^>]* src="data:image/svg\\+xml;base64,([^"]*)"', page)[1]
+        self.assertIn(b'<svg', base64.b64decode(image))
+        self.assertEqual(self.read_code()[0], code)
+        self.merchant.create(**PUSH, customer={'personalQr': code})
+        self.assertNotEqual(self.read_code()[0], code)
+
+
 class TestQr(PagesCase):
 
     def start_qr(self, **qr_format):
-        return self.start(userFlow='QR', returnUrl=None, qrFormat=qr_format or None)
+        return self.start(**QR, qrFormat=qr_format or None)
 
     def test_svg_by_default(self):
         for qr_format in ({}, {'format': 'IMAGE/SVG+XML'}):
@@ -173,6 +202,14 @@ class TestQr(PagesCase):
         answer = self.open(url)
         self.assertEqual(answer.status_code, 200)
         self.assertIn("close this page", answer.text)
+
+    def test_target_url_leads_nowhere_when_the_time_is_over(self):
+        reference, url = self.start_qr(format='TEXT/TARGETURL')
+        self.simulator.advance(600)
+        answer = self.open(url)
+        self.assertIn("close this page", answer.text)
+        self.assertNotIn('<form', answer.text)
+        self.assertEqual(self.state(reference), 'EXPIRED')
 
     def test_image_is_gone_when_the_payment_is_over(self):
         _reference, url = self.start_qr()
