@@ -18,5 +18,9 @@ def uninstall_hook(env):
     providers = env['payment.provider'].search([('code', '=', 'vipps')])
     unregister = providers.filtered('vipps_webhook_id')._vipps_prepare_unregistration()
     reset_payment_provider(env, 'vipps')
+    # Core does not know what a terminal is without its addon.
+    env['pos.payment.method'].with_context(active_test=False).search([
+        ('use_payment_terminal', '=', 'vipps'),
+    ]).use_payment_terminal = False
     providers.activity_ids.unlink()  # Without this addon they would lead nowhere.
     env.cr.postcommit.add(unregister)

@@ -22,6 +22,10 @@ from . import payment_transaction_activity
 from . import payment_transaction_deadline
 from . import payment_transaction_service
 from . import payment_transaction_report
+from . import pos_payment_method
+from . import payment_transaction_pos
+from . import payment_transaction_pos_refund
+from . import payment_transaction_pos_accounting
 from . import vipps_webhook_event
 from . import vipps_read_request
 from . import sale_order_delivery
@@ -30,3 +34,6 @@ from . import account_payment
 from . import sale_order
 from . import sale_order_service
 from . import stock_picking_app
+from . import pos_payment
+from . import pos_order
+from . import pos_session

@@ -216,6 +216,10 @@ class PaymentProvider(models.Model):
             api_client._list_webhooks(self)
         except VippsError as error:
             raise UserError(self._vipps_explain_list_error(error)) from error
+        # Tills find out again whether push messages are approved.
+        self.env['pos.payment.method'].sudo().search([
+            ('vipps_provider_id', '=', self.id), ('vipps_push_refused', '=', True),
+        ]).vipps_push_refused = False
         return self._vipps_notify(_(
             "The keys fit: Vipps MobilePay knows the sales unit %(msn)s in the %(environment)s"
             " environment.",

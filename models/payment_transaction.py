@@ -154,10 +154,12 @@ class PaymentTransaction(models.Model):
         return {
             **res,
             'vipps_payment_reference': reference,
-            'vipps_user_flow': 'WEB_REDIRECT',
+            'vipps_user_flow': values.get('vipps_user_flow') or 'WEB_REDIRECT',
             'vipps_environment': provider_sudo.vipps_environment,
             'vipps_merchant_serial_number': provider_sudo.vipps_merchant_serial_number,
-            'vipps_capture_mode': provider_sudo.vipps_capture_mode,
+            # The goods leave the shop at once.
+            'vipps_capture_mode': 'automatic' if values.get('vipps_pos_session_id')
+            else provider_sudo.vipps_capture_mode,
         }
 
     #=== BUSINESS METHODS - REFERENCES ===#

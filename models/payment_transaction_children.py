@@ -233,11 +233,7 @@ class PaymentTransaction(models.Model):
         :return: None
         """
         amount = self.env['vipps.api.client']._to_major(amount, self.currency_id)
-        child_tx = own_tx and own_tx.filtered(lambda t: (
-            t.state == 'draft'
-            and t._vipps_get_event_name() == name
-            and not t.currency_id.compare_amounts(abs(t.amount), amount)
-        ))
+        child_tx = self._vipps_choose_child(name, amount, own_tx, event)
         if name == 'REFUNDED':
             txs = child_tx or self._vipps_create_refunds(amount)
         elif self._vipps_get_parts() or self.currency_id.compare_amounts(amount, self.amount):
@@ -259,6 +255,21 @@ class PaymentTransaction(models.Model):
             self._vipps_set_canceled('CANCELLED')
         else:
             txs._set_canceled()
+
+    def _vipps_choose_child(self, name, amount, own_tx, event):
+        """ Return the transaction that was made for what an event tells of, if there is one.
+
+        :param str name: The name of the event.
+        :param float amount: The amount, in major units.
+        :param payment.transaction own_tx: The transaction of an operation that was just answered.
+        :param protocol.payment.Event event: The event, if it is known.
+        :rtype: payment.transaction | None
+        """
+        return own_tx and own_tx.filtered(lambda t: (
+            t.state == 'draft'
+            and t._vipps_get_event_name() == name
+            and not t.currency_id.compare_amounts(abs(t.amount), amount)
+        ))
 
     def _vipps_create_refunds(self, amount):
         """ Create the transactions of a refund that was not started from one of the captures, or

@@ -137,6 +137,10 @@ class VippsWebhookEvent(models.Model):
         ], log_exceptions=False)  # Another worker can be storing it: then Odoo tries again.
         if is_relevant and self.env.cr.rowcount:
             self._wake_job()
+            self.env['payment.transaction'].sudo().search([
+                ('vipps_payment_reference', '=', event.reference),
+                ('vipps_pos_session_id', '!=', False),
+            ])._vipps_wake_tills()
 
     @api.model
     def _is_relevant(self, provider, msn, success):

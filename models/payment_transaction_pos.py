@@ -1,0 +1,459 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+import base64
+import io
+import logging
+from datetime import timedelta
+
+import qrcode
+import qrcode.image.svg
+
+from odoo import SUPERUSER_ID, _, api, fields, models
+from odoo.exceptions import UserError
+from odoo.osv import expression
+from odoo.tools import format_datetime
+
+from .pos_payment_method import FLOWS
+from .vipps_api_client import VippsError
+
+_logger = logging.getLogger(__name__)
+
+# How long a customer can approve a payment.
+# https://developer.vippsmobilepay.com/docs/knowledge-base/timeouts/
+LIFETIME = timedelta(minutes=10)
+
+# However many tills look at a payment, polling reads it at most once within this time.
+POLLING_INTERVAL = timedelta(seconds=2)
+
+# What the API says when a sales unit may not send push messages.
+# https://developer.vippsmobilepay.com/docs/APIs/epayment-api/api-guide/errors/
+PUSH_REFUSED = '5080'
+
+# What a cashier can meet without anything being wrong with the settings: codes, phone numbers,
+# amounts.
+TILL_ERRORS = (PUSH_REFUSED, '4060', '4070', '7010', '6010')
+
+BUS_MESSAGE = 'VIPPS_PAYMENT'
+
+
+class PaymentTransaction(models.Model):
+    """ Attempts to pay at a till, which are held by the server: browsers only show them. """
+    _inherit = 'payment.transaction'
+
+    vipps_pos_session_id = fields.Many2one(
+        string="POS Session", comodel_name='pos.session', copy=False, readonly=True,
+        ondelete='restrict', index='btree_not_null',
+    )
+    vipps_pos_config_id = fields.Many2one(
+        string="Point of Sale",
+        comodel_name='pos.config',
+        compute='_compute_vipps_pos_config_id',
+        store=True,
+    )
+    vipps_pos_method_id = fields.Many2one(
+        string="POS Payment Method", comodel_name='pos.payment.method', copy=False, readonly=True,
+        ondelete='restrict',
+    )
+    # Orders of tills are deleted and created again; this stays.
+    vipps_pos_reference = fields.Char(
+        string="Order of the Till", copy=False, readonly=True, index='btree_not_null',
+    )
+    vipps_pos_uuid = fields.Char(copy=False, readonly=True, index='btree_not_null')
+    vipps_pos_flow = fields.Selection(
+        selection=[('qr', "QR code"), ('push', "Push message"), ('code', "Customer's code")],
+        copy=False,
+        readonly=True,
+    )
+    vipps_pos_payment_ids = fields.One2many(
+        string="POS Payments", comodel_name='pos.payment', inverse_name='vipps_transaction_id',
+    )
+    # Masked as soon as it is decided whether the customer pays.
+    vipps_customer_phone = fields.Char(copy=False, readonly=True, groups='base.group_system')
+    vipps_qr_code = fields.Char(compute='_compute_vipps_qr_code', groups='base.group_system')
+
+    #=== COMPUTE METHODS ===#
+
+    @api.depends('vipps_pos_session_id', 'source_transaction_id.vipps_pos_config_id')
+    def _compute_vipps_pos_config_id(self):
+        for tx in self:
+            tx.vipps_pos_config_id = (
+                tx.vipps_pos_session_id.config_id or tx.source_transaction_id.vipps_pos_config_id
+            )
+
+    @api.depends('vipps_redirect_url', 'vipps_pos_flow')
+    def _compute_vipps_qr_code(self):
+        """ Draw the URL that the customer's app scans, as the data URI of an image. """
+        for tx in self:
+            if tx.vipps_pos_flow != 'qr' or not tx.vipps_redirect_url:
+                tx.vipps_qr_code = False
+                continue
+            stream = io.BytesIO()
+            qrcode.make(
+                tx.vipps_redirect_url,
+                image_factory=qrcode.image.svg.SvgPathFillImage,
+                error_correction=qrcode.constants.ERROR_CORRECT_M,
+            ).save(stream)
+            tx.vipps_qr_code = (
+                'data:image/svg+xml;base64,' + base64.b64encode(stream.getvalue()).decode()
+            )
+
+    #=== BUSINESS METHODS - FINDING ===#
+
+    @api.model
+    def _vipps_search_attempts(self, pos_references, configs):
+        """ Return the attempts to pay orders of tills, and to refund them.
+
+        :param list[str] pos_references: What the tills know the orders by.
+        :param pos.config configs: The tills.
+        :rtype: payment.transaction
+        """
+        return self.search([
+            ('vipps_pos_reference', 'in', list(pos_references)),
+            ('vipps_pos_config_id', 'in', configs.ids),
+        ], order='id')
+
+    @api.model
+    def _vipps_find_attempt(self, order, uuid):
+        """ Return the attempt of a payment of an order that is open or that succeeded.
+
+        :param pos.order order: The order.
+        :param str uuid: What the till knows the payment by.
+        :rtype: payment.transaction
+        """
+        attempts = self.search([
+            ('vipps_pos_uuid', '=', uuid),
+            ('vipps_pos_reference', '=', order.pos_reference),
+            ('company_id', '=', order.company_id.id),
+        ], order='id desc') if uuid else self.browse()
+        return attempts.filtered(
+            lambda tx: tx._vipps_get_till_state() not in ('unpaid', 'returned')
+        )[:1]
+
+    def _vipps_filter_unsettled(self):
+        """ Return the attempts that are open, or that took money for no finished order. """
+        return self.filtered(
+            lambda tx: tx._vipps_get_till_state() in ('unknown', 'waiting')
+            or tx._vipps_get_till_state() in ('paid', 'refunded') and not tx._vipps_is_attached()
+        )
+
+    def _vipps_get_pos_order(self):
+        """ Return the order that the attempt is for, if it is there. """
+        domain = [
+            ('pos_reference', '=', self.vipps_pos_reference),
+            ('config_id.company_id', '=', self.company_id.id),
+        ]
+        # Odoo gives a refund that is made in the back office the number of its order.
+        sign = '<' if self.operation == 'refund' else '>='
+        return self.env['pos.order'].search(
+            expression.AND([domain, [('amount_total', sign, 0)]]), limit=1
+        )
+
+    def _vipps_is_attached(self):
+        """ Tell whether the attempt is part of a finished order. """
+        return any(
+            order.state not in ('draft', 'cancel') for order in self.vipps_pos_payment_ids.pos_order_id
+        )
+
+    #=== BUSINESS METHODS - STATUS ===#
+
+    def _vipps_get_till_state(self):
+        """ Return what tills do with the attempt, see :meth:`_vipps_get_till_status`. """
+        if not self:
+            return None
+        if self.operation == 'refund':
+            return {'draft': 'unknown', 'done': 'refunded'}.get(self.state, 'unpaid')
+        if self.state == 'draft':
+            return 'waiting' if self.vipps_payment_state == 'CREATED' else 'unknown'
+        if self.state in ('authorized', 'done'):
+            return 'paid' if self._vipps_get_till_amount() else 'returned'
+        return 'returned' if self._vipps_get_releases() else 'unpaid'
+
+    def _vipps_get_till_amount(self):
+        """ Return what an attempt that succeeded is worth to its order, in major units. """
+        if self.operation == 'refund':
+            return self.amount
+        return self.currency_id.round(
+            self.amount - self._vipps_get_released_amount() - self._vipps_get_refunded_amount()
+        )
+
+    def _vipps_get_till_status(self, with_qr=False):
+        """ Return what tills show of the attempt.
+
+        :param bool with_qr: Whether the till needs the QR code.
+        :return: `state` is `unknown`: not known whether Vipps MobilePay has it; `waiting` for the
+                 customer; `paid`, whether captured or only reserved; `unpaid`: it came to nothing;
+                 `returned`: undone; `refunded`. The amount is in major units.
+        :rtype: dict
+        """
+        state = self._vipps_get_till_state()
+        remaining_time = self.create_date + LIFETIME - fields.Datetime.now()
+        order = self._vipps_get_pos_order()
+        return {
+            'reference': self.reference,
+            'uuid': self.vipps_pos_uuid,
+            'order': self.vipps_pos_reference,
+            'order_id': order.id,
+            'amount': self.amount,
+            'flow': self.vipps_pos_flow,
+            'state': state,
+            'is_captured': self.state == 'done',
+            'is_attached': self._vipps_is_attached(),
+            'message': self._vipps_get_till_message(state),
+            'seconds_left': max(int(remaining_time.total_seconds()), 0),
+            'qr': with_qr and state == 'waiting' and self.vipps_qr_code,
+            'push_refused': self.vipps_pos_method_id.vipps_push_refused,
+            'ticket': self._vipps_get_ticket() if state in ('paid', 'refunded') else '',
+        }
+
+    def _vipps_get_till_message(self, state):
+        """ Return what the cashier reads, in the cashier's language.
+
+        :param str state: The state of the status.
+        :rtype: str
+        """
+        if state == 'unpaid' and self.operation != 'refund' and self.vipps_payment_state in (
+            'ABORTED', 'EXPIRED', 'TERMINATED'
+        ):
+            return self._vipps_explain_end(self.vipps_payment_state)
+        if state in ('unpaid', 'returned'):
+            return self.state_message or ''
+        if state == 'paid' and self.state == 'authorized':
+            return _("Reserved. It is captured by itself.")
+        return ''
+
+    def _vipps_get_ticket(self):
+        """ Return what the receipt says of the payment or the refund.
+
+        :rtype: str
+        """
+        root = self._vipps_get_root()
+        phone = root.sudo().vipps_customer_phone
+        moment = format_datetime(self.env, self.last_state_change or self.create_date)
+        return '\n'.join(filter(None, [
+            self.vipps_pos_method_id.name,
+            self._vipps_mask_phone(phone) if self.operation != 'refund' else None,
+            _("Refunded %s", moment) if self.operation == 'refund' else moment,
+            _("Reference %s", root.vipps_payment_reference),
+        ])) + '\n'
+
+    @api.model
+    def _vipps_mask_phone(self, phone):
+        """ Return what may be shown of a phone number with country code: its beginning and end. """
+        if not phone or '*' in phone:
+            return phone
+        return f"{phone[:2]}{'*' * (len(phone) - 4)}{phone[-2:]}"
+
+    #=== BUSINESS METHODS - STARTING ===#
+
+    def _vipps_start_attempt(self, code=None):
+        """ Create the payment at Vipps MobilePay, or find it again after a lost answer.
+
+        It may be called again: that never makes a second payment.
+
+        :param str code: What the customer showed, if the customer's code was scanned; it is sent,
+                         and kept nowhere.
+        :return: None
+        """
+        self.ensure_one()
+        self._vipps_lock()
+        if self.state != 'draft' or self.vipps_payment_state:
+            return
+        if self.vipps_pos_flow == 'code' and not code:
+            self._vipps_find_payment()
+            return
+        self._vipps_schedule_next_read()
+        try:
+            self.vipps_redirect_url = self.env['vipps.api.client']._create_payment(
+                self, self._vipps_prepare_attempt_values(code), 0
+            )
+        except VippsError as error:
+            _logger.info("Payment %s is not created: %s", self.reference, error.log_text)
+            if error.is_conflict:
+                self._vipps_find_payment()
+            elif not error.is_unknown:
+                self._vipps_refuse_attempt(error)
+        else:
+            self.vipps_payment_state = 'CREATED'
+
+    def _vipps_prepare_attempt_values(self, code=None):
+        """ Return the values to create the payment with.
+
+        :param str code: The customer's code, if it was scanned.
+        :return: The values, amounts in major units.
+        :rtype: dict
+        """
+        order = self._vipps_get_pos_order()
+        return {
+            'user_flow': FLOWS[self.vipps_pos_flow],
+            'description': _(
+                "%(document)s at %(company)s",
+                document=self.vipps_pos_reference, company=self.company_id.name,
+            ),
+            'return_url': None,
+            'phone': self.vipps_customer_phone if self.vipps_pos_flow == 'push' else None,
+            'personal_qr': code if self.vipps_pos_flow == 'code' else None,
+            'receipt_lines': order._vipps_prepare_receipt_lines(),
+            'metadata': {'document': self.vipps_pos_reference},
+            'pos': order._vipps_prepare_till_values(self.vipps_pos_uuid),
+        }
+
+    def _vipps_refuse_attempt(self, error):
+        """ Tell the cashier that there is no payment, and an administrator why if that is needed.
+
+        :param VippsError error: Why.
+        :return: None
+        """
+        if error.code == PUSH_REFUSED:
+            self.vipps_pos_method_id.vipps_push_refused = True
+        elif error.code not in TILL_ERRORS:
+            self.provider_id._vipps_alert_administrator(
+                _("Tills cannot take payments with %s", self.provider_id.name), str(error)
+            )
+        self._set_canceled(str(error))
+        self._vipps_forget_phone()
+
+    def _vipps_forget_phone(self):
+        """ Keep no more of the phone number than the receipt shows. """
+        self.vipps_customer_phone = self._vipps_mask_phone(self.vipps_customer_phone)
+
+    #=== BUSINESS METHODS - FOLLOWING ===#
+
+    def _vipps_refresh_for_till(self):
+        """ Read an open attempt for a till that waits, without waiting for somebody else's answer.
+
+        What an event tells of is read at once. What cannot be read now is read later.
+        """
+        tx = self._vipps_get_root()
+        if tx._vipps_is_open():
+            min_age = None if tx._vipps_has_news() else POLLING_INTERVAL
+            tx._vipps_try(lambda: tx._vipps_refresh(min_age=min_age, wait=False))
+
+    def _vipps_has_news(self):
+        """ Tell whether Vipps MobilePay has told of something since the payment was last read. """
+        return bool(self.env['vipps.webhook.event'].search_count([
+            ('reference', '=', self.vipps_payment_reference),
+            ('state', '=', 'pending'),
+            ('create_date', '>=', self.vipps_last_read or self.create_date),
+        ], limit=1))
+
+    def _vipps_keep_state(self, payment):
+        """ Override to forget the phone number as soon as it is decided whether the customer pays.
+        """
+        super()._vipps_keep_state(payment)
+        if payment.is_final and self.vipps_pos_session_id:
+            self._vipps_forget_phone()
+
+    def _update_state(self, allowed_states, target_state, state_message):
+        """ Override of `payment` to let tills look at what has changed. """
+        txs = super()._update_state(allowed_states, target_state, state_message)
+        txs._vipps_wake_tills()
+        return txs
+
+    def _vipps_wake_tills(self):
+        """ Tell the tills that wait for these attempts to look at them; nothing else is told. """
+        for tx in self.sudo().filtered('vipps_pos_session_id'):
+            self.env['bus.bus'].sudo()._sendone(
+                tx.vipps_pos_session_id._get_bus_channel_name(), BUS_MESSAGE,
+                {'reference': tx.reference},
+            )
+
+    #=== BUSINESS METHODS - CANCELLING ===#
+
+    def _vipps_cancel_attempt(self):
+        """ Cancel an attempt that the customer has not approved; one that was approved is paid. """
+        self.ensure_one()
+        self._vipps_lock()
+        if self.state != 'draft':
+            return
+        try:
+            self._vipps_cancel(only_unapproved=True)
+        except VippsError as error:
+            _logger.info("Attempt %s is not cancelled: %s", self.reference, error.log_text)
+            if error.is_not_found:
+                self._set_canceled(_("The payment was cancelled. Nothing has been charged."))
+                self._vipps_forget_phone()
+            elif not error.is_unknown:  # It was approved or ended in the meantime.
+                self._vipps_try(self._vipps_refresh)
+
+    def _vipps_undo_attempt(self):
+        """ Give back what was paid for no finished order.
+
+        :return: None
+        :raise UserError: If it is part of an order, or was not given back, or if that is unknown.
+        """
+        self.ensure_one()
+        if self._vipps_is_attached():
+            raise UserError(_(
+                "Payment %s is part of a finished order. Refund the order instead.", self.reference
+            ))
+        if self.state == 'authorized':
+            self._send_void_request()
+        elif self.state == 'done' and self._vipps_get_refundable_amount():
+            self._send_refund_request()
+
+    #=== BUSINESS METHODS - UNWANTED PAYMENTS ===#
+
+    def _vipps_is_to_release(self, payment):
+        """ Override to end what shows up after a cashier was told that it is cancelled. """
+        is_cancelled = self.vipps_pos_session_id and self.state == 'cancel'
+        if is_cancelled and (payment.state == 'CREATED' or payment.remaining == payment.amount):
+            return True
+        return super()._vipps_is_to_release(payment)
+
+    def _vipps_is_paid_otherwise(self):
+        """ Override to release what was approved after its order was finished without it. """
+        if not self.vipps_pos_session_id:
+            return super()._vipps_is_paid_otherwise()
+        order = self._vipps_get_pos_order()
+        return order.state not in (False, 'draft', 'cancel') and not self._vipps_is_attached()
+
+    #=== BUSINESS METHODS - ORDERS ===#
+
+    def _vipps_attach(self):
+        """ Put what was paid or refunded into its draft order, and finish the order if nothing is
+        left to pay.
+
+        :return: None
+        :raise UserError: If it was not paid, or if the order is gone.
+        """
+        self.ensure_one()
+        order = self._vipps_get_pos_order()
+        if self._vipps_is_attached():
+            return
+        if self._vipps_get_till_state() not in ('paid', 'refunded') or order.state != 'draft':
+            raise UserError(_(
+                "Payment %s cannot be put into its order: the order is gone or finished, or the"
+                " customer has not paid. Give the money back instead.", self.reference,
+            ))
+        payments = order.payment_ids
+        payment = payments.filtered(lambda p: p.vipps_uuid == self.vipps_pos_uuid)
+        # What is not paid yet is only what a till once wanted to ask for.
+        (payments - payment).filtered(
+            lambda p: p.payment_method_id.use_payment_terminal and p.payment_status != 'done'
+        ).unlink()
+        if not payment:
+            order.add_payment({
+                'amount': self.amount,
+                'payment_method_id': self.vipps_pos_method_id.id,
+                'pos_order_id': order.id,
+                'vipps_uuid': self.vipps_pos_uuid,
+            })
+        payment = order.payment_ids.filtered(lambda p: p.vipps_uuid == self.vipps_pos_uuid)
+        payment.write({'amount': self.amount, 'payment_status': 'done'})
+        payment._vipps_link()
+        order.amount_paid = sum(order.payment_ids.mapped('amount'))
+        if order._is_pos_order_paid():
+            order.with_company(order.company_id)._process_saved_order(False)
+
+    #=== BUSINESS METHODS - ACTIVITIES ===#
+
+    def _vipps_get_activity_document(self):
+        """ Override to show on the session what is to do about its payments. """
+        if self.vipps_pos_session_id:
+            return self.vipps_pos_session_id.with_user(SUPERUSER_ID)
+        return super()._vipps_get_activity_document()
+
+    def _vipps_tell_uncaptured(self):
+        """ Have somebody look at what is only reserved, although the goods are handed over. """
+        if not self._vipps_get_activities(self._vipps_get_failure_summary()):
+            self._vipps_tell_failure(VippsError(_("This payment is reserved and not captured.")))

@@ -1,0 +1,93 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import _, models
+
+
+class PaymentTransaction(models.Model):
+    """ The books of tills: closing a session books what it took and gave back. Only a refund that
+    was made elsewhere, of a payment that a session books, has a payment of its own. """
+    _inherit = 'payment.transaction'
+
+    #=== BUSINESS METHODS - WHO BOOKS ===#
+
+    def _vipps_is_booked_by_till(self):
+        """ Tell whether this is booked by closing a session, or undone and not booked at all. """
+        root = self._vipps_get_root()
+        if not root.vipps_pos_session_id:
+            return False
+        return (
+            self.operation != 'refund'
+            or bool(self.vipps_pos_session_id)
+            or not root._vipps_is_attached()
+        )
+
+    def _vipps_is_booked(self):
+        """ Override to leave to tills what they book. """
+        return super()._vipps_is_booked() or self._vipps_is_booked_by_till()
+
+    def _reconcile_after_done(self):
+        """ Override of `account_payment` to leave to tills what they book. """
+        till_txs = self.filtered(
+            lambda tx: tx.provider_code == 'vipps' and tx._vipps_is_booked_by_till()
+        )
+        return super(PaymentTransaction, self - till_txs)._reconcile_after_done()
+
+    #=== BUSINESS METHODS - REFUNDS MADE ELSEWHERE ===#
+
+    def _vipps_find_booking_problem(self):
+        """ Override to look at the journal of the till's payment method. """
+        method = self._vipps_get_root().vipps_pos_method_id
+        if not method:
+            return super()._vipps_find_booking_problem()
+        if not method.journal_id.active or not method.journal_id.outbound_payment_method_line_ids:
+            return _(
+                "The journal of the payment method %s is missing, archived, or has no outgoing"
+                " payment method. Mend it under Accounting, Configuration, Journals.", method.name,
+            )
+        if not self._vipps_get_till_outstanding_account():
+            return _(
+                "There is no outstanding account for payments with %s. Choose one on the payment"
+                " method of the Point of Sale.", method.name,
+            )
+        return None
+
+    def _create_payment(self, **extra_create_values):
+        """ Override of `account_payment` to book a refund of a sale at a till where the session
+        booked the sale. """
+        method = self._vipps_get_root().vipps_pos_method_id
+        if method:
+            journal = method.journal_id
+            extra_create_values = {
+                'journal_id': journal.id,
+                'payment_method_line_id': journal.outbound_payment_method_line_ids[:1].id,
+                'force_outstanding_account_id': self._vipps_get_till_outstanding_account().id,
+                'destination_account_id': self._vipps_get_till_receivable_account().id,
+                'pos_payment_method_id': method.id,
+                **extra_create_values,
+            }
+        return super()._create_payment(**extra_create_values)
+
+    def _vipps_get_till_outstanding_account(self):
+        return (
+            self._vipps_get_root().vipps_pos_method_id.outstanding_account_id
+            or self.company_id.account_journal_payment_debit_account_id
+        )
+
+    def _vipps_get_till_receivable_account(self):
+        """ Return the account that the refund is due from: the customer's if the order was
+        invoiced, or else the one of the till. """
+        root = self._vipps_get_root()
+        order = root.vipps_pos_payment_ids.pos_order_id[:1]
+        if order.account_move:
+            partner = order.partner_id.commercial_partner_id.with_company(self.company_id)
+            return partner.property_account_receivable_id
+        return (
+            root.vipps_pos_method_id.receivable_account_id
+            or self.company_id.account_default_pos_receivable_account_id
+        )
+
+    def _vipps_get_memo(self):
+        """ Override to name the order of the till. """
+        root = self._vipps_get_root()
+        memo = super()._vipps_get_memo()
+        return f"{root.vipps_pos_reference} - {memo}" if root.vipps_pos_reference else memo

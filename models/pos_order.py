@@ -1,0 +1,101 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import _, api, models
+from odoo.exceptions import UserError
+
+
+class PosOrder(models.Model):
+    _inherit = 'pos.order'
+
+    #=== BUSINESS METHODS - SYNCHRONIZATION ===#
+
+    @api.model
+    def _payment_fields(self, order, ui_paymentline):
+        """ Override of `point_of_sale` to keep what the till knows the payment by. """
+        return {
+            **super()._payment_fields(order, ui_paymentline),
+            'vipps_uuid': ui_paymentline.get('vipps_uuid'),
+        }
+
+    def _process_payment_lines(self, pos_order, order, pos_session, draft):
+        """ Override of `point_of_sale` to let no order be paid because a browser says so.
+
+        :raise UserError: If a payment of Vipps MobilePay is not what the browser says.
+        """
+        super()._process_payment_lines(pos_order, order, pos_session, draft)
+        order.payment_ids._vipps_link()
+        if not draft:
+            order._vipps_check_payments()
+
+    def action_pos_order_paid(self):
+        """ Override of `point_of_sale` to check the payments on all ways that lead here. """
+        self._vipps_check_payments()
+        return super().action_pos_order_paid()
+
+    def _vipps_check_payments(self):
+        """ Ensure that what is paid with Vipps MobilePay is paid, and that nothing is left out.
+
+        :return: None
+        :raise UserError: If it is not; it says what to do.
+        """
+        self.payment_ids._vipps_check_paid()
+
+    @api.model
+    def remove_from_ui(self, server_ids):
+        """ Override of `point_of_sale` to keep the orders that somebody is paying or has paid.
+
+        :raise UserError: If there are such orders.
+        """
+        orders = self.search([('id', 'in', server_ids), ('state', '=', 'draft')])
+        attempts_sudo = self.env['payment.transaction'].sudo()._vipps_search_attempts(
+            orders.mapped('pos_reference'), orders.config_id
+        )._vipps_filter_unsettled()
+        if attempts_sudo:
+            raise UserError(_(
+                "Order %s cannot be deleted: a customer is paying or has paid it. Open the order,"
+                " and cancel the payment or give the money back.",
+                ", ".join(set(attempts_sudo.mapped('vipps_pos_reference'))),
+            ))
+        return super().remove_from_ui(server_ids)
+
+    #=== BUSINESS METHODS - RECEIPT IN THE APP ===#
+
+    def _vipps_prepare_receipt_lines(self):
+        """ Return the lines of the order for the receipt in the app, in major units; without tips,
+        which have a place of their own. """
+        return [{
+            'id': str(line.id),
+            'name': line.full_product_name or line.product_id.display_name,
+            'quantity': abs(line.qty),
+            'total': line.price_subtotal_incl,
+            'tax': line.price_subtotal_incl - line.price_subtotal,
+            'tax_rate': self.env['payment.transaction']._vipps_get_tax_rate(
+                line.tax_ids_after_fiscal_position
+            ),
+            'is_shipping': False,
+        } for line in self.lines - self._vipps_get_tip_lines()]
+
+    def _vipps_get_tip_lines(self):
+        tip_product = self.config_id.tip_product_id
+        return self.lines.filtered(lambda line: tip_product and line.product_id == tip_product)
+
+    def _vipps_prepare_till_values(self, uuid):
+        """ Return what else the receipt in the app tells of the till.
+
+        :param str uuid: The key of the payment that is not to count as another one.
+        :return: Amounts in major units.
+        :rtype: dict
+        """
+        amounts = {'cash': 0, 'bank': 0}
+        for payment in self.payment_ids.filtered(lambda p: p.vipps_uuid != uuid):
+            # Whatever is paid in another way makes the lines not add up: then no receipt is sent.
+            amounts[payment.payment_method_id.type] = amounts.get(
+                payment.payment_method_id.type, 0
+            ) + payment.amount
+        return {
+            'pos_id': self.config_id.name,
+            'receipt_number': self.pos_reference,
+            'tip_amount': sum(self._vipps_get_tip_lines().mapped('price_subtotal_incl')),
+            'cash_amount': amounts['cash'],
+            'card_amount': amounts['bank'],
+        }

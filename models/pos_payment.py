@@ -1,0 +1,98 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import _, api, fields, models
+from odoo.exceptions import AccessError, UserError
+from odoo.tools import format_amount
+
+
+class PosPayment(models.Model):
+    _inherit = 'pos.payment'
+
+    # Core deletes and creates the payments of a draft order with each synchronization.
+    vipps_uuid = fields.Char(
+        help="What the till knows this payment by.", copy=False, readonly=True, index='btree_not_null',
+    )
+    vipps_transaction_id = fields.Many2one(
+        string="Vipps MobilePay Transaction",
+        comodel_name='payment.transaction',
+        copy=False,
+        readonly=True,
+        index='btree_not_null',
+        ondelete='restrict',
+    )
+
+    #=== CRUD METHODS ===#
+
+    @api.model_create_multi
+    def create(self, values_list):
+        """ Override of `point_of_sale` to let nobody claim a payment: cashiers may create these. """
+        for values in values_list:
+            self._vipps_check_values(values)
+        return super().create(values_list)
+
+    def write(self, values):
+        """ Override of `point_of_sale` to let nobody claim a payment, nor change a paid one. """
+        self._vipps_check_values(values)
+        if {'amount', 'payment_method_id', 'pos_order_id'} & values.keys() and not self.env.su and (
+            any(payment.sudo().vipps_transaction_id for payment in self)
+        ):
+            raise AccessError(_("What was paid with Vipps MobilePay cannot be edited."))
+        return super().write(values)
+
+    def _vipps_check_values(self, values):
+        if values.get('vipps_transaction_id') and not self.env.su:
+            raise AccessError(_("Payments of Vipps MobilePay can only be linked by Odoo itself."))
+
+    #=== BUSINESS METHODS ===#
+
+    def _export_for_ui(self, payment):
+        """ Override of `point_of_sale` to let each till know the payment by the same key. """
+        return {
+            **super()._export_for_ui(payment),
+            'vipps_uuid': payment.vipps_uuid,
+            'vipps_reference': payment.sudo().vipps_transaction_id.reference,
+        }
+
+    def _vipps_link(self):
+        """ Link the payments with the attempts that they stand for, and take over what is known of
+        those.
+
+        :return: None
+        """
+        for payment in self.filtered('vipps_uuid').sudo():
+            tx = self.env['payment.transaction'].sudo()._vipps_find_attempt(
+                payment.pos_order_id, payment.vipps_uuid
+            )
+            payment.vipps_transaction_id = tx
+            if tx and tx._vipps_get_till_state() in ('paid', 'refunded'):
+                payment.write({
+                    'transaction_id': tx.reference,
+                    'card_type': payment.payment_method_id.name,
+                    'ticket': tx._vipps_get_ticket(),
+                })
+
+    def _vipps_check_paid(self):
+        """ Ensure that the payments of finished orders are paid or refunded at Vipps MobilePay, with
+        their amounts, and each once.
+
+        :return: None
+        :raise UserError: If one is not.
+        """
+        for payment in self.sudo().filtered(
+            lambda p: p.payment_method_id.use_payment_terminal == 'vipps' and p.amount
+        ):
+            tx = payment.vipps_transaction_id
+            others = tx.vipps_pos_payment_ids - payment
+            if (
+                tx._vipps_get_till_state() != ('paid' if payment.amount > 0 else 'refunded')
+                or payment.currency_id.compare_amounts(tx._vipps_get_till_amount(), payment.amount)
+                or tx.currency_id != payment.currency_id
+                or tx.vipps_pos_method_id != payment.payment_method_id
+                or others.pos_order_id.filtered(lambda o: o.state not in ('draft', 'cancel'))
+            ):
+                raise UserError(_(
+                    "%(amount)s of order %(order)s are not paid with %(method)s. Open the order at"
+                    " the till, remove that payment, and ask for it again.",
+                    amount=format_amount(self.env, payment.amount, payment.currency_id),
+                    order=payment.pos_order_id.pos_reference, method=payment.payment_method_id.name,
+                ))

@@ -1,0 +1,172 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import _, api, fields, models
+from odoo.exceptions import UserError, ValidationError
+from odoo.tools import format_amount
+
+# The ways to ask for a payment, each with the user flow that the API knows it by: a customer's own
+# code is scanned to know whom to send the push message to.
+# https://developer.vippsmobilepay.com/docs/APIs/epayment-api/features/
+FLOWS = {'qr': 'QR', 'push': 'PUSH_MESSAGE', 'code': 'PUSH_MESSAGE'}
+
+
+class PosPaymentMethod(models.Model):
+    _inherit = 'pos.payment.method'
+
+    vipps_provider_id = fields.Many2one(
+        string="Vipps MobilePay Provider",
+        help="The payment provider whose sales unit takes the payments of this method.",
+        comodel_name='payment.provider',
+        compute='_compute_vipps_provider_id',
+        compute_sudo=True,
+        store=True,
+        readonly=False,
+        ondelete='restrict',
+        domain="[('code', '=', 'vipps'), ('company_id', '=', company_id)]",
+        groups='base.group_system',
+    )
+    vipps_allow_qr = fields.Boolean(
+        string="QR Code",
+        help="The customer scans a QR code on the till or on the customer display.",
+        default=True,
+    )
+    vipps_allow_push = fields.Boolean(
+        string="Push Message",
+        help="The cashier enters the customer's phone number. The sales unit needs an approval of"
+             " Vipps MobilePay for that.",
+        default=True,
+    )
+    vipps_allow_code = fields.Boolean(
+        string="Customer's Code",
+        help="The cashier scans the code that the customer shows in the app. The sales unit needs"
+             " an approval of Vipps MobilePay for that.",
+        default=True,
+    )
+    vipps_default_flow = fields.Selection(
+        string="Ask First With",
+        selection=[
+            ('qr', "QR code"), ('push', "Push message"), ('code', "Customer's code"),
+        ],
+        default='qr',
+    )
+    vipps_push_refused = fields.Boolean(
+        string="Push Messages Refused",
+        help="Vipps MobilePay has not approved push messages for the sales unit. Test the"
+             " connection of the payment provider when it has.",
+        copy=False,
+        readonly=True,
+    )
+
+    #=== COMPUTE METHODS ===#
+
+    @api.depends('use_payment_terminal', 'company_id')
+    def _compute_vipps_provider_id(self):
+        """ Choose the only provider there can be: who sets up tills may not see providers. """
+        for method in self:
+            provider = method.vipps_provider_id
+            if method.use_payment_terminal != 'vipps':
+                provider = False
+            elif not provider or provider.company_id != method.company_id:
+                provider = self.env['payment.provider'].search([
+                    ('code', '=', 'vipps'), ('company_id', '=', method.company_id.id),
+                ])
+                provider = provider if len(provider) == 1 else False
+            method.vipps_provider_id = provider
+
+    #=== CONSTRAINT METHODS ===#
+
+    @api.constrains('use_payment_terminal', 'vipps_provider_id', 'company_id')
+    def _check_vipps_provider_id(self):
+        """ Ensure that the payments have a sales unit of the same company.
+
+        :raise ValidationError: If they have not.
+        """
+        for method in self.sudo().filtered(lambda m: m.use_payment_terminal == 'vipps'):
+            provider = method.vipps_provider_id
+            if not provider:
+                raise ValidationError(_(
+                    "%(method)s has no payment provider of Vipps MobilePay in its company. Ask an"
+                    " administrator to choose one on the payment method.", method=method.name,
+                ))
+            if provider.code != 'vipps' or provider.company_id != method.company_id:
+                raise ValidationError(_(
+                    "%(provider)s is not a payment provider of Vipps MobilePay in the company of"
+                    " %(method)s. Choose another one.",
+                    provider=provider.name, method=method.name,
+                ))
+
+    @api.constrains(
+        'use_payment_terminal', 'vipps_allow_qr', 'vipps_allow_push', 'vipps_allow_code',
+        'vipps_default_flow',
+    )
+    def _check_vipps_default_flow(self):
+        """ Ensure that the first way to ask is among those that are allowed.
+
+        :raise ValidationError: If it is not.
+        """
+        for method in self.filtered(lambda m: m.use_payment_terminal == 'vipps'):
+            flow = method.vipps_default_flow
+            if not flow or not method[f'vipps_allow_{flow}']:
+                raise ValidationError(_(
+                    "Choose a way to ask first for payments with %s that is also allowed.",
+                    method.name,
+                ))
+
+    #=== CRUD METHODS ===#
+
+    def _get_payment_terminal_selection(self):
+        """ Override of `point_of_sale` to add Vipps MobilePay. """
+        return super()._get_payment_terminal_selection() + [('vipps', "Vipps MobilePay")]
+
+    def _is_write_forbidden(self, fields):
+        """ Override of `point_of_sale` to let open tills learn that push messages are refused. """
+        return super()._is_write_forbidden(fields - {'vipps_push_refused'})
+
+    #=== BUSINESS METHODS ===#
+
+    def _vipps_check_usable(self, currency, amount):
+        """ Ensure that the method can take a payment.
+
+        :param res.currency currency: The currency of the till.
+        :param float amount: The amount, in major units.
+        :return: None
+        :raise UserError: If it cannot; it says what to do.
+        """
+        provider_sudo = self.sudo().vipps_provider_id
+        if provider_sudo.state == 'disabled' or not provider_sudo.is_published:
+            raise UserError(_(
+                "%s is switched off. Take another payment method, and ask an administrator to"
+                " enable and publish the payment provider.", self.name,
+            ))
+        if currency not in provider_sudo.available_currency_ids:
+            raise UserError(_(
+                "%(method)s does not take payments in %(currency)s. Take another payment method.",
+                method=self.name, currency=currency.name,
+            ))
+        maximum_amount = provider_sudo.main_currency_id._convert(
+            provider_sudo.maximum_amount, currency, provider_sudo.company_id,
+            fields.Date.context_today(self),
+        )
+        if not self.env['vipps.api.client']._is_payable(amount, currency) or (
+            maximum_amount and currency.compare_amounts(amount, maximum_amount) > 0
+        ):
+            raise UserError(_(
+                "%(amount)s is too little or too much for a payment with %(method)s. Enter another"
+                " amount, or take another payment method.",
+                amount=format_amount(self.env, amount, currency), method=self.name,
+            ))
+
+    def _vipps_check_flow(self, flow):
+        """ Ensure that the till may ask for a payment in this way.
+
+        :param str flow: One of :data:`FLOWS`.
+        :return: None
+        :raise UserError: If it may not.
+        """
+        if flow not in FLOWS or not self[f'vipps_allow_{flow}']:
+            raise UserError(_("This way to ask for a payment is switched off. Take another one."))
+        if flow != 'qr' and self.vipps_push_refused:
+            raise UserError(_(
+                "Vipps MobilePay has not approved push messages for this shop. Show a QR code"
+                " instead."
+            ))

@@ -1,0 +1,388 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import _, models
+from odoo.exceptions import AccessError, UserError
+from odoo.tools import format_amount
+
+from .pos_payment_method import FLOWS
+
+MAX_KEY_LENGTH = 64
+
+
+class PosSession(models.Model):
+    """ What tills ask the server for, and what keeps a session from being closed.
+
+    Each method checks who asks, and that all that is named belongs to the till of the session.
+    """
+    _inherit = 'pos.session'
+
+    #=== LOADING ===#
+
+    def _loader_params_pos_payment_method(self):
+        """ Override of `point_of_sale` to load what tills need to know, and no more. """
+        params = super()._loader_params_pos_payment_method()
+        params['search_params']['fields'] += [
+            'vipps_allow_qr', 'vipps_allow_push', 'vipps_allow_code', 'vipps_default_flow',
+            'vipps_push_refused',
+        ]
+        return params
+
+    #=== PUBLIC METHODS - ATTEMPTS ===#
+
+    def vipps_create_attempt(self, order_id, uuid, flow, phone=False):
+        """ Store an attempt to take the payment of a draft order, or a refund if the amount of the
+        payment is negative. Nothing is asked of Vipps MobilePay yet.
+
+        An attempt of the same payment that is open or that succeeded is returned instead.
+
+        :param int order_id: The draft order, which the till has just saved.
+        :param str uuid: What the till knows the payment by.
+        :param str flow: One of :data:`FLOWS`; not used for refunds.
+        :param str phone: The customer's phone number as it was typed, for push messages.
+        :return: The status, see `payment.transaction._vipps_get_till_status`.
+        :rtype: dict
+        :raise AccessError: If this is not for the user or for this till.
+        :raise UserError: If no payment can be taken; it says what to do.
+        """
+        self._vipps_check_till(is_open=True)
+        order_sudo = self._vipps_get_order(order_id)
+        payment_sudo = order_sudo.payment_ids.filtered(
+            lambda p: p.vipps_uuid and p.vipps_uuid == uuid
+            and p.payment_method_id in self.config_id.payment_method_ids
+            and p.payment_method_id.use_payment_terminal == 'vipps'
+        )
+        if len(payment_sudo) != 1 or len(uuid) > MAX_KEY_LENGTH:
+            raise UserError(_("This payment is not part of the order anymore. Add it again."))
+        # Others who store an attempt, or close the session, at the same time start anew.
+        self.env.cr.execute(
+            "UPDATE pos_session SET id = id WHERE id = %s", [self.id], log_exceptions=False
+        )
+        self.env.cr.execute(
+            "UPDATE pos_order SET id = id WHERE id = %s", [order_sudo.id], log_exceptions=False
+        )
+        txs_sudo = self.env['payment.transaction'].sudo()
+        tx_sudo = txs_sudo._vipps_find_attempt(order_sudo, uuid)
+        if not tx_sudo and payment_sudo.amount < 0:
+            tx_sudo = txs_sudo._vipps_store_refund(payment_sudo, self)
+        elif not tx_sudo:
+            self._vipps_check_nothing_open(order_sudo)
+            tx_sudo = self._vipps_store_attempt(payment_sudo, flow, phone)
+        return tx_sudo._vipps_get_till_status(with_qr=True)
+
+    def vipps_start_attempt(self, reference, code=False):
+        """ Ask Vipps MobilePay for the payment or the refund; it may be called again after a lost
+        answer, and is done once.
+
+        :param str reference: The reference of the attempt.
+        :param str code: What was scanned from the customer's app, if that is how to ask.
+        :return: The status, see `payment.transaction._vipps_get_till_status`.
+        :rtype: dict
+        :raise AccessError: If this is not for the user or for this till.
+        """
+        self._vipps_check_till(is_open=True)
+        tx_sudo = self._vipps_get_attempt_sudo(reference)
+        if tx_sudo.operation == 'refund':
+            tx_sudo._vipps_start_refund()
+        else:
+            tx_sudo._vipps_start_attempt(isinstance(code, str) and code.strip() or None)
+        return tx_sudo._vipps_get_till_status(with_qr=True)
+
+    def vipps_get_attempt(self, reference, with_qr=False):
+        """ Find out what became of an attempt.
+
+        :param str reference: The reference of the attempt.
+        :param bool with_qr: Whether the till needs the QR code.
+        :return: The status, see `payment.transaction._vipps_get_till_status`.
+        :rtype: dict
+        :raise AccessError: If this is not for the user or for this till.
+        """
+        self._vipps_check_till()
+        tx_sudo = self._vipps_get_attempt_sudo(reference)
+        tx_sudo._vipps_refresh_for_till()
+        return tx_sudo._vipps_get_till_status(with_qr)
+
+    def vipps_cancel_attempt(self, reference):
+        """ Cancel an attempt, unless the customer has approved it.
+
+        :param str reference: The reference of the attempt.
+        :return: The status, see `payment.transaction._vipps_get_till_status`; it may be paid.
+        :rtype: dict
+        :raise AccessError: If this is not for the user or for this till.
+        """
+        self._vipps_check_till()
+        tx_sudo = self._vipps_get_attempt_sudo(reference)
+        if tx_sudo.operation == 'refund':
+            tx_sudo._vipps_drop_refund()
+        else:
+            tx_sudo._vipps_cancel_attempt()
+        return tx_sudo._vipps_get_till_status()
+
+    def vipps_undo_attempt(self, reference):
+        """ Give back what was paid and is part of no finished order.
+
+        :param str reference: The reference of the attempt.
+        :return: The status, see `payment.transaction._vipps_get_till_status`.
+        :rtype: dict
+        :raise AccessError: If this is not for the user or for this till.
+        :raise UserError: If it was not given back, or if that is unknown.
+        """
+        self._vipps_check_till()
+        tx_sudo = self._vipps_get_attempt_sudo(reference)
+        tx_sudo._vipps_undo_attempt()
+        return tx_sudo._vipps_get_till_status()
+
+    def vipps_attach_attempt(self, reference):
+        """ Put what was paid or refunded into its draft order, and finish the order if nothing is
+        left to pay.
+
+        :param str reference: The reference of the attempt.
+        :return: The status, see `payment.transaction._vipps_get_till_status`.
+        :rtype: dict
+        :raise AccessError: If this is not for the user or for this till.
+        :raise UserError: If it was not paid, or if the order is gone.
+        """
+        self._vipps_check_till()
+        tx_sudo = self._vipps_get_attempt_sudo(reference)
+        tx_sudo._vipps_attach()
+        return tx_sudo._vipps_get_till_status()
+
+    def vipps_list_attempts(self, pos_references=None):
+        """ Return the attempts that are open, or that took money for no finished order.
+
+        :param list[str] pos_references: The orders, or None for all attempts of the session.
+        :return: The statuses, see `payment.transaction._vipps_get_till_status`.
+        :rtype: list[dict]
+        :raise AccessError: If this is not for the user or for this till.
+        """
+        self._vipps_check_till()
+        if pos_references is None:
+            attempts_sudo = self._vipps_get_unsettled()
+        else:
+            attempts_sudo = self.env['payment.transaction'].sudo()._vipps_search_attempts(
+                pos_references, self._vipps_get_configs()
+            )._vipps_filter_unsettled()
+        return [tx_sudo._vipps_get_till_status() for tx_sudo in attempts_sudo]
+
+    #=== BUSINESS METHODS - CHECKS ===#
+
+    def _vipps_check_till(self, is_open=False):
+        """ Ensure that the user may work at the till of the session.
+
+        :param bool is_open: Whether the session has to be open.
+        :return: None
+        :raise AccessError: If the user may not.
+        :raise UserError: If the session is closed.
+        """
+        if not self.env.user.has_group('point_of_sale.group_pos_user'):
+            raise AccessError(_("Only the staff of a Point of Sale can do this."))
+        self.ensure_one()
+        self.check_access_rights('read')
+        self.check_access_rule('read')
+        if is_open and self.state != 'opened':
+            raise UserError(_(
+                "This session is closed or being closed. Open the Point of Sale again to take"
+                " payments."
+            ))
+
+    def _vipps_get_configs(self):
+        return self.config_id | self.config_id.trusted_config_ids
+
+    def _vipps_get_order(self, order_id):
+        """ Return a draft order of the till, or of one that shares its orders with it.
+
+        :param int order_id: The id of the order.
+        :rtype: pos.order
+        :raise UserError: If there is none.
+        """
+        order = self.env['pos.order'].search([
+            ('id', '=', order_id),
+            ('state', '=', 'draft'),
+            ('config_id', 'in', self._vipps_get_configs().ids),
+        ])
+        if not order:
+            raise UserError(_(
+                "This order is finished, deleted, or not one of this Point of Sale. Look at the"
+                " list of orders."
+            ))
+        return order.sudo()  # Cashiers may not read the attempts of its payments.
+
+    def _vipps_get_attempt_sudo(self, reference):
+        """ Return an attempt of the till, or of one that shares its orders with it.
+
+        :param str reference: The reference of the attempt.
+        :rtype: payment.transaction
+        :raise AccessError: If there is none.
+        """
+        tx_sudo = self.env['payment.transaction'].sudo().search([
+            ('reference', '=', reference),
+            ('vipps_pos_session_id', '!=', False),
+            ('vipps_pos_config_id', 'in', self._vipps_get_configs().ids),
+            ('company_id', '=', self.company_id.id),
+        ])
+        if not tx_sudo:
+            raise AccessError(_("There is no such payment at this Point of Sale."))
+        return tx_sudo.with_company(self.company_id)
+
+    def _vipps_check_nothing_open(self, order_sudo):
+        """ Ensure that nobody is paying the order already.
+
+        :param pos.order order_sudo: The order.
+        :return: None
+        :raise UserError: If somebody is.
+        """
+        attempts_sudo = self.env['payment.transaction'].sudo()._vipps_search_attempts(
+            [order_sudo.pos_reference], self._vipps_get_configs()
+        )
+        if any(tx._vipps_get_till_state() in ('waiting', 'unknown') for tx in attempts_sudo):
+            raise UserError(_(
+                "The customer is already being asked to pay order %s. Cancel that payment first, or"
+                " wait for it.", order_sudo.pos_reference,
+            ))
+
+    #=== BUSINESS METHODS - STORING ===#
+
+    def _vipps_store_attempt(self, payment_sudo, flow, phone):
+        """ Store an attempt to take a payment of a draft order.
+
+        :param pos.payment payment_sudo: The payment as the till has saved it.
+        :param str flow: One of :data:`FLOWS`.
+        :param str phone: The customer's phone number as it was typed.
+        :return: The attempt.
+        :rtype: payment.transaction
+        :raise UserError: If no payment can be taken.
+        """
+        order_sudo = payment_sudo.pos_order_id
+        method_sudo = payment_sudo.payment_method_id
+        provider_sudo = method_sudo.vipps_provider_id
+        currency = order_sudo.currency_id
+        method_sudo._vipps_check_flow(flow)
+        self._vipps_check_amount(payment_sudo)
+        method_sudo._vipps_check_usable(currency, payment_sudo.amount)
+        partner = order_sudo.partner_id or self.env.ref('base.public_partner')
+        txs_sudo = self.env['payment.transaction'].sudo().with_company(self.company_id)
+        tx_sudo = txs_sudo.create({
+            'provider_id': provider_sudo.id,
+            'payment_method_id': provider_sudo._vipps_get_payment_method(currency).id,
+            'operation': 'online_direct',
+            'reference': txs_sudo._vipps_make_reference(order_sudo.pos_reference),
+            'amount': payment_sudo.amount,
+            'currency_id': currency.id,
+            'partner_id': partner.id,
+            'vipps_user_flow': FLOWS[flow],
+            'vipps_customer_phone': self._vipps_check_phone(phone) if flow == 'push' else False,
+            'vipps_pos_session_id': self.id,
+            'vipps_pos_method_id': method_sudo.id,
+            'vipps_pos_reference': order_sudo.pos_reference,
+            'vipps_pos_uuid': payment_sudo.vipps_uuid,
+            'vipps_pos_flow': flow,
+        })
+        # It ends by itself if the till goes away before it asks for the payment.
+        tx_sudo._vipps_schedule_next_read()
+        return tx_sudo
+
+    def _vipps_check_amount(self, payment_sudo):
+        """ Ensure that a payment is not over more than is left to pay of the order.
+
+        :param pos.payment payment_sudo: The payment as the till has saved it.
+        :return: None
+        :raise UserError: If it is.
+        """
+        order_sudo = payment_sudo.pos_order_id
+        currency = order_sudo.currency_id
+        others = order_sudo.payment_ids - payment_sudo
+        paid_amount = sum(
+            other.amount for other in others
+            if other.payment_method_id.use_payment_terminal != 'vipps'
+            or other.vipps_transaction_id._vipps_get_till_state() == 'paid'
+        )
+        left_amount = order_sudo._get_rounded_amount(order_sudo.amount_total) - paid_amount
+        if currency.compare_amounts(payment_sudo.amount, left_amount) > 0:
+            raise UserError(_(
+                "Only %s is left to pay of this order. Enter that amount.",
+                format_amount(self.env, max(left_amount, 0), currency),
+            ))
+
+    def _vipps_check_phone(self, phone):
+        """ Return a phone number as Vipps MobilePay takes it.
+
+        :param str phone: The number as it was typed.
+        :rtype: str
+        :raise UserError: If it is none.
+        """
+        number = self.env['vipps.api.client']._normalize_phone(
+            phone or '', self.company_id.country_id
+        )
+        if not number:
+            raise UserError(_(
+                "This is not a phone number. Enter it with its country code, like +47 or +45, if it"
+                " is a foreign one."
+            ))
+        return number
+
+    #=== BUSINESS METHODS - CLOSING ===#
+
+    def _vipps_get_unsettled(self):
+        """ Return the attempts of the session that are open, or that took money for no finished
+        order, after a look at those that are open. """
+        attempts_sudo = self.env['payment.transaction'].sudo().search([
+            ('vipps_pos_session_id', '=', self.id),
+        ], order='id')
+        for tx_sudo in attempts_sudo._vipps_filter_unsettled():
+            if tx_sudo._vipps_get_till_state() in ('waiting', 'unknown'):
+                tx_sudo._vipps_refresh_for_till()
+        return attempts_sudo._vipps_filter_unsettled()
+
+    def _cannot_close_session(self, bank_payment_method_diffs=None):
+        """ Override of `point_of_sale` to refuse while somebody is paying, or has paid for no
+        finished order. """
+        attempts_sudo = self._vipps_get_unsettled()
+        if attempts_sudo:
+            return {
+                'successful': False,
+                'message': self._vipps_describe_unsettled(attempts_sudo),
+                'redirect': False,
+                'vipps_attempts': [tx._vipps_get_till_status() for tx in attempts_sudo],
+            }
+        return super()._cannot_close_session(bank_payment_method_diffs)
+
+    def action_pos_session_closing_control(self, *args, **kwargs):
+        """ Override of `point_of_sale` to refuse in the back office, too, before anything is
+        changed. """
+        for session in self:
+            session._vipps_check_settled()
+        return super().action_pos_session_closing_control(*args, **kwargs)
+
+    def _validate_session(self, *args, **kwargs):
+        """ Override of `point_of_sale` to refuse on all ways that close a session. """
+        self._vipps_check_settled()
+        self._vipps_tell_uncaptured()
+        return super()._validate_session(*args, **kwargs)
+
+    def _vipps_check_settled(self):
+        """ Ensure that nobody is paying, and that all that was paid belongs to a finished order.
+
+        :return: None
+        :raise UserError: If not; it names the payments and says what to do.
+        """
+        attempts_sudo = self._vipps_get_unsettled()
+        if attempts_sudo:
+            raise UserError(self._vipps_describe_unsettled(attempts_sudo))
+
+    def _vipps_describe_unsettled(self, attempts_sudo):
+        return _(
+            "The session cannot be closed yet, because of payments with Vipps MobilePay that are"
+            " open, or that belong to no finished order. Finish or cancel them at the till, or"
+            " under Vipps MobilePay Payments on the session:\n%s",
+            '\n'.join(
+                f"{tx.vipps_pos_reference}: {format_amount(self.env, tx.amount, tx.currency_id)}"
+                f" ({tx.reference})" for tx in attempts_sudo
+            ),
+        )
+
+    def _vipps_tell_uncaptured(self):
+        """ Give somebody to do what is paid, but only reserved when the session is closed. """
+        attempts_sudo = self.env['payment.transaction'].sudo().search([
+            ('vipps_pos_session_id', '=', self.id), ('state', '=', 'authorized'),
+        ])
+        for tx_sudo in attempts_sudo:
+            tx_sudo._vipps_tell_uncaptured()
