@@ -129,8 +129,9 @@ class TestPhonePage(PagesCase):
             self.assertIn(f'o_sim_decided" data-reference="{reference}"', page)
 
     def test_shows_and_decides_the_payments_of_tills(self):
-        customer = {'phoneNumber': '4798765432'}
-        for changes, shown in ((QR, 'QR'), ({**PUSH, 'customer': customer}, '4798765432')):
+        push = {**PUSH, 'customer': {'phoneNumber': '4798765432'}}
+        for changes, shown in ((QR, 'QR'), (push, '4798765432')):
+            changes = {**changes, 'returnUrl': 'https://shop.example.com/'}  # Not used.
             reference = self.merchant.create(**changes)
             page = self.open('/phone').text
             self.assertIn(f'o_sim_payment" data-reference="{reference}"', page)
