@@ -150,9 +150,8 @@ class PaymentTransaction(models.Model):
 
     def _vipps_is_attached(self):
         """ Tell whether the attempt is part of a finished order. """
-        return any(
-            order.state not in ('draft', 'cancel') for order in self.vipps_pos_payment_ids.pos_order_id
-        )
+        orders = self.vipps_pos_payment_ids.pos_order_id
+        return any(order.state not in ('draft', 'cancel') for order in orders)
 
     #=== BUSINESS METHODS - STATUS ===#
 

@@ -32,8 +32,9 @@ class PaymentTransaction(models.Model):
         amount = -payment.amount
         root = self._vipps_choose_refunded(payment, amount)
         root._vipps_lock()
+        currency = root.currency_id
         capture_tx = root._vipps_get_captures().filtered(
-            lambda tx: tx.currency_id.compare_amounts(tx._vipps_get_refundable_amount(), amount) >= 0
+            lambda tx: currency.compare_amounts(tx._vipps_get_refundable_amount(), amount) >= 0
         )[:1]
         # What is reserved is captured before it is refunded.
         refund_tx = (capture_tx or root)._create_child_transaction(

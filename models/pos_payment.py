@@ -10,7 +10,10 @@ class PosPayment(models.Model):
 
     # Core deletes and creates the payments of a draft order with each synchronization.
     vipps_uuid = fields.Char(
-        help="What the till knows this payment by.", copy=False, readonly=True, index='btree_not_null',
+        help="What the till knows this payment by.",
+        copy=False,
+        readonly=True,
+        index='btree_not_null',
     )
     vipps_transaction_id = fields.Many2one(
         string="Vipps MobilePay Transaction",
@@ -25,7 +28,7 @@ class PosPayment(models.Model):
 
     @api.model_create_multi
     def create(self, values_list):
-        """ Override of `point_of_sale` to let nobody claim a payment: cashiers may create these. """
+        """ Override of `point_of_sale` to let nobody claim a payment: cashiers create these. """
         for values in values_list:
             self._vipps_check_values(values)
         return super().create(values_list)
@@ -72,8 +75,8 @@ class PosPayment(models.Model):
                 })
 
     def _vipps_check_paid(self):
-        """ Ensure that the payments of finished orders are paid or refunded at Vipps MobilePay, with
-        their amounts, and each once.
+        """ Ensure that the payments of a finished order are paid or refunded at Vipps MobilePay,
+        with their amounts, and each once.
 
         :return: None
         :raise UserError: If one is not.

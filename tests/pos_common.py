@@ -14,8 +14,7 @@ SYNCHRONIZATION = 'odoo.addons.point_of_sale.models.pos_order'
 
 
 class PosCommon(TransactionCommon):
-    """ A Point of Sale in NOK, whose cashier has no other right, and the requests that a till sends.
-    """
+    """ A Point of Sale in NOK, whose cashier has no other right, and what a till sends. """
 
     @classmethod
     def setUpClass(cls):
