@@ -29,8 +29,8 @@ CODES = {
     '4020': (ALREADY_SENT, False),
     '4040': (_("The amount is not valid."), False),
     '4050': (_("The customer must check in again: the code is not valid anymore."), False),
-    '4060': (_("This is not a customer's personal code. Scan the one in the Vipps MobilePay app."),
-             False),
+    '4060': (_("This is not a customer's code, or it was used before. Ask the customer to open the"
+               " code in the app again, and scan that one."), False),
     '4070': (_("The phone number is not valid. Enter it with its country code."), False),
     '4080': (WRONG_REQUEST, False),
     '4090': (_("Vipps MobilePay cannot use the address of this website. It must be reachable from"
@@ -53,11 +53,12 @@ CODES = {
                " MobilePay portal."), False),
     '5070': (_("The sales unit cannot take payments right now. Look in the Vipps MobilePay"
                " portal."), False),
-    '5080': (_("The sales unit may not send payments to the phone. Show a QR code instead, or ask"
-               " Vipps MobilePay to allow it."), False),
+    '5080': (_("The sales unit may not send payments to the customer's phone. Show a QR code instead."
+               " An administrator can ask Vipps MobilePay to allow it."), False),
     '5090': (_("Vipps MobilePay does not know this payment."), False),
     '5100': (_("The sales unit may not refund. Look in the Vipps MobilePay portal."), False),
-    '6010': (_("The amount is below the smallest one that Vipps MobilePay takes."), False),
+    '6010': (_("The amount is below the smallest one that Vipps MobilePay takes. Offer another"
+               " payment method."), False),
     '6020': (_("Nothing is captured yet, so nothing can be refunded. Release the payment instead."),
              False),
     '6030': (_("The payment is too old to be released."), False),
@@ -89,7 +90,8 @@ CODES = {
     '6260': (_("The bank has released the reserved money. Do not deliver before it is captured: try"
                " again later, or ask the customer to pay again."), False),
     '6280': (_("The capture did not succeed. Try again in a moment."), True),
-    '7010': (_("The customer cannot pay this. Offer another payment method."), False),
+    '7010': (_("The payment cannot be sent to this customer. Check the phone number, show a QR code"
+               " instead, or offer another payment method."), False),
     **{str(code): (FORCE_APPROVE, False) for code in range(10010, 10080, 10)},
 }
 STATUSES = {
