@@ -10,7 +10,7 @@ import requests
 
 from ..sales_units import DKK_UNIT, NOK_UNIT
 from ..server import Simulator
-from .common import PUSH, Merchant, SimulatorCase
+from .common import PUSH, QR, Merchant, SimulatorCase
 
 
 class ControlCase(SimulatorCase):
@@ -39,9 +39,10 @@ class TestControl(ControlCase):
         for decision, state in (
             ('approve', 'AUTHORIZED'), ('decline', 'ABORTED'), ('expire', 'EXPIRED'),
         ):
-            path = f'payments/{self.merchant.create()}/{decision}'
-            self.assertEqual(self.control('POST', path)['state'], state)
-            self.assertIn('error', self.control('POST', path, status=400))
+            for flow in ({}, QR, {**PUSH, 'customer': {'phoneNumber': '4798765432'}}):
+                path = f'payments/{self.merchant.create(**flow)}/{decision}'
+                self.assertEqual(self.control('POST', path)['state'], state)
+                self.assertIn('error', self.control('POST', path, status=400))
 
     def test_a_page_of_another_origin_decides(self):
         for decision, state in (
