@@ -210,6 +210,11 @@ class Stack:
             'is_published': True,
         })
         self.rpc('payment.provider', 'action_vipps_set_up_webhooks', [provider])
+        # A shop that is kept has it already, and maybe a session that is open.
+        methods = self.rpc('pos.payment.method', 'search', [
+            ('name', '=', "Vipps"), ('use_payment_terminal', '=', False),
+        ])
+        self.rpc('pos.payment.method', 'write', methods, {'use_payment_terminal': 'vipps'})
 
 
 def _parent(pid):

@@ -1,5 +1,7 @@
 """Turn a database into a small Norwegian webshop with a till (run by `odoo-bin shell`)."""
 
+from odoo.fields import Command
+
 company = env.company
 company.write({
     'name': "Fjordbutikken",
@@ -65,6 +67,38 @@ env['mail.template'].search([('model', '=', 'sale.order')]).report_template_ids 
 
 # There is no mail server; a queue that tries again would only collide with who writes the mails.
 env.ref('mail.ir_cron_mail_scheduler_action').active = False
+
+# The shop in town. Which of its payment methods is Vipps MobilePay's can only be said when the addon
+# is there.
+till = env['pos.config'].search([], limit=1)
+till.payment_method_ids.filtered(lambda method: method.type == 'bank').name = "Card"
+till.write({
+    'name': "Fjordbutikken Storgata",
+    'payment_method_ids': [Command.create({
+        'name': "Vipps",
+        'journal_id': env['account.journal'].create({
+            'name': "Vipps in the shop", 'type': 'bank', 'code': 'VSHOP',
+        }).id,
+    })],
+    'iface_tipproduct': True,
+    'tip_product_id': env.ref('point_of_sale.product_product_tip').id,
+    'iface_customer_facing_display_local': True,
+})
+for login, name in [('nora', "Nora Lie"), ('emil', "Emil Dahl")]:
+    env['res.users'].with_context(no_reset_password=True).create({
+        'name': name,
+        'login': login,
+        'password': login,
+        'groups_id': [Command.set([
+            env.ref('base.group_user').id, env.ref('point_of_sale.group_pos_user').id,
+        ])],
+    })
+env['res.partner'].create({
+    'name': "Ingrid Berg",
+    'phone': "+47 900 00 001",
+    'email': 'ingrid.berg@example.com',
+    'country_id': company.country_id.id,
+})
 
 env['ir.config_parameter'].set_param('web.base.url.freeze', 'True')
 env.cr.commit()
