@@ -302,13 +302,18 @@ class PaymentTransaction(models.Model):
         :param VippsError error: Why.
         :return: None
         """
+        sentence = str(error)
         if error.code == PUSH_REFUSED:
             self.vipps_pos_method_id.vipps_push_refused = True
         elif error.code not in TILL_ERRORS:
             self.provider_id._vipps_alert_administrator(
-                _("Tills cannot take payments with %s", self.provider_id.name), str(error)
+                _("Tills cannot take payments with %s", self.provider_id.name), sentence
             )
-        self._set_canceled(str(error))
+            sentence = _(
+                "%s cannot take payments right now. Nothing has been charged. Take another payment"
+                " method, and tell an administrator.", self.vipps_pos_method_id.name,
+            )
+        self._set_canceled(sentence)
         self._vipps_forget_phone()
 
     def _vipps_forget_phone(self):
@@ -389,6 +394,11 @@ class PaymentTransaction(models.Model):
             self._send_void_request()
         elif self.state == 'done' and self._vipps_get_refundable_amount():
             self._send_refund_request()
+
+    def _vipps_check_books(self):
+        """ Override to give back what is not going to be booked whatever the books say. """
+        if not self.vipps_pos_session_id or self._vipps_is_attached():
+            super()._vipps_check_books()
 
     #=== BUSINESS METHODS - UNWANTED PAYMENTS ===#
 
