@@ -1,6 +1,8 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+import copy
 import itertools
+import json
 import uuid
 
 from odoo import fields
@@ -125,12 +127,15 @@ class PosCommon(TransactionCommon):
         return self._sync(ui_order, draft=True, user=user)
 
     def _sync(self, ui_order, draft=False, user=None):
-        """ Send an order to the server, and return it. """
+        """ Send an order to the server, and return it; the till then knows it by its id. """
         orders = self.env['pos.order'].with_user(user or self.cashier).create_from_ui(
-            [ui_order], draft
+            [copy.deepcopy(ui_order)], draft
         )
+        self.env.flush_all()
         self.env.invalidate_all()
-        return self.env['pos.order'].browse(orders[0]['id']) if orders else self.env['pos.order']
+        order = self.env['pos.order'].browse([order['id'] for order in orders])
+        ui_order['data']['server_id'] = order.id or ui_order['data'].get('server_id')
+        return order
 
     def _finish(self, ui_order, user=None):
         """ Validate an order whose payments are done, as the browser sees it. """
@@ -185,8 +190,24 @@ class PosCommon(TransactionCommon):
             session=session,
         )
 
+    def _get_request(self, reference):
+        """ Return what Vipps MobilePay was asked for. """
+        return self.simulator.payment(reference)['request']
+
     def _get_attempt(self, reference):
         return self.env['payment.transaction'].sudo().search([('reference', '=', reference)])
+
+    def _get_messages(self):
+        """ Return the channels and the messages that the tills got by the bus. """
+        self.env.cr.precommit.run()
+        messages = [
+            (json.loads(row.channel), json.loads(row.message))
+            for row in self.env['bus.bus'].sudo().search([], order='id')
+        ]
+        return [
+            (channel[-1], message['payload']) for channel, message in messages
+            if message['type'] == 'VIPPS_PAYMENT'
+        ]
 
     def _close(self, session=None, user=None):
         """ Close a session from the till, and return the answer. """
