@@ -326,6 +326,11 @@ class PosSession(models.Model):
         order, after a look at those that are open. """
         attempts_sudo = self.env['payment.transaction'].sudo().search([
             ('vipps_pos_session_id', '=', self.id),
+            ('state', 'in', ('draft', 'authorized', 'done')),
+            # All others of a long day are not even looked at.
+            ('vipps_pos_payment_ids', 'not any', [
+                ('pos_order_id.state', 'not in', ('draft', 'cancel')),
+            ]),
         ], order='id')
         for tx_sudo in attempts_sudo._vipps_filter_unsettled():
             if tx_sudo._vipps_get_till_state() in ('waiting', 'unknown'):
