@@ -192,6 +192,7 @@ class PaymentTransaction(models.Model):
             'uuid': self.vipps_pos_uuid,
             'order': self.vipps_pos_reference,
             'order_id': order.id,
+            'method_id': self.vipps_pos_method_id.id,
             'amount': self.amount,
             'flow': self.vipps_pos_flow,
             'state': state,
