@@ -258,8 +258,10 @@ class PaymentTransaction(models.Model):
         self._vipps_lock()
         if self.state != 'draft' or self.vipps_payment_state:
             return
-        if self.vipps_pos_flow == 'code' and not code:
+        if self.vipps_pos_flow == 'code' and not self.env['vipps.api.client']._is_code(code):
             self._vipps_find_payment()
+            if code and self.state == 'draft' and not self.vipps_payment_state:
+                self._set_canceled(self.env['vipps.api.client']._get_sentence('4060'))
             return
         self._vipps_schedule_next_read()
         try:
@@ -315,11 +317,6 @@ class PaymentTransaction(models.Model):
                 " method, and tell an administrator.", self.vipps_pos_method_id.name,
             )
         self._set_canceled(sentence)
-        self._vipps_forget_phone()
-
-    def _vipps_forget_phone(self):
-        """ Keep no more of the phone number than the receipt shows. """
-        self.vipps_customer_phone = self._vipps_mask_phone(self.vipps_customer_phone)
 
     #=== BUSINESS METHODS - FOLLOWING ===#
 
@@ -342,15 +339,17 @@ class PaymentTransaction(models.Model):
         ], limit=1))
 
     def _vipps_keep_state(self, payment):
-        """ Override to forget the phone number as soon as it is decided whether the customer pays.
-        """
+        """ Override to show the QR code although the answer that brought it was lost. """
         super()._vipps_keep_state(payment)
-        if payment.is_final and self.vipps_pos_session_id:
-            self._vipps_forget_phone()
+        if payment.state == 'CREATED' and self.vipps_pos_session_id:
+            self.vipps_redirect_url = self.vipps_redirect_url or payment.redirect_url
 
     def _update_state(self, allowed_states, target_state, state_message):
-        """ Override of `payment` to let tills look at what has changed. """
+        """ Override of `payment` to let tills look at what has changed, and to keep no more of the
+        phone number than the receipt shows: now it is decided whether the customer pays. """
         txs = super()._update_state(allowed_states, target_state, state_message)
+        for tx in txs.filtered('vipps_pos_session_id').sudo():
+            tx.vipps_customer_phone = self._vipps_mask_phone(tx.vipps_customer_phone)
         txs._vipps_wake_tills()
         return txs
 
@@ -376,7 +375,6 @@ class PaymentTransaction(models.Model):
             _logger.info("Attempt %s is not cancelled: %s", self.reference, error.log_text)
             if error.is_not_found:
                 self._set_canceled(_("The payment was cancelled. Nothing has been charged."))
-                self._vipps_forget_phone()
             elif not error.is_unknown:  # It was approved or ended in the meantime.
                 self._vipps_try(self._vipps_refresh)
 

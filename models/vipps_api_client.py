@@ -433,6 +433,11 @@ class VippsApiClient(models.AbstractModel):
         return phone.normalize(number or '', country.code or None)
 
     @api.model
+    def _is_code(self, text):
+        """ Tell whether the API takes a text as what a customer's own code says. """
+        return payloads.is_personal_qr(text)
+
+    @api.model
     def _make_reference(self, prefix, document, suffix):
         """ Return a reference that the API takes and in which the document can be recognized. """
         return reference.make(prefix, document, suffix)

@@ -88,11 +88,16 @@ def _build_customer(user_flow, phone, personal_qr):
         raise ValueError("the customer is not known in this user flow")
     if phone and not PHONE_PATTERN.fullmatch(phone):
         raise ValueError("not a phone number with country code")
-    if personal_qr and not MIN_PERSONAL_QR <= len(personal_qr) <= MAX_PERSONAL_QR:
+    if personal_qr and not is_personal_qr(personal_qr):
         raise ValueError("not a personal code")
     if personal_qr:
         return {'personalQr': personal_qr}
     return {'phoneNumber': phone} if phone else None
+
+
+def is_personal_qr(text):
+    """Return whether a text can be what a customer's own code says."""
+    return MIN_PERSONAL_QR <= len(text or '') <= MAX_PERSONAL_QR
 
 
 def modification(amount, currency):
