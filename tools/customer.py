@@ -89,8 +89,9 @@ class Customer:
         """
         self.shop_url = shop_url
         self.simulator_url = simulator_url
+        self.cookies = http.cookiejar.CookieJar()
         self._opener = urllib.request.build_opener(
-            urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
+            urllib.request.HTTPCookieProcessor(self.cookies)
         )
 
     def open(self, url, fields=None):
@@ -114,7 +115,7 @@ class Customer:
         ))[2])
         if 'error' in answer:
             raise ShopError(answer['error']['data']['message'])
-        return answer['result']
+        return answer.get('result')  # Odoo leaves out what is None.
 
     def add_to_cart(self, name):
         """Put one piece of the product with that name in the cart."""

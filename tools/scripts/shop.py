@@ -68,8 +68,8 @@ env['mail.template'].search([('model', '=', 'sale.order')]).report_template_ids 
 # There is no mail server; a queue that tries again would only collide with who writes the mails.
 env.ref('mail.ir_cron_mail_scheduler_action').active = False
 
-# The shop in town. Which of its payment methods is Vipps MobilePay's can only be said when the addon
-# is there.
+# The shop in town. Which of its payment methods is of Vipps MobilePay can only be said when the
+# addon is there.
 till = env['pos.config'].search([], limit=1)
 till.payment_method_ids.filtered(lambda method: method.type == 'bank').name = "Card"
 till.write({
@@ -88,6 +88,7 @@ for login, name in [('nora', "Nora Lie"), ('emil', "Emil Dahl")]:
     env['res.users'].with_context(no_reset_password=True).create({
         'name': name,
         'login': login,
+        'email': f'{login}@example.com',
         'password': login,
         'groups_id': [Command.set([
             env.ref('base.group_user').id, env.ref('point_of_sale.group_pos_user').id,

@@ -1,0 +1,159 @@
+"""The people of the shop in town, and what both sides must agree on when a session is closed."""
+
+from tools.customer import ShopError
+from tools.till import Till
+
+from .shop import LiveTest, wait_until
+
+OPEN = ('unknown', 'waiting')
+CASHIERS = ('nora', 'emil')
+
+# The payments that have to do with a session, each with what finished orders were paid with it.
+SOLD = """
+    WITH RECURSIVE part AS (
+        SELECT id, reference, vipps_pos_session_id, payment_id
+          FROM payment_transaction
+         WHERE vipps_pos_config_id IS NOT NULL AND source_transaction_id IS NULL
+         UNION ALL
+        SELECT tx.id, part.reference, tx.vipps_pos_session_id, tx.payment_id
+          FROM payment_transaction tx JOIN part ON tx.source_transaction_id = part.id
+    )
+    SELECT part.reference,
+           round(COALESCE(sum(payment.amount) FILTER (
+               WHERE pos_order.state NOT IN ('draft', 'cancel')
+           ), 0) * 100)::int,
+           count(part.payment_id)
+      FROM part
+      LEFT JOIN pos_payment payment ON payment.vipps_transaction_id = part.id
+      LEFT JOIN pos_order ON pos_order.id = payment.pos_order_id
+     GROUP BY part.reference
+    HAVING bool_or(part.vipps_pos_session_id = %s)
+"""
+
+# What orders of a session were paid with Vipps MobilePay, and what its closing has booked for that.
+TAKEN = """
+    SELECT round(COALESCE(sum(payment.amount), 0) * 100)::int
+      FROM pos_payment payment
+      JOIN pos_order ON pos_order.id = payment.pos_order_id
+      JOIN pos_payment_method method ON method.id = payment.payment_method_id
+     WHERE pos_order.session_id = %s AND method.use_payment_terminal = 'vipps'
+"""
+BOOKED = """
+    SELECT move.state, round(sum(line.balance) * 100)::int
+      FROM account_payment payment
+      JOIN account_move move ON move.id = payment.move_id
+      JOIN account_move_line line ON line.move_id = move.id
+      JOIN pos_payment_method method ON method.id = payment.pos_payment_method_id
+     WHERE payment.pos_session_id = %s AND method.use_payment_terminal = 'vipps'
+       AND line.account_id = payment.outstanding_account_id
+     GROUP BY payment.id, move.state
+"""
+
+
+class TillTest(LiveTest):
+    """A session at the till, which is closed after each test: then all has to be in order."""
+
+    expected_in_log = (r'odoo\.http: ',)  # What cashiers are told when something cannot be done.
+
+    def setUp(self):
+        """Let a cashier open the till."""
+        super().setUp()
+        config, = self.rpc('pos.config', 'search', [('name', '=', "Fjordbutikken Storgata")])
+        self.till = self.open_till(config)
+        self.addCleanup(self.close, self.till)
+        self.addCleanup(self.repair)
+
+    def open_till(self, config=None, login=CASHIERS[0]):
+        """Return another browser with a Point of Sale, by default that of the test."""
+        return Till(self.stack, login, config or self.till.data['pos.config']['id'])
+
+    # Sales
+
+    def new_order(self, amount=199):
+        """Return an order that is to be paid with Vipps MobilePay."""
+        order = self.till.new_order(amount)
+        self.till.add_payment(order)
+        return order
+
+    def ask(self, order=None, **how):
+        """Ask the customer for a payment, by default of a new order; returns its reference."""
+        status = self.till.ask(order or self.new_order(), **how)
+        self.assertEqual(status['state'], 'waiting', status)
+        return status['reference']
+
+    def sell(self, amount=199):
+        """Return an order that is paid and finished, and the reference of its payment."""
+        order = self.new_order(amount)
+        reference = self.ask(order)
+        self.decide(reference)
+        self.assert_state('paid', reference)
+        self.till.finish(order)
+        return order, reference
+
+    def refusal(self, action):
+        """Do something that may be refused; returns the sentence that says why, or None."""
+        try:
+            action()
+        except ShopError as error:
+            return str(error)
+        return None
+
+    def drafts(self, till):
+        """Return the ids of the orders of a session that are not finished."""
+        return self.rpc('pos.order', 'search', [
+            ('session_id', '=', till.session), ('state', '=', 'draft'),
+        ])
+
+    # The truth
+
+    def look(self, reference, till=None):
+        """Poll until a payment is decided; returns the status."""
+        def ask():
+            status = (till or self.till).attempt('get', reference)
+            return status['state'] not in OPEN and status
+
+        return wait_until(ask)
+
+    def assert_state(self, state, reference, till=None):
+        """Check what a payment comes to, and that Vipps MobilePay says the same."""
+        status = self.look(reference, till)
+        self.assertEqual(status['state'], state, status)
+        self.assert_true(status)
+
+    def assert_true(self, status):
+        """Check that a payment was charged if it is said to be paid, and else is not and never can
+        be."""
+        reference, state = status['reference'], status['state']
+        self.assertIn(state, ('paid', 'unpaid', 'returned'))
+        kept = self.payment(reference)['amount']['value'] if state == 'paid' else 0
+        wait_until(lambda: self.kept(reference) == kept)
+
+    def kept(self, reference):
+        """Return what was charged and not refunded, or None while that is not decided."""
+        payment = self.payment(reference)
+        sums = {
+            name: payment['aggregate'][f'{name}Amount']['value']
+            for name in ('authorized', 'captured', 'cancelled', 'refunded')
+        }
+        is_open = sums['authorized'] > sums['captured'] + sums['cancelled']
+        return None if is_open or payment['state'] == 'CREATED' else (
+            sums['captured'] - sums['refunded']
+        )
+
+    # The end of the day
+
+    def close(self, till):
+        """Close the session, and check that what was sold is what was charged and what is booked,
+        each once."""
+        self.assertEqual(till.list_attempts(), [])
+        drafts = self.drafts(till)
+        till.call('pos.order', 'remove_from_ui', drafts)
+        answer = till.close()
+        self.assertTrue(answer['successful'], answer)
+        sold = self.stack.execute((SOLD, [till.session]))
+        for reference, amount, payments in sold:
+            self.assertEqual((reference, self.kept(reference)), (reference, amount))
+            self.assertEqual((reference, payments), (reference, 0))
+        (taken,), = self.stack.execute((TAKEN, [till.session]))
+        booked = self.stack.execute((BOOKED, [till.session]))
+        self.assertEqual([tuple(row) for row in booked], [('posted', taken)] if taken else [])

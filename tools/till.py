@@ -1,0 +1,238 @@
+"""A Point of Sale in a browser of its own: every call over HTTP, and the bus over a websocket."""
+
+import contextlib
+import datetime
+import itertools
+import json
+import time
+import uuid
+
+import websocket
+
+from .customer import Customer
+
+PATIENCE = 20  # seconds
+BUS_MESSAGE = 'VIPPS_PAYMENT'
+
+
+class Till:
+    """A till that a cashier has opened; amounts are in major units."""
+
+    def __init__(self, stack, login, config):
+        """Log in, open the session of a Point of Sale or join it, and load it.
+
+        :param tools.stack.Stack stack: The shop.
+        :param str login: The cashier's, who has the same password.
+        :param int config: The Point of Sale.
+        """
+        self.stack = stack
+        self.calls = []  # the names of the methods that were called
+        self._browser = Customer(stack.url, stack.simulator_url)
+        self._user = self._browser.call(
+            '/web/session/authenticate', db=stack.odoo.database, login=login, password=login
+        )['uid']
+        self.call('pos.config', 'open_ui', [config])
+        found = self.call('pos.session', 'search_read', [
+            ('config_id', '=', config), ('state', '!=', 'closed'), ('rescue', '=', False),
+        ], ['state'])
+        self.session = found[0]['id']
+        if found[0]['state'] == 'opening_control':
+            self.call('pos.session', 'set_cashbox_pos', [self.session], 0, None)
+        login_number = self.call('pos.session', 'login', [self.session])
+        self.data = self.call('pos.session', 'load_pos_data', [self.session])
+        self._names = (
+            f'{self.session:05}-{login_number:03}-{number:04}' for number in itertools.count(1)
+        )
+
+    def call(self, model, method, *arguments, **named):
+        """Call a method as the cashier.
+
+        :raise ShopError: When Odoo answers with an error; the text is what the cashier reads.
+        """
+        self.calls.append(method)
+        return self._browser.call(
+            f'/web/dataset/call_kw/{model}/{method}', model=model, method=method, args=arguments,
+            kwargs=named,
+        )
+
+    # Orders
+
+    def new_order(self, amount=199, **values):
+        """Return an order over one product, or one that gives it back if the amount is negative;
+        without payments."""
+        product = self._find('product.product', 'display_name', "Wool socks")
+        tax, = product['taxes_id']
+        rate = next(t['amount'] for t in self.data['account.tax'] if t['id'] == tax) / 100
+        net_amount = round(amount / (1 + rate), 2)
+        name = next(self._names)
+        return Order(name, {
+            'name': f'Order {name}',
+            'uid': name,
+            'pos_session_id': self.session,
+            'sequence_number': int(name.rpartition('-')[2]),
+            'user_id': self._user,
+            'partner_id': False,
+            'date_order': datetime.datetime.utcnow().strftime('%Y-%m-%d %H:%M:%S'),
+            'fiscal_position_id': False,
+            'pricelist_id': False,
+            'amount_total': amount,
+            'amount_tax': round(amount - net_amount, 2),
+            'amount_return': 0,
+            'to_invoice': False,
+            'lines': [(0, 0, {
+                'product_id': product['id'],
+                'full_product_name': product['display_name'],
+                'price_unit': abs(amount),
+                'qty': 1 if amount > 0 else -1,
+                'discount': 0,
+                'price_subtotal': net_amount,
+                'price_subtotal_incl': amount,
+                'tax_ids': [(6, 0, [tax])],
+                **values,
+            })],
+        })
+
+    def new_refund(self, order, amount=None):
+        """Return the order that gives the product of a finished order back, with its payment."""
+        line, = self.call('pos.order', 'read', [order.server_id], ['lines'])[0]['lines']
+        refund = self.new_order(-(amount or order.amount), refunded_orderline_id=line)
+        self.add_payment(refund)
+        return refund
+
+    def add_payment(self, order, amount=None, method="Vipps"):
+        """Add a payment to an order, of what is left to pay by default; returns its key."""
+        found = self._find('pos.payment.method', 'name', method)
+        is_vipps = found['use_payment_terminal'] == 'vipps'
+        paid = sum(payment['amount'] for payment in order.payments)
+        order.payments.append({
+            'name': order.data['date_order'],
+            'amount': order.amount - paid if amount is None else amount,
+            'payment_method_id': found['id'],
+            'payment_status': 'pending' if is_vipps else '',
+            'vipps_uuid': str(uuid.uuid4()) if is_vipps else False,
+        })
+        return order.payments[-1]['vipps_uuid']
+
+    def save(self, order, draft=True):
+        """Send an order to the server."""
+        found = self.call('pos.order', 'create_from_ui', [order.to_json()], draft)
+        order.server_id = found[0]['id']
+
+    def finish(self, order):
+        """Validate an order that is paid."""
+        for payment in order.payments:
+            if payment['vipps_uuid']:
+                payment['payment_status'] = 'done'
+        self.save(order, draft=False)
+
+    def _find(self, model, field, value):
+        return next(record for record in self.data[model] if record[field] == value)
+
+    # Payments
+
+    def attempt(self, action, *arguments, **named):
+        """Call `vipps_<action>_attempt` of the session; returns the status."""
+        return self.call(
+            'pos.session', f'vipps_{action}_attempt', [self.session], *arguments, **named
+        )
+
+    def create(self, order, flow='qr', phone=False, index=0):
+        """Save an order and store an attempt to take one of its payments."""
+        self.save(order)
+        return self.attempt(
+            'create', order.server_id, order.payments[index]['vipps_uuid'], flow, phone
+        )
+
+    def ask(self, order, flow='qr', phone=False, code=False, index=0):
+        """Ask the customer for a payment of an order, or refund it; returns the status."""
+        status = self.create(order, flow, phone, index)
+        return self.attempt('start', status['reference'], code)
+
+    def list_attempts(self, *arguments):
+        """Return what is open, or paid for no finished order."""
+        return self.call('pos.session', 'vipps_list_attempts', [self.session], *arguments)
+
+    def close(self):
+        """Close the session; returns the answer, which may say why not."""
+        config = self.data['pos.config']
+        if config['cash_control']:
+            counted = self.call(
+                'pos.session', 'get_closing_control_data', [self.session]
+            )['default_cash_details']['amount']
+            answer = self.call(
+                'pos.session', 'post_closing_cash_details', [self.session], counted_cash=counted
+            )
+            if not answer['successful']:
+                return answer
+        self.call('pos.session', 'update_closing_control_state_session', [self.session], "")
+        return self.call('pos.session', 'close_session_from_ui', [self.session], [])
+
+    # The bus
+
+    @contextlib.contextmanager
+    def listen(self):
+        """Yield the bus, subscribed to what the session is told."""
+        cookies = '; '.join(f'{cookie.name}={cookie.value}' for cookie in self._browser.cookies)
+        session = self.data['pos.session']
+        connection = websocket.create_connection(
+            f"{self.stack.url.replace('http', 'ws', 1)}/websocket", origin=self.stack.url,
+            cookie=cookies, timeout=PATIENCE,
+        )
+        with contextlib.closing(connection):
+            connection.send(json.dumps({
+                'event_name': 'subscribe',
+                'data': {
+                    'channels': [f"pos_session-{session['id']}-{session['access_token']}"],
+                    'last': 0,
+                },
+            }))
+            yield Bus(connection)
+
+
+class Order:
+    """An order as the browser keeps it."""
+
+    def __init__(self, name, data):
+        """Start without payments, unknown to the server."""
+        self.name = name
+        self.data = data
+        self.payments = []
+        self.server_id = False
+
+    @property
+    def amount(self):
+        """What is to be paid."""
+        return self.data['amount_total']
+
+    def to_json(self):
+        """Return what is sent to the server."""
+        return {'id': self.name, 'to_invoice': False, 'data': {
+            **self.data,
+            'server_id': self.server_id,
+            'amount_paid': sum(payment['amount'] for payment in self.payments),
+            'statement_ids': [(0, 0, payment) for payment in self.payments],
+        }}
+
+
+class Bus:
+    """What a till is told."""
+
+    def __init__(self, connection):
+        """Listen to a websocket that is open and subscribed."""
+        self.payloads = []  # of our messages, in order
+        self._connection = connection
+
+    def wait_for(self, reference):
+        """Wait until the till is told to look at a payment; returns the payload.
+
+        :raise LookupError: When it is not; shows what it was told.
+        """
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            for message in json.loads(self._connection.recv()):
+                if message['message']['type'] != BUS_MESSAGE:
+                    continue
+                self.payloads.append(message['message']['payload'])
+                if self.payloads[-1].get('reference') == reference:
+                    return self.payloads[-1]
+        raise LookupError(f"The till is not told of {reference}, but {self.payloads}.")
