@@ -18,7 +18,32 @@ class PaymentTransaction(models.Model):
         return (
             self.operation != 'refund'
             or bool(self.vipps_pos_session_id)
-            or not root._vipps_is_attached()
+            or self in root._vipps_get_undoing_refunds()
+        )
+
+    def _vipps_get_undoing_refunds(self):
+        """ Return the refunds made elsewhere before the payment became part of a finished order:
+        the session books that much less, or nothing if it never becomes part of one. """
+        refund_txs = self._vipps_get_refunds().filtered(lambda tx: not tx.vipps_pos_session_id)
+        finished_payments = self._vipps_get_finished_payments()
+        if not finished_payments:
+            return refund_txs
+        undoing_txs = self.browse()
+        left_amount = (
+            self.amount - self._vipps_get_released_amount()
+            - sum(finished_payments.mapped('amount'))
+        )
+        for tx in refund_txs:
+            left_amount += tx.amount
+            if self.currency_id.compare_amounts(left_amount, 0) < 0:
+                break
+            undoing_txs |= tx
+        return undoing_txs
+
+    def _vipps_get_finished_payments(self):
+        """ Return the payments of finished orders that this stands for; there is at most one. """
+        return self.vipps_pos_payment_ids.filtered(
+            lambda payment: payment.pos_order_id.state not in ('draft', 'cancel')
         )
 
     def _vipps_is_booked(self):
@@ -33,6 +58,16 @@ class PaymentTransaction(models.Model):
         return super(PaymentTransaction, self - till_txs)._reconcile_after_done()
 
     #=== BUSINESS METHODS - REFUNDS MADE ELSEWHERE ===#
+
+    def _vipps_check_books(self):
+        """ Override to ask nothing of the books for what is not booked here: captures, and what is
+        given back before it belongs to a finished order. """
+        root = self._vipps_get_root()
+        if root.vipps_pos_session_id and (
+            root.state == 'authorized' or not root._vipps_is_attached()
+        ):
+            return
+        super()._vipps_check_books()
 
     def _vipps_find_booking_problem(self):
         """ Override to look at the journal of the till's payment method. """
@@ -54,14 +89,18 @@ class PaymentTransaction(models.Model):
     def _create_payment(self, **extra_create_values):
         """ Override of `account_payment` to book a refund of a sale at a till where the session
         booked the sale. """
-        method = self._vipps_get_root().vipps_pos_method_id
+        root = self._vipps_get_root()
+        method = root.vipps_pos_method_id
         if method:
             journal = method.journal_id
+            order = root._vipps_get_finished_payments().pos_order_id
+            partner = self.env['res.partner']._find_accounting_partner(order.partner_id)
             extra_create_values = {
+                'partner_id': partner.id,
                 'journal_id': journal.id,
                 'payment_method_line_id': journal.outbound_payment_method_line_ids[:1].id,
                 'force_outstanding_account_id': self._vipps_get_till_outstanding_account().id,
-                'destination_account_id': self._vipps_get_till_receivable_account().id,
+                'destination_account_id': self._vipps_get_till_receivable_account(order).id,
                 'pos_payment_method_id': method.id,
                 **extra_create_values,
             }
@@ -73,16 +112,19 @@ class PaymentTransaction(models.Model):
             or self.company_id.account_journal_payment_debit_account_id
         )
 
-    def _vipps_get_till_receivable_account(self):
-        """ Return the account that the refund is due from: the customer's if the order was
-        invoiced, or else the one of the till. """
-        root = self._vipps_get_root()
-        order = root.vipps_pos_payment_ids.pos_order_id[:1]
-        if order.account_move:
-            partner = order.partner_id.commercial_partner_id.with_company(self.company_id)
-            return partner.property_account_receivable_id
+    def _vipps_get_till_receivable_account(self, order):
+        """ Return the account that the refund is due from: the customer's if that is where the sale
+        was booked, or else the one of the till.
+
+        :param pos.order order: The order that was paid.
+        :rtype: account.account
+        """
+        method = self._vipps_get_root().vipps_pos_method_id
+        if order.account_move or method.split_transactions:
+            partner = self.env['res.partner']._find_accounting_partner(order.partner_id)
+            return partner.with_company(self.company_id).property_account_receivable_id
         return (
-            root.vipps_pos_method_id.receivable_account_id
+            method.receivable_account_id
             or self.company_id.account_default_pos_receivable_account_id
         )
 
