@@ -15,6 +15,7 @@ from .workspace import SHOP, open_workspace
 
 ODOO_PORT = 8069
 SIMULATOR_PORT = 8330
+CASHIER = 'nora'
 
 
 def run_demo():
@@ -84,8 +85,12 @@ def addresses(stack):
     return f"""
   Shop          {stack.url}/shop
   Back office   {stack.url}/web    (user {stack.rpc.login}, password {stack.rpc.password})
-  Till          {stack.url}/pos/ui?config_id={till}
+  Till          {stack.url}/pos/ui?config_id={till}    (user {CASHIER}, password {CASHIER})
   Phone         {stack.simulator_url}/phone    (here the customer approves)
+
+The back office and the till are two users: open one of them in a private window. At the till, pay
+something with Vipps: show the QR code, enter the phone number +47 900 00 001, or choose Customer's
+code and paste the text that the phone shows under "My code", as if it had been scanned.
 
 Ctrl-C stops all of it."""
 

@@ -127,8 +127,9 @@ def open_workspace(*kinds, kept=''):
     source = find_source()
     environment = odoo_environment(source)
     with contextlib.ExitStack() as stack:
-        # What was made with another Odoo or other libraries is left alone, not used.
-        name = kept and f'{kept}_{key_of(_recipe(source, environment), str(ROOT))}'
+        # What was made with another Odoo, other libraries or another shop is left alone, not used.
+        ingredients = [_recipe(source, environment), SHOP_SCRIPT.read_text(), str(ROOT)]
+        name = kept and f'{kept}_{key_of(ingredients)}'
         run = stack.enter_context(new_run(name))
         if postgres.external():
             opened = _open_external(source, environment, run, kinds, stack)
