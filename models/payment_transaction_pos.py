@@ -48,6 +48,7 @@ class PaymentTransaction(models.Model):
         string="Point of Sale",
         comodel_name='pos.config',
         compute='_compute_vipps_pos_config_id',
+        recursive=True,
         store=True,
     )
     vipps_pos_method_id = fields.Many2one(
@@ -127,7 +128,15 @@ class PaymentTransaction(models.Model):
         ], order='id desc') if uuid else self.browse()
         return attempts.filtered(
             lambda tx: tx._vipps_get_till_state() not in ('unpaid', 'returned')
+            and order.config_id in tx._vipps_get_tills()
         )[:1]
+
+    def _vipps_get_tills(self):
+        """ Return the tills that can finish the order: those that share their orders. """
+        config = self.vipps_pos_config_id
+        return config | config.trusted_config_ids | config.search([
+            ('trusted_config_ids', 'in', config.ids),
+        ])
 
     def _vipps_filter_unsettled(self):
         """ Return the attempts that are open, or that took money for no finished order. """
@@ -140,7 +149,7 @@ class PaymentTransaction(models.Model):
         """ Return the order that the attempt is for, if it is there. """
         domain = [
             ('pos_reference', '=', self.vipps_pos_reference),
-            ('config_id.company_id', '=', self.company_id.id),
+            ('config_id', 'in', self._vipps_get_tills().ids),
         ]
         # Odoo gives a refund that is made in the back office the number of its order.
         sign = '<' if self.operation == 'refund' else '>='
