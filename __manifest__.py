@@ -45,6 +45,9 @@
         'web.assets_frontend': [
             'mobilepay_vipps/static/src/checkout/**/*',
         ],
+        'point_of_sale._assets_pos': [
+            'mobilepay_vipps/static/src/pos/**/*',
+        ],
         'web.assets_tests': [
             'mobilepay_vipps/static/tests/tours/**/*',
         ],

@@ -1,0 +1,306 @@
+/** @odoo-module **/
+
+import { _t } from "@web/core/l10n/translation";
+import { registry } from "@web/core/registry";
+import { ConnectionLostError } from "@web/core/network/rpc_service";
+import { delay } from "@web/core/utils/concurrency";
+import { ErrorPopup } from "@point_of_sale/app/errors/popups/error_popup";
+import { AttemptFollower, OPEN_STATES } from "@mobilepay_vipps/pos/attempt_follower";
+import { askForCode } from "@mobilepay_vipps/pos/popups/code_popup";
+import { PhonePopup } from "@mobilepay_vipps/pos/popups/phone_popup";
+import { QrPopup } from "@mobilepay_vipps/pos/popups/qr_popup";
+
+/**
+ * Asks the server to take payments, to cancel them and to give them back.
+ */
+export class VippsAttempts extends AttemptFollower {
+    static serviceDependencies = [
+        "pos",
+        "orm",
+        "popup",
+        "pos_notification",
+        "sound",
+        "barcode_reader",
+    ];
+
+    constructor(env, { popup, barcode_reader }) {
+        super(...arguments);
+        this.popup = popup;
+        this.codeTaker = null;
+        this.scanned = null; // The last code of a customer, while its order is paid.
+        this.isAsking = false;
+        if (barcode_reader) {
+            barcode_reader.takeCustomerCode = (code) => this.takeCode(code);
+        }
+    }
+
+    //#region Asking for a payment
+
+    /**
+     * Ask the customer to pay a line, or refund it if its amount is negative. An attempt in
+     * another way is cancelled first, and the new one is only made if that came to nothing.
+     *
+     * @param {Object} line
+     * @param {string} [flow] - the key of one of `getFlows`, for payments
+     */
+    async ask(line, flow) {
+        this.pos.numberBuffer.capture();
+        if (this.isAsking || this.operations.has(line.vipps_uuid)) {
+            return;
+        }
+        this.isAsking = true;
+        let input;
+        try {
+            input = await this._askForInput(line, flow);
+        } finally {
+            this.isAsking = false;
+        }
+        if (input) {
+            await this._operate(line, "ask", (line) => this._ask(line, flow, input));
+        }
+    }
+    async _askForInput(line, flow) {
+        if (flow === "push") {
+            const partner = line.order.get_partner();
+            const { confirmed, payload } = await this.popup.add(PhonePopup, {
+                methodName: line.payment_method.name,
+                phone: line.vipps_status.phone || partner?.mobile || partner?.phone || "",
+            });
+            return confirmed && { phone: payload };
+        }
+        if (flow === "code") {
+            const code = await askForCode(this.env, line.payment_method.name);
+            this.scanned = code && { code, uuid: line.vipps_uuid };
+            return this.scanned;
+        }
+        return {};
+    }
+    async _ask(line, flow = false, { phone = false, code = false }) {
+        if (line.is_done() || (line.is_vipps_open() && !(await this._cancel(line)))) {
+            return;
+        }
+        const { order } = line;
+        const create = () =>
+            this._call("vipps_create_attempt", order.server_id, line.vipps_uuid, flow, phone);
+        line.vipps_status = { phone };
+        line.set_payment_status("waiting");
+        let status;
+        try {
+            await this._saveOrder(order);
+            status = await create();
+            if (status.flow !== flow && line.amount > 0 && OPEN_STATES.includes(status.state)) {
+                this.apply(status);
+                if (!(await this._cancel(line))) {
+                    return;
+                }
+                status = await create();
+            }
+        } catch (error) {
+            this._refuse(line, error);
+            return;
+        }
+        if (!OPEN_STATES.includes(status.state)) {
+            this.apply(status);
+            return;
+        }
+        line.vipps_reference = status.reference;
+        await this._begin(line, () =>
+            this._call("vipps_start_attempt", status.reference, code)
+        );
+        if (line.vipps_status.state === "waiting" && flow === "qr") {
+            this.showQr(line);
+        }
+    }
+    /**
+     * Start an attempt. If the answer is lost, nobody knows whether it is started: it is started
+     * again, which the server does only once, until its state is known.
+     */
+    async _begin(line, run) {
+        const start = { run, next: 0 };
+        this.starts.set(line.vipps_uuid, start);
+        try {
+            this.apply(await this._start(start));
+        } catch (error) {
+            line.set_payment_status("waitingCard");
+            if (!this._isRefusal(error)) {
+                this._tellFailure(line, error);
+                return;
+            }
+            this.starts.delete(line.vipps_uuid);
+            if (await this._cancel(line)) {
+                this._refuse(line, error);
+            }
+        }
+    }
+    /**
+     * Save an order as a draft with all its lines, from which the server takes what is to be paid.
+     */
+    async _saveOrder(order) {
+        // Later releases of core skip an order that is being saved, and say nothing.
+        while (this.pos.syncingOrders?.has(order.uid)) {
+            await delay(50);
+        }
+        await this.pos._save_to_server([{ id: order.uid, data: order.export_as_JSON() }], {
+            draft: true,
+        });
+    }
+    /**
+     * Tell that nothing was started.
+     */
+    _refuse(line, error) {
+        line.set_payment_status("retry");
+        line.vipps_status.message =
+            error instanceof ConnectionLostError
+                ? _t(
+                      "There is no connection, which %s needs. Nothing was started. Try again later, or take another payment method.",
+                      line.payment_method.name
+                  )
+                : this.getSentence(error);
+    }
+    showQr(line) {
+        if (line.order.uid === this.pos.get_order()?.uid) {
+            this.popup.add(QrPopup, { line });
+        }
+    }
+
+    //#endregion
+    //#region Customers' codes
+
+    /**
+     * Take what the scanner reads if it is a customer's code: while one is waited for, and when
+     * the scanner reads it once more.
+     *
+     * @param {string} code
+     * @returns {boolean} whether nobody else may see it
+     */
+    takeCode(code) {
+        if (this.codeTaker) {
+            this.codeTaker(code);
+            return true;
+        }
+        return this.scanned?.code === code;
+    }
+
+    /**
+     * @override to forget the code of a customer as soon as it is of no use.
+     */
+    lookAtOpenLines() {
+        super.lookAtOpenLines(...arguments);
+        if (this.scanned && this.findLine(this.scanned.uuid)?.is_done() !== false) {
+            this.scanned = null;
+        }
+    }
+
+    //#endregion
+    //#region Cancelling and giving back
+
+    /**
+     * Cancel an attempt that the customer has not approved.
+     *
+     * @param {Object} line
+     * @returns {Promise<boolean>} whether it came to nothing; if not, it may be paid
+     */
+    cancel(line) {
+        return this._operate(line, "cancel", (line) => this._cancel(line));
+    }
+    async _cancel(line) {
+        if (!line?.is_vipps_open()) {
+            return Boolean(line) && !line.is_done();
+        }
+        const status = line.payment_status;
+        line.set_payment_status("waitingCancel");
+        try {
+            if (!line.vipps_reference) {
+                await this._findReference(line);
+            }
+            if (line.vipps_reference) {
+                this.apply(await this._call("vipps_cancel_attempt", line.vipps_reference));
+            }
+        } catch (error) {
+            line.set_payment_status(line.vipps_reference ? "waitingCard" : status);
+            this._tellFailure(line, error);
+        }
+        return !line.is_vipps_open() && !line.is_done();
+    }
+    async _findReference(line) {
+        const statuses = await this._call("vipps_list_attempts", [line.order.name]);
+        const status = statuses.find((status) => status.uuid === line.vipps_uuid);
+        if (status) {
+            line.vipps_reference = status.reference;
+        } else {
+            line.set_payment_status("retry");
+        }
+    }
+    /**
+     * Give back what was paid for an order that is not finished.
+     *
+     * @param {Object} line
+     * @returns {Promise<boolean>} whether it was given back
+     */
+    undo(line) {
+        return this._operate(line, "undo", async (line) => {
+            line.set_payment_status("reversing");
+            try {
+                this.apply(await this._call("vipps_undo_attempt", line.vipps_reference));
+            } catch (error) {
+                // The next look tells whether it was given back all the same.
+                line.set_payment_status("waitingCard");
+                this._tellFailure(line, error);
+                this.popup.add(ErrorPopup, {
+                    title: _t("It is not known whether the money was given back"),
+                    body: this.getSentence(error),
+                });
+            }
+            return line.payment_status === "reversed";
+        });
+    }
+    /**
+     * Settle a payment that prevents closing the session, and show that in its order, too.
+     *
+     * @param {string} method - the method of the server
+     * @param {string} reference
+     * @returns {Promise<Object>} the status
+     */
+    async settle(method, reference) {
+        const status = await this._call(method, reference);
+        this.apply(status);
+        const order = this.findOrder(status.order);
+        if (status.is_attached && order) {
+            this.pos.removeOrder(order, false);
+            if (this.pos.get_order()?.uid === order.uid) {
+                this.pos.selectNextOrder();
+            }
+        }
+        return status;
+    }
+
+    /**
+     * Do one thing at a time with a line; doing the same twice is doing it once.
+     */
+    _operate(line, name, operation) {
+        const uuid = line.vipps_uuid;
+        const running = this.operations.get(uuid);
+        if (running?.name === name) {
+            return running.promise;
+        }
+        const current = { name };
+        current.promise = (async () => {
+            await running?.promise;
+            return operation(this.findLine(uuid));
+        })().finally(() => {
+            if (this.operations.get(uuid) === current) {
+                this.operations.delete(uuid);
+            }
+        });
+        this.operations.set(uuid, current);
+        return current.promise;
+    }
+    //#endregion
+}
+
+registry.category("services").add("vipps_attempts", {
+    dependencies: VippsAttempts.serviceDependencies,
+    start(env, services) {
+        return new VippsAttempts(env, services);
+    },
+});

@@ -1,0 +1,26 @@
+/** @odoo-module **/
+
+import { _t } from "@web/core/l10n/translation";
+
+/**
+ * The ways to ask for a payment, as the server knows them.
+ */
+const FLOWS = {
+    qr: { key: "qr", label: _t("QR code"), icon: "fa-qrcode" },
+    push: { key: "push", label: _t("Phone number"), icon: "fa-mobile" },
+    code: { key: "code", label: _t("Customer's code"), icon: "fa-barcode" },
+};
+
+/**
+ * Return the ways in which a till can ask for a payment, the one to take first at the beginning.
+ *
+ * @param {Object} method - the payment method
+ * @returns {Object[]}
+ */
+export function getFlows(method) {
+    const keys = ["qr", "push", "code"].filter(
+        (key) => method[`vipps_allow_${key}`] && (key === "qr" || !method.vipps_push_refused)
+    );
+    keys.sort((a, b) => (b === method.vipps_default_flow) - (a === method.vipps_default_flow));
+    return keys.map((key) => FLOWS[key]);
+}

@@ -1,0 +1,118 @@
+/** @odoo-module **/
+
+import { Component } from "@odoo/owl";
+import { _t } from "@web/core/l10n/translation";
+import { patch } from "@web/core/utils/patch";
+import { useService } from "@web/core/utils/hooks";
+import { PaymentScreenPaymentLines } from "@point_of_sale/app/screens/payment_screen/payment_lines/payment_lines";
+import { getFlows } from "@mobilepay_vipps/pos/flows";
+
+/**
+ * Return how long the customer can still approve, as minutes and seconds.
+ *
+ * @param {Object} line
+ * @returns {string} empty if nobody waits for the customer
+ */
+export function formatTimeLeft(line) {
+    const { state, seconds_left: seconds } = line.vipps_status;
+    if (state !== "waiting" || !seconds) {
+        return "";
+    }
+    return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+}
+
+/**
+ * What happens with a payment, in words, and what the cashier can do now.
+ */
+export class VippsPaymentLine extends Component {
+    static template = "mobilepay_vipps.PaymentLine";
+    static props = { line: Object };
+
+    setup() {
+        this.attempts = useService("vipps_attempts");
+    }
+    get flows() {
+        return getFlows(this.props.line.payment_method);
+    }
+    get otherFlows() {
+        return this.flows.filter((flow) => flow.key !== this.props.line.vipps_status.flow);
+    }
+    get isRefund() {
+        return this.props.line.amount < 0;
+    }
+    get timeLeft() {
+        return formatTimeLeft(this.props.line);
+    }
+    /**
+     * Return whether a person has to do something, wait, or is done.
+     */
+    get phase() {
+        return (
+            {
+                pending: "ask",
+                retry: "ask",
+                waitingCard: "wait",
+                done: "done",
+                reversed: "reversed",
+            }[this.props.line.payment_status] || "busy"
+        );
+    }
+    get text() {
+        const { line } = this.props;
+        const method = line.payment_method.name;
+        const { is_offline: isOffline, is_captured: isCaptured, message } = line.vipps_status;
+        if (isOffline && line.is_vipps_open()) {
+            return _t("No connection, still asking…");
+        }
+        switch (line.payment_status) {
+            case "pending":
+                return this.isRefund
+                    ? _t("Refund to the payment of the sale")
+                    : _t("Ask for the payment");
+            case "retry":
+                return message || _t("Nothing was paid. Ask for the payment again.");
+            case "waiting":
+                return this.isRefund ? _t("Refunding…") : _t("Asking for the payment…");
+            case "waitingCancel":
+                return _t("Cancelling…");
+            case "reversing":
+                return _t("Giving the money back…");
+            case "reversed":
+                return _t("The money was given back");
+            case "done":
+                if (this.isRefund) {
+                    return _t("Refunded with %s", method);
+                }
+                return isCaptured === false
+                    ? _t("Paid with %s. Reserved, will be captured by itself.", method)
+                    : _t("Paid with %s", method);
+            default:
+                return this._getWaitingText(message, method);
+        }
+    }
+    _getWaitingText(message, method) {
+        const { state, flow } = this.props.line.vipps_status;
+        if (state !== "waiting") {
+            return message || _t("Checking with %s…", method);
+        }
+        return flow === "qr"
+            ? _t("Waiting for the customer to scan the code and approve")
+            : _t("Waiting for the customer to approve in the app");
+    }
+}
+
+// Core's component has no place for others.
+PaymentScreenPaymentLines.components = {
+    ...PaymentScreenPaymentLines.components,
+    VippsPaymentLine,
+};
+
+patch(PaymentScreenPaymentLines.prototype, {
+    /**
+     * Tell whether the cashier sees what happens with a payment: also with one that is not
+     * selected, if the customer may be paying it.
+     */
+    showsVipps(line) {
+        return line.is_vipps() && (line.selected || line.is_vipps_open());
+    },
+});

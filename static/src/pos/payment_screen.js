@@ -1,0 +1,102 @@
+/** @odoo-module **/
+
+import { _t } from "@web/core/l10n/translation";
+import { patch } from "@web/core/utils/patch";
+import { floatIsZero } from "@web/core/utils/numbers";
+import { useBus, useService } from "@web/core/utils/hooks";
+import { PaymentScreen } from "@point_of_sale/app/screens/payment_screen/payment_screen";
+import { ErrorPopup } from "@point_of_sale/app/errors/popups/error_popup";
+
+patch(PaymentScreen.prototype, {
+    setup() {
+        super.setup(...arguments);
+        this.vippsAttempts = useService("vipps_attempts");
+        useBus(this.vippsAttempts.bus, "done", ({ detail }) => this._onVippsDone(detail.order));
+    },
+    onMounted() {
+        super.onMounted(...arguments);
+        this.vippsAttempts.resume(this.currentOrder);
+    },
+    /**
+     * Finish the order that was paid, as core does after other terminals, if it is still this one.
+     */
+    _onVippsDone(order) {
+        if (
+            this.pos.config.auto_validate_terminal_payment &&
+            order.uid === this.currentOrder.uid &&
+            order.is_paid() &&
+            floatIsZero(order.get_due(), this.pos.currency.decimal_places)
+        ) {
+            this.validateOrder(false);
+        }
+    },
+    /**
+     * Override to keep the amount of what a customer is paying or has paid.
+     */
+    updateSelectedPaymentline() {
+        const line = this.selectedPaymentLine;
+        if (!line?.is_vipps() || ["pending", "retry"].includes(line.payment_status)) {
+            super.updateSelectedPaymentline(...arguments);
+        }
+    },
+    /**
+     * Override to cancel what a customer may be paying, and to remove it only if that came to
+     * nothing: core removes the line whatever the answer is.
+     */
+    deletePaymentLine(cid) {
+        const line = this.paymentLines.find((line) => line.cid === cid);
+        if (!line.is_vipps_open()) {
+            if (!line.is_vipps_paid()) {
+                super.deletePaymentLine(...arguments);
+            }
+            return;
+        }
+        const { uid } = this.currentOrder;
+        this.vippsAttempts.cancel(line).then((isCancelled) => {
+            if (isCancelled && this.currentOrder.uid === uid) {
+                super.deletePaymentLine(cid);
+            }
+        });
+    },
+    /**
+     * Override to cancel what a customer may be paying before core removes the unpaid lines.
+     */
+    async _isOrderValid() {
+        return (await super._isOrderValid(...arguments)) && (await this._closeVippsLines());
+    },
+    async _closeVippsLines() {
+        for (const line of this.currentOrder.get_vipps_lines()) {
+            if (!line.is_vipps_open()) {
+                continue;
+            }
+            await this.vippsAttempts.cancel(line);
+            if (line.is_vipps_open() || line.is_vipps_paid()) {
+                await this._tellVippsLineStays(line);
+                return false;
+            }
+        }
+        return true;
+    },
+    async _tellVippsLineStays(line) {
+        const order = this.currentOrder;
+        const format = (amount) => this.env.utils.formatCurrency(amount);
+        const values = {
+            method: line.payment_method.name,
+            amount: format(line.amount),
+            paid: format(order.get_total_paid()),
+            total: format(order.get_total_with_tax()),
+        };
+        await this.popup.add(ErrorPopup, {
+            title: line.is_vipps_paid() ? _t("The customer has just paid") : _t("Not known yet"),
+            body: line.is_vipps_paid()
+                ? _t(
+                      "%(amount)s were paid with %(method)s. Together with the other payments that is %(paid)s, for an order of %(total)s. Remove another payment, or give this one back with Undo.",
+                      values
+                  )
+                : _t(
+                      "It is not known yet whether the customer has paid %(amount)s with %(method)s. Try again in a moment.",
+                      values
+                  ),
+        });
+    },
+});

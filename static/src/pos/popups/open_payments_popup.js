@@ -1,0 +1,58 @@
+/** @odoo-module **/
+
+import { useState } from "@odoo/owl";
+import { _t } from "@web/core/l10n/translation";
+import { useService } from "@web/core/utils/hooks";
+import { AbstractAwaitablePopup } from "@point_of_sale/app/popup/abstract_awaitable_popup";
+
+/**
+ * The payments that prevent closing the session, and what can be done with each.
+ */
+export class OpenPaymentsPopup extends AbstractAwaitablePopup {
+    static template = "mobilepay_vipps.OpenPaymentsPopup";
+    static defaultProps = { confirmKey: false };
+
+    setup() {
+        super.setup();
+        this.service = useService("vipps_attempts");
+        this.state = useState({ attempts: [...this.props.attempts], isBusy: false });
+    }
+    getText(attempt) {
+        return (
+            {
+                paid: _t("Paid, but not part of a finished order"),
+                refunded: _t("Refunded, but not part of a finished order"),
+            }[attempt.state] || _t("Not known yet whether the customer pays")
+        );
+    }
+    attach(attempt) {
+        return this._settle("vipps_attach_attempt", attempt);
+    }
+    giveBack(attempt) {
+        return this._settle("vipps_undo_attempt", attempt);
+    }
+    cancelAttempt(attempt) {
+        return this._settle("vipps_cancel_attempt", attempt);
+    }
+    async _settle(method, attempt) {
+        if (this.state.isBusy) {
+            return;
+        }
+        this.state.isBusy = true;
+        try {
+            const status = await this.service.settle(method, attempt.reference);
+            Object.assign(attempt, status);
+            if (status.is_attached || ["unpaid", "returned"].includes(status.state)) {
+                const { attempts } = this.state;
+                attempts.splice(attempts.indexOf(attempt), 1);
+            }
+        } catch (error) {
+            attempt.message = this.service.getSentence(error);
+        } finally {
+            this.state.isBusy = false;
+        }
+        if (!this.state.attempts.length) {
+            this.cancel();
+        }
+    }
+}

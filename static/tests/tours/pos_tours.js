@@ -1,0 +1,193 @@
+/** @odoo-module **/
+
+import { registry } from "@web/core/registry";
+import {
+    addPayment,
+    ask,
+    click,
+    customer,
+    getParam,
+    lineIs,
+    noPopup,
+    press,
+    receiptHas,
+    reload,
+    scan,
+    startOrder,
+    validate,
+} from "@mobilepay_vipps/../tests/tours/pos_helpers";
+
+function addTour(name, ...steps) {
+    registry.category("web_tour.tours").add(name, { test: true, steps: () => steps.flat() });
+}
+
+function qrIsLarge() {
+    return [
+        {
+            content: "See a QR code that can be scanned at arm's length",
+            trigger: '.o_vipps_qr_popup img[src^="data:image/svg+xml"]',
+            run() {
+                const { width } = this.$anchor[0].getBoundingClientRect();
+                if (width < Math.min(320, window.innerWidth * 0.8)) {
+                    throw new Error(`The QR code is only ${width} wide.`);
+                }
+            },
+        },
+        {
+            content: "See how much and how long",
+            trigger: '.o_vipps_qr_popup:has([name="amount"]:contains("45")) [name="time_left"]:contains(":")',
+            isCheck: true,
+        },
+    ];
+}
+
+function paidIsShown() {
+    return [
+        {
+            content: "See a clear sign that the customer has paid",
+            trigger: ".o_vipps_qr_popup .o_vipps_paid:contains('Paid')",
+            isCheck: true,
+        },
+    ];
+}
+
+function enterPhone(number) {
+    return [
+        {
+            content: `Enter ${number}`,
+            trigger: ".o_vipps_phone_popup input",
+            run: `text ${number}`,
+        },
+        ...click("vipps_send"),
+    ];
+}
+
+addTour(
+    "vipps_pos_qr",
+    startOrder(),
+    addPayment(),
+    click("vipps_ask_qr"),
+    qrIsLarge(),
+    press("Enter"),
+    customer("approve"),
+    paidIsShown(),
+    noPopup(),
+    lineIs("done", "Paid with Vipps"),
+    validate(),
+    receiptHas("Reference")
+);
+
+addTour(
+    "vipps_pos_push",
+    startOrder(),
+    addPayment(),
+    click("vipps_ask_push"),
+    enterPhone("12"),
+    lineIs("retry", "This is not a phone number"),
+    click("vipps_ask_push"),
+    enterPhone("+47 987 65 432"),
+    lineIs("waitingCard", "Waiting for the customer to approve in the app"),
+    customer("approve"),
+    lineIs("done", "Paid with Vipps"),
+    validate(),
+    receiptHas("**")
+);
+
+addTour(
+    "vipps_pos_code",
+    startOrder(),
+    addPayment(),
+    click("vipps_ask_code"),
+    [{ content: "See what to do", trigger: ".o_vipps_code_popup", isCheck: true }],
+    scan(() => getParam("code")),
+    scan(() => getParam("code")),
+    lineIs("waitingCard", "Waiting for the customer to approve in the app"),
+    noPopup(),
+    customer("approve"),
+    lineIs("done", "Paid with Vipps"),
+    validate()
+);
+
+addTour(
+    "vipps_pos_push_refused",
+    startOrder(),
+    addPayment(),
+    click("vipps_ask_push"),
+    enterPhone("987 65 432"),
+    lineIs("retry", "QR"),
+    [
+        {
+            content: "See only the QR code left",
+            trigger: '.o_vipps_buttons:not(:has(button[name="vipps_ask_push"], button[name="vipps_ask_code"]))',
+            isCheck: true,
+        },
+    ],
+    ask("qr"),
+    customer("approve"),
+    noPopup(),
+    lineIs("done"),
+    validate()
+);
+
+addTour(
+    "vipps_pos_switch",
+    startOrder(),
+    addPayment(),
+    ask("qr"),
+    [{ content: "Switch", trigger: '.o_vipps_qr_popup button[name="vipps_switch_push"]' }],
+    enterPhone("987 65 432"),
+    lineIs("waitingCard", "Waiting for the customer to approve in the app"),
+    noPopup(),
+    customer("approve"),
+    lineIs("done"),
+    validate()
+);
+
+addTour(
+    "vipps_pos_cancel",
+    startOrder(),
+    addPayment(),
+    ask("qr"),
+    press("Escape"),
+    noPopup(),
+    lineIs("waitingCard", "Waiting"),
+    click("vipps_show_qr"),
+    [{ content: "Cancel", trigger: '.o_vipps_qr_popup button[name="vipps_cancel"]' }],
+    lineIs("retry", "cancelled"),
+    noPopup(),
+    [{ content: "Remove the line", trigger: ".paymentline.selected .delete-button" }],
+    addPayment("Cash"),
+    validate()
+);
+
+addTour(
+    "vipps_pos_decline",
+    startOrder(),
+    addPayment(),
+    ask("qr"),
+    customer("decline"),
+    noPopup(),
+    lineIs("retry"),
+    ask("qr"),
+    customer("approve"),
+    noPopup(),
+    lineIs("done"),
+    validate()
+);
+
+addTour(
+    "vipps_pos_reload",
+    startOrder(),
+    addPayment(),
+    ask("qr"),
+    reload(),
+    [{ content: "Open the payment screen", trigger: ".product-screen .pay-order-button" }],
+    lineIs("waitingCard", "Waiting"),
+    click("vipps_show_qr"),
+    qrIsLarge(),
+    customer("approve"),
+    noPopup(),
+    lineIs("done"),
+    validate(),
+    receiptHas("Reference")
+);
