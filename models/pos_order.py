@@ -27,10 +27,14 @@ class PosOrder(models.Model):
         if not draft:
             order._vipps_check_payments()
 
-    def action_pos_order_paid(self):
-        """ Override of `point_of_sale` to check the payments on all ways that lead here. """
-        self._vipps_check_payments()
-        return super().action_pos_order_paid()
+    def write(self, values):
+        """ Override of `point_of_sale` to check the payments on all ways that finish an order.
+
+        :raise UserError: If a payment of Vipps MobilePay is not made.
+        """
+        if values.get('state', 'draft') not in ('draft', 'cancel'):
+            self.filtered(lambda o: o.state in ('draft', 'cancel'))._vipps_check_payments()
+        return super().write(values)
 
     def _vipps_check_payments(self):
         """ Ensure that what is paid with Vipps MobilePay is paid, and that nothing is left out.

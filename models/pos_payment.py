@@ -31,20 +31,42 @@ class PosPayment(models.Model):
         """ Override of `point_of_sale` to let nobody claim a payment: cashiers create these. """
         for values in values_list:
             self._vipps_check_values(values)
-        return super().create(values_list)
+        payments = super().create(values_list)
+        payments._vipps_check_finished()
+        return payments
 
     def write(self, values):
         """ Override of `point_of_sale` to let nobody claim a payment, nor change a paid one. """
         self._vipps_check_values(values)
-        if {'amount', 'payment_method_id', 'pos_order_id'} & values.keys() and not self.env.su and (
-            any(payment.sudo().vipps_transaction_id for payment in self)
-        ):
+        is_other = bool({'amount', 'payment_method_id', 'pos_order_id'} & values.keys())
+        if is_other and not self.env.su and self.sudo().vipps_transaction_id:
             raise AccessError(_("What was paid with Vipps MobilePay cannot be edited."))
-        return super().write(values)
+        res = super().write(values)
+        if is_other:
+            self._vipps_check_finished()
+        return res
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_paid_with_vipps(self):
+        if self.sudo()._vipps_filter_finished().vipps_transaction_id:
+            raise UserError(_(
+                "What was paid with Vipps MobilePay stays in its order. Refund the order instead."
+            ))
 
     def _vipps_check_values(self, values):
         if values.get('vipps_transaction_id') and not self.env.su:
             raise AccessError(_("Payments of Vipps MobilePay can only be linked by Odoo itself."))
+
+    def _vipps_check_finished(self):
+        """ Ensure that nothing is claimed in orders that nobody checks again.
+
+        :return: None
+        :raise UserError: If it is.
+        """
+        self._vipps_filter_finished()._vipps_check_paid()
+
+    def _vipps_filter_finished(self):
+        return self.filtered(lambda p: p.pos_order_id.state not in ('draft', 'cancel'))
 
     #=== BUSINESS METHODS ===#
 
@@ -62,7 +84,9 @@ class PosPayment(models.Model):
 
         :return: None
         """
-        for payment in self.filtered('vipps_uuid').sudo():
+        for payment in self.sudo().filtered(
+            lambda p: p.vipps_uuid and p.payment_method_id.use_payment_terminal == 'vipps'
+        ):
             tx = self.env['payment.transaction'].sudo()._vipps_find_attempt(
                 payment.pos_order_id, payment.vipps_uuid
             )
@@ -82,7 +106,8 @@ class PosPayment(models.Model):
         :raise UserError: If one is not.
         """
         for payment in self.sudo().filtered(
-            lambda p: p.payment_method_id.use_payment_terminal == 'vipps' and p.amount
+            lambda p: p.payment_method_id.use_payment_terminal == 'vipps'
+            and (p.amount or p.vipps_transaction_id)
         ):
             tx = payment.vipps_transaction_id
             others = tx.vipps_pos_payment_ids - payment
@@ -91,7 +116,8 @@ class PosPayment(models.Model):
                 or payment.currency_id.compare_amounts(tx._vipps_get_till_amount(), payment.amount)
                 or tx.currency_id != payment.currency_id
                 or tx.vipps_pos_method_id != payment.payment_method_id
-                or others.pos_order_id.filtered(lambda o: o.state not in ('draft', 'cancel'))
+                or others._vipps_filter_finished()
+                or others & payment.pos_order_id.payment_ids
             ):
                 raise UserError(_(
                     "%(amount)s of order %(order)s are not paid with %(method)s. Open the order at"

@@ -212,7 +212,9 @@ class PosCommon(TransactionCommon):
     def _close(self, session=None, user=None):
         """ Close a session from the till, and return the answer. """
         session = (session or self.session).with_user(user or self.cashier)
-        answer = session.post_closing_cash_details(0)
+        answer = {'successful': True}
+        if session.config_id.cash_control:
+            answer = session.post_closing_cash_details(0)
         if answer['successful']:
             session.update_closing_control_state_session("")
             answer = session.close_session_from_ui()

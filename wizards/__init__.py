@@ -2,4 +2,7 @@
 
 from . import payment_capture_wizard
 from . import payment_refund_wizard
+from . import pos_make_payment
 from . import vipps_refund_wizard
+from . import vipps_till_attempt
+from . import vipps_till_refund_wizard
