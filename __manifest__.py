@@ -24,6 +24,7 @@
         'security/ir.model.access.csv',
         'security/vipps_webhook_event_security.xml',
         'security/vipps_refund_wizard_security.xml',
+        'security/vipps_till_security.xml',
 
         'views/payment_vipps_templates.xml',
         'views/payment_form_templates.xml',
@@ -37,6 +38,12 @@
         'views/account_move_views.xml',
         'views/account_payment_views.xml',
         'wizards/vipps_refund_wizard_views.xml',
+        'wizards/vipps_till_refund_wizard_views.xml',
+        'wizards/vipps_till_attempt_views.xml',
+        'views/pos_payment_method_views.xml',
+        'views/pos_payment_views.xml',
+        'views/pos_session_views.xml',
+        'views/payment_transaction_pos_views.xml',
 
         'data/payment_provider_data.xml',  # Depends on `redirect_form`.
         'data/ir_cron_data.xml',

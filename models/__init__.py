@@ -25,6 +25,7 @@ from . import payment_transaction_report
 from . import pos_payment_method
 from . import payment_transaction_pos
 from . import payment_transaction_pos_refund
+from . import payment_transaction_pos_service
 from . import payment_transaction_pos_accounting
 from . import vipps_webhook_event
 from . import vipps_read_request
@@ -37,3 +38,4 @@ from . import stock_picking_app
 from . import pos_payment
 from . import pos_order
 from . import pos_session
+from . import pos_session_closing

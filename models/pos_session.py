@@ -10,7 +10,7 @@ MAX_KEY_LENGTH = 64
 
 
 class PosSession(models.Model):
-    """ What tills ask the server for, and what keeps a session from being closed.
+    """ What tills ask the server for.
 
     Each method checks who asks, and that all that is named belongs to the till of the session.
     """
@@ -81,6 +81,7 @@ class PosSession(models.Model):
         """
         self._vipps_check_till(is_open=True)
         tx_sudo = self._vipps_get_attempt_sudo(reference)
+        tx_sudo._vipps_check_enabled()
         if tx_sudo.operation == 'refund':
             tx_sudo._vipps_start_refund()
         else:
@@ -318,76 +319,3 @@ class PosSession(models.Model):
                 " is a foreign one."
             ))
         return number
-
-    #=== BUSINESS METHODS - CLOSING ===#
-
-    def _vipps_get_unsettled(self):
-        """ Return the attempts of the session that are open, or that took money for no finished
-        order, after a look at those that are open. """
-        attempts_sudo = self.env['payment.transaction'].sudo().search([
-            ('vipps_pos_session_id', '=', self.id),
-            ('state', 'in', ('draft', 'authorized', 'done')),
-            # All others of a long day are not even looked at.
-            ('vipps_pos_payment_ids', 'not any', [
-                ('pos_order_id.state', 'not in', ('draft', 'cancel')),
-            ]),
-        ], order='id')
-        for tx_sudo in attempts_sudo._vipps_filter_unsettled():
-            if tx_sudo._vipps_get_till_state() in ('waiting', 'unknown'):
-                tx_sudo._vipps_refresh_for_till()
-        return attempts_sudo._vipps_filter_unsettled()
-
-    def _cannot_close_session(self, bank_payment_method_diffs=None):
-        """ Override of `point_of_sale` to refuse while somebody is paying, or has paid for no
-        finished order. """
-        attempts_sudo = self._vipps_get_unsettled()
-        if attempts_sudo:
-            return {
-                'successful': False,
-                'message': self._vipps_describe_unsettled(attempts_sudo),
-                'redirect': False,
-                'vipps_attempts': [tx._vipps_get_till_status() for tx in attempts_sudo],
-            }
-        return super()._cannot_close_session(bank_payment_method_diffs)
-
-    def action_pos_session_closing_control(self, *args, **kwargs):
-        """ Override of `point_of_sale` to refuse in the back office, too, before anything is
-        changed. """
-        for session in self:
-            session._vipps_check_settled()
-        return super().action_pos_session_closing_control(*args, **kwargs)
-
-    def _validate_session(self, *args, **kwargs):
-        """ Override of `point_of_sale` to refuse on all ways that close a session. """
-        self._vipps_check_settled()
-        self._vipps_tell_uncaptured()
-        return super()._validate_session(*args, **kwargs)
-
-    def _vipps_check_settled(self):
-        """ Ensure that nobody is paying, and that all that was paid belongs to a finished order.
-
-        :return: None
-        :raise UserError: If not; it names the payments and says what to do.
-        """
-        attempts_sudo = self._vipps_get_unsettled()
-        if attempts_sudo:
-            raise UserError(self._vipps_describe_unsettled(attempts_sudo))
-
-    def _vipps_describe_unsettled(self, attempts_sudo):
-        return _(
-            "The session cannot be closed yet, because of payments with Vipps MobilePay that are"
-            " open, or that belong to no finished order. Finish or cancel them at the till, or"
-            " under Vipps MobilePay Payments on the session:\n%s",
-            '\n'.join(
-                f"{tx.vipps_pos_reference}: {format_amount(self.env, tx.amount, tx.currency_id)}"
-                f" ({tx.reference})" for tx in attempts_sudo
-            ),
-        )
-
-    def _vipps_tell_uncaptured(self):
-        """ Give somebody to do what is paid, but only reserved when the session is closed. """
-        attempts_sudo = self.env['payment.transaction'].sudo().search([
-            ('vipps_pos_session_id', '=', self.id), ('state', '=', 'authorized'),
-        ])
-        for tx_sudo in attempts_sudo:
-            tx_sudo._vipps_tell_uncaptured()

@@ -27,6 +27,7 @@ from . import test_payment_request
 from . import test_payment_transaction
 from . import test_pos_accounting
 from . import test_pos_attempt
+from . import test_pos_back_office
 from . import test_rpc
 from . import test_second_payment
 from . import test_tours

@@ -1,0 +1,109 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import _, fields, models
+from odoo.tools import format_amount
+
+
+class VippsTillAttempt(models.TransientModel):
+    """ An attempt to pay at a till that keeps its session from being closed, for the staff of the
+    till, who may not read transactions. It only leads to what tills can ask for. """
+    _name = 'vipps.till.attempt'
+    _description = "Vipps MobilePay Payment of a Session"
+    _order = 'id'
+
+    session_id = fields.Many2one(
+        comodel_name='pos.session', required=True, readonly=True, ondelete='cascade'
+    )
+    reference = fields.Char(required=True, readonly=True)
+    create_time = fields.Datetime(string="Started", compute='_compute_status')
+    order_name = fields.Char(string="Order", compute='_compute_status')
+    amount = fields.Char(compute='_compute_status')
+    status = fields.Char(compute='_compute_status')
+    # Which buttons fit.
+    is_open = fields.Boolean(compute='_compute_status')
+    is_attachable = fields.Boolean(compute='_compute_status')
+    is_returnable = fields.Boolean(compute='_compute_status')
+
+    #=== COMPUTE METHODS ===#
+
+    def _compute_status(self):
+        for attempt in self:
+            tx_sudo = attempt.session_id._vipps_get_attempt_sudo(attempt.reference)
+            state, is_attached = tx_sudo._vipps_get_till_state(), tx_sudo._vipps_is_attached()
+            attempt.create_time = tx_sudo.create_date
+            attempt.order_name = tx_sudo.vipps_pos_reference
+            attempt.amount = format_amount(self.env, tx_sudo.amount, tx_sudo.currency_id)
+            attempt.status = self._describe(tx_sudo, state, is_attached)
+            attempt.is_open = state in ('waiting', 'unknown')
+            attempt.is_attachable = (
+                state in ('paid', 'refunded')
+                and not is_attached
+                and tx_sudo._vipps_get_pos_order().state == 'draft'
+                # Nothing was given back of it.
+                and not tx_sudo.currency_id.compare_amounts(
+                    tx_sudo._vipps_get_till_amount(), tx_sudo.amount
+                )
+            )
+            attempt.is_returnable = state == 'paid' and not is_attached
+
+    def _describe(self, tx_sudo, state, is_attached):
+        """ Return what became of an attempt, as a sentence for the staff of the till.
+
+        :param payment.transaction tx_sudo: The attempt.
+        :param str state: Its state, as tills know it.
+        :param bool is_attached: Whether it is part of a finished order.
+        :rtype: str
+        """
+        if is_attached:
+            return _("Part of its order. There is nothing left to do.")
+        return {
+            'waiting': _("The customer is asked to pay."),
+            'unknown': _("It is not known yet what became of it. Look again in a moment."),
+            'paid': _("Paid, but the order is not finished."),
+            'refunded': _("Refunded, but the order of the refund is not finished."),
+            'returned': _("Given back. There is nothing left to do."),
+        }.get(state) or tx_sudo._vipps_get_till_message(state) or _("It came to nothing.")
+
+    #=== ACTION METHODS ===#
+
+    def action_look(self):
+        """ Find out what became of the attempt.
+
+        :raise AccessError: If this is not for the user.
+        """
+        self._call('vipps_get_attempt')
+
+    def action_attach(self):
+        """ Put what was paid or refunded into its order.
+
+        :raise AccessError: If this is not for the user.
+        :raise UserError: If it cannot be; it says what to do.
+        """
+        self._call('vipps_attach_attempt')
+
+    def action_return(self):
+        """ Give back what was paid.
+
+        :raise AccessError: If this is not for the user.
+        :raise UserError: If it was not given back, or if that is unknown.
+        """
+        self._call('vipps_undo_attempt')
+
+    def action_cancel(self):
+        """ Cancel the attempt, unless the customer has approved it.
+
+        :raise AccessError: If this is not for the user.
+        """
+        self._call('vipps_cancel_attempt')
+
+    def _call(self, name):
+        """ Do what a till does.
+
+        :param str name: The method of the session.
+        :return: None
+        """
+        self.check_access_rights('read')
+        self.check_access_rule('read')
+        self.ensure_one()
+        getattr(self.session_id, name)(self.reference)
+        self.invalidate_recordset()
