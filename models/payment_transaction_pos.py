@@ -286,6 +286,18 @@ class PaymentTransaction(models.Model):
         else:
             self.vipps_payment_state = 'CREATED'
 
+    def _vipps_check_enabled(self):
+        """ Ensure that the provider takes payments and refunds.
+
+        :return: None
+        :raise UserError: If it is disabled.
+        """
+        if self.provider_id.state == 'disabled':
+            raise UserError(_(
+                "%s is switched off. Take another payment method, and ask an administrator to"
+                " enable the payment provider.", self.vipps_pos_method_id.name,
+            ))
+
     def _vipps_prepare_attempt_values(self, code=None):
         """ Return the values to create the payment with.
 

@@ -31,6 +31,7 @@ class PaymentTransaction(models.Model):
         """
         amount = -payment.amount
         root = self._vipps_choose_refunded(payment, amount)
+        root._vipps_check_enabled()
         root._vipps_lock()
         currency = root.currency_id
         capture_tx = root._vipps_get_captures().filtered(

@@ -466,4 +466,5 @@ class TestPosSync(PosCommon):
                 self.env.cr.postrollback.run()
                 status = self._call('vipps_undo_attempt', reference)
                 self.assertEqual(status['state'], 'returned')
-                self.assertEqual(self._get_aggregate(self._get_attempt(reference))['refunded'], 4500)
+                aggregate = self._get_aggregate(self._get_attempt(reference))
+                self.assertEqual(aggregate['refunded'], 4500)
