@@ -18,9 +18,7 @@ class PosSession(models.Model):
     @api.depends('order_ids.state')
     def _compute_vipps_unsettled_count(self):
         for session in self:
-            session.vipps_unsettled_count = len(
-                session._vipps_get_attempts_sudo()._vipps_filter_unsettled()
-            )
+            session.vipps_unsettled_count = len(session._vipps_search_unsettled())
 
     #=== ACTION METHODS ===#
 
@@ -45,16 +43,23 @@ class PosSession(models.Model):
 
     #=== BUSINESS METHODS ===#
 
-    def _vipps_get_attempts_sudo(self):
+    def _vipps_search_unsettled(self):
+        """ Return the attempts of the session that are open, or that took money for no finished
+        order. """
         return self.env['payment.transaction'].sudo().search([
-            ('vipps_pos_session_id', 'in', self.ids),
-        ], order='id')
+            ('vipps_pos_session_id', '=', self.id),
+            ('state', 'in', ('draft', 'authorized', 'done')),
+            # All others of a long day are not even looked at.
+            ('vipps_pos_payment_ids', 'not any', [
+                ('pos_order_id.state', 'not in', ('draft', 'cancel')),
+            ]),
+        ], order='id')._vipps_filter_unsettled()
 
     def _vipps_get_unsettled(self):
         """ Return the attempts of the session that are open, or that took money for no finished
         order, after a look at those that are open. """
-        attempts_sudo = self._vipps_get_attempts_sudo()
-        for tx_sudo in attempts_sudo._vipps_filter_unsettled():
+        attempts_sudo = self._vipps_search_unsettled()
+        for tx_sudo in attempts_sudo:
             if tx_sudo._vipps_get_till_state() in ('waiting', 'unknown'):
                 tx_sudo._vipps_refresh_for_till()
         return attempts_sudo._vipps_filter_unsettled()
@@ -116,5 +121,8 @@ class PosSession(models.Model):
 
     def _vipps_tell_uncaptured(self):
         """ Give somebody to do what is paid, but only reserved when the session is closed. """
-        for tx_sudo in self._vipps_get_attempts_sudo().filtered(lambda t: t.state == 'authorized'):
+        attempts_sudo = self.env['payment.transaction'].sudo().search([
+            ('vipps_pos_session_id', '=', self.id), ('state', '=', 'authorized'),
+        ])
+        for tx_sudo in attempts_sudo:
             tx_sudo._vipps_tell_uncaptured()
