@@ -71,3 +71,14 @@ class TestMigration(TransactionCommon):
         self.assertFalse(done_tx.vipps_difference)
         self._capture(reserved_tx, 100)
         self.assertEqual(self._get_aggregate(reserved_tx)['captured'], 10000)
+
+    def test_payments_of_earlier_versions_were_made_at_no_till(self):
+        tx = self._authorize()
+        self.env.flush_all()
+        # As the version before had it.
+        self.env.cr.execute("ALTER TABLE payment_transaction DROP COLUMN vipps_pos_config_id")
+        self._migrate('17.0.1.3.0', 'pre')
+        self.assertFalse(tx.vipps_pos_config_id)
+        self._capture(tx, 100)
+        self.assertFalse(tx.child_transaction_ids.vipps_pos_config_id)
+        self.assertNotIn(tx, tx.search([('vipps_pos_config_id', '!=', False)]))
