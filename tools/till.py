@@ -114,9 +114,9 @@ class Till:
         return order.payments[-1]['vipps_uuid']
 
     def save(self, order, draft=True):
-        """Send an order to the server."""
-        found = self.call('pos.order', 'create_from_ui', [order.to_json()], draft)
-        order.server_id = found[0]['id']
+        """Send an order to the server, which does not look at those that are finished already."""
+        for found in self.call('pos.order', 'create_from_ui', [order.to_json()], draft):
+            order.server_id = found['id']
 
     def finish(self, order):
         """Validate an order that is paid."""

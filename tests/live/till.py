@@ -1,5 +1,7 @@
 """The people of the shop in town, and what both sides must agree on when a session is closed."""
 
+from requests import HTTPError
+
 from tools.customer import ShopError
 from tools.till import Till
 
@@ -36,7 +38,8 @@ TAKEN = """
       FROM pos_payment payment
       JOIN pos_order ON pos_order.id = payment.pos_order_id
       JOIN pos_payment_method method ON method.id = payment.payment_method_id
-     WHERE pos_order.session_id = %s AND method.use_payment_terminal = 'vipps'
+     WHERE pos_order.session_id = %s AND pos_order.state NOT IN ('draft', 'cancel')
+       AND method.use_payment_terminal = 'vipps'
 """
 BOOKED = """
     SELECT move.state, round(sum(line.balance) * 100)::int
@@ -130,7 +133,11 @@ class TillTest(LiveTest):
 
     def kept(self, reference):
         """Return what was charged and not refunded, or None while that is not decided."""
-        payment = self.payment(reference)
+        try:
+            payment = self.payment(reference)
+        except HTTPError as error:
+            self.assertEqual(error.response.status_code, 404)
+            return 0  # It was never asked for.
         sums = {
             name: payment['aggregate'][f'{name}Amount']['value']
             for name in ('authorized', 'captured', 'cancelled', 'refunded')
@@ -146,10 +153,11 @@ class TillTest(LiveTest):
         """Close the session, and check that what was sold is what was charged and what is booked,
         each once."""
         self.assertEqual(till.list_attempts(), [])
-        drafts = self.drafts(till)
-        till.call('pos.order', 'remove_from_ui', drafts)
-        answer = till.close()
-        self.assertTrue(answer['successful'], answer)
+        session, = self.rpc('pos.session', 'read', [till.session], ['state'])
+        if session['state'] != 'closed':
+            till.call('pos.order', 'remove_from_ui', self.drafts(till))
+            answer = till.close()
+            self.assertTrue(answer['successful'], answer)
         sold = self.stack.execute((SOLD, [till.session]))
         for reference, amount, payments in sold:
             self.assertEqual((reference, self.kept(reference)), (reference, amount))
