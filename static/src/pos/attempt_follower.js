@@ -14,7 +14,12 @@ const START_INTERVAL = 15000;
 const ANSWER_TIMEOUT = 30000;
 const NOTIFICATION_TIME = 8000;
 
-export const OPEN_STATES = ["new", "waiting", "unknown"];
+// Errors that say what to do, and that nothing was done.
+const REFUSALS = ["UserError", "ValidationError", "AccessError"].map(
+    (name) => `odoo.exceptions.${name}`
+);
+
+export const OPEN_STATES = ["waiting", "unknown"];
 const DONE_STATES = ["paid", "refunded"];
 
 /**
@@ -175,14 +180,16 @@ export class AttemptFollower {
         }
     }
     _addLine(order, status) {
-        const method =
-            this.pos.payment_methods_by_id[status.method_id] ||
-            this.pos.payment_methods.find((method) => method.use_payment_terminal === "vipps");
+        const method = this.pos.payment_methods_by_id[status.method_id];
+        if (!method) {
+            return undefined; // It is not for this till.
+        }
         const line = new Payment(
             { env: this.env },
             { order, payment_method: method, pos: this.pos }
         );
         line.vipps_uuid = status.uuid;
+        line.set_amount(status.amount);
         line.set_payment_status("waiting");
         order.paymentlines.add(line);
         order.select_paymentline(line);
@@ -215,11 +222,13 @@ export class AttemptFollower {
             line.payment_method.vipps_push_refused = true;
         }
         line.vipps_reference = status.state === "unpaid" ? "" : status.reference;
+        if (status.state !== "unknown") {
+            this.starts.delete(line.vipps_uuid);
+        }
         if (isOpen) {
             line.set_payment_status("waitingCard");
             return;
         }
-        this.starts.delete(line.vipps_uuid);
         if (DONE_STATES.includes(status.state)) {
             this._setDone(line, status);
         } else if (status.state === "returned") {
@@ -311,12 +320,7 @@ export class AttemptFollower {
         }
     }
     _isRefusal(error) {
-        return (
-            error instanceof RPCError &&
-            ["odoo.exceptions.UserError", "odoo.exceptions.AccessError"].includes(
-                error.exceptionName
-            )
-        );
+        return error instanceof RPCError && REFUSALS.includes(error.exceptionName);
     }
     /**
      * Return what a person reads of an error.

@@ -4,6 +4,7 @@ import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
 import { ConnectionLostError } from "@web/core/network/rpc_service";
 import { delay } from "@web/core/utils/concurrency";
+import { floatIsZero } from "@web/core/utils/numbers";
 import { ErrorPopup } from "@point_of_sale/app/errors/popups/error_popup";
 import { AttemptFollower, OPEN_STATES } from "@mobilepay_vipps/pos/attempt_follower";
 import { askForCode } from "@mobilepay_vipps/pos/popups/code_popup";
@@ -88,7 +89,7 @@ export class VippsAttempts extends AttemptFollower {
         try {
             await this._saveOrder(order);
             status = await create();
-            if (status.flow !== flow && line.amount > 0 && OPEN_STATES.includes(status.state)) {
+            if (this._isOtherAttempt(line, status, flow)) {
                 this.apply(status);
                 if (!(await this._cancel(line))) {
                     return;
@@ -110,6 +111,18 @@ export class VippsAttempts extends AttemptFollower {
         if (line.vipps_status.state === "waiting" && flow === "qr") {
             this.showQr(line);
         }
+    }
+    /**
+     * Tell whether an attempt is one that was stored before, whose answer was lost, and that is
+     * not what is wanted now.
+     */
+    _isOtherAttempt(line, status, flow) {
+        return (
+            line.amount > 0 &&
+            OPEN_STATES.includes(status.state) &&
+            (status.flow !== flow ||
+                !floatIsZero(status.amount - line.amount, this.pos.currency.decimal_places))
+        );
     }
     /**
      * Start an attempt. If the answer is lost, nobody knows whether it is started: it is started
@@ -204,8 +217,8 @@ export class VippsAttempts extends AttemptFollower {
         return this._operate(line, "cancel", (line) => this._cancel(line));
     }
     async _cancel(line) {
-        if (!line?.is_vipps_open()) {
-            return Boolean(line) && !line.is_done();
+        if (!line.is_vipps_open()) {
+            return !line.is_done();
         }
         const status = line.payment_status;
         line.set_payment_status("waitingCancel");
@@ -269,6 +282,7 @@ export class VippsAttempts extends AttemptFollower {
             this.pos.removeOrder(order, false);
             if (this.pos.get_order()?.uid === order.uid) {
                 this.pos.selectNextOrder();
+                this.pos.closeScreen();
             }
         }
         return status;
@@ -286,7 +300,8 @@ export class VippsAttempts extends AttemptFollower {
         const current = { name };
         current.promise = (async () => {
             await running?.promise;
-            return operation(this.findLine(uuid));
+            const line = this.findLine(uuid);
+            return line ? operation(line) : false;
         })().finally(() => {
             if (this.operations.get(uuid) === current) {
                 this.operations.delete(uuid);

@@ -10,7 +10,7 @@ patch(PosBus.prototype, {
     dispatch(message) {
         super.dispatch(...arguments);
         if (message.type === "VIPPS_PAYMENT") {
-            this.pos.env.services.vipps_attempts.lookAtReference(message.payload.reference);
+            this.pos.env.services.vipps_attempts?.lookAtReference(message.payload.reference);
         }
     },
 });

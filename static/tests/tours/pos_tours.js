@@ -78,6 +78,15 @@ addTour(
 );
 
 addTour(
+    "vipps_pos_finish_by_itself",
+    startOrder(),
+    addPayment(),
+    ask("qr"),
+    customer("approve"),
+    receiptHas("Reference")
+);
+
+addTour(
     "vipps_pos_push",
     startOrder(),
     addPayment(),

@@ -1,6 +1,6 @@
 /** @odoo-module **/
 
-import { Component } from "@odoo/owl";
+import { Component, useEffect, useRef } from "@odoo/owl";
 import { _t } from "@web/core/l10n/translation";
 import { patch } from "@web/core/utils/patch";
 import { useService } from "@web/core/utils/hooks";
@@ -30,6 +30,14 @@ export class VippsPaymentLine extends Component {
 
     setup() {
         this.attempts = useService("vipps_attempts");
+        this.root = useRef("root");
+        // Below a long list of payment methods nobody would see what to do.
+        useEffect(
+            () => {
+                this.root.el.scrollIntoView({ block: "nearest" });
+            },
+            () => [this.phase]
+        );
     }
     get flows() {
         return getFlows(this.props.line.payment_method);

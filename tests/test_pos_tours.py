@@ -1,0 +1,96 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from urllib.parse import urlencode
+
+from odoo.tests import HttpCase, tagged
+
+from ..simulator.sales_units import NOK_UNIT
+from .pos_common import PosCommon
+
+
+@tagged('post_install', '-at_install', 'vipps_tour')
+class TestPosTours(PosCommon, HttpCase):
+    """ What a cashier does in the browser. The bus is off in tests: tills poll. """
+    browser_size = '1366,768'
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.config.auto_validate_terminal_payment = False
+
+    def setUp(self):
+        super().setUp()
+        self.session = None  # Here it is the one of the browser, which has not logged in.
+
+    def test_order_is_finished_by_itself_when_the_customer_has_paid(self):
+        self.config.auto_validate_terminal_payment = True
+        self._assert_paid(self._start_tour('vipps_pos_finish_by_itself'))
+
+    def test_customer_scans_the_qr_code_and_pays(self):
+        order = self._start_tour('vipps_pos_qr')
+        attempt = self._assert_paid(order)
+        self.assertEqual(attempt.vipps_user_flow, 'QR')
+
+    def test_customer_gets_a_push_message_after_a_wrong_number(self):
+        order = self._start_tour('vipps_pos_push')
+        attempt = self._assert_paid(order)
+        self.assertEqual(attempt.vipps_user_flow, 'PUSH_MESSAGE')
+
+    def test_code_of_the_customer_is_scanned_twice_and_pays_once(self):
+        code = self.simulator.make_code()
+        order = self._start_tour('vipps_pos_code', code=code)
+        self._assert_paid(order)
+        self.assertEqual(len(self.simulator.payments), 1)
+
+    def test_cashier_is_told_that_push_messages_are_refused_and_shows_the_qr_code(self):
+        self.simulator.set_unit(NOK_UNIT.msn, may_push=False)
+        order = self._start_tour('vipps_pos_push_refused')
+        self._assert_paid(order)
+        self.assertTrue(self.pos_method.vipps_push_refused)
+
+    def test_switching_to_a_push_message_cancels_the_qr_code(self):
+        order = self._start_tour('vipps_pos_switch')
+        self._assert_paid(order)
+        self.assertEqual(
+            [payment['state'] for payment in self.simulator.payments],
+            ['TERMINATED', 'AUTHORIZED'],
+        )
+
+    def test_hidden_payment_goes_on_until_it_is_cancelled_and_paid_in_cash(self):
+        order = self._start_tour('vipps_pos_cancel')
+        self.assertEqual(order.payment_ids.payment_method_id, self.cash_method)
+        self.assertEqual(
+            [payment['state'] for payment in self.simulator.payments], ['TERMINATED']
+        )
+
+    def test_customer_declines_and_pays_at_the_second_try(self):
+        order = self._start_tour('vipps_pos_decline')
+        self._assert_paid(order)
+
+    def test_page_is_reloaded_while_the_customer_pays(self):
+        order = self._start_tour('vipps_pos_reload')
+        self._assert_paid(order)
+        self.assertEqual(len(self.simulator.payments), 1)
+
+    def _start_tour(self, name, **params):
+        """ Run a tour in the till, and return the order that it ends with.
+
+        :param str name: The name of the tour.
+        :param dict params: What the tour reads from the address.
+        :rtype: pos.order
+        """
+        params = urlencode({'simulator': self.simulator.url, **params})
+        self.start_tour(
+            f'/pos/ui?config_id={self.config.id}#{params}', name, login=self.cashier.login
+        )
+        self.env.invalidate_all()
+        return self.env['pos.order'].search([('config_id', '=', self.config.id)], limit=1)
+
+    def _assert_paid(self, order):
+        """ Ensure that an order is finished and paid with one payment, and return its attempt. """
+        self.assertEqual(order.state, 'paid')
+        attempt = order.payment_ids.vipps_transaction_id
+        self.assertEqual(len(attempt), 1)
+        self.assertEqual(attempt.state, 'done')
+        self.assertEqual(self._get_aggregate(attempt)['captured'], 4500)
+        return attempt
