@@ -30,6 +30,7 @@ from . import test_pos_attempt
 from . import test_pos_back_office
 from . import test_pos_refund
 from . import test_pos_sync
+from . import test_pos_tours
 from . import test_rpc
 from . import test_second_payment
 from . import test_tours
