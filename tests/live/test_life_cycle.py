@@ -40,12 +40,13 @@ class TestRemoval(LiveTest):
         registered = self.calls('register_webhook')[-1]
         self.assertEqual((registered['msn'], registered['status']), (DKK_UNIT.msn, 201))
         self.assertEqual(self.control('GET', 'secrets')['webhookSecrets'], before)
-        (columns, models), = self.stack.workspace.server.execute(
+        (columns, models, terminals), = self.stack.workspace.server.execute(
             "SELECT (SELECT count(*) FROM information_schema.columns WHERE column_name LIKE"
-            " 'vipps%'), (SELECT count(*) FROM ir_model WHERE model LIKE 'vipps%')",
+            " 'vipps%'), (SELECT count(*) FROM ir_model WHERE model LIKE 'vipps%'),"
+            " (SELECT count(*) FROM pos_payment_method WHERE use_payment_terminal = 'vipps')",
             database=odoo.database,
         )
-        self.assertEqual((columns, models), (0, 0))
+        self.assertEqual((columns, models, terminals), (0, 0, 0))
 
 
 class TestRefusedRemoval(LiveTest):

@@ -12,5 +12,6 @@ provider.write({
     'state': 'test',
 })
 provider.action_vipps_set_up_webhooks()
+env['pos.payment.method'].search([('name', '=', "Vipps")]).use_payment_terminal = 'vipps'
 env.cr.commit()
 env['ir.module.module'].search([('name', '=', 'mobilepay_vipps')]).button_immediate_uninstall()
