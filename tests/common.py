@@ -4,11 +4,14 @@ import os
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
+from passlib.context import CryptContext
+
 from odoo.fields import Command
 from odoo.tests import new_test_user
 from odoo.tests.common import HOST, _super_send
 
 from odoo.addons.account.tests.common import AccountTestInvoicingCommon
+from odoo.addons.base.models.res_users import Users
 from odoo.addons.payment.tests.common import PaymentCommon
 
 from ..protocol import client
@@ -31,7 +34,10 @@ class VippsCommon(PaymentCommon, AccountTestInvoicingCommon):
 
     @classmethod
     def setUpClass(cls):
-        super().setUpClass()
+        # Whoever lives for one test needs no password that takes years to guess.
+        with cls._hash_passwords_quickly():
+            super().setUpClass()
+        cls.startClassPatcher(cls._hash_passwords_quickly())
 
         cls.simulator = Simulator(
             allow_loopback_http=True, record=os.environ.get('VIPPS_SIMULATOR_RECORD')
@@ -72,6 +78,12 @@ class VippsCommon(PaymentCommon, AccountTestInvoicingCommon):
         cls.product = cls.env['product.product'].create({
             'name': "Wool Sweater", 'list_price': 200, 'taxes_id': [Command.clear()],
         })
+
+    @staticmethod
+    def _hash_passwords_quickly():
+        return patch.object(Users, '_crypt_context', lambda self: CryptContext(
+            ['pbkdf2_sha512', 'plaintext'], pbkdf2_sha512__rounds=1,
+        ))
 
     @classmethod
     def _request_handler(cls, session, request, /, **kwargs):
