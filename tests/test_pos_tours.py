@@ -3,6 +3,7 @@
 from urllib.parse import urlencode
 
 from odoo.tests import HttpCase, tagged
+from odoo.tools import mute_logger
 
 from ..simulator.sales_units import NOK_UNIT
 from .pos_common import PosCommon
@@ -31,6 +32,7 @@ class TestPosTours(PosCommon, HttpCase):
         attempt = self._assert_paid(order)
         self.assertEqual(attempt.vipps_user_flow, 'QR')
 
+    @mute_logger('odoo.http')
     def test_customer_gets_a_push_message_after_a_wrong_number(self):
         order = self._start_tour('vipps_pos_push')
         attempt = self._assert_paid(order)
@@ -48,8 +50,8 @@ class TestPosTours(PosCommon, HttpCase):
         self._assert_paid(order)
         self.assertTrue(self.pos_method.vipps_push_refused)
 
-    def test_switching_to_a_push_message_cancels_the_qr_code(self):
-        order = self._start_tour('vipps_pos_switch')
+    def test_switching_to_the_code_of_the_customer_cancels_the_qr_code(self):
+        order = self._start_tour('vipps_pos_switch', code=self.simulator.make_code())
         self._assert_paid(order)
         self.assertEqual(
             [payment['state'] for payment in self.simulator.payments],

@@ -98,6 +98,7 @@ export class VippsAttempts extends AttemptFollower {
             }
         } catch (error) {
             this._refuse(line, error);
+            await this.resume(order); // Somebody else may have asked, or been paid.
             return;
         }
         if (!OPEN_STATES.includes(status.state)) {

@@ -107,7 +107,14 @@ addTour(
     startOrder(),
     addPayment(),
     click("vipps_ask_code"),
-    [{ content: "See what to do", trigger: ".o_vipps_code_popup", isCheck: true }],
+    click("vipps_camera"),
+    [
+        {
+            content: "Read that this machine has no camera",
+            trigger: '.popup-error:contains("The camera cannot be used") .button',
+        },
+        { content: "See what to do", trigger: ".o_vipps_code_popup", isCheck: true },
+    ],
     scan(() => getParam("code")),
     scan(() => getParam("code")),
     lineIs("waitingCard", "Waiting for the customer to approve in the app"),
@@ -143,8 +150,20 @@ addTour(
     startOrder(),
     addPayment(),
     ask("qr"),
-    [{ content: "Switch", trigger: '.o_vipps_qr_popup button[name="vipps_switch_push"]' }],
-    enterPhone("987 65 432"),
+    [
+        { content: "Switch", trigger: '.o_vipps_qr_popup button[name="vipps_switch_code"]' },
+        {
+            content: "Paste the code of the customer",
+            trigger: ".o_vipps_code_popup",
+            run() {
+                const clipboardData = new DataTransfer();
+                clipboardData.setData("text", getParam("code"));
+                document.body.dispatchEvent(
+                    new ClipboardEvent("paste", { clipboardData, bubbles: true })
+                );
+            },
+        },
+    ],
     lineIs("waitingCard", "Waiting for the customer to approve in the app"),
     noPopup(),
     customer("approve"),
