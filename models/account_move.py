@@ -84,7 +84,10 @@ class AccountMove(models.Model):
         """
         moves_sudo = self.sudo() | self.sudo().reversed_entry_id
         orders_sudo = moves_sudo.line_ids.sale_line_ids.order_id
-        return (moves_sudo.transaction_ids | orders_sudo.transaction_ids).filtered(
+        txs_sudo = moves_sudo.transaction_ids | orders_sudo.transaction_ids
+        if not self.sudo().pos_order_ids:  # A till settles its own credit notes.
+            txs_sudo |= moves_sudo.pos_order_ids.payment_ids.vipps_transaction_id
+        return txs_sudo.filtered(
             lambda tx: tx.provider_code == 'vipps' and tx.vipps_payment_reference
         ).sorted('id')
 

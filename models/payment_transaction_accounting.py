@@ -234,7 +234,7 @@ class PaymentTransaction(models.Model):
         :rtype: account.move
         """
         root = self._vipps_get_root()
-        moves = root.invoice_ids | root.sale_order_ids.invoice_ids
+        moves = root._vipps_get_invoices()
         move_type = 'out_invoice'
         if self.operation == 'refund':
             moves |= self.invoice_ids | moves.reversal_move_id
@@ -242,6 +242,10 @@ class PaymentTransaction(models.Model):
         return moves.filtered(
             lambda move: move.move_type == move_type and move.state == 'posted'
         ).sorted(lambda move: (move.invoice_date, move.id))
+
+    def _vipps_get_invoices(self):
+        """ Return the invoices of what was paid, in any state. """
+        return self.invoice_ids | self.sale_order_ids.invoice_ids
 
     def _vipps_settle_surplus(self):
         """ Reconcile what was captured and not invoiced with what was refunded without a credit

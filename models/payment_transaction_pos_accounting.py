@@ -128,6 +128,11 @@ class PaymentTransaction(models.Model):
             or self.company_id.account_default_pos_receivable_account_id
         )
 
+    def _vipps_get_invoices(self):
+        """ Override to settle a credit note for the invoice of an order of a till. """
+        order = self._vipps_get_finished_payments().pos_order_id
+        return super()._vipps_get_invoices() | order.account_move
+
     def _vipps_get_memo(self):
         """ Override to name the order of the till. """
         root = self._vipps_get_root()

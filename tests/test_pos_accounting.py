@@ -287,11 +287,57 @@ class TestPosAccounting(PosCommon):
         )
         self.assertIn(order.pos_reference, self._get_refund_payments()[0].ref)
 
-    def test_a_refund_is_due_from_the_customer_if_the_order_was_invoiced(self):
-        ui_order = self._prepare_ui_order(45, partner_id=self.partner.id, to_invoice=True)
+    def _sell_with_invoice(self, amount):
+        ui_order = self._prepare_ui_order(amount, partner_id=self.partner.id, to_invoice=True)
         self._ask_and_approve(ui_order)
         order = self._finish(ui_order)
         self._get_entries()
+        return order
+
+    def _create_credit_note(self, order, amount):
+        credit_note = order.account_move._reverse_moves()
+        credit_note.invoice_line_ids.price_unit = amount
+        credit_note.action_post()
+        self._get_entries()
+        return credit_note
+
+    def test_a_refund_settles_the_credit_note_of_the_order_whichever_comes_first(self):
+        order = self._sell_with_invoice(45)
+        tx = self._get_tx(order)
+        credit_note = self._create_credit_note(order, 20)
+        self.assertEqual(credit_note.amount_residual, 20)
+        self._refund_elsewhere(tx, 2000)
+        self._assert_refund_entries(20, 'receivable')
+        self.assertEqual(credit_note.amount_residual, 0)
+        self._refund_elsewhere(tx, 1000)
+        self._assert_refund_entries(10, 'receivable')
+        self.assertEqual(self._create_credit_note(order, 10).amount_residual, 0)
+        self.assertEqual(self._get_open_amount(self.receivable), 0)
+
+    def test_an_accountant_refunds_a_credit_note_for_the_invoice_of_the_order(self):
+        order = self._sell_with_invoice(45)
+        credit_note = self._create_credit_note(order, 20).with_user(self.accountant)
+        self.assertTrue(credit_note.vipps_is_refundable)
+        self.env.invalidate_all()
+        action = credit_note.action_vipps_refund()
+        wizard = credit_note.env[action['res_model']].browse(action['res_id'])
+        self.assertEqual((wizard.amount, wizard.refundable_amount), (20, 45))
+        wizard.action_refund()
+        self._assert_refund_entries(20, 'receivable')
+        self.assertEqual(credit_note.amount_residual, 0)
+
+    def test_a_credit_note_of_the_till_is_settled_by_the_till_alone(self):
+        order = self._sell_with_invoice(45)
+        self._refund_elsewhere(self._get_tx(order), 2000)
+        ui_refund = self._prepare_ui_refund(order, 25)
+        ui_refund['data'].update(partner_id=self.partner.id, to_invoice=True)
+        self._ask(ui_refund, flow=False)
+        credit_note = self._finish(ui_refund).account_move
+        self.assertEqual((credit_note.move_type, credit_note.amount_residual), ('out_refund', 0))
+        self.assertFalse(self._get_refund_payments().is_reconciled)
+
+    def test_a_refund_is_due_from_the_customer_if_the_order_was_invoiced(self):
+        order = self._sell_with_invoice(45)
         self._refund_elsewhere(self._get_tx(order), 2000)
         self._assert_refund_entries(20, 'receivable')
         self.assertEqual(self._get_refund_payments().partner_id, self.partner)
