@@ -163,7 +163,7 @@ class PosPaymentMethod(models.Model):
         :return: None
         :raise UserError: If it may not.
         """
-        if flow not in FLOWS or not self[f'vipps_allow_{flow}']:
+        if flow not in list(FLOWS) or not self[f'vipps_allow_{flow}']:
             raise UserError(_("This way to ask for a payment is switched off. Take another one."))
         if flow != 'qr' and self.vipps_push_refused:
             raise UserError(_(

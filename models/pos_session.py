@@ -7,6 +7,7 @@ from odoo.tools import format_amount
 from .pos_payment_method import FLOWS
 
 MAX_KEY_LENGTH = 64
+MAX_ID = 2 ** 31 - 1  # of PostgreSQL
 
 
 class PosSession(models.Model):
@@ -62,11 +63,13 @@ class PosSession(models.Model):
         )
         txs_sudo = self.env['payment.transaction'].sudo()
         tx_sudo = txs_sudo._vipps_find_attempt(order_sudo, uuid)
-        if not tx_sudo and payment_sudo.amount < 0:
-            tx_sudo = txs_sudo._vipps_store_refund(payment_sudo, self)
-        elif not tx_sudo:
+        if not tx_sudo:
             self._vipps_check_nothing_open(order_sudo)
-            tx_sudo = self._vipps_store_attempt(payment_sudo, flow, phone)
+            self._vipps_check_amount(payment_sudo)
+            if payment_sudo.amount < 0:
+                tx_sudo = txs_sudo._vipps_store_refund(payment_sudo, self)
+            else:
+                tx_sudo = self._vipps_store_attempt(payment_sudo, flow, phone)
         return tx_sudo._vipps_get_till_status(with_qr=True)
 
     def vipps_start_attempt(self, reference, code=False):
@@ -160,7 +163,7 @@ class PosSession(models.Model):
             attempts_sudo = self._vipps_get_unsettled()
         else:
             attempts_sudo = self.env['payment.transaction'].sudo()._vipps_search_attempts(
-                pos_references, self._vipps_get_configs()
+                self._vipps_filter_texts(pos_references), self._vipps_get_configs()
             )._vipps_filter_unsettled()
         return [tx_sudo._vipps_get_till_status() for tx_sudo in attempts_sudo]
 
@@ -176,7 +179,8 @@ class PosSession(models.Model):
         """
         if not self.env.user.has_group('point_of_sale.group_pos_user'):
             raise AccessError(_("Only the staff of a Point of Sale can do this."))
-        self.ensure_one()
+        if len(self) != 1:
+            raise AccessError(_("This is done for one Point of Sale at a time."))
         self.check_access_rights('read')
         self.check_access_rule('read')
         if is_open and self.state != 'opened':
@@ -187,6 +191,12 @@ class PosSession(models.Model):
 
     def _vipps_get_configs(self):
         return self.config_id | self.config_id.trusted_config_ids
+
+    @staticmethod
+    def _vipps_filter_texts(values):
+        """ Return what PostgreSQL can compare with a text of what came from a browser. """
+        values = values if isinstance(values, list) else []
+        return [value for value in values if isinstance(value, str) and '\0' not in value]
 
     def _vipps_get_order(self, order_id):
         """ Return a draft order of the till, or of one that shares its orders with it.
@@ -199,7 +209,7 @@ class PosSession(models.Model):
             ('id', '=', order_id),
             ('state', '=', 'draft'),
             ('config_id', 'in', self._vipps_get_configs().ids),
-        ])
+        ]) if type(order_id) is int and 0 < order_id <= MAX_ID else self.env['pos.order']
         if not order:
             raise UserError(_(
                 "This order is finished, deleted, or not one of this Point of Sale. Look at the"
@@ -215,7 +225,7 @@ class PosSession(models.Model):
         :raise AccessError: If there is none.
         """
         tx_sudo = self.env['payment.transaction'].sudo().search([
-            ('reference', '=', reference),
+            ('reference', 'in', self._vipps_filter_texts([reference])),
             ('vipps_pos_session_id', '!=', False),
             ('vipps_pos_config_id', 'in', self._vipps_get_configs().ids),
             ('company_id', '=', self.company_id.id),
@@ -231,10 +241,7 @@ class PosSession(models.Model):
         :return: None
         :raise UserError: If somebody is.
         """
-        attempts_sudo = self.env['payment.transaction'].sudo()._vipps_search_attempts(
-            [order_sudo.pos_reference], self._vipps_get_configs()
-        )
-        if any(tx._vipps_get_till_state() in ('waiting', 'unknown') for tx in attempts_sudo):
+        if order_sudo._vipps_get_attempts()._vipps_filter_open():
             raise UserError(_(
                 "The customer is already being asked to pay order %s. Cancel that payment first, or"
                 " wait for it.", order_sudo.pos_reference,
@@ -257,7 +264,6 @@ class PosSession(models.Model):
         provider_sudo = method_sudo.vipps_provider_id
         currency = order_sudo.currency_id
         method_sudo._vipps_check_flow(flow)
-        self._vipps_check_amount(payment_sudo)
         method_sudo._vipps_check_usable(currency, payment_sudo.amount)
         partner = order_sudo.partner_id or self.env.ref('base.public_partner')
         txs_sudo = self.env['payment.transaction'].sudo().with_company(self.company_id)
@@ -290,18 +296,29 @@ class PosSession(models.Model):
         """
         order_sudo = payment_sudo.pos_order_id
         currency = order_sudo.currency_id
-        others = order_sudo.payment_ids - payment_sudo
-        paid_amount = sum(
-            other.amount for other in others
-            if other.payment_method_id.use_payment_terminal != 'vipps'
-            or other.vipps_transaction_id._vipps_get_till_state() == 'paid'
+        sign = -1 if payment_sudo.amount < 0 else 1
+        # A browser may not know of all that was paid.
+        done_sudo = order_sudo._vipps_get_attempts()._vipps_filter_done()
+        left_amount = sign * (
+            order_sudo._get_rounded_amount(order_sudo.amount_total)
+            - sum(tx._vipps_get_till_amount() for tx in done_sudo)
+            - sum(order_sudo.payment_ids.filtered(
+                lambda p: p.payment_method_id.use_payment_terminal != 'vipps'
+            ).mapped('amount'))
         )
-        left_amount = order_sudo._get_rounded_amount(order_sudo.amount_total) - paid_amount
-        if currency.compare_amounts(payment_sudo.amount, left_amount) > 0:
+        if currency.compare_amounts(abs(payment_sudo.amount), left_amount) <= 0:
+            return
+        left = format_amount(self.env, max(left_amount, 0), currency)
+        if done_sudo:
             raise UserError(_(
-                "Only %s is left to pay of this order. Enter that amount.",
-                format_amount(self.env, max(left_amount, 0), currency),
+                "Order %(order)s is paid or refunded with %(method)s already, all or a part of it:"
+                " %(left)s is left. Open the payments of the order again.",
+                order=order_sudo.pos_reference, left=left,
+                method=payment_sudo.payment_method_id.name,
             ))
+        if sign < 0:
+            raise UserError(_("Only %s is to be given back for this order. Enter that amount.", left))
+        raise UserError(_("Only %s is left to pay of this order. Enter that amount.", left))
 
     def _vipps_check_phone(self, phone):
         """ Return a phone number as Vipps MobilePay takes it.
@@ -310,8 +327,8 @@ class PosSession(models.Model):
         :rtype: str
         :raise UserError: If it is none.
         """
-        number = self.env['vipps.api.client']._normalize_phone(
-            phone or '', self.company_id.country_id
+        number = isinstance(phone, str) and self.env['vipps.api.client']._normalize_phone(
+            phone, self.company_id.country_id
         )
         if not number:
             raise UserError(_(

@@ -25,6 +25,7 @@ from . import test_payment_reference
 from . import test_payment_report
 from . import test_payment_request
 from . import test_payment_transaction
+from . import test_pos_access
 from . import test_pos_accounting
 from . import test_pos_attempt
 from . import test_pos_back_office
