@@ -59,9 +59,8 @@ class PosSession(models.Model):
         """ Return the attempts of the session that are open, or that took money for no finished
         order, after a look at those that are open. """
         attempts_sudo = self._vipps_search_unsettled()
-        for tx_sudo in attempts_sudo:
-            if tx_sudo._vipps_get_till_state() in ('waiting', 'unknown'):
-                tx_sudo._vipps_refresh_for_till()
+        for tx_sudo in attempts_sudo._vipps_filter_open():
+            tx_sudo._vipps_refresh_for_till()
         return attempts_sudo._vipps_filter_unsettled()
 
     def _cannot_close_session(self, bank_payment_method_diffs=None):
@@ -76,6 +75,12 @@ class PosSession(models.Model):
                 'vipps_attempts': [tx._vipps_get_till_status() for tx in attempts_sudo],
             }
         return super()._cannot_close_session(bank_payment_method_diffs)
+
+    def update_closing_control_state_session(self, notes):
+        """ Override of `point_of_sale` to keep on taking payments: tills without cash ask for
+        nothing else before this. """
+        self._vipps_check_settled()
+        return super().update_closing_control_state_session(notes)
 
     def action_pos_session_closing_control(self, *args, **kwargs):
         """ Override of `point_of_sale` to refuse in the back office, too, before anything is

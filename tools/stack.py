@@ -219,7 +219,7 @@ class Stack:
 
 def _parent(pid):
     """Return the parent of a process, or None when it is gone (Linux only)."""
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # It can end meanwhile.
         status = Path(f'/proc/{pid}/status').read_text()
         return int(re.search(r'^PPid:\s*(\d+)', status, re.MULTILINE)[1])
     return None

@@ -9,7 +9,7 @@ import uuid
 
 import websocket
 
-from .customer import Customer
+from .customer import Customer, ShopError
 
 PATIENCE = 20  # seconds
 BUS_MESSAGE = 'VIPPS_PAYMENT'
@@ -164,7 +164,8 @@ class Till:
             )
             if not answer['successful']:
                 return answer
-        self.call('pos.session', 'update_closing_control_state_session', [self.session], "")
+        with contextlib.suppress(ShopError):  # The next answer says why not.
+            self.call('pos.session', 'update_closing_control_state_session', [self.session], "")
         return self.call('pos.session', 'close_session_from_ui', [self.session], [])
 
     # The bus

@@ -216,11 +216,10 @@ class TestClosing(TillTest):
 
     def test_who_closes_again_and_again_succeeds_when_all_is_paid_and_finished(self):
         order = self.new_order()
-        self.till.save(order)
-        other = self.open_till()
+        reference, other = self.till.create(order)['reference'], self.open_till()
 
         def pay():
-            reference = self.ask(order)
+            self.assertEqual(self.till.attempt('start', reference)['state'], 'waiting')
             self.decide(reference)
             self.assert_state('paid', reference)
             self.till.finish(order)

@@ -54,21 +54,30 @@ BOOKED = """
 
 
 class TillTest(LiveTest):
-    """A session at the till, which is closed after each test: then all has to be in order."""
+    """A till for each test, which is closed after it: then all has to be in order."""
 
     expected_in_log = (r'odoo\.http: ',)  # What cashiers are told when something cannot be done.
 
     def setUp(self):
         """Let a cashier open the till."""
         super().setUp()
-        config, = self.rpc('pos.config', 'search', [('name', '=', "Fjordbutikken Storgata")])
-        self.till = self.open_till(config)
+        self.config, = self.new_configs(1)
+        self.till = self.open_till()
         self.addCleanup(self.close, self.till)
         self.addCleanup(self.repair)
 
+    def new_configs(self, count):
+        """Return new tills that take nothing but Vipps MobilePay."""
+        method, = self.rpc(
+            'pos.payment.method', 'search', [('use_payment_terminal', '=', 'vipps')]
+        )
+        return self.rpc('pos.config', 'create', [
+            {'name': "Till", 'payment_method_ids': [(6, 0, [method])]}
+        ] * count)
+
     def open_till(self, config=None, login=CASHIERS[0]):
-        """Return another browser with a Point of Sale, by default that of the test."""
-        return Till(self.stack, login, config or self.till.data['pos.config']['id'])
+        """Return another browser with a till, by default that of the test."""
+        return Till(self.stack, login, config or self.config)
 
     # Sales
 
