@@ -12,9 +12,6 @@ patch(ClosePosPopup.prototype, {
         if (!response.vipps_attempts?.length) {
             return super.handleClosingError(...arguments);
         }
-        await this.popup.add(OpenPaymentsPopup, {
-            message: response.message,
-            attempts: response.vipps_attempts,
-        });
+        await this.popup.add(OpenPaymentsPopup, { attempts: response.vipps_attempts });
     },
 });

@@ -62,7 +62,33 @@ patch(PaymentScreen.prototype, {
      * Override to cancel what a customer may be paying before core removes the unpaid lines.
      */
     async _isOrderValid() {
-        return (await super._isOrderValid(...arguments)) && (await this._closeVippsLines());
+        return (
+            (await super._isOrderValid(...arguments)) &&
+            (await this._areVippsRefundsDone()) &&
+            (await this._closeVippsLines())
+        );
+    },
+    /**
+     * Tell whether nothing is left to refund: to core, an order that gives money back is paid.
+     */
+    async _areVippsRefundsDone() {
+        const line = this.currentOrder
+            .get_vipps_lines()
+            .find((line) => line.amount < 0 && !line.is_done());
+        if (!line || this.currentOrder.get_due() >= 0) {
+            return true;
+        }
+        await this.popup.add(ErrorPopup, {
+            title: _t("Nothing was refunded yet"),
+            body: _t(
+                "Press Refund to give %(amount)s back with %(method)s, or remove that line and take another payment method.",
+                {
+                    amount: this.env.utils.formatCurrency(-line.amount),
+                    method: line.payment_method.name,
+                }
+            ),
+        });
+        return false;
     },
     async _closeVippsLines() {
         for (const line of this.currentOrder.get_vipps_lines()) {
