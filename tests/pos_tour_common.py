@@ -1,0 +1,78 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+import base64
+import io
+import json
+import os
+from pathlib import Path
+from unittest.mock import patch
+from urllib.parse import urlencode
+
+from PIL import Image
+
+from odoo.tests import HttpCase
+from odoo.tests.common import ChromeBrowser
+
+from .pos_common import PosCommon
+
+# The folder for the pictures that tours take for the README; they take none without it.
+PICTURES = os.environ.get('VIPPS_SCREENSHOTS')
+PICTURE_COLORS = 128
+
+
+class PosTourCommon(PosCommon, HttpCase):
+    """ A cashier in a browser, at a desk or with a phone. The bus is off in tests: tills poll. """
+    browser_size = '1366,768'
+
+    def _start_tour(self, name, size=None, **params):
+        """ Run a tour in the till, and return the order that it ends with.
+
+        :param str name: The name of the tour.
+        :param str size: The width and the height of the screen, if it is not the usual one.
+        :param dict params: What the tour reads from the address.
+        :rtype: pos.order
+        """
+        width, height = map(int, (size or self.browser_size).split(','))
+        params = urlencode({'simulator': self.simulator.url, **params})
+        navigate_to = ChromeBrowser.navigate_to
+        self.session = None  # From here on it is the one of the browser, which has not logged in.
+
+        def prepare_and_navigate_to(browser, *args, **kwargs):
+            # The window may be wider than it was asked for.
+            browser._websocket_request('Emulation.setDeviceMetricsOverride', params={
+                'width': width, 'height': height, 'deviceScaleFactor': 1, 'mobile': False,
+            })
+            if PICTURES:
+                self._let_take_pictures(browser)
+            return navigate_to(browser, *args, **kwargs)
+
+        with patch.object(ChromeBrowser, 'navigate_to', prepare_and_navigate_to):
+            self.start_tour(
+                f'/pos/ui?config_id={self.config.id}#{params}', name, login=self.cashier.login,
+                timeout=150,
+            )
+        self.env.invalidate_all()
+        return self.env['pos.order'].search([('config_id', '=', self.config.id)], limit=1)
+
+    def _let_take_pictures(self, browser):
+        """ Give a browser a function that takes a picture, which tours call where it is there. """
+
+        def handle(name, payload, **kwargs):
+            if name != 'takeVippsPicture':
+                return
+            picture = json.loads(payload)
+
+            def save(answer):
+                content = base64.b64decode(answer.result()['data'])
+                image = Image.open(io.BytesIO(content)).convert('RGB').quantize(PICTURE_COLORS)
+                image.save(Path(PICTURES, f"{picture['name']}.png"), optimize=True)
+                browser._websocket_send(
+                    'Runtime.evaluate', params={'expression': 'window.onVippsPicture()'}
+                )
+
+            browser._websocket_send(
+                'Page.captureScreenshot', params={'clip': picture['clip']}, with_future=True
+            ).add_done_callback(save)
+
+        browser._handlers['Runtime.bindingCalled'] = handle
+        browser._websocket_send('Runtime.addBinding', params={'name': 'takeVippsPicture'})
