@@ -16,6 +16,7 @@
         'sale_stock',
         'stock_delivery',
         'point_of_sale',
+        'pos_online_payment',
     ],
     'external_dependencies': {
         'python': ['requests', 'cryptography', 'qrcode'],

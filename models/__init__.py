@@ -24,6 +24,7 @@ from . import payment_transaction_service
 from . import payment_transaction_report
 from . import pos_payment_method
 from . import payment_transaction_pos
+from . import payment_transaction_pos_order
 from . import payment_transaction_pos_refund
 from . import payment_transaction_pos_service
 from . import payment_transaction_pos_accounting
@@ -35,6 +36,7 @@ from . import account_payment
 from . import sale_order
 from . import sale_order_service
 from . import stock_picking_app
+from . import pos_config
 from . import pos_payment
 from . import pos_order
 from . import pos_session

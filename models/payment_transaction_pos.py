@@ -10,7 +10,6 @@ import qrcode.image.svg
 
 from odoo import SUPERUSER_ID, _, api, fields, models
 from odoo.exceptions import UserError
-from odoo.osv import expression
 from odoo.tools import format_datetime
 
 from .pos_payment_method import FLOWS
@@ -66,7 +65,10 @@ class PaymentTransaction(models.Model):
         readonly=True,
     )
     vipps_pos_payment_ids = fields.One2many(
-        string="POS Payments", comodel_name='pos.payment', inverse_name='vipps_transaction_id',
+        string="POS Payments",
+        comodel_name='pos.payment',
+        inverse_name='vipps_transaction_id',
+        groups='point_of_sale.group_pos_user',  # Who else reads transactions may not read these.
     )
     # Masked as soon as it is decided whether the customer pays.
     vipps_customer_phone = fields.Char(copy=False, readonly=True, groups='base.group_system')
@@ -97,70 +99,6 @@ class PaymentTransaction(models.Model):
             tx.vipps_qr_code = (
                 'data:image/svg+xml;base64,' + base64.b64encode(stream.getvalue()).decode()
             )
-
-    #=== BUSINESS METHODS - FINDING ===#
-
-    @api.model
-    def _vipps_search_attempts(self, pos_references, configs):
-        """ Return the attempts to pay orders of tills, and to refund them.
-
-        :param list[str] pos_references: What the tills know the orders by.
-        :param pos.config configs: The tills.
-        :rtype: payment.transaction
-        """
-        return self.search([
-            ('vipps_pos_reference', 'in', list(pos_references)),
-            ('vipps_pos_config_id', 'in', configs.ids),
-        ], order='id')
-
-    @api.model
-    def _vipps_find_attempt(self, order, uuid):
-        """ Return the attempt of a payment of an order that is open or that succeeded.
-
-        :param pos.order order: The order.
-        :param str uuid: What the till knows the payment by.
-        :rtype: payment.transaction
-        """
-        attempts = self.search([
-            ('vipps_pos_uuid', '=', uuid),
-            ('vipps_pos_reference', '=', order.pos_reference),
-            ('company_id', '=', order.company_id.id),
-        ], order='id desc') if uuid else self.browse()
-        return attempts.filtered(
-            lambda tx: tx._vipps_get_till_state() not in ('unpaid', 'returned')
-            and order.config_id in tx._vipps_get_tills()
-        )[:1]
-
-    def _vipps_get_tills(self):
-        """ Return the tills that can finish the order: those that share their orders. """
-        config = self.vipps_pos_config_id
-        return config | config.trusted_config_ids | config.search([
-            ('trusted_config_ids', 'in', config.ids),
-        ])
-
-    def _vipps_filter_unsettled(self):
-        """ Return the attempts that are open, or that took money for no finished order. """
-        return self.filtered(
-            lambda tx: tx._vipps_get_till_state() in ('unknown', 'waiting')
-            or tx._vipps_get_till_state() in ('paid', 'refunded') and not tx._vipps_is_attached()
-        )
-
-    def _vipps_get_pos_order(self):
-        """ Return the order that the attempt is for, if it is there. """
-        domain = [
-            ('pos_reference', '=', self.vipps_pos_reference),
-            ('config_id', 'in', self._vipps_get_tills().ids),
-        ]
-        # Odoo gives a refund that is made in the back office the number of its order.
-        sign = '<' if self.operation == 'refund' else '>='
-        return self.env['pos.order'].search(
-            expression.AND([domain, [('amount_total', sign, 0)]]), limit=1
-        )
-
-    def _vipps_is_attached(self):
-        """ Tell whether the attempt is part of a finished order. """
-        orders = self.vipps_pos_payment_ids.pos_order_id
-        return any(order.state not in ('draft', 'cancel') for order in orders)
 
     #=== BUSINESS METHODS - STATUS ===#
 
@@ -264,8 +202,12 @@ class PaymentTransaction(models.Model):
         :return: None
         """
         self.ensure_one()
+        is_wanted = self._vipps_claim_order()
         self._vipps_lock()
         if self.state != 'draft' or self.vipps_payment_state:
+            return
+        if not is_wanted:
+            self._vipps_cancel_attempt()
             return
         if self.vipps_pos_flow == 'code' and not self.env['vipps.api.client']._is_code(code):
             self._vipps_find_payment()
@@ -406,6 +348,7 @@ class PaymentTransaction(models.Model):
         :raise UserError: If it is part of an order, or was not given back, or if that is unknown.
         """
         self.ensure_one()
+        self._vipps_lock()  # Nobody finishes the order with it from now on.
         if self._vipps_is_attached():
             raise UserError(_(
                 "Payment %s is part of a finished order. Refund the order instead.", self.reference
@@ -419,60 +362,6 @@ class PaymentTransaction(models.Model):
         """ Override to give back what is not going to be booked whatever the books say. """
         if not self.vipps_pos_session_id or self._vipps_is_attached():
             super()._vipps_check_books()
-
-    #=== BUSINESS METHODS - UNWANTED PAYMENTS ===#
-
-    def _vipps_is_to_release(self, payment):
-        """ Override to end what shows up after a cashier was told that it is cancelled. """
-        is_cancelled = self.vipps_pos_session_id and self.state == 'cancel'
-        if is_cancelled and (payment.state == 'CREATED' or payment.remaining == payment.amount):
-            return True
-        return super()._vipps_is_to_release(payment)
-
-    def _vipps_is_paid_otherwise(self):
-        """ Override to release what was approved after its order was finished without it. """
-        if not self.vipps_pos_session_id:
-            return super()._vipps_is_paid_otherwise()
-        order = self._vipps_get_pos_order()
-        return order.state not in (False, 'draft', 'cancel') and not self._vipps_is_attached()
-
-    #=== BUSINESS METHODS - ORDERS ===#
-
-    def _vipps_attach(self):
-        """ Put what was paid or refunded into its draft order, and finish the order if nothing is
-        left to pay.
-
-        :return: None
-        :raise UserError: If it was not paid, or if the order is gone.
-        """
-        self.ensure_one()
-        order = self._vipps_get_pos_order()
-        if self._vipps_is_attached():
-            return
-        if self._vipps_get_till_state() not in ('paid', 'refunded') or order.state != 'draft':
-            raise UserError(_(
-                "Payment %s cannot be put into its order: the order is gone or finished, or the"
-                " customer has not paid. Give the money back instead.", self.reference,
-            ))
-        payments = order.payment_ids
-        payment = payments.filtered(lambda p: p.vipps_uuid == self.vipps_pos_uuid)
-        # What is not paid yet is only what a till once wanted to ask for.
-        (payments - payment).filtered(
-            lambda p: p.payment_method_id.use_payment_terminal and p.payment_status != 'done'
-        ).unlink()
-        if not payment:
-            order.add_payment({
-                'amount': self.amount,
-                'payment_method_id': self.vipps_pos_method_id.id,
-                'pos_order_id': order.id,
-                'vipps_uuid': self.vipps_pos_uuid,
-            })
-        payment = order.payment_ids.filtered(lambda p: p.vipps_uuid == self.vipps_pos_uuid)
-        payment.write({'amount': self.amount, 'payment_status': 'done'})
-        payment._vipps_link()
-        order.amount_paid = sum(order.payment_ids.mapped('amount'))
-        if order._is_pos_order_paid():
-            order.with_company(order.company_id)._process_saved_order(False)
 
     #=== BUSINESS METHODS - ACTIVITIES ===#
 

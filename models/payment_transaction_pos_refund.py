@@ -90,9 +90,13 @@ class PaymentTransaction(models.Model):
     def _vipps_start_refund(self):
         """ Refund what was stored; it may be called again, and refunds once. """
         self.ensure_one()
+        is_wanted = self._vipps_claim_order()
         root = self._vipps_get_root()
         root._vipps_lock()
         if self.state != 'draft':
+            return
+        if not is_wanted:
+            self._vipps_drop_refund()
             return
         try:
             root._vipps_refresh()
@@ -120,10 +124,6 @@ class PaymentTransaction(models.Model):
             payment.refunded - root._vipps_get_held_amounts()['REFUNDED'], amount
         )
         root._handle_notification_data('vipps', {'payment': payment, 'own_tx': self})
-
-    def _vipps_refresh_refund(self):
-        """ Find out what became of a refund that is not confirmed. """
-        self._vipps_get_root()._vipps_refresh_for_till()
 
     def _vipps_drop_refund(self):
         """ Drop a stored refund that was not done, for a cashier who wants something else. """

@@ -2,6 +2,7 @@
 
 from odoo import _, api, models
 from odoo.exceptions import UserError
+from odoo.tools import format_amount
 
 
 class PosOrder(models.Model):
@@ -28,13 +29,38 @@ class PosOrder(models.Model):
             order._vipps_check_payments()
 
     def write(self, values):
-        """ Override of `point_of_sale` to check the payments on all ways that finish an order.
+        """ Override of `point_of_sale` to check the payments on all ways that finish an order, and
+        to let none back.
 
-        :raise UserError: If a payment of Vipps MobilePay is not made.
+        :raise UserError: If a payment of Vipps MobilePay is not made, or would belong to no order.
         """
-        if values.get('state', 'draft') not in ('draft', 'cancel'):
-            self.filtered(lambda o: o.state in ('draft', 'cancel'))._vipps_check_payments()
+        if 'state' in values:
+            unfinished = self.filtered(lambda o: o.state in ('draft', 'cancel'))
+            if values['state'] not in ('draft', 'cancel'):
+                unfinished._vipps_check_payments()
+            elif (self - unfinished).sudo().payment_ids.vipps_transaction_id:
+                raise UserError(_(
+                    "What was paid with Vipps MobilePay stays in its order. Refund the order"
+                    " instead."
+                ))
         return super().write(values)
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_paid_with_vipps(self):
+        unsettled_sudo = self._vipps_get_attempts()._vipps_filter_unsettled()
+        if unsettled_sudo:
+            raise UserError(_(
+                "Order %s cannot be deleted: a customer is paying or has paid it. Open the order,"
+                " and cancel the payment or give the money back.",
+                ", ".join(set(unsettled_sudo.mapped('vipps_pos_reference'))),
+            ))
+
+    def get_and_set_online_payments_data(self, next_online_payment_amount=False):
+        """ Override of `pos_online_payment` to keep the draft: an order that is not paid online is
+        deleted otherwise, to be created again. """
+        if next_online_payment_amount == 0 and self._vipps_get_attempts()._vipps_filter_unsettled():
+            next_online_payment_amount = False
+        return super().get_and_set_online_payments_data(next_online_payment_amount)
 
     def _vipps_check_payments(self):
         """ Ensure that what is paid with Vipps MobilePay is paid, and that nothing is left out.
@@ -43,24 +69,25 @@ class PosOrder(models.Model):
         :raise UserError: If it is not; it says what to do.
         """
         self.payment_ids._vipps_check_paid()
+        for order_sudo in self.sudo():
+            txs = order_sudo._vipps_get_attempts()._vipps_filter_done()
+            tx = (txs - order_sudo.payment_ids.vipps_transaction_id)[:1]
+            if tx:
+                raise UserError(_(
+                    "%(amount)s of order %(order)s are paid or refunded with %(method)s, but that"
+                    " is missing here. Open the payments of the order again.",
+                    amount=format_amount(self.env, tx.amount, tx.currency_id),
+                    order=order_sudo.pos_reference, method=tx.vipps_pos_method_id.name,
+                ))
 
-    @api.model
-    def remove_from_ui(self, server_ids):
-        """ Override of `point_of_sale` to keep the orders that somebody is paying or has paid.
+    def _vipps_get_attempts(self):
+        """ Return the attempts to pay the orders, and to refund them, oldest first.
 
-        :raise UserError: If there are such orders.
+        :rtype: payment.transaction
         """
-        orders = self.search([('id', 'in', server_ids), ('state', '=', 'draft')])
-        attempts_sudo = self.env['payment.transaction'].sudo()._vipps_search_attempts(
-            orders.mapped('pos_reference'), orders.config_id
-        )._vipps_filter_unsettled()
-        if attempts_sudo:
-            raise UserError(_(
-                "Order %s cannot be deleted: a customer is paying or has paid it. Open the order,"
-                " and cancel the payment or give the money back.",
-                ", ".join(set(attempts_sudo.mapped('vipps_pos_reference'))),
-            ))
-        return super().remove_from_ui(server_ids)
+        return self.env['payment.transaction'].sudo()._vipps_search_attempts(
+            self.filtered('pos_reference').mapped('pos_reference'), self.config_id
+        )
 
     #=== BUSINESS METHODS - RECEIPT IN THE APP ===#
 

@@ -30,15 +30,19 @@ class PosPayment(models.Model):
     def create(self, values_list):
         """ Override of `point_of_sale` to let nobody claim a payment: cashiers create these. """
         for values in values_list:
-            self._vipps_check_values(values)
+            if values.get('vipps_transaction_id'):
+                self._vipps_check_system()
         payments = super().create(values_list)
         payments._vipps_check_finished()
         return payments
 
     def write(self, values):
         """ Override of `point_of_sale` to let nobody claim a payment, nor change a paid one. """
-        self._vipps_check_values(values)
-        is_other = bool({'amount', 'payment_method_id', 'pos_order_id'} & values.keys())
+        if 'vipps_transaction_id' in values:
+            self._vipps_check_system()
+        is_other = bool(
+            {'amount', 'payment_method_id', 'pos_order_id', 'vipps_uuid'} & values.keys()
+        )
         if is_other and not self.env.su and self.sudo().vipps_transaction_id:
             raise AccessError(_("What was paid with Vipps MobilePay cannot be edited."))
         res = super().write(values)
@@ -53,8 +57,8 @@ class PosPayment(models.Model):
                 "What was paid with Vipps MobilePay stays in its order. Refund the order instead."
             ))
 
-    def _vipps_check_values(self, values):
-        if values.get('vipps_transaction_id') and not self.env.su:
+    def _vipps_check_system(self):
+        if not self.env.su:
             raise AccessError(_("Payments of Vipps MobilePay can only be linked by Odoo itself."))
 
     def _vipps_check_finished(self):
@@ -105,10 +109,16 @@ class PosPayment(models.Model):
         :return: None
         :raise UserError: If one is not.
         """
-        for payment in self.sudo().filtered(
+        payments_sudo = self.sudo().filtered(
             lambda p: p.payment_method_id.use_payment_terminal == 'vipps'
             and (p.amount or p.vipps_transaction_id)
-        ):
+        )
+        # Who gives back one of them at the same time, or who does this here, starts anew.
+        self.env.cr.execute(
+            "UPDATE payment_transaction SET id = id WHERE id IN %s",
+            [tuple(payments_sudo.vipps_transaction_id.ids) or (0,)], log_exceptions=False,
+        )
+        for payment in payments_sudo:
             tx = payment.vipps_transaction_id
             others = tx.vipps_pos_payment_ids - payment
             if (

@@ -317,7 +317,7 @@ class PosSession(models.Model):
                 method=payment_sudo.payment_method_id.name,
             ))
         if sign < 0:
-            raise UserError(_("Only %s is to be given back for this order. Enter that amount.", left))
+            raise UserError(_("Only %s is to be given back. Enter that amount.", left))
         raise UserError(_("Only %s is left to pay of this order. Enter that amount.", left))
 
     def _vipps_check_phone(self, phone):

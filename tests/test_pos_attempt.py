@@ -6,6 +6,7 @@ from freezegun import freeze_time
 
 from odoo import fields
 from odoo.exceptions import UserError
+from odoo.fields import Command
 from odoo.tests import tagged
 
 from ..models.payment_transaction_pos import LIFETIME, POLLING_INTERVAL
@@ -506,18 +507,16 @@ class TestPosAttempt(PosAttemptCommon):
                 self.assertIn(status['state'], ('unpaid', 'returned'))
                 self.assertEqual(self._ask_and_approve(ui_order)['state'], 'paid')
 
-    def test_a_payment_without_its_draft_order_is_still_asked_for(self):
+    def test_nobody_is_asked_to_pay_an_order_that_was_finished_in_the_meantime(self):
         ui_order = self._prepare_ui_order()
         status = self._create(ui_order)
-        order = self.env['pos.order'].browse(status['order_id'])
-        order.payment_ids.unlink()
-        order.unlink()
-        status = self._call('vipps_start_attempt', status['reference'])
-        self.assertEqual((status['state'], status['order_id']), ('waiting', False))
-        self.simulator.approve(status['reference'])
-        self._look(status['reference'])
-        ui_order['data']['server_id'] = False
+        ui_order['data']['statement_ids'] = [
+            Command.create(self._prepare_ui_payment(45, self.cash_method))
+        ]
         self.assertEqual(self._finish(ui_order).state, 'paid')
+        status = self._call('vipps_start_attempt', status['reference'])
+        self.assertEqual(status['state'], 'unpaid')
+        self.assertFalse(self._get_calls('create', self._get_attempt(status['reference'])))
 
     #=== Captures ===#
 

@@ -1,6 +1,6 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from odoo.exceptions import UserError
+from odoo.exceptions import RedirectWarning, UserError
 from odoo.fields import Command
 from odoo.tests import new_test_user, tagged
 from odoo.tools import mute_logger
@@ -145,21 +145,6 @@ class TestPosSync(PosCommon):
         self._ask_and_approve(ui_order)
         self.assertEqual(self._sync(ui_order).state, 'paid')
 
-    def test_cash_does_not_stand_for_a_payment_with_the_app(self):
-        ui_order = self._prepare_ui_order()
-        status = self._ask_and_approve(ui_order)
-        ui_order['data']['statement_ids'] = [Command.create(self._prepare_ui_payment(
-            45, self.cash_method, vipps_uuid=self._get_uuid(ui_order),
-        ))]
-        self.assertEqual(self._finish(ui_order).state, 'paid')
-        status = self._call('vipps_get_attempt', status['reference'])
-        self.assertEqual((status['state'], status['is_attached']), ('paid', False))
-        self.assertFalse(self._close()['successful'])
-        self._call('vipps_undo_attempt', status['reference'])
-        self.assertTrue(self._close()['successful'])
-
-    #=== By other ways than the till ===#
-
     def _prepare_claims(self, user, tx, draft, cash_order, sold):
         """ Return ways to claim that a draft or a finished order was paid with Vipps. """
         orders = self.env['pos.order'].with_user(user)
@@ -271,20 +256,19 @@ class TestPosSync(PosCommon):
                 })
         self.assertTrue(self._close()['successful'])
 
-    def test_cash_instead_of_a_paid_payment_leaves_it_to_be_given_back(self):
+    def test_an_order_is_not_finished_with_cash_as_long_as_the_customer_has_paid_it(self):
         ui_order = self._prepare_ui_order()
         reference = self._ask_and_approve(ui_order)['reference']
-        ui_order['data']['statement_ids'] = [Command.create(
-            self._prepare_ui_payment(45, self.cash_method)
-        )]
-        self._finish(ui_order)
+        ui_order['data']['statement_ids'] = [Command.create(self._prepare_ui_payment(
+            45, self.cash_method, vipps_uuid=self._get_uuid(ui_order),
+        ))]
+        with self.assertRaisesRegex(UserError, "missing here"), mute_logger(SYNCHRONIZATION):
+            self._finish(ui_order)
         listed = self._call('vipps_list_attempts')
         self.assertEqual([status['reference'] for status in listed], [reference])
-        answer = self._close()
-        self.assertIn(reference, answer['message'])
-        with self.assertRaisesRegex(UserError, "Give the money back"):
-            self._call('vipps_attach_attempt', reference)
+        self.assertIn(reference, self._close()['message'])
         self.assertEqual(self._call('vipps_undo_attempt', reference)['state'], 'returned')
+        self.assertEqual(self._finish(ui_order).state, 'paid')
         self.assertTrue(self._close()['successful'])
 
     def test_an_order_that_somebody_is_paying_or_has_paid_is_not_deleted(self):
@@ -323,16 +307,15 @@ class TestPosSync(PosCommon):
         )
         self.assertEqual(self._finish(ui_order).state, 'paid')
 
-    def test_an_attempt_survives_that_an_online_payment_deletes_the_draft(self):
+    def test_a_till_that_looks_for_online_payments_keeps_an_order_that_is_being_paid(self):
         ui_order = self._prepare_ui_order()
         reference = self._ask(ui_order)['reference']
         order = self._save_draft(ui_order).with_user(self.cashier)
-        self.assertTrue(order.get_and_set_online_payments_data(0)['deleted'])
+        self.assertNotIn('deleted', order.get_and_set_online_payments_data(0))
         self.env.invalidate_all()
-        ui_order['data']['server_id'] = False
         self.simulator.approve(reference)
         status = self._look(reference)
-        self.assertEqual((status['state'], status['order_id']), ('paid', False))
+        self.assertEqual((status['state'], status['order_id']), ('paid', order.id))
         self.assertFalse(self._close()['successful'])
         order = self._finish(ui_order)
         self.assertEqual(order.state, 'paid')
@@ -361,12 +344,8 @@ class TestPosSync(PosCommon):
         self.assertTrue(rescue_session.rescue)
         ui_order['data']['pos_session_id'] = rescue_session.id
         reference = self._ask_and_approve(ui_order, session=rescue_session)['reference']
-        ui_order['data']['statement_ids'] = [Command.create(
-            self._prepare_ui_payment(45, self.cash_method)
-        )]
-        self._finish(ui_order)
         for user in (self.cashier, self.manager):
-            with self.assertRaisesRegex(UserError, reference):
+            with self.assertRaisesRegex(RedirectWarning, reference):
                 rescue_session.with_user(user).action_pos_session_closing_control()
             self.assertEqual(rescue_session.state, 'opened')
         self._call('vipps_undo_attempt', reference, session=rescue_session)

@@ -35,9 +35,8 @@ class VippsTillAttempt(models.TransientModel):
             attempt.amount = format_amount(self.env, tx_sudo.amount, tx_sudo.currency_id)
             attempt.status = self._describe(tx_sudo, state, is_attached)
             attempt.is_open = state in ('waiting', 'unknown')
-            attempt.is_attachable = (
-                state in ('paid', 'refunded')
-                and not is_attached
+            attempt.is_attachable = not is_attached and (
+                state == 'refunded' or state == 'paid'
                 and tx_sudo._vipps_get_pos_order().state == 'draft'
                 # Nothing was given back of it.
                 and not tx_sudo.currency_id.compare_amounts(

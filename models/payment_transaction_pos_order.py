@@ -1,0 +1,148 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import _, api, models
+from odoo.exceptions import UserError
+
+
+class PaymentTransaction(models.Model):
+    """ Attempts at tills and the orders that they are for. """
+    _inherit = 'payment.transaction'
+
+    #=== BUSINESS METHODS - FINDING ===#
+
+    @api.model
+    def _vipps_search_attempts(self, pos_references, configs):
+        """ Return the attempts to pay orders of tills, and to refund them.
+
+        :param list[str] pos_references: What the tills know the orders by.
+        :param pos.config configs: The tills that hold the orders, or may have held them.
+        :rtype: payment.transaction
+        """
+        return self.search([
+            ('vipps_pos_reference', 'in', list(pos_references)),
+            ('vipps_pos_config_id', 'in', configs._vipps_get_sharing_tills().ids),
+        ], order='id')
+
+    @api.model
+    def _vipps_find_attempt(self, order, uuid):
+        """ Return the attempt of a payment of an order that is open or that succeeded.
+
+        :param pos.order order: The order.
+        :param str uuid: What the till knows the payment by.
+        :rtype: payment.transaction
+        """
+        return order._vipps_get_attempts().filtered(
+            lambda tx: uuid and tx.vipps_pos_uuid == uuid
+            and tx._vipps_get_till_state() not in ('unpaid', 'returned')
+        )[-1:]
+
+    def _vipps_filter_open(self):
+        """ Return the attempts of which it is not decided what comes of them. """
+        return self.filtered(lambda tx: tx._vipps_get_till_state() in ('unknown', 'waiting'))
+
+    def _vipps_filter_done(self):
+        """ Return the attempts that moved money for no finished order. """
+        return self.filtered(
+            lambda tx: tx._vipps_get_till_state() in ('paid', 'refunded')
+            and not tx._vipps_is_attached()
+        )
+
+    def _vipps_filter_unsettled(self):
+        """ Return the attempts that are open, or that moved money for no finished order. """
+        return self._vipps_filter_open() | self._vipps_filter_done()
+
+    def _vipps_get_pos_order(self):
+        """ Return the order that the attempt is for, if it is there. """
+        configs = self.vipps_pos_config_id._vipps_get_sharing_tills()
+        payment = self.env['pos.payment'].search([
+            ('vipps_uuid', '=', self.vipps_pos_uuid),
+            ('pos_order_id.pos_reference', '=', self.vipps_pos_reference),
+            ('pos_order_id.config_id', 'in', configs.ids),
+        ], limit=1)
+        # Odoo gives a refund that is made in the back office the number of its order.
+        sign = '<' if self.operation == 'refund' else '>='
+        return payment.pos_order_id or self.env['pos.order'].search([
+            ('pos_reference', '=', self.vipps_pos_reference),
+            ('config_id', 'in', configs.ids),
+            ('amount_total', sign, 0),
+        ], limit=1)
+
+    def _vipps_is_attached(self):
+        """ Tell whether the attempt is part of a finished order. """
+        return bool(self.vipps_pos_payment_ids._vipps_filter_finished())
+
+    #=== BUSINESS METHODS - ORDERS ===#
+
+    def _vipps_claim_order(self):
+        """ Let nobody finish or delete the draft order as long as the customer is being asked.
+
+        :return: Whether it is there, and a draft.
+        :rtype: bool
+        """
+        order = self._vipps_get_pos_order()
+        self.env.cr.execute(
+            "UPDATE pos_order SET id = id WHERE id IN %s AND state = 'draft'",
+            [tuple(order.ids) or (0,)], log_exceptions=False,
+        )
+        return bool(self.env.cr.rowcount)
+
+    def _vipps_attach(self):
+        """ Put what was paid or refunded into its draft order, and finish the order if nothing is
+        left to pay.
+
+        A refund whose order is gone is booked by itself, as one that was not made at a till.
+
+        :return: None
+        :raise UserError: If it was not paid, or if the order is gone.
+        """
+        self.ensure_one()
+        state, order = self._vipps_get_till_state(), self._vipps_get_pos_order()
+        if self._vipps_is_attached():
+            return
+        if state == 'refunded' and order.state != 'draft':
+            self.vipps_pos_session_id = False
+            self.with_company(self.company_id)._create_payment()
+            return
+        if order.state != 'draft' or state not in ('paid', 'refunded') or (
+            self.currency_id.compare_amounts(self._vipps_get_till_amount(), self.amount)
+        ):
+            raise UserError(_(
+                "Payment %s cannot be put into its order: the order is gone or finished, or the"
+                " customer has not paid all of it. Give the money back instead.", self.reference,
+            ))
+        payments = order.payment_ids
+        payment = payments.filtered(lambda p: p.vipps_uuid == self.vipps_pos_uuid)
+        # What is not paid yet is only what a till once wanted to ask for.
+        (payments - payment).filtered(
+            lambda p: p.payment_method_id.use_payment_terminal and p.payment_status != 'done'
+        ).unlink()
+        if not payment:
+            order.add_payment({
+                'amount': self.amount,
+                'payment_method_id': self.vipps_pos_method_id.id,
+                'pos_order_id': order.id,
+                'vipps_uuid': self.vipps_pos_uuid,
+            })
+        payment = order.payment_ids.filtered(lambda p: p.vipps_uuid == self.vipps_pos_uuid)
+        payment.write({'amount': self.amount, 'payment_status': 'done'})
+        payment._vipps_link()
+        order.amount_paid = sum(order.payment_ids.mapped('amount'))
+        if order._is_pos_order_paid():
+            order._vipps_check_payments()  # Core only logs what is wrong, and goes on.
+            order.with_company(order.company_id)._process_saved_order(False)
+
+    #=== BUSINESS METHODS - UNWANTED PAYMENTS ===#
+
+    def _vipps_is_to_release(self, payment):
+        """ Override to end what shows up after a cashier was told that it is cancelled. """
+        is_cancelled = self.vipps_pos_session_id and self.state == 'cancel'
+        if is_cancelled and (payment.state == 'CREATED' or payment.remaining == payment.amount):
+            return True
+        return super()._vipps_is_to_release(payment)
+
+    def _vipps_is_paid_otherwise(self):
+        """ Override to release what was approved after its order was finished without it. """
+        if not self.vipps_pos_session_id:
+            return super()._vipps_is_paid_otherwise()
+        order = self._vipps_get_pos_order()
+        return order.state not in (False, 'draft', 'cancel') and not self._vipps_is_attached()
