@@ -1,4 +1,4 @@
-"""A Point of Sale in a browser of its own: every call over HTTP, and the bus over a websocket."""
+"""A Point of Sale in a browser: every call over HTTP, and the bus over a websocket."""
 
 import contextlib
 import datetime
@@ -15,22 +15,32 @@ PATIENCE = 20  # seconds
 BUS_MESSAGE = 'VIPPS_PAYMENT'
 
 
-class Till:
-    """A till that a cashier has opened; amounts are in major units."""
+class Cashier(Customer):
+    """A browser in which a cashier has logged in."""
 
-    def __init__(self, stack, login, config):
-        """Log in, open the session of a Point of Sale or join it, and load it.
+    def __init__(self, stack, login):
+        """Log in.
 
         :param tools.stack.Stack stack: The shop.
         :param str login: The cashier's, who has the same password.
-        :param int config: The Point of Sale.
         """
-        self.stack = stack
-        self.calls = []  # the names of the methods that were called
-        self._browser = Customer(stack.url, stack.simulator_url)
-        self._user = self._browser.call(
+        super().__init__(stack.url, stack.simulator_url)
+        self.user = self.call(
             '/web/session/authenticate', db=stack.odoo.database, login=login, password=login
         )['uid']
+
+
+class Till:
+    """A till in a tab of the browser of a cashier; amounts are in major units."""
+
+    def __init__(self, cashier, config):
+        """Open the session of a Point of Sale or join it, and load it.
+
+        :param Cashier cashier: The cashier.
+        :param int config: The Point of Sale.
+        """
+        self.calls = []  # the names of the methods that were called
+        self._cashier = cashier
         self.call('pos.config', 'open_ui', [config])
         found = self.call('pos.session', 'search_read', [
             ('config_id', '=', config), ('state', '!=', 'closed'), ('rescue', '=', False),
@@ -50,7 +60,7 @@ class Till:
         :raise ShopError: When Odoo answers with an error; the text is what the cashier reads.
         """
         self.calls.append(method)
-        return self._browser.call(
+        return self._cashier.call(
             f'/web/dataset/call_kw/{model}/{method}', model=model, method=method, args=arguments,
             kwargs=named,
         )
@@ -70,7 +80,7 @@ class Till:
             'uid': name,
             'pos_session_id': self.session,
             'sequence_number': int(name.rpartition('-')[2]),
-            'user_id': self._user,
+            'user_id': self._cashier.user,
             'partner_id': False,
             'date_order': datetime.datetime.utcnow().strftime('%Y-%m-%d %H:%M:%S'),
             'fiscal_position_id': False,
@@ -173,11 +183,10 @@ class Till:
     @contextlib.contextmanager
     def listen(self):
         """Yield the bus, subscribed to what the session is told."""
-        cookies = '; '.join(f'{cookie.name}={cookie.value}' for cookie in self._browser.cookies)
-        session = self.data['pos.session']
+        url, session = self._cashier.shop_url, self.data['pos.session']
         connection = websocket.create_connection(
-            f"{self.stack.url.replace('http', 'ws', 1)}/websocket", origin=self.stack.url,
-            cookie=cookies, timeout=PATIENCE,
+            f"{url.replace('http', 'ws', 1)}/websocket", origin=url, timeout=PATIENCE,
+            cookie='; '.join(f'{c.name}={c.value}' for c in self._cashier.cookies),
         )
         with contextlib.closing(connection):
             connection.send(json.dumps({

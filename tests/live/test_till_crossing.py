@@ -9,7 +9,7 @@ from .shop import at_once, wait_until
 from .stopping_point import stopping_point
 from .till import CASHIERS, TillTest
 
-ROUNDS = 4
+ROUNDS = 2
 
 # Who waits for the end of somebody else's transaction.
 WAITING = """

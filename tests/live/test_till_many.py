@@ -9,10 +9,11 @@ TILLS = 20
 class TestManyTills(TillTest):
 
     def test_twenty_tills_at_once_take_what_their_customers_pay(self):
-        tills = [
-            self.open_till(config, CASHIERS[number % 2])
-            for number, config in enumerate(self.new_configs(TILLS))
-        ]
+        cashiers = [CASHIERS[number % 2] for number in range(TILLS)]
+        tills = at_once(*[
+            lambda config=config, login=login: self.open_till(config, login)
+            for config, login in zip(self.new_configs(TILLS), cashiers, strict=True)
+        ])
 
         def sell(till, amount):
             order = till.new_order(amount)
@@ -28,5 +29,4 @@ class TestManyTills(TillTest):
             lambda till=till, amount=100 + number: sell(till, amount)
             for number, till in enumerate(tills)
         ])
-        for till in tills:
-            self.close(till)
+        self.close(*tills)

@@ -1,11 +1,13 @@
 """The people of the shop in town, and what both sides must agree on when a session is closed."""
 
+import functools
+
 from requests import HTTPError
 
 from tools.customer import ShopError
-from tools.till import Till
+from tools.till import Cashier, Till
 
-from .shop import LiveTest, wait_until
+from .shop import LiveTest, get_stack, wait_until
 
 OPEN = ('unknown', 'waiting')
 CASHIERS = ('nora', 'emil')
@@ -29,28 +31,35 @@ SOLD = """
       LEFT JOIN pos_payment payment ON payment.vipps_transaction_id = part.id
       LEFT JOIN pos_order ON pos_order.id = payment.pos_order_id
      GROUP BY part.reference
-    HAVING bool_or(part.vipps_pos_session_id = %s)
+    HAVING bool_or(part.vipps_pos_session_id = ANY(%s))
 """
 
-# What orders of a session were paid with Vipps MobilePay, and what its closing has booked for that.
+# What finished orders of sessions were paid with Vipps MobilePay, and what was booked for that.
 TAKEN = """
-    SELECT round(COALESCE(sum(payment.amount), 0) * 100)::int
+    SELECT pos_order.session_id, round(sum(payment.amount) * 100)::int
       FROM pos_payment payment
       JOIN pos_order ON pos_order.id = payment.pos_order_id
       JOIN pos_payment_method method ON method.id = payment.payment_method_id
-     WHERE pos_order.session_id = %s AND pos_order.state NOT IN ('draft', 'cancel')
+     WHERE pos_order.session_id = ANY(%s) AND pos_order.state NOT IN ('draft', 'cancel')
        AND method.use_payment_terminal = 'vipps'
+     GROUP BY pos_order.session_id
 """
 BOOKED = """
-    SELECT move.state, round(sum(line.balance) * 100)::int
+    SELECT payment.pos_session_id, round(sum(line.balance) * 100)::int
       FROM account_payment payment
       JOIN account_move move ON move.id = payment.move_id
       JOIN account_move_line line ON line.move_id = move.id
       JOIN pos_payment_method method ON method.id = payment.pos_payment_method_id
-     WHERE payment.pos_session_id = %s AND method.use_payment_terminal = 'vipps'
-       AND line.account_id = payment.outstanding_account_id
-     GROUP BY payment.id, move.state
+     WHERE payment.pos_session_id = ANY(%s) AND method.use_payment_terminal = 'vipps'
+       AND line.account_id = payment.outstanding_account_id AND move.state = 'posted'
+     GROUP BY payment.id
 """
+
+
+@functools.cache
+def get_cashier(login):
+    """Return the browser of a cashier, who stays logged in."""
+    return Cashier(get_stack(), login)
 
 
 class TillTest(LiveTest):
@@ -77,7 +86,7 @@ class TillTest(LiveTest):
 
     def open_till(self, config=None, login=CASHIERS[0]):
         """Return another browser with a till, by default that of the test."""
-        return Till(self.stack, login, config or self.config)
+        return Till(get_cashier(login), config or self.config)
 
     # Sales
 
@@ -158,19 +167,23 @@ class TillTest(LiveTest):
 
     # The end of the day
 
-    def close(self, till):
-        """Close the session, and check that what was sold is what was charged and what is booked,
-        each once."""
-        self.assertEqual(till.list_attempts(), [])
-        session, = self.rpc('pos.session', 'read', [till.session], ['state'])
-        if session['state'] != 'closed':
-            till.call('pos.order', 'remove_from_ui', self.drafts(till))
-            answer = till.close()
-            self.assertTrue(answer['successful'], answer)
-        sold = self.stack.execute((SOLD, [till.session]))
-        for reference, amount, payments in sold:
+    def close(self, *tills):
+        """Close sessions, and check that what was sold is what was charged and what is booked, each
+        once."""
+        sessions = [till.session for till in tills]
+        for till in tills:
+            self.assertEqual(till.list_attempts(), [])
+            session, = self.rpc('pos.session', 'read', [till.session], ['state'])
+            if session['state'] != 'closed':
+                till.call('pos.order', 'remove_from_ui', self.drafts(till))
+                answer = till.close()
+                self.assertTrue(answer['successful'], answer)
+        for reference, amount, payments in self.stack.execute((SOLD, [sessions])):
             self.assertEqual((reference, self.kept(reference)), (reference, amount))
             self.assertEqual((reference, payments), (reference, 0))
-        (taken,), = self.stack.execute((TAKEN, [till.session]))
-        booked = self.stack.execute((BOOKED, [till.session]))
-        self.assertEqual([tuple(row) for row in booked], [('posted', taken)] if taken else [])
+        taken = self.stack.execute((TAKEN, [sessions]))
+        booked = self.stack.execute((BOOKED, [sessions]))
+        self.assertEqual(
+            sorted(map(tuple, booked)),
+            sorted((session, amount) for session, amount in taken if amount),
+        )
