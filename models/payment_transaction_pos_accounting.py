@@ -42,9 +42,7 @@ class PaymentTransaction(models.Model):
 
     def _vipps_get_finished_payments(self):
         """ Return the payments of finished orders that this stands for; there is at most one. """
-        return self.vipps_pos_payment_ids.filtered(
-            lambda payment: payment.pos_order_id.state not in ('draft', 'cancel')
-        )
+        return self.vipps_pos_payment_ids._vipps_filter_finished()
 
     def _vipps_is_booked(self):
         """ Override to leave to tills what they book. """

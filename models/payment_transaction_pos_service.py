@@ -75,3 +75,17 @@ class PaymentTransaction(models.Model):
             'view_mode': 'form',
             'target': 'new',
         }
+
+    #=== BUSINESS METHODS - WHAT IS HANDED OVER ===#
+
+    def _vipps_get_delivered_amount(self):
+        """ Override to count what was paid at a till, where the goods are handed over at once. """
+        return super()._vipps_get_delivered_amount() + sum(
+            self._vipps_get_finished_payments().mapped('amount')
+        )
+
+    def _vipps_get_paid_amount(self):
+        """ Override to count what was captured of a payment at a till. """
+        if self.vipps_pos_session_id:
+            return self._vipps_get_captured_amount()
+        return super()._vipps_get_paid_amount()

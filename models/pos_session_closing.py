@@ -125,9 +125,14 @@ class PosSession(models.Model):
         )
 
     def _vipps_tell_uncaptured(self):
-        """ Give somebody to do what is paid, but only reserved when the session is closed. """
+        """ Give somebody to do what is part of an order, and only reserved, or not even that, when
+        the session is closed. """
         attempts_sudo = self.env['payment.transaction'].sudo().search([
-            ('vipps_pos_session_id', '=', self.id), ('state', '=', 'authorized'),
+            ('vipps_pos_session_id', '=', self.id),
+            ('state', 'in', ('authorized', 'cancel')),
+            ('vipps_pos_payment_ids.pos_order_id.state', 'not in', ('draft', 'cancel')),
         ])
         for tx_sudo in attempts_sudo:
             tx_sudo._vipps_tell_uncaptured()
+            if tx_sudo.state == 'cancel':  # Then it is too late to capture it.
+                tx_sudo._vipps_in_staff_language()._vipps_follow_up_failure()

@@ -30,6 +30,7 @@ from . import test_pos_accounting
 from . import test_pos_attempt
 from . import test_pos_back_office
 from . import test_pos_day_tours
+from . import test_pos_online_payment
 from . import test_pos_refund
 from . import test_pos_sync
 from . import test_pos_tours

@@ -211,6 +211,22 @@ class TestPosAccounting(PosCommon):
         self.assertEqual(self._get_entries(), [])
         self.assertFalse(self.session.activity_ids)
 
+    def test_somebody_is_told_of_goods_whose_reservation_was_released_elsewhere(self):
+        self.simulator.fault('capture', 'status', status=503, times=None)
+        for is_closed in (False, True):
+            with self.subTest(is_closed=is_closed):
+                session = self._open_session(self.config) if is_closed else self.session
+                tx = self._get_tx(self._sell(45, session=session))
+                if is_closed:
+                    self._close_session(session)
+                self.simulator.cancel(tx.reference)
+                tx._vipps_refresh()
+                self.assertEqual(tx.state, 'cancel')
+                if not is_closed:
+                    self._close_session(session)
+                self.assertEqual(len(session.activity_ids), 1)
+                self.assertIn("45.00 is delivered and not paid", session.activity_ids.note)
+
     def test_closing_books_nothing_of_a_payment_that_was_undone(self):
         ui_order = self._prepare_ui_order(45)
         status = self._ask_and_approve(ui_order)

@@ -1,0 +1,47 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import SUPERUSER_ID
+from odoo.tests import tagged
+
+from .http_common import CheckoutCommon
+from .pos_common import PosCommon
+
+
+@tagged('post_install', '-at_install')
+class TestPosOnlinePayment(CheckoutCommon, PosCommon):
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        # From here on `session` is the one of the browser.
+        cls.till_session, cls.session = cls.session, None
+
+    def test_a_customer_pays_an_order_of_the_till_on_the_web_page_beside_the_terminal(self):
+        online_method = self.env['pos.payment.method']._get_or_create_online_payment_method(
+            self.company.id, self.config.id
+        )
+        self.assertTrue(self._close(self.till_session)['successful'])
+        self.config.payment_method_ids |= online_method
+        session = self._open_session(self.config)
+        order = self._save_draft(self._prepare_ui_order(
+            45, session=session, payments=[], partner_id=self.partner.id
+        ))
+        token = order._portal_ensure_token()
+        page = self.url_open(f'/pos/pay/{order.id}?access_token={token}')
+        self.assertIn(self.method_vipps.name, page.text)
+        tx = self._start_checkout(
+            f'/pos/pay/transaction/{order.id}',
+            self._prepare_params(amount=45, landing_route='/pos/pay', access_token=token),
+        )
+        self._approve(tx)
+        self._return(tx)
+        confirmation = self.url_open(tx.landing_route)
+        self.assertIn(tx.reference, confirmation.text)
+        self.assertEqual(tx.pos_order_id, order)
+        self.assertFalse(tx.vipps_pos_session_id)
+        self._capture(tx)
+        tx.with_user(SUPERUSER_ID)._finalize_post_processing()
+        self.env.invalidate_all()
+        self.assertEqual((order.state, order.amount_paid), ('paid', 45))
+        self.assertEqual(order.payment_ids.online_account_payment_id, tx.payment_id)
+        self.assertTrue(self._close(session)['successful'])
