@@ -74,6 +74,17 @@ class TestPosTours(PosCommon, HttpCase):
         self._assert_paid(order)
         self.assertEqual(len(self.simulator.payments), 1)
 
+    def test_order_is_paid_in_cash_when_nobody_knows_what_becomes_of_a_payment(self):
+        order = self._start_tour('vipps_pos_outage')
+        self.assertEqual(order.state, 'paid')
+        self.assertEqual(order.payment_ids.payment_method_id, self.cash_method)
+        self.simulator.clear_faults()
+        payment, = self.simulator.payments
+        self.simulator.approve(payment['reference'])
+        self._get_attempt(payment['reference'])._vipps_refresh()
+        payment, = self.simulator.payments
+        self.assertEqual(payment['aggregate']['cancelledAmount']['value'], 2500)
+
     def _start_tour(self, name, **params):
         """ Run a tour in the till, and return the order that it ends with.
 

@@ -34,12 +34,10 @@ export class AttemptFollower {
         this.notification = pos_notification;
         this.sound = sound;
         this.bus = new EventBus();
-        // By the uuid of the line: what runs for it, reads that run, what can be started again,
-        // and who waits for the end.
+        // By the uuid of the line: what runs for it, reads that run, and what can be started again.
         this.operations = new Map();
         this.reads = new Map();
         this.starts = new Map();
-        this.waiting = new Map();
         setInterval(() => this.lookAtOpenLines(), POLLING_INTERVAL);
     }
 
@@ -205,7 +203,7 @@ export class AttemptFollower {
         if (!line || (line.is_done() && OPEN_STATES.includes(status.state))) {
             return;
         }
-        const isNews = !line.is_done() && line.vipps_status.state !== status.state;
+        const isNews = !line.is_done() && !line.vipps_status.is_announced;
         const isOpen = OPEN_STATES.includes(status.state);
         // Key by key, so that only what changes is drawn again.
         Object.assign(line.vipps_status, {
@@ -237,8 +235,6 @@ export class AttemptFollower {
         } else {
             line.set_payment_status("retry");
         }
-        this.waiting.get(line.vipps_uuid)?.(DONE_STATES.includes(status.state));
-        this.waiting.delete(line.vipps_uuid);
         if (isNews && DONE_STATES.includes(status.state)) {
             this._announce(line);
         }
@@ -255,6 +251,7 @@ export class AttemptFollower {
     }
     _announce(line) {
         const { order } = line;
+        line.vipps_status.is_announced = true;
         this.sound.play("bell");
         const isShown =
             this.pos.mainScreen.component === PaymentScreen &&
@@ -262,29 +259,19 @@ export class AttemptFollower {
         if (isShown) {
             this.bus.trigger("done", { order });
         } else {
+            const values = {
+                order: order.name,
+                amount: this.env.utils.formatCurrency(Math.abs(line.amount)),
+                method: line.payment_method.name,
+            };
             this.notification.add(
-                _t("%(order)s: the customer has paid %(amount)s with %(method)s.", {
-                    order: order.name,
-                    amount: this.env.utils.formatCurrency(line.amount),
-                    method: line.payment_method.name,
-                }),
+                line.amount > 0
+                    ? _t("%(order)s: the customer has paid %(amount)s with %(method)s.", values)
+                    : _t("%(order)s: %(amount)s were refunded with %(method)s.", values),
                 NOTIFICATION_TIME
             );
         }
     }
-    /**
-     * Return a promise of whether the line gets paid or refunded, which core wants of a terminal.
-     */
-    waitForDecision(line) {
-        if (line.is_done() || !line.is_vipps_open() || !this._isKnown(line)) {
-            return Promise.resolve(line.is_done());
-        }
-        return new Promise((resolve) => this.waiting.set(line.vipps_uuid, resolve));
-    }
-    _isKnown(line) {
-        return Boolean(line.vipps_reference) || this.starts.has(line.vipps_uuid);
-    }
-
     //#endregion
     //#region The server
 

@@ -6,6 +6,7 @@ import { ConnectionLostError } from "@web/core/network/rpc_service";
 import { delay } from "@web/core/utils/concurrency";
 import { floatIsZero } from "@web/core/utils/numbers";
 import { ErrorPopup } from "@point_of_sale/app/errors/popups/error_popup";
+import { ConfirmPopup } from "@point_of_sale/app/utils/confirm_popup/confirm_popup";
 import { AttemptFollower, OPEN_STATES } from "@mobilepay_vipps/pos/attempt_follower";
 import { askForCode } from "@mobilepay_vipps/pos/popups/code_popup";
 import { PhonePopup } from "@mobilepay_vipps/pos/popups/phone_popup";
@@ -251,7 +252,10 @@ export class VippsAttempts extends AttemptFollower {
      * @param {Object} line
      * @returns {Promise<boolean>} whether it was given back
      */
-    undo(line) {
+    async undo(line) {
+        if (this.isAsking || !(await this.confirmGivingBack(line.amount))) {
+            return false;
+        }
         return this._operate(line, "undo", async (line) => {
             line.set_payment_status("reversing");
             try {
@@ -267,6 +271,28 @@ export class VippsAttempts extends AttemptFollower {
             }
             return line.payment_status === "reversed";
         });
+    }
+    async confirmGivingBack(amount) {
+        this.isAsking = true;
+        const { confirmed } = await this.popup.add(ConfirmPopup, {
+            title: _t("Give the money back?"),
+            body: _t(
+                "The customer gets %s back. That cannot be undone.",
+                this.env.utils.formatCurrency(amount)
+            ),
+            confirmText: _t("Give back"),
+            confirmKey: false,
+        });
+        this.isAsking = false;
+        return confirmed;
+    }
+    /**
+     * Stop following an attempt, of which nobody knows what becomes of it.
+     */
+    giveUp(line) {
+        this.starts.delete(line.vipps_uuid);
+        line.vipps_reference = "";
+        line.set_payment_status("retry");
     }
     /**
      * Settle a payment that prevents closing the session, and show that in its order, too.

@@ -6,6 +6,7 @@ import { floatIsZero } from "@web/core/utils/numbers";
 import { useBus, useService } from "@web/core/utils/hooks";
 import { PaymentScreen } from "@point_of_sale/app/screens/payment_screen/payment_screen";
 import { ErrorPopup } from "@point_of_sale/app/errors/popups/error_popup";
+import { ConfirmPopup } from "@point_of_sale/app/utils/confirm_popup/confirm_popup";
 
 patch(PaymentScreen.prototype, {
     setup() {
@@ -59,6 +60,19 @@ patch(PaymentScreen.prototype, {
         });
     },
     /**
+     * Override to show what the server holds of an order that it refused.
+     */
+    async validateOrder() {
+        const order = this.currentOrder;
+        try {
+            await super.validateOrder(...arguments);
+        } finally {
+            if (!order.finalized && order.get_vipps_lines().length) {
+                this.vippsAttempts.resume(order);
+            }
+        }
+    },
+    /**
      * Override to cancel what a customer may be paying before core removes the unpaid lines.
      */
     async _isOrderValid() {
@@ -78,14 +92,14 @@ patch(PaymentScreen.prototype, {
         if (!line || this.currentOrder.get_due() >= 0) {
             return true;
         }
+        if (line.is_vipps_open()) {
+            return this._tellVippsLineIsUnknown(line);
+        }
         await this.popup.add(ErrorPopup, {
             title: _t("Nothing was refunded yet"),
             body: _t(
                 "Press Refund to give %(amount)s back with %(method)s, or remove that line and take another payment method.",
-                {
-                    amount: this.env.utils.formatCurrency(-line.amount),
-                    method: line.payment_method.name,
-                }
+                this._describeVippsLine(line)
             ),
         });
         return false;
@@ -96,33 +110,66 @@ patch(PaymentScreen.prototype, {
                 continue;
             }
             await this.vippsAttempts.cancel(line);
-            if (line.is_vipps_open() || line.is_vipps_paid()) {
-                await this._tellVippsLineStays(line);
+            if (line.payment_status === "done") {
+                return this._tellVippsLineIsDone(line);
+            }
+            if (line.is_vipps_open() && !(await this._finishWithoutVippsLine(line))) {
                 return false;
             }
         }
         return true;
     },
-    async _tellVippsLineStays(line) {
+    /**
+     * Let the cashier finish an order that is paid in another way while nobody knows what becomes
+     * of this line: the server gives back what the customer approves afterwards.
+     */
+    async _finishWithoutVippsLine(line) {
+        if (line.vipps_status.is_offline || line.amount < 0) {
+            return this._tellVippsLineIsUnknown(line);
+        }
+        const { confirmed } = await this.popup.add(ConfirmPopup, {
+            title: _t("Not known yet"),
+            body: _t(
+                "It is not known yet whether the customer pays %(amount)s with %(method)s. What is approved after the order is finished is given back by itself. Finish the order without it?",
+                this._describeVippsLine(line)
+            ),
+            confirmText: _t("Finish without it"),
+            cancelText: _t("Wait"),
+            confirmKey: false,
+        });
+        if (confirmed) {
+            this.vippsAttempts.giveUp(line);
+        }
+        return confirmed;
+    },
+    async _tellVippsLineIsDone(line) {
+        await this.popup.add(ErrorPopup, {
+            title: line.amount > 0 ? _t("The customer has just paid") : _t("It was just refunded"),
+            body: _t(
+                "%(amount)s with %(method)s are done. Together with the other payments that is %(paid)s, for an order of %(total)s. Remove another payment, or give this one back with Undo.",
+                this._describeVippsLine(line)
+            ),
+        });
+        return false;
+    },
+    async _tellVippsLineIsUnknown(line) {
+        await this.popup.add(ErrorPopup, {
+            title: _t("Not known yet"),
+            body: _t(
+                "It is not known yet what became of %(amount)s with %(method)s. Try again in a moment.",
+                this._describeVippsLine(line)
+            ),
+        });
+        return false;
+    },
+    _describeVippsLine(line) {
         const order = this.currentOrder;
         const format = (amount) => this.env.utils.formatCurrency(amount);
-        const values = {
+        return {
             method: line.payment_method.name,
-            amount: format(line.amount),
+            amount: format(Math.abs(line.amount)),
             paid: format(order.get_total_paid()),
             total: format(order.get_total_with_tax()),
         };
-        await this.popup.add(ErrorPopup, {
-            title: line.is_vipps_paid() ? _t("The customer has just paid") : _t("Not known yet"),
-            body: line.is_vipps_paid()
-                ? _t(
-                      "%(amount)s were paid with %(method)s. Together with the other payments that is %(paid)s, for an order of %(total)s. Remove another payment, or give this one back with Undo.",
-                      values
-                  )
-                : _t(
-                      "It is not known yet whether the customer has paid %(amount)s with %(method)s. Try again in a moment.",
-                      values
-                  ),
-        });
     },
 });

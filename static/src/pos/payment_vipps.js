@@ -1,8 +1,11 @@
 /** @odoo-module **/
 
+import { delay } from "@web/core/utils/concurrency";
 import { PaymentInterface } from "@point_of_sale/app/payment/payment_interface";
 import { register_payment_method } from "@point_of_sale/app/store/pos_store";
 import { getFlows } from "@mobilepay_vipps/pos/flows";
+
+const DECISION_INTERVAL = 200;
 
 /**
  * What core asks of a payment terminal. The attempts themselves are held by the server, and
@@ -22,7 +25,10 @@ export class PaymentVipps extends PaymentInterface {
     async send_payment_request(cid) {
         const line = this._findLine(cid);
         await this.attempts.ask(line, getFlows(line.payment_method)[0]?.key);
-        return this.attempts.waitForDecision(line);
+        while (this._findLine(cid)?.is_vipps_open()) {
+            await delay(DECISION_INTERVAL);
+        }
+        return Boolean(this._findLine(cid)?.is_done());
     }
     /**
      * @override

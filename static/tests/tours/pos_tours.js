@@ -1,6 +1,8 @@
 /** @odoo-module **/
 
 import { registry } from "@web/core/registry";
+import * as Chrome from "@point_of_sale/../tests/tours/helpers/ChromeTourMethods";
+import * as PaymentScreen from "@point_of_sale/../tests/tours/helpers/PaymentScreenTourMethods";
 import {
     addPayment,
     ask,
@@ -59,6 +61,38 @@ function enterPhone(number) {
             run: `text ${number}`,
         },
         ...click("vipps_send"),
+    ];
+}
+
+function payCash(amount) {
+    return [
+        ...PaymentScreen.enterPaymentLineAmount("Cash", amount),
+        {
+            content: `See ${amount}`,
+            trigger: `.paymentline.selected:contains("Cash"):contains("${amount}.00")`,
+            isCheck: true,
+        },
+    ];
+}
+
+/**
+ * Let Vipps MobilePay answer nothing any more.
+ */
+function outage() {
+    return [
+        {
+            content: "Let Vipps MobilePay be down",
+            trigger: "body",
+            async run() {
+                for (const operation of ["cancel", "get", "events"]) {
+                    await fetch(`${getParam("simulator")}/control/faults`, {
+                        mode: "no-cors",
+                        method: "POST",
+                        body: JSON.stringify({ operation, kind: "lost", times: null }),
+                    });
+                }
+            },
+        },
     ];
 }
 
@@ -218,4 +252,29 @@ addTour(
     lineIs("done"),
     validate(),
     receiptHas("Reference")
+);
+
+addTour(
+    "vipps_pos_outage",
+    startOrder(),
+    addPayment("Cash"),
+    payCash("20"),
+    addPayment(),
+    ask("qr"),
+    press("Escape"),
+    noPopup(),
+    outage(),
+    PaymentScreen.clickPaymentline("Cash", "20.00"),
+    payCash("45"),
+    PaymentScreen.clickValidate(),
+    press("Enter"),
+    [
+        {
+            content: "Read that nobody knows what becomes of the payment",
+            trigger: '.popup-confirm:contains("Finish the order without it?")',
+            isCheck: true,
+        },
+    ],
+    Chrome.confirmPopup(),
+    [{ content: "See the receipt", trigger: ".receipt-screen .pos-receipt", isCheck: true }]
 );

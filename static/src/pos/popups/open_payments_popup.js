@@ -18,18 +18,24 @@ export class OpenPaymentsPopup extends AbstractAwaitablePopup {
         this.state = useState({ attempts: [...this.props.attempts], isBusy: false });
     }
     getText(attempt) {
-        return (
-            {
-                paid: _t("Paid, but not part of a finished order"),
-                refunded: _t("Refunded, but not part of a finished order"),
-            }[attempt.state] || _t("Not known yet whether the customer pays")
-        );
+        switch (attempt.state) {
+            case "paid":
+                return _t("Paid, but not part of a finished order");
+            case "refunded":
+                return _t("Refunded, but not part of a finished order");
+            default:
+                return attempt.amount < 0
+                    ? _t("Not known yet whether it is refunded")
+                    : _t("Not known yet whether the customer pays");
+        }
     }
     attach(attempt) {
         return this._settle("vipps_attach_attempt", attempt);
     }
-    giveBack(attempt) {
-        return this._settle("vipps_undo_attempt", attempt);
+    async giveBack(attempt) {
+        if (await this.service.confirmGivingBack(attempt.amount)) {
+            await this._settle("vipps_undo_attempt", attempt);
+        }
     }
     cancelAttempt(attempt) {
         return this._settle("vipps_cancel_attempt", attempt);
