@@ -46,6 +46,20 @@ ALLOWED = {
         ('sale.order', 'action_vipps_update'),
         ('vipps.refund.wizard', 'action_refund'),
         ('vipps.refund.wizard', 'action_release'),
+        ('vipps.till.refund.wizard', 'action_refund'),
+    },
+    'till': {
+        ('pos.session', 'vipps_attach_attempt'),
+        ('pos.session', 'vipps_cancel_attempt'),
+        ('pos.session', 'vipps_create_attempt'),
+        ('pos.session', 'vipps_get_attempt'),
+        ('pos.session', 'vipps_list_attempts'),
+        ('pos.session', 'vipps_start_attempt'),
+        ('pos.session', 'vipps_undo_attempt'),
+        ('vipps.till.attempt', 'action_attach'),
+        ('vipps.till.attempt', 'action_cancel'),
+        ('vipps.till.attempt', 'action_look'),
+        ('vipps.till.attempt', 'action_return'),
     },
 }
 
@@ -164,15 +178,15 @@ class TestRpcMethods(RpcCommon):
         return self.records.get(model, self.env['payment.provider']).ids
 
     def _prepare_calls(self, model, function):
-        """ Yield arguments: on no record and on real ones; with nothing, and with `None`, `{}` and
-        `[]` where the method demands something. """
+        """ Yield arguments: on no record and on real ones; with `None`, `{}` and `[]` where the
+        method demands something. """
         parameters = list(inspect.signature(function).parameters.values())[1:]
         count = sum(
             parameter.default is parameter.empty and parameter.kind not in
             (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) for parameter in parameters
         )
         is_model_method = getattr(function, '_api', None) in ('model', 'model_create')
-        for values in ([], [None] * count, [{}] * count, [[]] * count):
+        for values in ([None] * count, [{}] * count, [[]] * count) if count else ([],):
             if is_model_method:
                 yield values
             else:
@@ -387,7 +401,9 @@ class TestRpcTransactions(RpcCommon):
         self.tx.vipps_redirect_url = 'http://127.0.0.1/fake-token'
         model = 'payment.transaction'
         for name, field in self.env[model]._fields.items():
-            if not name.startswith('vipps_') or field.groups != 'base.group_system':
+            if not name.startswith('vipps_') or field.groups != 'base.group_system' or (
+                not field.store  # It is made of those that are.
+            ):
                 continue
             for call in (
                 lambda name=name: self._call(model, 'read', self.tx.ids, [name]),
