@@ -95,21 +95,35 @@ function approveElsewhere() {
 }
 
 function askAndHide() {
-    return [...ask("qr"), ...press("Escape"), ...noPopup()];
+    return [...ask("qr"), ...click("vipps_hide"), ...noPopup()];
 }
 
 function nextOrder() {
     return ReceiptScreen.clickNextOrder();
 }
 
+/**
+ * Enter the amount of the selected payment line, and wait until it is there: newer releases of Odoo
+ * first wait whether the keys come from a scanner.
+ */
+function enterAmount(method, amount) {
+    return [
+        ...PaymentScreen.enterPaymentLineAmount(method, amount),
+        ...see(
+            `See ${amount}`,
+            `.paymentline.selected:contains("${method}"):contains("${amount}.00")`
+        ),
+    ];
+}
+
 function payCash(amount) {
-    return [...addPayment("Cash"), ...PaymentScreen.enterPaymentLineAmount("Cash", amount)];
+    return [...addPayment("Cash"), ...enterAmount("Cash", amount)];
 }
 
 function raiseCash(from, amount) {
     return [
         ...PaymentScreen.clickPaymentline("Cash", from),
-        ...PaymentScreen.enterPaymentLineAmount("Cash", amount),
+        ...enterAmount("Cash", amount),
     ];
 }
 
@@ -234,6 +248,8 @@ addTour(
     PaymentScreen.clickPaymentline("Vipps", "25.00"),
     lineIs("done", "Paid with Vipps"),
     click("vipps_undo"),
+    Chrome.confirmPopup(),
+    Chrome.confirmPopup(),
     lineIs("reversed", "given back"),
     addPayment(),
     ask("qr"),
@@ -401,7 +417,7 @@ addTour(
     NumberPopup.clickConfirm(),
     payCash("20"),
     addPayment(),
-    PaymentScreen.enterPaymentLineAmount("Vipps", "10"),
+    enterAmount("Vipps", "10"),
     connection(false),
     click("vipps_ask_qr"),
     lineIs("retry", "Nothing was started"),
@@ -443,6 +459,8 @@ addTour(
     takePicture("till_closing", ".o_vipps_open_payments_popup"),
     press("Enter"),
     see("See that nothing has happened", ".o_vipps_open_payments_popup li:nth-child(2)"),
+    press("Escape"),
+    [{ content: "Try again", trigger: ".close-pos-popup .footer .button.highlight" }],
     [
         {
             content: "Put the first one into its order",
@@ -453,6 +471,8 @@ addTour(
             trigger: "li:contains('30.00') button[name='vipps_give_back']",
         },
     ],
+    Chrome.confirmPopup(),
+    Chrome.confirmPopup(),
     see("See nothing left", "body:not(:has(.o_vipps_open_payments_popup))")
 );
 
