@@ -10,7 +10,7 @@ from tools.customer import Customer
 from tools.stack import Stack
 from tools.workspace import Workspace
 
-from . import checkout, draining, intake, journeys, memory, size
+from . import checkout, draining, intake, journeys, memory, size, till
 from .figures import table
 from .payments import Copies
 from .shop import ADDONS, Shop
@@ -44,6 +44,8 @@ def measure(shop, rows):
     note(started)
     say("Approval to done ...")
     note(checkout.measure_done(shop, references))
+    say("The till ...")
+    note(till.measure(shop))
     copies = Copies(shop)
     say("Journeys ...")
     note(journeys.measure(shop, copies))

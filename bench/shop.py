@@ -158,7 +158,7 @@ class Shop:
     @contextlib.contextmanager
     def webhooks_lost(self):
         """Let no event of the simulator arrive."""
-        self.control('POST', 'faults', operation='webhook', kind='lost')
+        self.control('POST', 'faults', operation='webhook', kind='lost', times=None)
         try:
             yield
         finally:

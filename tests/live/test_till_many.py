@@ -1,7 +1,9 @@
 """Many tills of a shop at once: each customer pays once, and every till is told the truth."""
 
+from tools.till import Till
+
 from .shop import at_once
-from .till import CASHIERS, TillTest
+from .till import CASHIERS, TillTest, get_cashier
 
 TILLS = 20
 
@@ -9,10 +11,10 @@ TILLS = 20
 class TestManyTills(TillTest):
 
     def test_twenty_tills_at_once_take_what_their_customers_pay(self):
-        cashiers = [CASHIERS[number % 2] for number in range(TILLS)]
+        cashiers = [get_cashier(login) for login in CASHIERS]
         tills = at_once(*[
-            lambda config=config, login=login: self.open_till(config, login)
-            for config, login in zip(self.new_configs(TILLS), cashiers, strict=True)
+            lambda cashier=cashiers[number % 2], config=config: Till(cashier, config)
+            for number, config in enumerate(self.new_configs(TILLS))
         ])
 
         def sell(till, amount):

@@ -84,9 +84,9 @@ class TillTest(LiveTest):
             {'name': "Till", 'payment_method_ids': [(6, 0, [method])]}
         ] * count)
 
-    def open_till(self, config=None, login=CASHIERS[0]):
-        """Return another browser with a till, by default that of the test."""
-        return Till(get_cashier(login), config or self.config)
+    def open_till(self, login=CASHIERS[0]):
+        """Return another tab with the till of the test."""
+        return Till(get_cashier(login), self.config)
 
     # Sales
 

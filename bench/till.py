@@ -1,0 +1,125 @@
+"""What cashiers and customers wait for at the till, and what a payment costs there."""
+
+import random
+import statistics
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from tools.till import Cashier, Till
+
+from .figures import Row, in_ms, p95
+
+TILLS = 20
+WARM_UP, PAYMENTS = 3, 30
+POLLING_TILLS = 4  # at the same time
+CADENCE = 1.5  # seconds between two looks of a till that is told nothing
+LONGEST = 3  # seconds that a customer takes, so that approvals come at any moment between two looks
+
+
+def measure(shop):
+    """Take payments with one till, without the bus, and with many tills at once."""
+    method, = shop.rpc('pos.payment.method', 'search', [('use_payment_terminal', '=', 'vipps')])
+    configs = shop.rpc('pos.config', 'create', [
+        {'name': f"Till {number + 1}", 'payment_method_ids': [(6, 0, [method])]}
+        for number in range(TILLS)
+    ])
+    cashier = Cashier(shop.stack, 'nora')
+    tills = [Till(cashier, config) for config in configs]
+    return [
+        *_measure_told(shop, tills[0]),
+        *_measure_polling(shop, tills[:POLLING_TILLS]),
+        _measure_many(shop, tills),
+    ]
+
+
+def _measure_told(shop, till):
+    """Take payments one after the other, looking only when the till is told to."""
+    seconds, references, calls = [], [], []
+    for number in range(WARM_UP + PAYMENTS):
+        till.calls.clear()
+        taken = _sell(shop, till, shop.wait_for_empty_inbox)
+        if number >= WARM_UP:
+            seconds.append(taken[0])
+            references.append(taken[1])
+            calls.append(len(till.calls))
+    shop.check_done(references)
+    requests = len(shop.calls_about(*references)) / PAYMENTS
+    return [
+        Row(
+            "Approval to paid at the till, told by the bus", in_ms(seconds), target="below 1 s",
+            met=statistics.median(seconds) < 1,
+        ),
+        Row("Requests to Vipps MobilePay per payment at the till", f'{requests:.1f}'),
+        Row("Calls of the till per payment, from the draft to the finished order",
+            f'{statistics.mean(calls):.1f}'),
+    ]
+
+
+def _sell(shop, till, pause=lambda: None):
+    """Take a payment, looking only when the till is told to.
+
+    :param function pause: What the customer waits for before the approval.
+    :return: The seconds from the approval until the till knew, and the reference.
+    """
+    order = till.new_order()
+    till.add_payment(order)
+    with till.listen() as bus:
+        reference = till.ask(order)['reference']
+        pause()
+        started = time.perf_counter()
+        shop.approve(reference)
+        while bus.wait_for(reference) and till.attempt('get', reference)['state'] != 'paid':
+            pass
+        seconds = time.perf_counter() - started
+    till.finish(order)
+    return seconds, reference
+
+
+def _measure_polling(shop, tills):
+    """Take payments with some tills that nobody tells anything."""
+    choose = random.Random(1)
+    delays = [choose.uniform(0, LONGEST) for _payment in range(PAYMENTS)]
+    with shop.webhooks_lost(), ThreadPoolExecutor(len(tills)) as pool:
+        found = pool.map(
+            lambda till, own: [_sell_polling(shop, till, delay) for delay in own],
+            tills, [delays[number::len(tills)] for number in range(len(tills))],
+        )
+        seconds = [one for own in found for one in own]
+    median, last = statistics.median(seconds), p95(seconds)
+    return [Row(
+        "Approval to paid at the till, polling alone", in_ms(seconds),
+        target="median below 3 s, p95 below 5 s", met=median < 3 and last < 5,
+    )]
+
+
+def _sell_polling(shop, till, delay):
+    """Take a payment that is approved after some seconds; returns those until the till knew."""
+    order = till.new_order()
+    till.add_payment(order)
+    reference = till.ask(order)['reference']
+    approved = []
+
+    def approve():
+        approved.append(time.perf_counter())
+        shop.approve(reference)
+
+    threading.Timer(delay, approve).start()
+    while till.attempt('get', reference)['state'] != 'paid':
+        time.sleep(CADENCE)
+    seconds = time.perf_counter() - approved[0]
+    till.finish(order)
+    return seconds
+
+
+def _measure_many(shop, tills):
+    """Take a payment with each of many tills at the same moment."""
+    started = time.perf_counter()
+    with ThreadPoolExecutor(len(tills)) as pool:
+        found = list(pool.map(lambda till: _sell(shop, till), tills))
+    seconds = time.perf_counter() - started
+    shop.check_done([reference for _seconds, reference in found])
+    return Row(
+        f"{len(tills)} tills take a payment each at the same moment", f'{seconds:.1f} s in all',
+        f"approval to paid: {in_ms([one for one, _reference in found])}",
+    )
