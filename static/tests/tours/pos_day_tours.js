@@ -249,7 +249,6 @@ addTour(
     lineIs("done", "Paid with Vipps"),
     click("vipps_undo"),
     Chrome.confirmPopup(),
-    Chrome.confirmPopup(),
     lineIs("reversed", "given back"),
     addPayment(),
     ask("qr"),
@@ -471,7 +470,6 @@ addTour(
             trigger: "li:contains('30.00') button[name='vipps_give_back']",
         },
     ],
-    Chrome.confirmPopup(),
     Chrome.confirmPopup(),
     see("See nothing left", "body:not(:has(.o_vipps_open_payments_popup))")
 );
