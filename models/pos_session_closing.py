@@ -45,9 +45,11 @@ class PosSession(models.Model):
 
     def _vipps_search_unsettled(self):
         """ Return the attempts of the session that are open, or that took money for no finished
-        order. """
+        order, for who may see the session. """
+        self.check_access_rights('read')
+        self.check_access_rule('read')
         return self.env['payment.transaction'].sudo().search([
-            ('vipps_pos_session_id', '=', self.id),
+            ('vipps_pos_session_id', 'in', self.ids),
             ('state', 'in', ('draft', 'authorized', 'done')),
             # All others of a long day are not even looked at.
             ('vipps_pos_payment_ids', 'not any', [

@@ -104,6 +104,25 @@ class TestPosAccess(PosCommon):
                         mute_logger('odoo.addons.base.models.ir_rule'):
                     self._call(name, *args, user=user)
 
+    def test_only_cashiers_of_the_company_learn_what_keeps_a_session_open(self):
+        self._ask(self._prepare_ui_order())
+        for user in (self.internal_user, self.portal_user, self.accountant, self.other_cashier):
+            session = self.session.with_user(user)
+            for name, *args in (
+                ('post_closing_cash_details', 0),
+                ('close_session_from_ui',),
+                ('update_closing_control_state_session', ''),
+                ('action_pos_session_closing_control',),
+                ('action_pos_session_validate',),
+            ):
+                with self.subTest(user=user.id, name=name), \
+                        self._assert_nothing_happens(AccessError), mute_logger(
+                            'odoo.addons.base.models.ir_rule', 'odoo.addons.base.models.ir_model'
+                        ):
+                    getattr(session, name)(*args)
+        self._start()
+        self.assertFalse(self.session.browse().sudo()._vipps_get_unsettled())
+
     def test_a_cashier_of_several_companies_works_in_those_that_are_chosen(self):
         user = self.other_cashier.copy({
             'login': 'vipps_traveller',

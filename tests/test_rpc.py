@@ -249,7 +249,8 @@ class TestRpcMethods(RpcCommon):
             self.assertIn(result, (True, [], None))
             self.assertFalse(args and args[0], f"{model}.{name} was called on a record.")
             return
-        if not self._is_override(model, name) or args == [self._get_ids(model), {}]:
+        ids = self._get_ids(model)
+        if not self._is_override(model, name) or ids and args == [ids, {}]:
             self.assertTrue(is_access_error, f"{model}.{name} was stopped by chance.")
 
     def test_no_private_method_can_be_called_by_anybody(self):
