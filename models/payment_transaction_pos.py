@@ -111,7 +111,10 @@ class PaymentTransaction(models.Model):
         if self.state == 'draft':
             return 'waiting' if self.vipps_payment_state == 'CREATED' else 'unknown'
         if self.state in ('authorized', 'done'):
-            return 'paid' if self._vipps_get_till_amount() else 'returned'
+            if not self._vipps_get_till_amount():
+                return 'returned'
+            is_in_doubt = self._vipps_get_read_requests() and not self._vipps_is_attached()
+            return 'unknown' if is_in_doubt else 'paid'
         return 'returned' if self._vipps_get_releases() else 'unpaid'
 
     def _vipps_get_till_amount(self):
@@ -289,9 +292,21 @@ class PaymentTransaction(models.Model):
         What an event tells of is read at once. What cannot be read now is read later.
         """
         tx = self._vipps_get_root()
-        if tx._vipps_is_open():
-            min_age = None if tx._vipps_has_news() else POLLING_INTERVAL
-            tx._vipps_try(lambda: tx._vipps_refresh(min_age=min_age, wait=False))
+        requests = tx._vipps_get_read_requests()
+        if not requests and not tx._vipps_is_open():
+            return
+        min_age = None if tx._vipps_has_news() else POLLING_INTERVAL
+
+        def refresh():
+            if tx._vipps_refresh(min_age=min_age, wait=False):
+                requests.unlink()
+
+        tx._vipps_try(refresh)
+
+    def _vipps_get_read_requests(self):
+        """ Return what waits for a look at the payment, since something was asked for whose outcome
+        may be unknown: giving it back, above all. """
+        return self.env['vipps.read.request'].search([('transaction_id', 'in', self.ids)])
 
     def _vipps_has_news(self):
         """ Tell whether Vipps MobilePay has told of something since the payment was last read. """
@@ -357,11 +372,6 @@ class PaymentTransaction(models.Model):
             self._send_void_request()
         elif self.state == 'done' and self._vipps_get_refundable_amount():
             self._send_refund_request()
-
-    def _vipps_check_books(self):
-        """ Override to give back what is not going to be booked whatever the books say. """
-        if not self.vipps_pos_session_id or self._vipps_is_attached():
-            super()._vipps_check_books()
 
     #=== BUSINESS METHODS - ACTIVITIES ===#
 

@@ -17,7 +17,7 @@ class PaymentTransaction(models.Model):
             return False
         return (
             self.operation != 'refund'
-            or bool(self.vipps_pos_session_id)
+            or bool(self.vipps_pos_session_id) and not self.vipps_pos_is_alone
             or self in root._vipps_get_undoing_refunds()
         )
 

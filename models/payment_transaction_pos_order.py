@@ -1,12 +1,15 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from odoo import _, api, models
+from odoo import _, api, fields, models
 from odoo.exceptions import UserError
 
 
 class PaymentTransaction(models.Model):
     """ Attempts at tills and the orders that they are for. """
     _inherit = 'payment.transaction'
+
+    # A refund whose order is gone: the session cannot book it.
+    vipps_pos_is_alone = fields.Boolean(copy=False, readonly=True)
 
     #=== BUSINESS METHODS - FINDING ===#
 
@@ -69,7 +72,9 @@ class PaymentTransaction(models.Model):
 
     def _vipps_is_attached(self):
         """ Tell whether the attempt is part of a finished order. """
-        return bool(self.vipps_pos_payment_ids._vipps_filter_finished())
+        return self.vipps_pos_is_alone or bool(
+            self.vipps_pos_payment_ids._vipps_filter_finished()
+        )
 
     #=== BUSINESS METHODS - ORDERS ===#
 
@@ -99,16 +104,18 @@ class PaymentTransaction(models.Model):
         state, order = self._vipps_get_till_state(), self._vipps_get_pos_order()
         if self._vipps_is_attached():
             return
+        if state not in ('paid', 'refunded'):
+            raise UserError(_("It is not known that the customer has paid or got back anything."))
         if state == 'refunded' and order.state != 'draft':
-            self.vipps_pos_session_id = False
+            self.vipps_pos_is_alone = True
             self.with_company(self.company_id)._create_payment()
             return
-        if order.state != 'draft' or state not in ('paid', 'refunded') or (
+        if order.state != 'draft' or (
             self.currency_id.compare_amounts(self._vipps_get_till_amount(), self.amount)
         ):
             raise UserError(_(
-                "Payment %s cannot be put into its order: the order is gone or finished, or the"
-                " customer has not paid all of it. Give the money back instead.", self.reference,
+                "Payment %s cannot be put into its order: the order is gone or finished, or a part"
+                " of it was given back. Give the money back instead.", self.reference,
             ))
         payments = order.payment_ids
         payment = payments.filtered(lambda p: p.vipps_uuid == self.vipps_pos_uuid)

@@ -46,9 +46,10 @@ class PaymentTransaction(models.Model):
             vipps_pos_reference=payment.pos_order_id.pos_reference,
             vipps_pos_uuid=payment.vipps_uuid,
         )
-        tries = self.search_count([('vipps_pos_uuid', '=', payment.vipps_uuid)])
+        # It stays the same until Vipps MobilePay refuses it: whoever asks again after a refund that
+        # seemed not to be done does not do it twice.
         refund_tx.vipps_idempotency_key = self.env['vipps.api.client']._get_idempotency_key(
-            root, 'refund', amount, (payment.vipps_uuid, tries)
+            root, 'refund', amount, (payment.vipps_uuid, root.vipps_refusal_count)
         )
         root._vipps_schedule_next_read()
         return refund_tx
@@ -62,7 +63,9 @@ class PaymentTransaction(models.Model):
         :rtype: payment.transaction
         :raise UserError: If there is none of which so much is left.
         """
-        refunded_orders = payment.pos_order_id.lines.refunded_orderline_id.order_id
+        refunded_orders = payment.pos_order_id.lines.refunded_orderline_id.order_id.filtered(
+            lambda order: order.company_id == payment.company_id
+        )
         roots = refunded_orders.payment_ids.vipps_transaction_id.filtered(
             lambda tx: tx.operation != 'refund'
         ).sorted('id')
@@ -105,6 +108,7 @@ class PaymentTransaction(models.Model):
         except VippsError as error:
             _logger.info("Refund %s is not done: %s", self.reference, error.log_text)
             if not error.is_unknown:
+                root.vipps_refusal_count += 1
                 self._set_canceled(str(error))
 
     def _vipps_send_stored_refund(self):

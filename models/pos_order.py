@@ -30,10 +30,14 @@ class PosOrder(models.Model):
 
     def write(self, values):
         """ Override of `point_of_sale` to check the payments on all ways that finish an order, and
-        to let none back.
+        to let no payment lose its order.
 
         :raise UserError: If a payment of Vipps MobilePay is not made, or would belong to no order.
         """
+        if 'pos_reference' in values:
+            self.filtered(
+                lambda o: o.pos_reference != values['pos_reference']
+            )._vipps_check_nothing_paid()
         if 'state' in values:
             unfinished = self.filtered(lambda o: o.state in ('draft', 'cancel'))
             if values['state'] not in ('draft', 'cancel'):
@@ -47,11 +51,19 @@ class PosOrder(models.Model):
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_paid_with_vipps(self):
+        self._vipps_check_nothing_paid()
+
+    def _vipps_check_nothing_paid(self):
+        """ Ensure that no payment would belong to no order if these were gone.
+
+        :return: None
+        :raise UserError: If one would.
+        """
         unsettled_sudo = self._vipps_get_attempts()._vipps_filter_unsettled()
         if unsettled_sudo:
             raise UserError(_(
-                "Order %s cannot be deleted: a customer is paying or has paid it. Open the order,"
-                " and cancel the payment or give the money back.",
+                "Order %s cannot be deleted or renamed: a customer is paying or has paid it. Open"
+                " the order, and cancel the payment or give the money back.",
                 ", ".join(set(unsettled_sudo.mapped('vipps_pos_reference'))),
             ))
 
@@ -65,10 +77,15 @@ class PosOrder(models.Model):
     def _vipps_check_payments(self):
         """ Ensure that what is paid with Vipps MobilePay is paid, and that nothing is left out.
 
+        What a till finished without a connection is taken as it is: the customer is gone. What was
+        left out of that shows when the session is closed.
+
         :return: None
         :raise UserError: If it is not; it says what to do.
         """
         self.payment_ids._vipps_check_paid()
+        if self.env.context.get('is_receipt_printed'):
+            return
         for order_sudo in self.sudo():
             txs = order_sudo._vipps_get_attempts()._vipps_filter_done()
             tx = (txs - order_sudo.payment_ids.vipps_transaction_id)[:1]

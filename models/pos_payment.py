@@ -130,8 +130,8 @@ class PosPayment(models.Model):
                 or others & payment.pos_order_id.payment_ids
             ):
                 raise UserError(_(
-                    "%(amount)s of order %(order)s are not paid with %(method)s. Open the order at"
-                    " the till, remove that payment, and ask for it again.",
+                    "%(amount)s of order %(order)s are not paid with %(method)s. Open the payments"
+                    " of the order again: they show what was paid, and what is to be asked for.",
                     amount=format_amount(self.env, payment.amount, payment.currency_id),
                     order=payment.pos_order_id.pos_reference, method=payment.payment_method_id.name,
                 ))

@@ -309,6 +309,8 @@ class PosSession(models.Model):
         if currency.compare_amounts(abs(payment_sudo.amount), left_amount) <= 0:
             return
         left = format_amount(self.env, max(left_amount, 0), currency)
+        if not done_sudo and currency.compare_amounts(left_amount, 0) <= 0:
+            raise UserError(_("Nothing is left to pay or to give back for this order."))
         if done_sudo:
             raise UserError(_(
                 "Order %(order)s is paid or refunded with %(method)s already, all or a part of it:"

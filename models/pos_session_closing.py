@@ -51,6 +51,7 @@ class PosSession(models.Model):
         return self.env['payment.transaction'].sudo().search([
             ('vipps_pos_session_id', 'in', self.ids),
             ('state', 'in', ('draft', 'authorized', 'done')),
+            ('vipps_pos_is_alone', '=', False),
             # All others of a long day are not even looked at.
             ('vipps_pos_payment_ids', 'not any', [
                 ('pos_order_id.state', 'not in', ('draft', 'cancel')),

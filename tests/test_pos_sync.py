@@ -110,7 +110,13 @@ class TestPosSync(PosCommon):
             server_id=False,
         )
         draft = self.env['pos.order'].browse(status['order_id'])
-        draft.pos_reference = 'Hidden'  # Odoo would take the one for the other.
+        # Odoo would take the one for the other, and nobody may rename it.
+        with self.assertRaisesRegex(UserError, "is paying or has paid"):
+            draft.with_user(self.cashier).pos_reference = 'Hidden'
+        self.env.cr.execute(
+            "UPDATE pos_order SET pos_reference = 'Hidden' WHERE id = %s", [draft.id]
+        )
+        self.env.invalidate_all()
         self._assert_not_finished(other)
         draft.pos_reference = ui_order['data']['name']
         self.assertEqual(self._finish(ui_order).state, 'paid')
@@ -403,7 +409,7 @@ class TestPosSync(PosCommon):
 
     def test_what_is_not_paid_is_not_put_into_an_order(self):
         status = self._ask(self._prepare_ui_order())
-        with self.assertRaisesRegex(UserError, "cannot be put into its order"):
+        with self.assertRaisesRegex(UserError, "not known that the customer has paid"):
             self._call('vipps_attach_attempt', status['reference'])
 
     #=== Undoing ===#
