@@ -28,6 +28,7 @@ from . import test_payment_transaction
 from . import test_pos_access
 from . import test_pos_accounting
 from . import test_pos_attempt
+from . import test_pos_crossing
 from . import test_pos_back_office
 from . import test_pos_day_tours
 from . import test_pos_online_payment
