@@ -11,6 +11,26 @@ class PosOrder(models.Model):
     #=== BUSINESS METHODS - SYNCHRONIZATION ===#
 
     @api.model
+    def create_from_ui(self, orders, draft=False):
+        """ Override of `point_of_sale` to collide with whoever works on the same payments here,
+        where Odoo starts anew by itself, and not where core logs that as an error. """
+        uuids = [
+            payment['vipps_uuid'] for order in orders
+            for _command, _id, payment in order['data']['statement_ids']
+            if isinstance(payment.get('vipps_uuid'), str)
+        ]
+        if uuids and not draft:
+            self.env.cr.execute(
+                "UPDATE pos_order SET id = id WHERE state = 'draft' AND pos_reference = ANY(%s)",
+                [[order['data']['name'] for order in orders]], log_exceptions=False,
+            )
+            self.env.cr.execute(
+                "UPDATE payment_transaction SET id = id WHERE vipps_pos_uuid = ANY(%s)",
+                [uuids], log_exceptions=False,
+            )
+        return super().create_from_ui(orders, draft)
+
+    @api.model
     def _payment_fields(self, order, ui_paymentline):
         """ Override of `point_of_sale` to keep what the till knows the payment by. """
         return {

@@ -1,5 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+from psycopg2 import OperationalError
+
 from odoo import _, models
 from odoo.exceptions import AccessError, UserError
 from odoo.tools import format_amount
@@ -27,6 +29,15 @@ class PosSession(models.Model):
             'vipps_push_refused',
         ]
         return params
+
+    #=== SYNCHRONIZATION ===#
+
+    def _handle_order_process_fail(self, order, exception, draft):
+        """ Override of `point_of_sale` to let Odoo start anew after a collision: no query can be
+        made after it, and the failure of that would be all that is known. """
+        if isinstance(exception, OperationalError):
+            raise exception
+        return super()._handle_order_process_fail(order, exception, draft)
 
     #=== PUBLIC METHODS - ATTEMPTS ===#
 
