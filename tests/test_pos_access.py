@@ -193,24 +193,23 @@ class TestPosAccess(PosCommon):
     def test_whatever_a_browser_sends_is_answered_with_a_sentence(self):
         ui_order = self._prepare_ui_order()
         order = self._save_draft(ui_order)
-        uuid, reference = self._get_uuid(ui_order), 'no-such-reference'
+        uuid = self._get_uuid(ui_order)
         calls = {
             'order_id': lambda value: ('vipps_create_attempt', value, uuid, 'qr'),
             'uuid': lambda value: ('vipps_create_attempt', order.id, value, 'qr'),
             'flow': lambda value: ('vipps_create_attempt', order.id, uuid, value),
             'phone': lambda value: ('vipps_create_attempt', order.id, uuid, 'push', value),
-            'code': lambda value: ('vipps_start_attempt', reference, value),
-            'with_qr': lambda value: ('vipps_get_attempt', reference, value),
-            **{
-                name: lambda value, name=name: (f'vipps_{name}_attempt', value)
-                for name in ('start', 'get', 'cancel', 'undo', 'attach')
-            },
+            'reference': lambda value: ('vipps_get_attempt', value),
         }
         state = self._read_state()
         for name, prepare in calls.items():
             for value in GARBAGE:
                 with self.subTest(name=name, value=str(value)[:50]), self.assertRaises(UserError):
                     self._call(*prepare(value))
+        for name in ('start', 'cancel', 'undo', 'attach'):
+            for value in (None, 'a\x00b', ['x'], {'x': 1}):
+                with self.subTest(name=name, value=value), self.assertRaises(UserError):
+                    self._call(f'vipps_{name}_attempt', value)
         for value in GARBAGE:
             with self.subTest(name='pos_references', value=str(value)[:50]):
                 self.assertEqual(self._call('vipps_list_attempts', value), [])
@@ -381,7 +380,7 @@ class TestPosAccess(PosCommon):
         self.vipps.maximum_amount = 40
         self._assert_refused("too little or too much", self._prepare_ui_order())
         self.vipps.maximum_amount = 0
-        self._assert_refused("is to be given back", self._prepare_ui_order(
+        self._assert_refused("to give back", self._prepare_ui_order(
             payments=[self._prepare_ui_payment(-45)]
         ))
 

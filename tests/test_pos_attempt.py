@@ -250,8 +250,9 @@ class TestPosAttempt(PosAttemptCommon):
         ]))
 
     def test_a_lost_answer_to_the_start_never_makes_a_second_payment(self):
-        for flow in ('qr', 'push', 'code'):
-            for kind in ('lost_answer', 'lost', 'garbage', 'truncated', 'late_status'):
+        kinds = ('lost_answer', 'lost', 'garbage', 'truncated', 'late_status')
+        for flow, flow_kinds in (('qr', kinds), ('push', kinds[:1]), ('code', kinds[:2])):
+            for kind in flow_kinds:
                 with self.subTest(flow=flow, kind=kind), self._without_pauses():
                     self.simulator.reset()
                     code = self.simulator.make_code() if flow == 'code' else False

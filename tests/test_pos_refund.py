@@ -149,7 +149,7 @@ class TestPosRefund(PosCommon):
     #=== Not done at once ===#
 
     def test_a_refund_whose_answer_is_lost_is_done_once(self):
-        for kind in ('lost', 'lost_answer', 'garbage', 'truncated'):
+        for kind in ('lost', 'lost_answer', 'garbage'):
             with self.subTest(kind=kind):
                 order = self._sell()
                 ui_refund = self._prepare_ui_refund(order)
@@ -295,6 +295,30 @@ class TestPosRefund(PosCommon):
         status = self._call('vipps_start_attempt', reference)
         self.assertEqual(status['state'], 'unpaid')
         self.assertEqual(self._get_refunded(order), 4500)
+
+    def test_an_accountant_and_a_till_do_not_both_refund(self):
+        order = self._sell()
+        tx = self._get_tx(order)
+        action = tx.with_user(self.accountant).action_vipps_refund()
+        wizard = self.env[action['res_model']].with_user(self.accountant).browse(action['res_id'])
+        ui_refund = self._prepare_ui_refund(order, 30)
+        reference = self._create_refund(ui_refund)['reference']
+        wizard.action_refund()
+        self.env.invalidate_all()
+        status = self._call('vipps_start_attempt', reference)
+        self.assertEqual(status['state'], 'unpaid')
+        self.assertEqual(self._get_refunded(order), 4500)
+        with self.assertRaises(UserError), mute_logger(SYNCHRONIZATION):
+            self._finish(ui_refund)
+
+    def test_an_accountant_decides_again_on_what_a_till_has_refunded(self):
+        order = self._sell()
+        action = self._get_tx(order).with_user(self.accountant).action_vipps_refund()
+        wizard = self.env[action['res_model']].with_user(self.accountant).browse(action['res_id'])
+        self._refund_order(order, 30)
+        with self.assertRaises(UserError):
+            wizard.action_refund()
+        self.assertEqual(self._get_refunded(order), 3000)
 
     def test_two_equal_refunds_of_one_payment_are_both_made(self):
         order = self._sell()
