@@ -1,27 +1,21 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from urllib.parse import urlencode
-
-from odoo.tests import HttpCase, tagged
+from odoo.fields import Command
+from odoo.tests import tagged
 from odoo.tools import mute_logger
 
 from ..simulator.sales_units import NOK_UNIT
-from .pos_common import PosCommon
+from .pos_tour_common import PosTourCommon
 
 
 @tagged('post_install', '-at_install', 'vipps_tour')
-class TestPosTours(PosCommon, HttpCase):
-    """ What a cashier does in the browser. The bus is off in tests: tills poll. """
-    browser_size = '1366,768'
+class TestPosTours(PosTourCommon):
+    """ How a cashier asks for payments, and what comes of it. """
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         cls.config.auto_validate_terminal_payment = False
-
-    def setUp(self):
-        super().setUp()
-        self.session = None  # Here it is the one of the browser, which has not logged in.
 
     def test_order_is_finished_by_itself_when_the_customer_has_paid(self):
         self.config.auto_validate_terminal_payment = True
@@ -85,19 +79,17 @@ class TestPosTours(PosCommon, HttpCase):
         payment, = self.simulator.payments
         self.assertEqual(payment['aggregate']['cancelledAmount']['value'], 2500)
 
-    def _start_tour(self, name, **params):
-        """ Run a tour in the till, and return the order that it ends with.
-
-        :param str name: The name of the tour.
-        :param dict params: What the tour reads from the address.
-        :rtype: pos.order
-        """
-        params = urlencode({'simulator': self.simulator.url, **params})
-        self.start_tour(
-            f'/pos/ui?config_id={self.config.id}#{params}', name, login=self.cashier.login
+    def test_another_till_takes_over_an_order_while_the_customer_pays(self):
+        other_config = self._create_config(
+            "Café",
+            trusted_config_ids=[Command.set(self.config.ids)],
+            payment_method_ids=[Command.set(self.pos_method.ids)],
         )
-        self.env.invalidate_all()
-        return self.env['pos.order'].search([('config_id', '=', self.config.id)], limit=1)
+        self.config.trusted_config_ids = other_config
+        session = self._open_session(other_config)
+        self._ask(self._prepare_ui_order(session=session), session=session)
+        self._assert_paid(self._start_tour('vipps_pos_take_over'))
+        self.assertEqual(len(self.simulator.payments), 1)
 
     def _assert_paid(self, order):
         """ Ensure that an order is finished and paid with one payment, and return its attempt. """

@@ -118,18 +118,22 @@ export function scan(getText) {
 }
 
 /**
- * Press a key wherever the focus is.
+ * Press a key wherever the focus is. Newer releases of Odoo wait a moment for the next keys, and take
+ * them all for a scanner's if there are more.
  */
 export function press(key) {
     return [
         {
             content: `Press ${key}`,
             trigger: "body",
-            run() {
+            async run() {
                 for (const type of ["keydown", "keyup"]) {
                     (document.activeElement || document.body).dispatchEvent(
                         new KeyboardEvent(type, { key, bubbles: true, cancelable: true })
                     );
+                }
+                while (posmodel.numberBuffer.eventsBuffer?.length) {
+                    await new Promise(requestAnimationFrame);
                 }
             },
         },

@@ -3,6 +3,7 @@
 import { registry } from "@web/core/registry";
 import * as Chrome from "@point_of_sale/../tests/tours/helpers/ChromeTourMethods";
 import * as PaymentScreen from "@point_of_sale/../tests/tours/helpers/PaymentScreenTourMethods";
+import * as TicketScreen from "@point_of_sale/../tests/tours/helpers/TicketScreenTourMethods";
 import {
     addPayment,
     ask,
@@ -277,4 +278,20 @@ addTour(
     ],
     Chrome.confirmPopup(),
     [{ content: "See the receipt", trigger: ".receipt-screen .pos-receipt", isCheck: true }]
+);
+
+addTour(
+    "vipps_pos_take_over",
+    Chrome.clickMenuButton(),
+    Chrome.clickTicketButton(),
+    TicketScreen.selectOrder("45.00"),
+    TicketScreen.loadSelectedOrder(),
+    lineIs("waitingCard", "Waiting"),
+    click("vipps_show_qr"),
+    qrIsLarge(),
+    customer("approve"),
+    noPopup(),
+    lineIs("done", "Paid with Vipps"),
+    validate(),
+    receiptHas("Reference")
 );
