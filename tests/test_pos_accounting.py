@@ -427,6 +427,22 @@ class TestPosAccounting(PosCommon):
             ('vipps', 'outstanding', 80), ('vipps', 'till receivable', -80),
         ])
 
+    def test_a_refund_at_the_till_whose_order_is_gone_is_booked_by_itself_and_once(self):
+        order = self._sell(100)
+        ui_refund = self._prepare_ui_refund(order, 20)
+        status = self._ask(ui_refund, flow=False)
+        self.env['pos.order'].browse(status['order_id']).action_pos_order_cancel()
+        self._post_process()
+        self.assertEqual(self._get_entries(), [])
+        status = self._call('vipps_attach_attempt', status['reference'])
+        self.assertTrue(status['is_attached'])
+        self._assert_refund_entries(20)
+        self._close_session()
+        self.assertEqual(self._get_entries(), [
+            ('till', 'income', -100), ('till', 'till receivable', 100),
+            ('vipps', 'outstanding', 100), ('vipps', 'till receivable', -100),
+        ])
+
     def test_a_refund_that_cannot_be_booked_is_told_of_and_booked_later(self):
         order = self._sell(45)
         tx = self._get_tx(order)

@@ -54,7 +54,7 @@ class VippsTillAttempt(models.TransientModel):
         :rtype: str
         """
         if is_attached:
-            return _("Part of its order. There is nothing left to do.")
+            return _("Settled. There is nothing left to do.")
         return {
             'waiting': _("The customer is asked to pay."),
             'unknown': _("It is not known yet what became of it. Look again in a moment."),
