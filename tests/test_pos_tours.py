@@ -91,6 +91,11 @@ class TestPosTours(PosTourCommon):
         self._assert_paid(self._start_tour('vipps_pos_take_over'))
         self.assertEqual(len(self.simulator.payments), 1)
 
+    def test_payment_screen_shows_that_a_payment_was_given_back_elsewhere(self):
+        order = self._start_tour('vipps_pos_given_back_elsewhere')
+        self.assertEqual(order.state, 'paid')
+        self.assertEqual(order.payment_ids.filtered('amount').payment_method_id, self.cash_method)
+
     def _assert_paid(self, order):
         """ Ensure that an order is finished and paid with one payment, and return its attempt. """
         self.assertEqual(order.state, 'paid')

@@ -162,7 +162,13 @@ export class AttemptFollower {
         }
         const isIdle = (uuid) => !this.operations.has(uuid) && !this.starts.has(uuid);
         for (const status of statuses.filter((status) => isIdle(status.uuid))) {
-            this.apply(status, this.findLine(status.uuid) || this._addLine(order, status));
+            const line = this.findLine(status.uuid) || this._addLine(order, status);
+            if (line?.payment_status === "done" && status.state === "unknown") {
+                // It was paid, and somebody is giving it back: until that is known it is not paid.
+                line.vipps_status.is_announced = true;
+                line.set_payment_status("waitingCard");
+            }
+            this.apply(status, line);
         }
         const uuids = statuses.map((status) => status.uuid);
         for (const line of order.get_vipps_lines()) {
@@ -272,6 +278,7 @@ export class AttemptFollower {
             );
         }
     }
+
     //#endregion
     //#region The server
 

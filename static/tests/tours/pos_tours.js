@@ -1,4 +1,5 @@
 /** @odoo-module **/
+/* global posmodel */
 
 import { registry } from "@web/core/registry";
 import * as Chrome from "@point_of_sale/../tests/tours/helpers/ChromeTourMethods";
@@ -294,4 +295,32 @@ addTour(
     lineIs("done", "Paid with Vipps"),
     validate(),
     receiptHas("Reference")
+);
+
+addTour(
+    "vipps_pos_given_back_elsewhere",
+    startOrder(),
+    addPayment(),
+    ask("qr"),
+    customer("approve"),
+    noPopup(),
+    lineIs("done", "Paid with Vipps"),
+    [
+        {
+            content: "Let somebody else give the money back",
+            trigger: "body",
+            async run() {
+                const [line] = posmodel.get_order().get_vipps_lines();
+                await posmodel.orm.call("pos.session", "vipps_undo_attempt", [
+                    [posmodel.pos_session.id],
+                    line.vipps_reference,
+                ]);
+            },
+        },
+    ],
+    PaymentScreen.clickBack(),
+    [{ content: "Pay", trigger: ".product-screen .pay-order-button" }],
+    lineIs("reversed", "given back"),
+    addPayment("Cash"),
+    validate()
 );
