@@ -81,6 +81,20 @@ class TestPosSync(PosCommon):
         self.assertEqual(self._finish(ui_order).state, 'paid')
         self._assert_not_finished(other)
 
+    def test_a_payment_with_one_method_pays_nothing_with_another_one(self):
+        journal = self.pos_method.journal_id.copy({'code': 'VTIL2'})
+        method = self.pos_method.copy({'name': "Vipps 2", 'journal_id': journal.id})
+        self.config.with_context(
+            bypass_payment_method_ids_forbidden_change=True
+        ).payment_method_ids |= method
+        ui_order = self._prepare_ui_order()
+        self._ask_and_approve(ui_order)
+        payment, = (command[2] for command in ui_order['data']['statement_ids'])
+        payment['payment_method_id'] = method.id
+        self._assert_not_finished(ui_order)
+        payment['payment_method_id'] = self.pos_method.id
+        self.assertEqual(self._finish(ui_order).state, 'paid')
+
     def test_a_payment_pays_once_in_the_same_order(self):
         ui_order = self._prepare_ui_order(90, payments=[
             self._prepare_ui_payment(45), self._prepare_ui_payment(45),
