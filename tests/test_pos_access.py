@@ -104,6 +104,14 @@ class TestPosAccess(PosCommon):
                         mute_logger('odoo.addons.base.models.ir_rule'):
                     self._call(name, *args, user=user)
 
+    def test_only_cashiers_send_orders(self):
+        ui_order = self._prepare_ui_order()
+        self._ask_and_approve(ui_order)
+        for user in (self.internal_user, self.portal_user, self.accountant):
+            with self.subTest(user=user.id), self._assert_nothing_happens(AccessError), \
+                    mute_logger('odoo.addons.base.models.ir_model'):
+                self._finish(ui_order, user=user)
+
     def test_only_cashiers_of_the_company_learn_what_keeps_a_session_open(self):
         self._ask(self._prepare_ui_order())
         for user in (self.internal_user, self.portal_user, self.accountant, self.other_cashier):
