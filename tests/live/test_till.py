@@ -37,7 +37,7 @@ class TestKnowing(TillTest):
         tabs = [self.open_till() for _tab in range(TABS)]
         with ThreadPoolExecutor(TABS) as pool:
             polling = [pool.submit(self.look, reference, tab) for tab in tabs]
-            wait_until(lambda: len(self.calls('get', reference)) == 3)
+            wait_until(lambda: len(self.calls('get', reference)) >= 2)
             self.decide(reference)
             self.assertEqual({future.result()['state'] for future in polling}, {'paid'})
         times = [datetime.fromisoformat(c['time'][:23]) for c in self.calls('get', reference)]

@@ -92,10 +92,11 @@ class TestCancelling(TillTest):
 
 class TestTwoTills(TillTest):
 
-    def setUp(self):
+    @classmethod
+    def setUpClass(cls):
         """Let another cashier look at the same session."""
-        super().setUp()
-        self.other = self.open_till(login=CASHIERS[1])
+        super().setUpClass()
+        cls.other = cls.open_till(CASHIERS[1])
 
     def for_both(self, act):
         """Let both do the same at the same moment; returns the results."""
@@ -170,11 +171,18 @@ class TestTwoTills(TillTest):
 
 class TestClosing(TillTest):
 
+    def setUp(self):
+        """Open a till for each test."""
+        super().setUp()
+        config, = self.new_configs(1)
+        self.till, self.other = (self.open_till(config=config) for _tab in range(2))
+        self.addCleanup(self.close, self.till)
+
     def overtake(self, table, condition, first, second):
         """Stop somebody who is about to write certain rows until somebody else has to wait for
         that; returns the refusals of both."""
         with (
-            stopping_point(self.stack, table, condition) as point, ThreadPoolExecutor(2) as pool,
+            ThreadPoolExecutor(2) as pool, stopping_point(self.stack, table, condition) as point,
         ):
             doing = [pool.submit(self.refusal, first)]
             point.wait()
@@ -186,21 +194,21 @@ class TestClosing(TillTest):
     def test_an_order_is_not_deleted_while_an_attempt_to_pay_it_is_stored(self):
         order = self.new_order()
         self.till.save(order)
-        uuid, other = order.payments[0]['vipps_uuid'], self.open_till()
+        uuid = order.payments[0]['vipps_uuid']
         refusals = self.overtake(
             'payment_transaction', f"NEW.vipps_pos_uuid = '{uuid}'",
             lambda: self.till.attempt('create', order.server_id, uuid, 'qr'),
-            lambda: other.call('pos.order', 'remove_from_ui', [order.server_id]),
+            lambda: self.other.call('pos.order', 'remove_from_ui', [order.server_id]),
         )
         self.assertIsNone(refusals[0])
         self.assertIn("cannot be deleted", refusals[1])
-        self.assertFalse(other.close()['successful'])
+        self.assertFalse(self.other.close()['successful'])
         attempt, = self.till.list_attempts()
         self.till.attempt('cancel', attempt['reference'])
 
     def test_no_attempt_is_stored_in_a_session_that_is_being_closed(self):
         self.sell()
-        order, other = self.new_order(), self.open_till()
+        order = self.new_order()
 
         def ask():
             self.till.save(order)  # The closing has looked for such orders already.
@@ -208,7 +216,9 @@ class TestClosing(TillTest):
 
         refusals = self.overtake(
             'pos_session', "NEW.state = 'closed'",
-            lambda: self.rpc('pos.session', 'action_pos_session_closing_control', [other.session]),
+            lambda: self.rpc(
+                'pos.session', 'action_pos_session_closing_control', [self.till.session]
+            ),
             ask,
         )
         self.assertIsNone(refusals[0])
@@ -216,7 +226,7 @@ class TestClosing(TillTest):
 
     def test_who_closes_again_and_again_succeeds_when_all_is_paid_and_finished(self):
         order = self.new_order()
-        reference, other = self.till.create(order)['reference'], self.open_till()
+        reference = self.till.create(order)['reference']
 
         def pay():
             self.assertEqual(self.till.attempt('start', reference)['state'], 'waiting')
@@ -224,5 +234,5 @@ class TestClosing(TillTest):
             self.assert_state('paid', reference)
             self.till.finish(order)
 
-        at_once(pay, lambda: wait_until(lambda: other.close()['successful']))
-        self.assertEqual(self.drafts(other), [])
+        at_once(pay, lambda: wait_until(lambda: self.other.close()['successful']))
+        self.assertEqual(self.drafts(self.till), [])

@@ -63,30 +63,32 @@ def get_cashier(login):
 
 
 class TillTest(LiveTest):
-    """A till for each test, which is closed after it: then all has to be in order."""
+    """A till that is closed after the tests of the class: then all has to be in order."""
 
     expected_in_log = (r'odoo\.http: ',)  # What cashiers are told when something cannot be done.
 
-    def setUp(self):
-        """Let a cashier open the till."""
-        super().setUp()
-        self.config, = self.new_configs(1)
-        self.till = self.open_till()
-        self.addCleanup(self.close, self.till)
-        self.addCleanup(self.repair)
+    @classmethod
+    def setUpClass(cls):
+        """Let a cashier open a till."""
+        super().setUpClass()
+        cls.config, = cls.new_configs(1)
+        cls.till = cls.open_till()
+        cls.addClassCleanup(lambda: cls().close(cls.till))
 
-    def new_configs(self, count):
+    @classmethod
+    def new_configs(cls, count):
         """Return new tills that take nothing but Vipps MobilePay."""
-        method, = self.rpc(
+        method, = cls.rpc(
             'pos.payment.method', 'search', [('use_payment_terminal', '=', 'vipps')]
         )
-        return self.rpc('pos.config', 'create', [
+        return cls.rpc('pos.config', 'create', [
             {'name': "Till", 'payment_method_ids': [(6, 0, [method])]}
         ] * count)
 
-    def open_till(self, login=CASHIERS[0]):
-        """Return another tab with the till of the test."""
-        return Till(get_cashier(login), self.config)
+    @classmethod
+    def open_till(cls, login=CASHIERS[0], config=None):
+        """Return another tab with a till, by default that of the class."""
+        return Till(get_cashier(login), config or cls.config)
 
     # Sales
 
