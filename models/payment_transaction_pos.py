@@ -143,7 +143,8 @@ class PaymentTransaction(models.Model):
             'order': self.vipps_pos_reference,
             'order_id': order.id,
             'method_id': self.vipps_pos_method_id.id,
-            'amount': self.amount,
+            # A part of it may have been given back elsewhere.
+            'amount': self._vipps_get_till_amount() if state == 'paid' else self.amount,
             'flow': self.vipps_pos_flow,
             'state': state,
             'is_captured': self.state == 'done',

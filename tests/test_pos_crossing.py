@@ -79,6 +79,8 @@ class TestPosCrossing(PosCommon):
         status = self._ask_and_approve(ui_order)
         self.simulator.refund(status['reference'], 1000)
         self._get_attempt(status['reference'])._vipps_refresh()
+        left = self._look(status['reference'])
+        self.assertEqual((left['state'], left['amount']), ('paid', 35))
         with self.assertRaisesRegex(UserError, "a part of it was given back"):
             self._call('vipps_attach_attempt', status['reference'])
         order = self.env['pos.order'].browse(status['order_id'])

@@ -1,7 +1,6 @@
 /** @odoo-module **/
 /* global posmodel */
 
-import { registry } from "@web/core/registry";
 import * as Chrome from "@point_of_sale/../tests/tours/helpers/ChromeTourMethods";
 import * as NumberPopup from "@point_of_sale/../tests/tours/helpers/NumberPopupTourMethods";
 import * as PaymentScreen from "@point_of_sale/../tests/tours/helpers/PaymentScreenTourMethods";
@@ -9,6 +8,7 @@ import * as ReceiptScreen from "@point_of_sale/../tests/tours/helpers/ReceiptScr
 import * as TicketScreen from "@point_of_sale/../tests/tours/helpers/TicketScreenTourMethods";
 import {
     addPayment,
+    addTour,
     ask,
     click,
     customer,
@@ -22,10 +22,6 @@ import {
     startOrder,
     validate,
 } from "@mobilepay_vipps/../tests/tours/pos_helpers";
-
-function addTour(name, ...steps) {
-    registry.category("web_tour.tours").add(name, { test: true, steps: () => steps.flat() });
-}
 
 function see(content, trigger) {
     return [{ content, trigger, isCheck: true }];

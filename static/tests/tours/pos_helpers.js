@@ -1,6 +1,12 @@
 /** @odoo-module **/
 /* global posmodel */
 
+import { registry } from "@web/core/registry";
+
+export function addTour(name, ...steps) {
+    registry.category("web_tour.tours").add(name, { test: true, steps: () => steps.flat() });
+}
+
 /**
  * Return a value that the test hands over in the hash of the address.
  */

@@ -1,12 +1,12 @@
 /** @odoo-module **/
 /* global posmodel */
 
-import { registry } from "@web/core/registry";
 import * as Chrome from "@point_of_sale/../tests/tours/helpers/ChromeTourMethods";
 import * as PaymentScreen from "@point_of_sale/../tests/tours/helpers/PaymentScreenTourMethods";
 import * as TicketScreen from "@point_of_sale/../tests/tours/helpers/TicketScreenTourMethods";
 import {
     addPayment,
+    addTour,
     ask,
     click,
     customer,
@@ -20,10 +20,6 @@ import {
     startOrder,
     validate,
 } from "@mobilepay_vipps/../tests/tours/pos_helpers";
-
-function addTour(name, ...steps) {
-    registry.category("web_tour.tours").add(name, { test: true, steps: () => steps.flat() });
-}
 
 function qrIsLarge() {
     return [
