@@ -154,9 +154,15 @@ class Purchase:
 
     def _wait_for_status(self):
         """Poll as the status page does until the payment is final, and go where it leads."""
-        status = wait_until(
-            self.customer.ask_for_status, lambda status: status['state'] == 'done'
-        )
+        def ask():
+            try:
+                return self.customer.ask_for_status()
+            except ShopError as error:
+                if str(error) != 'retry':  # Odoo still works on the payment.
+                    raise
+                return None
+
+        status = wait_until(ask, lambda status: status and status['state'] == 'done')
         page = self.customer.open(status['landing_route'])
         expect(urllib.parse.urlsplit(page.url).path == '/shop/confirmation', page.url)
         return "Shop: confirmation page", None
