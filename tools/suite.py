@@ -157,12 +157,17 @@ def run_tests(pattern, fast):
             suite.results.record(events.FAILED, 'odoo: available', str(failure))
             workspace, environment = None, protocol_environment()
             run = stack.enter_context(new_run())
-        for layer in PURE_LAYERS:
-            suite.run_unittest(layer, f'{layer}/tests', '.', environment, run)
+
+        def run_others():
+            for layer in PURE_LAYERS:
+                suite.run_unittest(layer, f'{layer}/tests', '.', environment, run)
+            if workspace and not fast:
+                suite.run_live(stack, run)
+
         if workspace:
-            suite.run_odoo(
-                workspace, (lambda: None) if fast else (lambda: suite.run_live(stack, run))
-            )
+            suite.run_odoo(workspace, run_others)
+        else:
+            run_others()
         suite.check_contract(environment, run)
         say(f"The logs are in {run.logs}")
     if pattern and not suite.results.outcomes:
