@@ -9,7 +9,7 @@ from odoo.tools import mute_logger
 from .pos_tour_common import PosTourCommon
 
 
-@tagged('post_install', '-at_install', 'vipps_till_tour')
+@tagged('post_install', '-at_install', 'vipps_tour')
 class TestPosDayTours(PosTourCommon):
     """ What happens at a till on a long day. """
 

@@ -8,7 +8,7 @@ from ..simulator.sales_units import NOK_UNIT
 from .pos_tour_common import PosTourCommon
 
 
-@tagged('post_install', '-at_install', 'vipps_till_tour')
+@tagged('post_install', '-at_install', 'vipps_tour')
 class TestPosTours(PosTourCommon):
     """ How a cashier asks for payments, and what comes of it. """
 

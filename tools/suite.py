@@ -17,10 +17,7 @@ from .run import new_run
 from .workspace import BASE, SHOP, open_workspace
 
 PURE_LAYERS = ['protocol', 'simulator', 'tools']
-# The tours of the till run with Odoo's other tests, all others after the live layer: so the two
-# processes end at about the same time.
-TOUR_TAG, TILL_TOUR_TAG = 'vipps_tour', 'vipps_till_tour'
-TOUR_FILE = 'test_tours.py'
+TOUR_TAG = 'vipps_tour'
 CONTRACT = "contract: recorded traffic"
 
 
@@ -53,30 +50,20 @@ class Suite:
         self._take(title, code, log, run)
 
     def run_odoo(self, workspace, do_meanwhile):
-        """Install the addon and run its tests, without the tours of the shop.
+        """Install the addon and run its tests, tours included unless told otherwise.
 
         :param function do_meanwhile: What is done at the same time: Odoo's tests use one core.
         """
-        tags = f'/{ADDON},-{TOUR_TAG}'
-        if self.fast:
-            tags += f',-{TILL_TOUR_TAG}'
-        files = [path for path in self._list_addon_tests() if path.name != TOUR_FILE]
-        self._run_odoo('Odoo', workspace, tags, files, do_meanwhile)
-
-    def run_tours(self, workspace):
-        """Install the addon once more and run the tours of the shop and the back office."""
-        files = [path for path in self._list_addon_tests() if path.name == TOUR_FILE]
-        self._run_odoo('tours', workspace, f'{TOUR_TAG}/{ADDON}', files)
-
-    def _run_odoo(self, name, workspace, tags, files, do_meanwhile=lambda: None):
-        if not self._has_wanted_tests(files):
+        title = 'odoo'
+        if not self._addon_has_wanted_tests():
             do_meanwhile()
             return
-        title, run = name.lower(), workspace.run
+        run = workspace.run
         odoo = workspace.odoo(title, BASE, http_port=free_port())
+        tags = f'/{ADDON},-{TOUR_TAG}' if self.fast else f'/{ADDON}'
         log = run.logs / f'{title}.log'
         with Step(
-            f"Testing: {name}",
+            "Testing: Odoo",
             odoo.command('-i', ADDON, '--test-tags', tags, '--stop-after-init'), log,
             env=odoo.variables(**self._variables(title, run)),
         ) as step:
@@ -136,14 +123,12 @@ class Suite:
         if not ran and not self.pattern:
             self.results.record(events.FAILED, f'{title}: tests', "No test ran.")
 
-    def _list_addon_tests(self):
-        return sorted((ROOT / 'tests').glob('test_*.py'))
-
-    def _has_wanted_tests(self, files):
-        """Return whether installing the addon for the tests in some files is worth it.
+    def _addon_has_wanted_tests(self):
+        """Return whether installing the addon for its tests is worth it.
 
         Inherited tests are not seen: they are chosen by their class.
         """
+        files = sorted((ROOT / 'tests').glob('test_*.py'))
         if not self.pattern:
             return bool(files)
         for path in files:
@@ -178,7 +163,6 @@ def run_tests(pattern, fast):
                 suite.run_unittest(layer, f'{layer}/tests', '.', environment, run)
             if workspace and not fast:
                 suite.run_live(stack, run)
-                suite.run_tours(workspace)
 
         if workspace:
             suite.run_odoo(workspace, run_others)
