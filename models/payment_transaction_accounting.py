@@ -11,6 +11,7 @@ from odoo.tools import format_date
 from .vipps_job import DONE
 
 BOOKING_RETRY_DELAY = timedelta(hours=1)
+BUSY_RETRY_DELAY = timedelta(minutes=1)
 
 
 class PaymentTransaction(models.Model):
@@ -125,10 +126,13 @@ class PaymentTransaction(models.Model):
 
     def _finalize_post_processing(self):
         """ Override of `payment` to tell somebody of what core only logs, like an invoice that
-        cannot be posted, and to try again for longer than core does: the money has moved. """
+        cannot be posted, and to try again for longer than core does: the money has moved.
+
+        Only one at a time books a payment: two would wait for each other's entries. """
         vipps_txs = self.filtered(lambda t: t.provider_code == 'vipps')
         super(PaymentTransaction, self - vipps_txs)._finalize_post_processing()
         for tx in vipps_txs:
+            tx._vipps_get_root()._vipps_lock()
             try:
                 with self.env.cr.savepoint():
                     super(PaymentTransaction, tx)._finalize_post_processing()
@@ -295,6 +299,10 @@ class PaymentTransaction(models.Model):
         :rtype: str
         """
         self.vipps_next_booking = fields.Datetime.now() + BOOKING_RETRY_DELAY
+        if not self._vipps_get_root()._vipps_lock(wait=False):
+            # Who works on the payment may wait for this row.
+            self.vipps_next_booking = fields.Datetime.now() + BUSY_RETRY_DELAY
+            return DONE
         if not self.is_post_processed:
             self._vipps_try(self._finalize_post_processing)
         elif not self._vipps_is_booked():

@@ -323,8 +323,10 @@ class PaymentTransaction(models.Model):
     def _vipps_post_process(self):
         """ Put into the books what was just done, for who looks at them now.
 
-        What fails is left to the job of core.
+        What fails, and what somebody else is working on, is left to the job of core.
         """
+        if not self._vipps_get_root()._vipps_lock(wait=False):
+            return
         parts = self._vipps_get_captures() | self._vipps_get_refunds() | self
         for tx in parts.filtered(lambda t: t.state == 'done' and not t.is_post_processed):
             try:

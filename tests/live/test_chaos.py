@@ -36,7 +36,7 @@ FAULTS = [
 # What customers meet when workers are killed and payments are not created.
 BAD_LUCK = (OSError, HTTPException, ShopError, LookupError)
 
-MAKE_OLDER = "UPDATE {} SET create_date = create_date - interval '1 hour' WHERE id > %s"
+MAKE_OLDER = "UPDATE {table} SET {column} = {column} - interval '1 hour' WHERE id > %s"
 
 
 class TestChaos(LiveTest):
@@ -106,8 +106,9 @@ class TestChaos(LiveTest):
         wait_until(lambda: not self.control('GET', 'deliveries')['pending'], 60)
         # It is certain by then that a payment was never created, and that an event has no payment.
         self.stack.execute(
-            (MAKE_OLDER.format('payment_transaction'), [self.last_tx]),
-            (MAKE_OLDER.format('vipps_webhook_event'), [self.last_event]),
+            (MAKE_OLDER.format(table='payment_transaction', column='create_date'), [self.last_tx]),
+            (MAKE_OLDER.format(table='vipps_webhook_event', column='pending_since'),
+             [self.last_event]),
         )
 
         def settle():

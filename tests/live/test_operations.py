@@ -2,12 +2,16 @@
 
 from .back_office import BackOfficeTest
 from .shop import at_once, wait_until
-from .stopping_point import collision_point
+from .stopping_point import collision_point, stopping_point
 
 PART = 4000
 REPEATED = "does not answer"
 OVERTAKEN = "since you opened this window"
 DONE = "is done already"
+
+TAKE = """
+    SELECT reference FROM payment_transaction WHERE reference = %s FOR NO KEY UPDATE SKIP LOCKED
+"""
 
 
 class OperationsTest(BackOfficeTest):
@@ -191,6 +195,16 @@ class TestAtOnce(OperationsTest):
             ),
         )
         self.assert_agreed(reference, captured=2 * PART, refunded=PART // 2)
+
+    def test_nobody_else_works_on_a_payment_that_is_being_booked(self):
+        """Two who book the same payment would wait for each other's entries."""
+        reference = self.reserve()
+        with stopping_point(self.stack, 'account_move', "NEW.state = 'posted'") as job:
+            self.in_portal('capture', reference, PART)
+            job.wait()
+            self.assertEqual(self.stack.execute((TAKE, [reference])), [])
+        self.assertEqual(self.stack.execute((TAKE, [reference])), [[reference]])
+        self.assert_agreed(reference, captured=PART)
 
     def test_all_of_it_is_captured_in_parts_and_the_payment_is_done(self):
         reference = self.reserve()
