@@ -2,7 +2,7 @@
 
 {
     'name': "Payment Provider: Vipps MobilePay",
-    'version': '17.0.1.3.0',
+    'version': '17.0.1.4.0',
     'category': 'Accounting/Payment Providers',
     'sequence': 350,
     'summary': "Vipps in Norway and Sweden, MobilePay in Denmark and Finland.",
@@ -22,7 +22,12 @@
         'python': ['requests', 'cryptography', 'qrcode'],
     },
     'data': [
+        'security/vipps_groups.xml',  # Before the rights that it has.
         'security/ir.model.access.csv',
+        'security/vipps_payment_manager_security.xml',
+        'security/vipps_audit_event_security.xml',
+        'security/vipps_api_call_security.xml',
+        'security/vipps_personal_data_security.xml',
         'security/vipps_webhook_event_security.xml',
         'security/vipps_refund_wizard_security.xml',
         'security/vipps_till_security.xml',
@@ -34,6 +39,17 @@
         'views/payment_transaction_report_views.xml',
         'views/sale_order_views.xml',
         'views/payment_provider_views.xml',  # Depends on the actions of both.
+        'views/vipps_audit_event_views.xml',
+        'views/vipps_api_call_views.xml',
+        'wizards/vipps_key_rotation_views.xml',
+        'wizards/vipps_setup_guide_views.xml',
+        'views/payment_provider_keys_views.xml',
+        'views/payment_provider_health_views.xml',
+        'views/payment_provider_checklist_views.xml',
+        'views/payment_provider_user_info_views.xml',
+        'wizards/vipps_personal_data_views.xml',
+        'views/res_partner_views.xml',
+        'views/payment_provider_names_views.xml',
         'views/website_sale_templates.xml',
         'wizards/payment_wizard_views.xml',
         'views/account_move_views.xml',
@@ -45,11 +61,17 @@
         'views/pos_payment_views.xml',
         'views/pos_session_views.xml',
         'views/payment_transaction_pos_views.xml',
+        'views/vipps_menus.xml',  # Depends on the actions of all.
 
         'data/payment_provider_data.xml',  # Depends on `redirect_form`.
         'data/ir_cron_data.xml',
+        'data/ir_cron_health_data.xml',
+        'data/ir_cron_retention_data.xml',
     ],
     'assets': {
+        'web.assets_backend': [
+            'mobilepay_vipps/static/src/backend/**/*',
+        ],
         'web.assets_frontend': [
             'mobilepay_vipps/static/src/checkout/**/*',
         ],

@@ -5,6 +5,12 @@ from . import vipps_api_client
 from . import payment_provider
 from . import payment_provider_capture
 from . import payment_provider_webhook
+from . import payment_provider_keys
+from . import payment_provider_health
+from . import payment_provider_availability
+from . import payment_provider_checklist
+from . import payment_provider_user_info
+from . import payment_provider_audit
 from . import payment_method
 from . import payment_transaction
 from . import payment_transaction_children
@@ -22,6 +28,8 @@ from . import payment_transaction_activity
 from . import payment_transaction_deadline
 from . import payment_transaction_service
 from . import payment_transaction_report
+from . import payment_transaction_user_info
+from . import payment_transaction_audit
 from . import pos_payment_method
 from . import payment_transaction_pos
 from . import payment_transaction_pos_order
@@ -29,6 +37,9 @@ from . import payment_transaction_pos_refund
 from . import payment_transaction_pos_service
 from . import payment_transaction_pos_accounting
 from . import vipps_webhook_event
+from . import vipps_audit_event
+from . import vipps_api_call
+from . import vipps_request
 from . import vipps_read_request
 from . import sale_order_delivery
 from . import account_move
@@ -41,3 +52,5 @@ from . import pos_payment
 from . import pos_order
 from . import pos_session
 from . import pos_session_closing
+from . import mail_activity
+from . import res_partner

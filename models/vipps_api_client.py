@@ -91,7 +91,7 @@ class VippsApiClient(models.AbstractModel):
             ),
             metadata=values['metadata'],
         )
-        with self._errors_for_people():
+        with self._call(tx.provider_id, 'create', tx):
             answer = self._connect_for(tx).create_payment(
                 payload, self._get_idempotency_key(tx, 'create', tx.amount, sequence)
             )
@@ -108,7 +108,7 @@ class VippsApiClient(models.AbstractModel):
         :rtype: protocol.payment.Payment
         :raise VippsError: If it cannot be read.
         """
-        with self._errors_for_people():
+        with self._call(tx.provider_id, 'get', tx):
             return self._connect_for(tx).get_payment(tx.vipps_payment_reference)
 
     @api.model
@@ -122,7 +122,7 @@ class VippsApiClient(models.AbstractModel):
         :rtype: list[protocol.payment.Event]
         :raise VippsError: If it cannot be read.
         """
-        with self._errors_for_people():
+        with self._call(tx.provider_id, 'events', tx):
             return self._connect_for(tx).get_events(tx.vipps_payment_reference)
 
     @api.model
@@ -138,7 +138,7 @@ class VippsApiClient(models.AbstractModel):
         :rtype: protocol.payment.Payment
         :raise VippsError: If it is refused, or if it is unknown whether it took effect.
         """
-        with self._errors_for_people():
+        with self._call(tx.provider_id, 'capture', tx):
             return self._connect_for(tx).capture(
                 tx.vipps_payment_reference,
                 self._to_minor(amount, tx.currency_id),
@@ -159,7 +159,7 @@ class VippsApiClient(models.AbstractModel):
         :rtype: protocol.payment.Payment
         :raise VippsError: If it is refused, or if it is unknown whether it took effect.
         """
-        with self._errors_for_people():
+        with self._call(tx.provider_id, 'refund', tx):
             return self._connect_for(tx).refund(
                 tx.vipps_payment_reference,
                 self._to_minor(amount, tx.currency_id),
@@ -179,7 +179,7 @@ class VippsApiClient(models.AbstractModel):
         :rtype: protocol.payment.Payment
         :raise VippsError: If it is refused, or if it is unknown whether it took effect.
         """
-        with self._errors_for_people():
+        with self._call(tx.provider_id, 'cancel', tx):
             return self._connect_for(tx).cancel(
                 tx.vipps_payment_reference, only_unapproved=only_unapproved
             )
@@ -196,7 +196,7 @@ class VippsApiClient(models.AbstractModel):
         :return: None
         :raise VippsError: If it was not set, or if that is unknown.
         """
-        with self._errors_for_people():
+        with self._call(tx.provider_id, 'category', tx):
             self._connect_for(tx).put_category(tx.vipps_payment_reference, category, url)
 
     #=== WEBHOOKS ===#
@@ -212,7 +212,7 @@ class VippsApiClient(models.AbstractModel):
         :rtype: list[dict]
         :raise VippsError: If they cannot be read.
         """
-        with self._errors_for_people():
+        with self._call(provider, 'list_webhooks'):
             return self._connect(provider).list_webhooks()
 
     @api.model
@@ -225,7 +225,7 @@ class VippsApiClient(models.AbstractModel):
         :rtype: dict
         :raise VippsError: If it is refused.
         """
-        with self._errors_for_people():
+        with self._call(provider, 'register_webhook'):
             return self._connect(provider).register_webhook(url, payloads.PAYMENT_EVENTS)
 
     @api.model
@@ -276,7 +276,7 @@ class VippsApiClient(models.AbstractModel):
         :return: None
         :raise VippsError: If the credentials are refused.
         """
-        with self._errors_for_people():
+        with self._call(provider, 'token'):
             self._connect(provider, environment, msn='').fetch_token()
 
     @api.model
@@ -381,11 +381,14 @@ class VippsApiClient(models.AbstractModel):
         return _(errors.CODES[code][0])
 
     @contextlib.contextmanager
-    def _errors_for_people(self):
+    def _call(self, provider, operation, tx=None):
+        """ Note how a call goes, and let errors leave as sentences for people. """
         try:
             yield
         except errors.VippsError as error:
+            self.env['vipps.api.call']._note(provider, operation, error, tx)
             raise VippsError(_(error.sentence), error) from error
+        self.env['vipps.api.call']._note(provider, operation, tx=tx)
 
     #=== CONVERSIONS ===#
 
