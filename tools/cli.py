@@ -11,6 +11,7 @@ from .clean import clean_cache
 from .console import Failure, say
 from .demo import run_demo, run_once, run_shell
 from .environment import protocol_environment
+from .i18n import update_translations
 from .lint import run_lint
 from .suite import run_tests
 
@@ -67,6 +68,9 @@ def _parser():
 
     lint = commands.add_parser('lint', help="check style, addon conventions, XML and JavaScript")
     lint.set_defaults(run=lambda options: run_lint())
+
+    i18n = commands.add_parser('i18n', help="bring the files of translations up to date")
+    i18n.set_defaults(run=lambda options: update_translations())
 
     simulator = commands.add_parser(
         'simulator', help="run the simulator alone; what follows is given to it", add_help=False,
