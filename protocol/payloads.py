@@ -4,6 +4,7 @@ import re
 from urllib.parse import quote
 
 from . import reference as references
+from .user_info import SCOPES
 
 # Webhooks API v1; one registration for all of them keeps their order.
 # https://developer.vippsmobilepay.com/docs/APIs/webhooks-api/events/
@@ -27,7 +28,7 @@ URL_CHARACTERS = '#!:.?+=&%@/-'
 
 def create_payment(
     *, reference, amount, currency, description, user_flow='WEB_REDIRECT', return_url=None,
-    phone=None, personal_qr=None, receipt=None, metadata=None
+    phone=None, personal_qr=None, receipt=None, metadata=None, scopes=()
 ):
     """Return the body to create a payment with.
 
@@ -48,6 +49,8 @@ def create_payment(
         change its shape any day.
     :param dict receipt: The receipt of :func:`receipt.build`.
     :param dict metadata: At most five texts, without personal data; cut to 500 characters.
+    :param scopes: What the customer is asked to share, of :data:`user_info.SCOPES`. Who refuses
+        does not pay.
     :rtype: dict
     :raise ValueError: If the API would refuse it.
     """
@@ -65,6 +68,8 @@ def create_payment(
         raise ValueError("the return URL is too long")
     if len(metadata) > MAX_METADATA or any(len(key) > MAX_METADATA_KEY for key in metadata):
         raise ValueError("too much metadata")
+    if set(scopes) - SCOPES.keys() or scopes and user_flow != 'WEB_REDIRECT':
+        raise ValueError("only customers of web pages are asked for what they share")
     body = {
         'amount': {'currency': currency, 'value': amount},
         'customer': _build_customer(user_flow, phone, personal_qr),
@@ -72,6 +77,7 @@ def create_payment(
         'metadata': metadata,
         'paymentDescription': description.ljust(MIN_DESCRIPTION, '.'),
         'paymentMethod': {'type': 'WALLET'},
+        'profile': {'scope': ' '.join(scopes)} if scopes else None,
         'qrFormat': {'format': 'TEXT/TARGETURL'} if user_flow == 'QR' else None,
         'receipt': receipt,
         'reference': reference,

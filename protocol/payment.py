@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from .errors import UnreadableAnswer
+from .user_info import parse_user_details
 
 # ePayment OpenAPI 1.8.1, schema `State`. Capture, refund and cancellation after the approval do not
 # change the state: they show in the aggregate only.
@@ -38,6 +39,9 @@ class Payment:
     cancelled: int
     redirect_url: str | None = field(default=None, repr=False)
     capture_guaranteed_until: datetime | None = None  # in UTC, without a time zone
+    # Who the customer is to this sales unit, and what is shared with it, if that was asked for.
+    user_sub: str | None = field(default=None, repr=False)
+    user_details: dict = field(default_factory=dict, repr=False)
 
     @classmethod
     def parse(cls, data):
@@ -63,6 +67,8 @@ class Payment:
             capture_guaranteed_until=_parse_timestamp(
                 _get_if_text(data, 'captureGuaranteedUntil') or ''
             ),
+            user_sub=_get_sub(data),
+            user_details=parse_user_details(data.get('userDetails')),
         )
         # It would look as if all of it had been released.
         if payment.state == 'AUTHORIZED' and not payment.authorized:
@@ -157,6 +163,12 @@ def _get_text(data, name):
 def _get_if_text(data, name):
     value = data.get(name)
     return value if isinstance(value, str) and value.isprintable() else None
+
+
+def _get_sub(data):
+    profile = data.get('profile')
+    sub = _get_if_text(profile, 'sub') if isinstance(profile, dict) else None
+    return sub if sub and len(sub) <= MAX_TEXT_LENGTH else None
 
 
 def _get_timestamp(data):

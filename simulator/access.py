@@ -44,16 +44,19 @@ def issue_token(world, headers, body):
     return world.tokens.issue(unit)
 
 
-def authorized_unit(world, headers):
+def authorized_unit(world, headers, needs_key=True):
     """Return the sales unit that a call is made for.
 
+    :param bool needs_key: Whether a subscription key has to be there; a wrong one is refused.
     :raise Refusal: When a key, the token or the MSN is missing, wrong, or of another sales unit.
     """
-    key_unit = _subscribed_unit(world, headers)
+    has_key = needs_key or 'Ocp-Apim-Subscription-Key' in headers
+    key_unit = _subscribed_unit(world, headers) if has_key else None
     scheme, _space, token = headers.get('Authorization', '').partition(' ')
     token_msn = world.tokens.msn(token) if scheme == 'Bearer' else None
     if token_msn is None:
         raise Refusal(401, "Unauthorized. Access token is missing or invalid.")
+    key_unit = key_unit or world.units[token_msn]
     if token_msn != key_unit.msn:
         raise Refusal(401, "Access denied due to invalid subscription key.")
     msn = headers.get('Merchant-Serial-Number', '')

@@ -1,4 +1,4 @@
-"""The HTTP APIs of Vipps MobilePay: access token, ePayment, order management, webhooks."""
+"""The HTTP APIs of Vipps MobilePay: access token, payments, the app, customers, webhooks."""
 
 import copy
 import json
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response
 
-from . import epayment, order_management, webhooks
+from . import epayment, order_management, userinfo, webhooks
 from .access import authorized_unit, check_system_headers, issue_token
 from .problems import Problem, Refusal
 from .request_bodies import REFERENCE_PATTERN
@@ -28,13 +28,20 @@ ROUTES = [
     ('POST', PAYMENTS + r'/(?P<reference>[^/]+)/cancel', 'cancel'),
     ('POST', r'/epayment/v1/test/payments/(?P<reference>[^/]+)/approve', 'force_approve'),
     ('PUT', r'/order-management/v2/ecom/categories/(?P<reference>[^/]+)', 'category'),
+    ('GET', r'/vipps-userinfo-api/userinfo/(?P<sub>[^/]+)', 'userinfo'),
     ('POST', WEBHOOKS, 'register_webhook'),
     ('GET', WEBHOOKS, 'list_webhooks'),
     ('DELETE', WEBHOOKS + r'/(?P<webhook_id>[^/]+)', 'delete_webhook'),
 ]
 WEBHOOK_OPERATIONS = {'register_webhook', 'list_webhooks', 'delete_webhook'}
 # The modules of the operations that are not payments'.
-MODULES = {'category': order_management, **dict.fromkeys(WEBHOOK_OPERATIONS, webhooks)}
+MODULES = {
+    'category': order_management,
+    'userinfo': userinfo,
+    **dict.fromkeys(WEBHOOK_OPERATIONS, webhooks),
+}
+# The APIs that write problems in a way of their own.
+PROBLEM_BODIES = {'category': order_management.problem_body, 'userinfo': userinfo.problem_body}
 # The answers to these are remembered when the call has a key.
 REPEATABLE = {'create', 'capture', 'refund', 'cancel'}
 KEY_REQUIRED = {'create', 'capture', 'refund'}
@@ -85,7 +92,7 @@ class Incoming:
     @property
     def instance(self):
         """The path as problems name it."""
-        return re.sub(r'^/(epayment|order-management|webhooks)', '', self.path)
+        return re.sub(r'^/(epayment|order-management|vipps-userinfo-api|webhooks)', '', self.path)
 
 
 @dataclass
@@ -98,6 +105,7 @@ class Call:
     idempotency_key: str
     reference: str = None
     webhook_id: str = None
+    sub: str = None
     is_stale: bool = False
 
 
@@ -113,8 +121,8 @@ class Answer:
     @classmethod
     def of_refusal(cls, refusal, incoming):
         """Return the answer that says no."""
-        if incoming.operation == 'category' and isinstance(refusal, Problem):
-            body = order_management.problem_body(refusal, incoming.instance)
+        if incoming.operation in PROBLEM_BODIES and isinstance(refusal, Problem):
+            body = PROBLEM_BODIES[incoming.operation](refusal, incoming.instance)
         else:
             body = refusal.body(incoming.instance)
         return cls(refusal.status, body, refusal.headers, refusal.content_type)
@@ -158,6 +166,9 @@ class Api:
             if kind == 'tampered' and answer.status == 200:
                 answer = copy.deepcopy(answer)  # The right one may be remembered.
                 _tamper(answer.body, fault)
+            if kind == 'edited' and answer.status == 200:
+                answer = copy.deepcopy(answer)
+                _edit(answer.body, fault.changes)
             if kind == 'late_status':
                 refusal = Refusal(fault.status, "This fault was asked for.")
                 answer = Answer.of_refusal(refusal, incoming)
@@ -177,7 +188,9 @@ class Api:
             if incoming.operation == 'token':
                 _refuse_as_told(fault)
                 return Answer(200, issue_token(self._world, incoming.headers, incoming.raw))
-            unit = authorized_unit(self._world, incoming.headers)
+            unit = authorized_unit(
+                self._world, incoming.headers, needs_key=incoming.operation != 'userinfo'
+            )
             return self._answer_known_caller(incoming, unit, fault)
         except Refusal as refusal:
             return Answer.of_refusal(refusal, incoming)
@@ -195,7 +208,7 @@ class Api:
         is_reading = incoming.method == 'GET'
         self._world.rate_limits.count(
             operation, incoming.reference,
-            incoming.headers['Ocp-Apim-Subscription-Key'] if is_reading else unit.msn,
+            incoming.headers.get('Ocp-Apim-Subscription-Key') if is_reading else unit.msn,
         )
 
         def execute():
@@ -288,6 +301,14 @@ def _tamper(payment, fault):
         payment['amount']['value'] = value
         if sums['authorizedAmount']['value']:
             sums['authorizedAmount']['value'] = value
+
+
+def _edit(body, changes):
+    for name, value in changes.items():
+        if value is None:
+            body.pop(name, None)
+        else:
+            body[name] = value
 
 
 def _torn(body):

@@ -10,14 +10,15 @@ OPERATIONS = {
     **dict.fromkeys(('create', 'category', 'token', 'webhooks'), ANSWER_KINDS),
     **dict.fromkeys(('capture', 'refund'), ANSWER_KINDS | {'tampered', 'failed'}),
     'cancel': ANSWER_KINDS | {'tampered', 'failed', 'approved'},
-    'get': ANSWER_KINDS | {'tampered', 'stale'},
+    'get': ANSWER_KINDS | {'tampered', 'stale', 'edited'},
+    'userinfo': ANSWER_KINDS | {'edited'},
     'events': ANSWER_KINDS | {'stale'},
     'webhook': WEBHOOK_KINDS,
 }
 # The fields of a kind that are needed, and those that may be given.
 NEEDED = {
     'latency': {'seconds'}, 'late': {'seconds'}, 'status': {'status'}, 'late_status': {'status'},
-    'refuse': {'code'}, 'failed': {'code'},
+    'refuse': {'code'}, 'failed': {'code'}, 'edited': {'changes'},
 }
 POSSIBLE = {
     'reorder': {'seconds'}, 'status': {'retry_after'},
@@ -26,6 +27,7 @@ POSSIBLE = {
 FIELDS = {
     'seconds': (int, float), 'status': (int,), 'code': (str,), 'reference': (str,),
     'retry_after': (int,), 'value': (int,), 'currency': (str,), 'other_reference': (str,),
+    'changes': (dict,),
 }
 
 
@@ -48,6 +50,7 @@ class Fault:
       `other_reference`
     - `approved`: done, but the customer approves just before it
     - `stale`: read as it was before its last event
+    - `edited`: answered with `changes`: other values by their names, null for what is missing
 
     For the deliveries of events (operation `webhook`):
 
@@ -71,6 +74,7 @@ class Fault:
     value: int = None
     currency: str = None
     other_reference: str = None
+    changes: dict = None
 
 
 class Faults:

@@ -13,10 +13,12 @@ LIFETIME = 10 * 60
 REFUND_PERIOD = 365 * DAY
 # How long a capture is guaranteed depends on the card; this is that of a debit card.
 GUARANTEE_PERIOD = 7 * DAY
+# https://developer.vippsmobilepay.com/docs/APIs/userinfo-api/userinfo-api-guide/
+PROFILE_PERIOD = 168 * 3600
 
-EXAMPLE_ADDRESS = {
-    'addressLine1': "Robert Levins gate 5", 'city': "Oslo", 'country': 'NO', 'postCode': '0154',
-}
+EXAMPLE_EMAIL = 'kari.nordmann@example.com'
+EXAMPLE_STREET, EXAMPLE_CITY, EXAMPLE_ZIP = "Robert Levins gate 5", "Oslo", '0154'
+EXAMPLE_BIRTHDAY = '1988-12-31'
 
 
 @dataclass
@@ -67,6 +69,18 @@ class Payment:
     def phone(self):
         """The phone number of the customer, as far as it is known."""
         return self.notified_phone or (self.request.get('customer') or {}).get('phoneNumber')
+
+    @property
+    def scopes(self):
+        """What the customer is asked to share."""
+        return (self.request.get('profile') or {}).get('scope', '').split()
+
+    @property
+    def shared_sub(self):
+        """Who the customer is to the sales unit, as soon as the customer shares anything."""
+        if not self.scopes or self.authorized_at is None:
+            return None
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, f'{self.unit.msn}/{self.phone or EXAMPLE_PHONE}'))
 
     @property
     def remaining(self):
@@ -199,13 +213,38 @@ class Payment:
             'amount': self._money(self.amount),
             'state': self.state,
             'paymentMethod': {'type': self.request['paymentMethod']['type']},
-            'profile': {'sub': self._sub()} if self._is_profile_shared() else {},
+            'profile': {'sub': self.shared_sub} if self.shared_sub else {},
             'pspReference': self.events[0]['pspReference'],
             'reference': self.reference,
             **({'redirectUrl': redirect_url} if redirect_url and self.state == 'CREATED' else {}),
             **({'metadata': self.request['metadata']} if self.request.get('metadata') else {}),
             **self._known_after_approval(),
         }
+
+    def is_profile_available(self, now):
+        """Return whether it can still be asked what the customer shared."""
+        return bool(self.shared_sub) and now < self.authorized_at + PROFILE_PERIOD
+
+    def userinfo(self):
+        """Return what the customer shared, as the Userinfo API writes it."""
+        shared = {
+            'name': {'name': "Kari Nordmann", 'given_name': "Kari", 'family_name': "Nordmann"},
+            'email': {'email': EXAMPLE_EMAIL, 'email_verified': True},
+            'phoneNumber': {'phone_number': self.phone or EXAMPLE_PHONE},
+            'birthDate': {'birthdate': EXAMPLE_BIRTHDAY},
+            'address': {
+                'address': {
+                    'address_type': 'home', 'country': 'NO', 'postal_code': EXAMPLE_ZIP,
+                    'region': EXAMPLE_CITY, 'street_address': EXAMPLE_STREET,
+                    'formatted': f'{EXAMPLE_STREET}\n{EXAMPLE_ZIP} {EXAMPLE_CITY}',
+                },
+                'other_addresses': [],
+            },
+        }
+        answer = {'sub': self.shared_sub}
+        for scope in self.scopes:
+            answer.update(shared[scope])
+        return answer
 
     def modification(self):
         """Return the answer to a capture, a refund or a cancellation."""
@@ -231,8 +270,8 @@ class Payment:
         body = {'msn': self.unit.msn, **event}
         if event['name'] == 'AUTHORIZED':
             body.update(self._known_after_approval())
-            if self._is_profile_shared():
-                body['sub'] = self._sub()
+            if self.shared_sub:
+                body['sub'] = self.shared_sub
         return body
 
     def summary(self):
@@ -285,25 +324,20 @@ class Payment:
         if self.authorized_at is None:
             return {}
         known = {'captureGuaranteedUntil': timestamp(self.authorized_at + GUARANTEE_PERIOD)}
-        if self._is_profile_shared():
+        if self.shared_sub:
+            # The first four are there whatever was asked for: the specification demands them.
             known['userDetails'] = {
-                'email': 'kari.nordmann@example.com',
+                'email': EXAMPLE_EMAIL,
                 'firstName': "Kari",
                 'lastName': "Nordmann",
                 'mobileNumber': self.phone or EXAMPLE_PHONE,
-                **({'dateOfBirth': '1988-12-31'} if 'birthDate' in self._scopes() else {}),
-                **({'addresses': [EXAMPLE_ADDRESS]} if 'address' in self._scopes() else {}),
+                **({'dateOfBirth': EXAMPLE_BIRTHDAY} if 'birthDate' in self.scopes else {}),
+                **({'addresses': [{
+                    'addressLine1': EXAMPLE_STREET, 'city': EXAMPLE_CITY, 'country': 'NO',
+                    'postCode': EXAMPLE_ZIP,
+                }]} if 'address' in self.scopes else {}),
             }
         return known
-
-    def _is_profile_shared(self):
-        return bool(self._scopes()) and self.authorized_at is not None
-
-    def _scopes(self):
-        return (self.request.get('profile') or {}).get('scope', '').split()
-
-    def _sub(self):
-        return str(uuid.uuid5(uuid.NAMESPACE_OID, f'{self.unit.msn}/{self.phone or EXAMPLE_PHONE}'))
 
     def _money(self, value):
         return {'currency': self.currency, 'value': value}

@@ -13,7 +13,9 @@ from .world import World
 
 _logger = logging.getLogger(__name__)
 
-API_PATHS = ('/accesstoken/', '/epayment/', '/order-management/', '/webhooks/')
+API_PATHS = (
+    '/accesstoken/', '/epayment/', '/order-management/', '/vipps-userinfo-api/', '/webhooks/',
+)
 POLL_INTERVAL = 0.02  # seconds; how long closing may take
 
 

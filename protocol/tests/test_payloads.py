@@ -31,6 +31,15 @@ class TestPayloads(unittest.TestCase):
         self.assertEqual(body['receipt'], {'orderLines': []})
         self.assertEqual(body['metadata'], {'document': 'S1'})
 
+    def test_what_customers_of_web_pages_are_asked_to_share(self):
+        body = payloads.create_payment(**REQUIRED, scopes=('name', 'phoneNumber'))
+        self.assertEqual(body['profile'], {'scope': 'name phoneNumber'})
+        for changes in (
+            {**REQUIRED, 'scopes': ('nin',)}, {**PUSH, 'phone': '4798765432', 'scopes': ('name',)},
+        ):
+            with self.subTest(**changes), self.assertRaises(ValueError):
+                payloads.create_payment(**changes)
+
     def test_a_qr_code_at_the_till(self):
         self.assertEqual(payloads.create_payment(**AT_TILL, user_flow='QR'), {
             'amount': {'currency': 'NOK', 'value': 24_950},

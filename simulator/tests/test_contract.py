@@ -97,6 +97,12 @@ class TestContract(unittest.TestCase):
                 'category': 'ORDER_CONFIRMATION', 'orderDetailsUrl': f'{scheme}://example.com/order',
             })
 
+        shared = merchant.authorized(profile={'scope': 'name address email phoneNumber birthDate'})
+        sub = merchant.get(shared).json()['profile']['sub']
+        for changes in ({}, {'Ocp_Apim_Subscription_Key': None}, {'Authorization': 'Bearer wrong'}):
+            merchant.call('GET', f'/vipps-userinfo-api/userinfo/{sub}', **changes)
+        merchant.call('GET', '/vipps-userinfo-api/userinfo/unknown')
+
         merchant.cancel(merchant.create())
         simulator.decline(merchant.create())
         simulator.expire(merchant.create(**QR, qrFormat={'format': 'IMAGE/PNG', 'size': 300}))
