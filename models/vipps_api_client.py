@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import time
 from urllib.parse import urlsplit
 
 from odoo import _, api, models, release
@@ -12,7 +13,7 @@ from .. import const
 from ..protocol import amount as protocol_amount
 from ..protocol import errors, payloads, phone, receipt, reference, signature
 from ..protocol.access_token import Credentials
-from ..protocol.client import Client
+from ..protocol.client import Client, take_clock_offset
 from ..protocol.payment import Event
 
 _logger = logging.getLogger(__name__)
@@ -276,7 +277,7 @@ class VippsApiClient(models.AbstractModel):
         :return: None
         :raise VippsError: If the credentials are refused.
         """
-        with self._call(provider, 'token'):
+        with self._call(provider, 'token', environment=environment):
             self._connect(provider, environment, msn='').fetch_token()
 
     @api.model
@@ -381,14 +382,22 @@ class VippsApiClient(models.AbstractModel):
         return _(errors.CODES[code][0])
 
     @contextlib.contextmanager
-    def _call(self, provider, operation, tx=None):
+    def _call(self, provider, operation, tx=None, environment=None):
         """ Note how a call goes, and let errors leave as sentences for people. """
+        started = time.monotonic()
+
+        def note(error=None):
+            self.env['vipps.api.call']._note(
+                provider, operation, error, tx, environment,
+                time.monotonic() - started, take_clock_offset(),
+            )
+
         try:
             yield
         except errors.VippsError as error:
-            self.env['vipps.api.call']._note(provider, operation, error, tx)
+            note(error)
             raise VippsError(_(error.sentence), error) from error
-        self.env['vipps.api.call']._note(provider, operation, tx=tx)
+        note()
 
     #=== CONVERSIONS ===#
 

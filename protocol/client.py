@@ -6,6 +6,8 @@ import logging
 import random
 import threading
 import time
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -303,7 +305,26 @@ class Client:
             timeout=(min(CONNECT_SECONDS, seconds), min(READ_SECONDS, seconds)),
             allow_redirects=False, stream=True,
         ) as response:
+            _thread.clock_offset = _get_clock_offset(response.headers)
             return response.status_code, _read(response, end), response.headers
+
+
+def take_clock_offset():
+    """Return by how many seconds the clock of this machine was ahead when this thread last got an
+    answer; None if that is not known, or was returned before.
+
+    :rtype: float | None
+    """
+    offset, _thread.clock_offset = getattr(_thread, 'clock_offset', None), None
+    return offset
+
+
+def _get_clock_offset(headers):
+    try:
+        date = parsedate_to_datetime(headers.get('Date') or '')
+        return (datetime.now(timezone.utc) - date).total_seconds()
+    except (TypeError, ValueError):  # No date, or one without a time zone.
+        return None
 
 
 def _path(reference, operation=None):
