@@ -1,7 +1,87 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from odoo import models
+from datetime import timedelta
+
+from odoo import api, fields, models
+
+# After so many calls in a row without an answer, or whose keys were refused, people pay otherwise.
+MAX_FAILURES = 5
+
+# For as long again as it has lasted, within these bounds, nobody is sent to an API that fails.
+FIRST_PAUSE = timedelta(minutes=1)
+LAST_PAUSE = timedelta(minutes=30)
+
+BUS_MESSAGE = 'VIPPS_AVAILABILITY'
 
 
 class PaymentProvider(models.Model):
+    """ Whether customers are offered to pay with Vipps MobilePay while it does not answer.
+
+    Nothing is kept on the provider: the last call that was noted says it all.
+    """
     _inherit = 'payment.provider'
+
+    @api.model
+    def _get_compatible_providers(self, *args, **kwargs):
+        """ Override of `payment` to leave out for a while what does not answer. """
+        providers = super()._get_compatible_providers(*args, **kwargs)
+        return providers.filtered(lambda p: p.code != 'vipps' or not p._vipps_get_pause_end())
+
+    def _vipps_get_pause_end(self):
+        """ Return until when the provider is left out of the checkout.
+
+        Then it is offered again, and the next call decides. Any answer ends the pause at once.
+
+        :return: The moment, or None if customers can pay.
+        :rtype: datetime | None
+        """
+        self.ensure_one()
+        last = self._vipps_get_last_call()
+        if not last or last['failure_count'] < MAX_FAILURES:
+            return None
+        failing_for = last['create_date'] - last['failing_since']
+        end = last['create_date'] + min(max(failing_for, FIRST_PAUSE), LAST_PAUSE)
+        return end if end > fields.Datetime.now() else None
+
+    def _vipps_get_last_call(self):
+        """ Return the last call that says whether people can pay, see `vipps.api.call._get_last`.
+        """
+        return self.env['vipps.api.call']._get_last({
+            'provider_id': self.id, 'environment': self.sudo().vipps_environment,
+        })
+
+    def _vipps_follow_availability(self, failures_before, failures):
+        """ Tell tills and the audit trail when customers cannot pay anymore, and when they can.
+
+        :param int failures_before: How many calls had failed in a row before the last one.
+        :param int failures: How many now.
+        :return: None
+        """
+        was_paused, is_paused = failures_before >= MAX_FAILURES, failures >= MAX_FAILURES
+        if was_paused == is_paused:
+            return
+        self.env['vipps.audit.event'].sudo()._record(
+            'paused' if is_paused else 'resumed', provider=self, outcome='done',
+        )
+        self._vipps_tell_tills(not is_paused)
+        self._vipps_wake_health_job()
+
+    def _vipps_tell_tills(self, is_available):
+        """ Tell the open tills whether their payments with this provider can be taken just now.
+
+        :param bool is_available: Whether they can.
+        :return: None
+        """
+        methods = self.env['pos.payment.method'].sudo().search([
+            ('vipps_provider_id', '=', self.id),
+        ])
+        sessions = self.env['pos.session'].sudo().search([
+            ('state', '!=', 'closed'), ('config_id.payment_method_ids', 'in', methods.ids),
+        ])
+        self.env['bus.bus'].sudo()._sendmany([
+            (session._get_bus_channel_name(), BUS_MESSAGE, {
+                'method_ids': (session.config_id.payment_method_ids & methods).ids,
+                'is_available': is_available,
+            })
+            for session in sessions
+        ])

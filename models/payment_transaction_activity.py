@@ -27,15 +27,12 @@ class PaymentTransaction(models.Model):
         if self.provider_id.state != 'disabled' and not self._vipps_is_open():
             self._vipps_follow_up_failure()
         if not self.vipps_remaining_amount:
-            self._vipps_end_activity(
-                self._vipps_get_deadline_summary(), _("Nothing is reserved anymore.")
-            )
+            self._vipps_end_activity('deadline', _("Nothing is reserved anymore."))
         self._vipps_propose_refund()
 
     def _vipps_follow_up_failure(self):
         """ Take back that a capture or release failed, unless it is too late for it. """
-        summary = self._vipps_get_failure_summary()
-        activities = self._vipps_get_activities(summary)
+        activities = self._vipps_get_activities('failure')
         unpaid_amount = self.currency_id.round(
             self._vipps_get_delivered_amount() - self._vipps_get_paid_amount()
         ) if activities and self.state == 'cancel' else 0
@@ -46,7 +43,7 @@ class PaymentTransaction(models.Model):
                 format_amount(self.env, unpaid_amount, self.currency_id),
             )
         else:
-            self._vipps_end_activity(summary, _("Nothing is left to capture or to release."))
+            self._vipps_end_activity('failure', _("Nothing is left to capture or to release."))
 
     def _vipps_tell_failure(self, error):
         """ Tell somebody that what is due could not be captured or released.
@@ -55,10 +52,12 @@ class PaymentTransaction(models.Model):
         :return: None
         """
         self = self._vipps_in_staff_language()
-        self._vipps_schedule_activity(self._vipps_get_failure_summary(), _(
-            "%(error)s It is tried again by itself. This disappears when it has succeeded.",
-            error=error,
-        ))
+        self._vipps_schedule_activity(
+            'failure',
+            _("Payment %s: capture or release failed", self.reference),
+            _("%(error)s It is tried again by itself. This disappears when it has succeeded.",
+              error=error),
+        )
 
     def _vipps_tell_delay(self, error):
         """ Tell somebody that what is due has been tried for about an hour in vain.
@@ -69,9 +68,7 @@ class PaymentTransaction(models.Model):
         if self.vipps_read_count <= PATIENT_READS or not self._vipps_is_reserved():
             return
         self = self._vipps_in_staff_language()
-        if self._vipps_is_open() and not self._vipps_get_activities(
-            self._vipps_get_failure_summary()
-        ):
+        if self._vipps_is_open() and not self._vipps_get_activities('failure'):
             self._vipps_tell_failure(
                 error or VippsError(_("Vipps MobilePay gives no clear answer."))
             )
@@ -83,31 +80,27 @@ class PaymentTransaction(models.Model):
         if not change:
             return
         self.vipps_proposed_refund = amount
-        summary = _("Refund payment %s", self.reference)
         if not amount:
-            self._vipps_end_activity(summary, _("What is captured is delivered or refunded."))
-        elif change > 0 or self._vipps_get_activities(summary):
-            self._vipps_schedule_activity(summary, _(
-                "%(amount)s more is captured than is delivered. If the customer gets it back, make"
-                " a credit note and choose Refund with Vipps MobilePay there, or choose Refund on"
-                " the payment. If not, mark this as done.",
-                amount=format_amount(self.env, amount, self.currency_id),
-            ))
+            self._vipps_end_activity('refund', _("What is captured is delivered or refunded."))
+        elif change > 0 or self._vipps_get_activities('refund'):
+            self._vipps_schedule_activity(
+                'refund',
+                _("Refund payment %s", self.reference),
+                _("%(amount)s more is captured than is delivered. If the customer gets it back,"
+                  " make a credit note and choose Refund with Vipps MobilePay there, or choose"
+                  " Refund on the payment. If not, mark this as done.",
+                  amount=format_amount(self.env, amount, self.currency_id)),
+            )
 
-    def _vipps_get_failure_summary(self):
-        return _("Payment %s: capture or release failed", self.reference)
+    def _vipps_schedule_activity(self, problem, summary, note):
+        """ Give the person who is responsible something to do, once per problem.
 
-    def _vipps_get_deadline_summary(self):
-        return _("Capture or release payment %s", self.reference)
-
-    def _vipps_schedule_activity(self, summary, note):
-        """ Give the person who is responsible something to do, once per summary.
-
+        :param str problem: What it is about, in a word that is the same in all languages.
         :param str summary: What it is about, in a few words, with the reference of the payment.
         :param str note: What happened and what to do.
         :return: None
         """
-        activities = self._vipps_get_activities(summary)
+        activities = self._vipps_get_activities(problem)
         if activities:
             activities.note = note
             return
@@ -116,21 +109,22 @@ class PaymentTransaction(models.Model):
             or self.provider_id._vipps_get_administrator()
         )
         self._vipps_get_activity_document().activity_schedule(
-            'mail.mail_activity_data_warning', summary=summary, note=note, user_id=user.id
+            'mail.mail_activity_data_warning', summary=summary, note=note, user_id=user.id,
+            vipps_problem=f'{problem}:{self.id}',
         )
 
-    def _vipps_end_activity(self, summary, feedback):
+    def _vipps_end_activity(self, problem, feedback):
         """ Mark what a person had to do as done.
 
-        :param str summary: What it was about.
+        :param str problem: What it was about.
         :param str feedback: Why there is nothing left to do.
         :return: None
         """
-        self._vipps_get_activities(summary).action_feedback(feedback=feedback)
+        self._vipps_get_activities(problem).action_feedback(feedback=feedback)
 
-    def _vipps_get_activities(self, summary):
+    def _vipps_get_activities(self, problem):
         return self._vipps_get_activity_document().activity_ids.filtered(
-            lambda activity: activity.summary == summary
+            lambda activity: activity.vipps_problem == f'{problem}:{self.id}'
         )
 
     def _vipps_get_activity_document(self):

@@ -4,6 +4,10 @@ from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.osv import expression
+from odoo.tools import create_index
+
+# What a payment that the customer approved can become, see `vipps_payment_state`.
+APPROVED_STATES = ('AUTHORIZED', 'CAPTURED', 'CANCELLED', 'REFUNDED')
 
 
 class PaymentTransaction(models.Model):
@@ -18,6 +22,33 @@ class PaymentTransaction(models.Model):
     vipps_difference_count = fields.Integer(
         string="Differences", compute='_compute_vipps_difference_count', store=True
     )
+    vipps_success_rate = fields.Float(
+        string="Approved (%)",
+        help="How many of the payments that came to an end were approved by their customers.",
+        compute='_compute_vipps_success_rate',
+        store=True,
+        group_operator='avg',
+    )
+    vipps_approval_seconds = fields.Integer(
+        string="Time to Approval (s)",
+        help="How long the customer took from the start of the payment until its approval.",
+        copy=False,
+        readonly=True,
+        group_operator='avg',
+    )
+
+    def init(self):
+        """ Index what is counted again and again, however many payments there are. """
+        super().init()
+        for name, columns, condition in (
+            ('started', ['provider_id', 'create_date'], "vipps_payment_reference IS NOT NULL"),
+            ('reserved', ['provider_id', 'vipps_capture_deadline'], "vipps_remaining_amount > 0"),
+            ('difference', ['provider_id'], "vipps_difference IS NOT NULL"),
+        ):
+            create_index(
+                self.env.cr, f'payment_transaction_vipps_{name}_index', self._table, columns,
+                where=condition,
+            )
 
     #=== COMPUTE METHODS ===#
 
@@ -52,3 +83,22 @@ class PaymentTransaction(models.Model):
     def _compute_vipps_difference_count(self):
         for tx in self:
             tx.vipps_difference_count = int(bool(tx.vipps_difference))
+
+    @api.depends('vipps_payment_state')
+    def _compute_vipps_success_rate(self):
+        for tx in self:
+            tx.vipps_success_rate = 100 if tx.vipps_payment_state in APPROVED_STATES else 0
+
+    #=== BUSINESS METHODS ===#
+
+    def _vipps_keep_state(self, payment):
+        """ Override to keep how long the customer took, when the approval is first read. """
+        is_first = payment.authorized and not self.vipps_authorized_amount
+        super()._vipps_keep_state(payment)
+        if is_first:
+            # The event says when it was, if it came. If not, it was some time until now.
+            event = self.env['vipps.webhook.event'].sudo().search([
+                ('reference', '=', self.vipps_payment_reference), ('name', '=', 'AUTHORIZED'),
+            ], limit=1)
+            approved = event.event_time or fields.Datetime.now()
+            self.vipps_approval_seconds = max((approved - self.create_date).total_seconds(), 1)

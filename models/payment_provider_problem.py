@@ -1,0 +1,445 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+import logging
+from datetime import timedelta
+
+from odoo import SUPERUSER_ID, _, api, fields, models
+
+from .. import encryption
+from .payment_provider import SECRET_FIELDS
+from .payment_provider_availability import MAX_FAILURES
+from .vipps_api_client import VippsError
+from .vipps_job import DONE, run_steps
+
+_logger = logging.getLogger(__name__)
+
+# From when on somebody should look at what waits.
+MAX_INBOX_AGE = timedelta(minutes=15)
+MAX_OPEN_AGE = timedelta(hours=1)
+MAX_CLOCK_OFFSET = timedelta(minutes=2)
+
+# So many payments without any event, within this time, are no coincidence.
+MAX_UNTOLD_PAYMENTS = 3
+UNTOLD_PERIOD = timedelta(days=1)
+EVENT_DELAY = timedelta(minutes=15)
+
+# What was mended by itself is shown for so long.
+INFORMATION_PERIOD = timedelta(days=7)
+
+# An alert is committed at once, and what it tells of a bit later.
+COMMIT_PERIOD = timedelta(minutes=1)
+
+
+class PaymentProvider(models.Model):
+    """ What is wrong, each under a key that is the same in all languages. """
+    _inherit = 'payment.provider'
+
+    #=== BUSINESS METHODS - LISTS ===#
+
+    def _vipps_get_health_lists(self):
+        """ Return what the health of the provider is made of: each number is that of a list.
+
+        :return: By its name: the model, the domain, and the field that says since when.
+        :rtype: dict[str, tuple[str, list, str]]
+        """
+        self.ensure_one()
+        now = fields.Datetime.now()
+        own = [('provider_id', '=', self.id)]
+        is_open = [*own, ('vipps_next_read', '!=', False), ('state', 'in', ('draft', 'pending'))]
+        deadline = now + timedelta(days=self.sudo().vipps_deadline_warning_days)
+        waiting = [*own, ('next_try', '!=', False)]
+        return {
+            'open': ('payment.transaction', is_open, 'create_date'),
+            'open_10_minutes': (
+                'payment.transaction',
+                [*is_open, ('create_date', '<', now - timedelta(minutes=10))], 'create_date',
+            ),
+            'open_1_hour': (
+                'payment.transaction', [*is_open, ('create_date', '<', now - MAX_OPEN_AGE)],
+                'create_date',
+            ),
+            'near_deadline': (
+                'payment.transaction',
+                [*own, ('vipps_remaining_amount', '>', 0),
+                 ('vipps_capture_deadline', '<=', deadline)],
+                'vipps_capture_deadline',
+            ),
+            'differences': (
+                'payment.transaction', [*own, ('vipps_difference', '!=', False)], 'create_date',
+            ),
+            'unbooked': (
+                'payment.transaction', [*own, ('vipps_next_booking', '!=', False)],
+                'last_state_change',
+            ),
+            'inbox': ('vipps.webhook.event', waiting, 'pending_since'),
+            'inbox_late': (
+                'vipps.webhook.event', [*waiting, ('pending_since', '<', now - MAX_INBOX_AGE)],
+                'pending_since',
+            ),
+            'failed_events': (
+                'vipps.webhook.event',
+                [*own, ('next_try', '=', False), ('state', 'in', ('unmatched', 'failed'))],
+                'create_date',
+            ),
+            'errors': (
+                'vipps.api.call',
+                [*own, ('outcome', '!=', 'success'),
+                 ('create_date', '>=', now - timedelta(days=7))],
+                'create_date',
+            ),
+        }
+
+    def _vipps_count(self, name):
+        """ Return how long a list is, and since when something is in it.
+
+        :param str name: The name of the list.
+        :rtype: tuple[int, datetime]
+        """
+        model, domain, since = self._vipps_get_health_lists()[name]
+        return self.env[model].sudo()._read_group(domain, [], ['__count', f'{since}:min'])[0]
+
+    #=== BUSINESS METHODS - PROBLEMS ===#
+
+    def _vipps_get_problems(self):
+        """ Return what is wrong just now, the worst first. Nothing is changed.
+
+        :return: The problems, see :meth:`_vipps_make_problem`.
+        :rtype: list[dict]
+        """
+        self.ensure_one()
+        if not self._vipps_is_in_use():
+            return []
+        problems = [
+            self._vipps_find_key_problem(),
+            self._vipps_find_api_problem(),
+            self._vipps_find_clock_problem(),
+            self._vipps_find_webhook_problem(),
+            self._vipps_find_event_problem(),
+            *self._vipps_find_list_problems(),
+        ]
+        return sorted(filter(None, problems), key=lambda problem: problem['level'] != 'error')
+
+    def _vipps_is_in_use(self):
+        """ Tell whether payments are made with the provider, or were and are not settled yet. """
+        return self.state != 'disabled' or bool(self.env['payment.transaction'].sudo().search_count(
+            [('provider_id', '=', self.id),
+             '|', ('vipps_next_read', '!=', False), ('vipps_remaining_amount', '>', 0)], limit=1,
+        ))
+
+    @api.model
+    def _vipps_make_problem(
+        self, key, level, summary, note, count=0, since=None, is_told_elsewhere=False
+    ):
+        """ Return a problem.
+
+        :param str key: What it is known by.
+        :param str level: `error` if payments fail or money is not where it belongs, else `warning`.
+        :param str summary: What is wrong, in a few words.
+        :param str note: What to do.
+        :param int count: How many things are concerned, if they can be counted.
+        :param datetime since: Since when.
+        :param bool is_told_elsewhere: Whether what meets it tells somebody, with the details.
+        :rtype: dict
+        """
+        return {
+            'key': key, 'level': level, 'summary': summary, 'note': note, 'count': count,
+            'since': since, 'is_told_elsewhere': is_told_elsewhere,
+        }
+
+    def _vipps_find_key_problem(self):
+        for name in SECRET_FIELDS:
+            ciphertext = self.sudo()[f'{name}_ciphertext']
+            try:
+                if ciphertext:
+                    encryption.decrypt(ciphertext)
+            except encryption.EncryptionKeyError:
+                return self._vipps_make_problem(
+                    'encryption', 'error',
+                    _("The keys of %s cannot be read", self.name),
+                    _("The encryption key of this server was lost or changed. Restore it, or enter"
+                      " the keys again on the payment provider and set up the webhooks again."),
+                )
+        return None
+
+    def _vipps_find_api_problem(self):
+        last = self._vipps_get_last_call()
+        if last and last['outcome'] == 'unauthorized':
+            return self._vipps_make_problem(
+                'keys', 'error',
+                _("Vipps MobilePay refuses the keys of %s", self.name),
+                _("Nobody can pay. Open the payment provider, press Test Connection, and enter the"
+                  " keys that it names again."),
+                last['failure_count'], last['failing_since'],
+            )
+        if last and last['failure_count'] >= MAX_FAILURES:
+            return self._vipps_make_problem(
+                'api', 'error',
+                _("Vipps MobilePay does not answer"),
+                _("%s is left out of the checkout for a while, again and again, and comes back by"
+                  " itself. Look at status.vippsmobilepay.com. If nothing is wrong there, see that"
+                  " this server reaches the internet.", self.name),
+                last['failure_count'], last['failing_since'],
+            )
+        return None
+
+    def _vipps_find_clock_problem(self):
+        call = self.env['vipps.api.call'].sudo().search([
+            ('provider_id', '=', self.id), ('clock_offset', '!=', False),
+            ('create_date', '>=', fields.Datetime.now() - timedelta(days=1)),
+        ], limit=1)
+        if abs(call.clock_offset) <= MAX_CLOCK_OFFSET.total_seconds():
+            return None
+        return self._vipps_make_problem(
+            'clock', 'warning',
+            _("The clock of this server is wrong"),
+            _("It differs by %s seconds from the one of Vipps MobilePay, so that deadlines and"
+              " waiting times are wrong, too. Have the server synchronize its clock (NTP).",
+              abs(call.clock_offset)),
+            since=call.create_date,
+        )
+
+    def _vipps_find_webhook_problem(self):
+        provider_sudo = self.sudo()
+        if (
+            provider_sudo.vipps_webhook_url
+            # An installation that is only tried out.
+            or not self._vipps_is_allowed_url(self._vipps_get_webhook_url())
+            and self.state != 'enabled'
+        ):
+            return None
+        return self._vipps_make_problem(
+            'webhook', 'warning',
+            _("Vipps MobilePay cannot tell %s what happens", self.name),
+            _("The webhook is not set up: payments are seen minutes later. Open the payment"
+              " provider and press Set up Webhooks."),
+        )
+
+    def _vipps_find_event_problem(self):
+        if not self.sudo().vipps_webhook_url:
+            return None
+        now = fields.Datetime.now()
+        since = max(now - UNTOLD_PERIOD, self._vipps_get_last_event() or now - UNTOLD_PERIOD)
+        count = self.env['payment.transaction'].sudo().search_count([
+            ('provider_id', '=', self.id),
+            ('vipps_payment_reference', '!=', False),
+            ('vipps_payment_state', '!=', False),
+            ('create_date', '>', since),
+            ('create_date', '<', now - EVENT_DELAY),
+        ])
+        if count < MAX_UNTOLD_PAYMENTS:
+            return None
+        return self._vipps_make_problem(
+            'events', 'warning',
+            _("No events of Vipps MobilePay arrive"),
+            _("%s payments were started since the last event came. Odoo finds out what becomes of"
+              " them by asking, which takes minutes. See that the address of the webhook can be"
+              " reached from the internet, and press Set up Webhooks on the payment provider.",
+              count),
+            count, since,
+        )
+
+    def _vipps_get_last_event(self):
+        """ Return when the last event came in.
+
+        :rtype: datetime | None
+        """
+        return self.env['vipps.webhook.event'].sudo().search(
+            [('provider_id', '=', self.id)], order='id desc', limit=1
+        ).create_date or None
+
+    def _vipps_find_list_problems(self):
+        """ Return the problems that lists tell, each with the length of its list. """
+        texts = {
+            'unbooked': (
+                'bookings', 'error',
+                _("Payments cannot be booked"),
+                _("Open the payments, read in their history what is wrong, and mend it. Odoo tries"
+                  " again every hour."),
+            ),
+            'inbox_late': (
+                'inbox', 'error',
+                _("Events of Vipps MobilePay wait for too long"),
+                _("Open the events and read their errors. If there are none, see that the scheduled"
+                  " actions of Odoo run."),
+            ),
+            'failed_events': (
+                'failed_events', 'warning',
+                _("Events of Vipps MobilePay need attention"),
+                _("Open the events, read what is wrong, and replay them when it is mended."),
+            ),
+            'open_1_hour': (
+                'open_payments', 'warning',
+                _("Payments are open for too long"),
+                _("Customers decide within minutes. See that Vipps MobilePay answers, and that the"
+                  " scheduled actions of Odoo run."),
+            ),
+            'near_deadline': (
+                'deadlines', 'warning',
+                _("Reservations are near their deadline"),
+                _("Capture what is delivered, and release what is not going to be: after the"
+                  " deadline nothing can be captured."),
+            ),
+            'differences': (
+                'differences', 'warning',
+                _("Payments differ from Vipps MobilePay"),
+                _("Open the payments: each says what differs. Mend it in Odoo or in the Vipps"
+                  " MobilePay portal; the difference disappears when the payment is read again."),
+            ),
+        }
+        # Who meets these tells somebody, who is not told again after having decided to wait.
+        told_elsewhere = ('unbooked', 'failed_events', 'near_deadline', 'differences')
+        problems = []
+        for name, (key, level, summary, note) in texts.items():
+            count, since = self._vipps_count(name)
+            if count:
+                problems.append(self._vipps_make_problem(
+                    key, level, summary, note, count, since, name in told_elsewhere
+                ))
+        return problems
+
+    #=== BUSINESS METHODS - ALERTS ===#
+
+    @api.model
+    def _vipps_wake_health_job(self):
+        """ Have alerts brought up to date as soon as this is committed. """
+        cron = self.env.ref('mobilepay_vipps.cron_watch_health', raise_if_not_found=False)
+        if cron:
+            cron.sudo()._trigger()
+
+    @api.model
+    def _cron_vipps_watch_health(self):
+        """ Alert the administrators of what is wrong, and take back what is over. """
+        providers = self.search([('code', '=', 'vipps')])
+        for provider_id in providers.ids:
+            try:
+                run_steps(
+                    self.env,
+                    lambda env, provider_id=provider_id: (
+                        env[self._name].browse(provider_id)._vipps_watch_health()
+                    ),
+                    1,
+                )
+            except Exception:  # The other providers are watched all the same.
+                _logger.exception("The health of provider %s cannot be watched.", provider_id)
+
+    def _vipps_watch_health(self):
+        """ Compare what is wrong with what an administrator has been told.
+
+        :return: What it came to, see :func:`run_steps`.
+        :rtype: str
+        """
+        self = self.with_company(self.company_id).with_context(
+            lang=self._vipps_get_administrator().lang
+        )
+        if self._vipps_is_probe_due():
+            self._vipps_probe()
+        problems = {problem['key']: problem for problem in self._vipps_get_problems()}
+        for problem in problems.values():
+            if not problem['is_told_elsewhere']:
+                self._vipps_alert_administrator(
+                    problem['key'], problem['summary'], problem['note']
+                )
+        for key in set(self._vipps_get_alerts().mapped('vipps_problem')) - problems.keys():
+            if self._vipps_is_over(key):
+                self._vipps_end_alert(key)
+        return DONE
+
+    def _vipps_is_over(self, key):
+        """ Tell whether a problem is over that is not among those that can be seen at any time.
+
+        :param str key: The key of an alert.
+        :rtype: bool
+        """
+        alert = self._vipps_get_alerts(key)[:1]
+        kind, _separator, tx_id = key.partition(':')
+        if kind in ('webhook_watch', 'comparison', 'payment'):
+            return False  # Who met it takes it back.
+        if alert.create_date > fields.Datetime.now() - COMMIT_PERIOD:
+            return False
+        if kind == 'webhook_repaired':
+            return alert.create_date < fields.Datetime.now() - INFORMATION_PERIOD
+        if kind == 'difference':
+            return not self.env['payment.transaction'].browse(int(tx_id)).exists().vipps_difference
+        if kind in ('checkout', 'tills'):  # Until somebody else could pay.
+            return bool(self.env['payment.transaction'].search_count([
+                ('provider_id', '=', self.id),
+                ('vipps_payment_reference', '!=', False),
+                ('create_date', '>', alert.create_date),
+                ('vipps_payment_state', '!=', False),
+                ('vipps_user_flow', '=' if kind == 'checkout' else '!=', 'WEB_REDIRECT'),
+            ], limit=1))
+        return True
+
+    def _vipps_is_probe_due(self):
+        """ Tell whether nobody would find out that Vipps MobilePay answers again: customers and
+        tills are not sent there. """
+        last = self._vipps_get_last_call()
+        return bool(
+            last and last['failure_count'] >= MAX_FAILURES
+            and self.state != 'disabled' and not self._vipps_get_pause_end()
+        )
+
+    def _vipps_probe(self):
+        """ Read the last payment, or else get an access token, to see whether there is an answer.
+        """
+        api_client = self.env['vipps.api.client']
+        tx = self.env['payment.transaction'].search([
+            ('provider_id', '=', self.id),
+            ('vipps_payment_reference', '!=', False),
+            ('vipps_environment', '=', self.vipps_environment),
+            ('vipps_merchant_serial_number', '=', self.vipps_merchant_serial_number),
+        ], order='create_date desc', limit=1)
+        try:
+            if tx:
+                api_client._read_payment(tx)
+            else:
+                api_client._fetch_token(self, self.vipps_environment)
+        except VippsError as error:
+            _logger.info("Provider %s: %s", self.id, error.log_text)
+
+    def _vipps_alert_administrator(self, key, summary, note):
+        """ Give an administrator something to do, once per problem.
+
+        The activity is committed at once: what the customer met may be rolled back, the problem
+        stays.
+
+        :param str key: What tells the problem from others, in any language.
+        :param str summary: The problem, in a few words.
+        :param str note: What happened and what to do.
+        :return: None
+        """
+        with self.env.registry.cursor() as cr:
+            provider = self.with_env(self.env(cr=cr, user=SUPERUSER_ID))
+            if provider._vipps_get_alerts(key):
+                return
+            provider.activity_schedule(
+                'mail.mail_activity_data_warning',
+                summary=summary,
+                note=note,
+                user_id=provider._vipps_get_administrator().id,
+                vipps_problem=key,
+            )
+
+    def _vipps_end_alert(self, key):
+        """ Take back what an administrator was told, as it is over.
+
+        :param str key: The key that the problem was told with.
+        :return: None
+        """
+        if not self._vipps_get_alerts(key):
+            return
+        with self.env.registry.cursor() as cr:
+            provider = self.with_env(self.env(cr=cr, user=SUPERUSER_ID))
+            provider._vipps_get_alerts(key).action_feedback(feedback=_("This is over."))
+
+    def _vipps_get_alerts(self, key=None):
+        """ Return what an administrator has been told and is not over.
+
+        :param str key: The key of a problem, if only that is asked for.
+        :rtype: mail.activity
+        """
+        return self.env['mail.activity'].sudo().search([
+            ('vipps_problem', '=', key) if key else ('vipps_problem', '!=', False),
+            ('res_model', '=', self._name),
+            ('res_id', 'in', self.ids),
+        ])
