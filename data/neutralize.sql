@@ -8,7 +8,8 @@ UPDATE payment_provider
        vipps_webhook_id = NULL,
        vipps_webhook_url = NULL,
        vipps_webhook_previous_secrets = NULL,
-       vipps_foreign_webhooks = NULL
+       vipps_foreign_webhooks = NULL,
+       vipps_monitoring_token_hash = NULL
  WHERE code = 'vipps';
 
 -- Whoever has the URL of an open payment can approve it.

@@ -4,7 +4,7 @@ import logging
 import re
 import unicodedata
 
-from odoo import SUPERUSER_ID, _, api, fields, models
+from odoo import _, api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
 from .. import const, encryption
@@ -382,27 +382,6 @@ class PaymentProvider(models.Model):
                 'next': {'type': 'ir.actions.act_window_close'},
             },
         }
-
-    def _vipps_alert_administrator(self, summary, note):
-        """ Give an administrator something to do, once per problem.
-
-        The activity is committed at once: what the customer met may be rolled back, the problem
-        stays.
-
-        :param str summary: The problem, in a few words; it also tells problems apart.
-        :param str note: What happened and what to do.
-        :return: None
-        """
-        with self.env.registry.cursor() as cr:
-            provider = self.with_env(self.env(cr=cr, user=SUPERUSER_ID))
-            if provider.activity_ids.filtered(lambda a: a.summary == summary):
-                return
-            provider.activity_schedule(
-                'mail.mail_activity_data_warning',
-                summary=summary,
-                note=note,
-                user_id=provider._vipps_get_administrator().id,
-            )
 
     def _vipps_get_administrator(self):
         """ Return the user who is told of problems: an administrator of the company. """

@@ -151,10 +151,10 @@ class PaymentProvider(models.Model):
         """ See every day that events come to us, and repair what keeps them from it. """
         providers = self.search([
             ('code', '=', 'vipps'),
-            ('state', '!=', 'disabled'),
             ('vipps_client_secret_ciphertext', '!=', False),
         ])
-        for provider_id in providers.ids:
+        # What is reserved is still told of when nobody can pay anymore.
+        for provider_id in providers.filtered(lambda p: p._vipps_is_in_use()).ids:
             try:
                 run_steps(
                     self.env,
@@ -182,12 +182,14 @@ class PaymentProvider(models.Model):
             _logger.info("The webhook of provider %s cannot be checked: %s", self.id, error)
             if not getattr(error, 'is_unknown', False):
                 self._vipps_alert_administrator(
-                    _("Events of Vipps MobilePay may not arrive"), str(error)
+                    'webhook_watch', _("Events of Vipps MobilePay may not arrive"), str(error)
                 )
         else:
+            self._vipps_end_alert('webhook_watch')
             if problem:
                 _logger.info("The webhook of provider %s was repaired: %s", self.id, problem)
                 self._vipps_alert_administrator(
+                    'webhook_repaired',
                     _("The webhook was repaired"),
                     _("%s This was repaired, and payments whose events did not arrive are found by"
                       " the jobs: you need not do anything.", problem),

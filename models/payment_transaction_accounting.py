@@ -278,6 +278,7 @@ class PaymentTransaction(models.Model):
             return
         self.vipps_next_booking = fields.Datetime.now() + BOOKING_RETRY_DELAY
         self.provider_id._vipps_alert_administrator(
+            'bookings',
             _("Payments cannot be booked"),
             _("Payment %(reference)s is done at Vipps MobilePay, but it could not be booked:"
               " %(problem)s Odoo tries again every hour, with this and all later payments.",

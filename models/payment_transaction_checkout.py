@@ -146,7 +146,7 @@ class PaymentTransaction(models.Model):
         """
         if error.code not in CUSTOMER_ERRORS:
             self.provider_id._vipps_alert_administrator(
-                _("Customers cannot pay with %s", self.provider_id.name), str(error)
+                'checkout', _("Customers cannot pay with %s", self.provider_id.name), str(error)
             )
         raise self._vipps_prepare_refusal() from error
 

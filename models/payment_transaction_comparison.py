@@ -78,6 +78,7 @@ class PaymentTransaction(models.Model):
         if difference and not self.vipps_difference:
             _logger.info("Payment %s differs from Odoo: %s", self.reference, difference)
             self.provider_id._vipps_alert_administrator(
+                'differences',
                 _("Payments differ from Vipps MobilePay"),
                 _("Payment %(reference)s: %(difference)s. All of them are listed under"
                   " Differences, at the top of this page.",
@@ -162,6 +163,7 @@ class PaymentTransaction(models.Model):
         self.vipps_next_comparison = now + COMPARISON_RETRY_DELAY
         error = self._vipps_try(lambda: self._vipps_refresh(wait=False))
         if not error:
+            self.provider_id._vipps_end_alert('comparison')
             return DONE
         if error.is_not_found:
             self.vipps_next_comparison = False
@@ -174,6 +176,6 @@ class PaymentTransaction(models.Model):
         else:
             self.vipps_next_comparison = False  # Asking again does not help before somebody helps.
             self.provider_id._vipps_alert_administrator(
-                _("Payments cannot be compared with Vipps MobilePay"), str(error)
+                'comparison', _("Payments cannot be compared with Vipps MobilePay"), str(error)
             )
         return NO_ANSWER if error.is_no_answer else DONE

@@ -174,7 +174,7 @@ class PaymentTransaction(models.Model):
     def _vipps_alert_refusal(self, message):
         self.vipps_difference = message
         self.provider_id._vipps_alert_administrator(
-            _("Payment %s differs from Odoo", self.reference), message
+            f'difference:{self.id}', _("Payment %s differs from Odoo", self.reference), message
         )
 
     def _vipps_describe_refusal(self, payment, read_amount):

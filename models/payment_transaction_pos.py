@@ -277,7 +277,7 @@ class PaymentTransaction(models.Model):
             self.vipps_pos_method_id.vipps_push_refused = True
         elif error.code not in TILL_ERRORS:
             self.provider_id._vipps_alert_administrator(
-                _("Tills cannot take payments with %s", self.provider_id.name), sentence
+                'tills', _("Tills cannot take payments with %s", self.provider_id.name), sentence
             )
             sentence = _(
                 "%s cannot take payments right now. Nothing has been charged. Take another payment"
@@ -384,5 +384,5 @@ class PaymentTransaction(models.Model):
 
     def _vipps_tell_uncaptured(self):
         """ Have somebody look at what is only reserved, although the goods are handed over. """
-        if not self._vipps_get_activities(self._vipps_get_failure_summary()):
+        if not self._vipps_get_activities('failure'):
             self._vipps_tell_failure(VippsError(_("This payment is reserved and not captured.")))

@@ -252,10 +252,12 @@ class PaymentTransaction(models.Model):
         except UserError as error:
             _logger.warning("Payment %s cannot be processed: %s", self.reference, error)
             self.provider_id._vipps_alert_administrator(
-                _("Payment %s cannot be processed", self.reference), str(error)
+                f'payment:{self.id}', _("Payment %s cannot be processed", self.reference),
+                str(error),
             )
             return VippsError(str(error))
         except Exception:
             _logger.exception("Payment %s cannot be processed.", self.reference)
             return VippsError(_("Something went wrong in Odoo. Its log says what."))
+        self.provider_id._vipps_end_alert(f'payment:{self.id}')
         return None

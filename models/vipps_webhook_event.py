@@ -91,6 +91,13 @@ class VippsWebhookEvent(models.Model):
             self.env.cr, 'vipps_webhook_event_to_do_index', self._table,
             ['event_time DESC', 'id DESC'], where='next_try IS NOT NULL',
         )
+        create_index(
+            self.env.cr, 'vipps_webhook_event_provider_index', self._table, ['provider_id', 'id'],
+        )
+        create_index(
+            self.env.cr, 'vipps_webhook_event_failed_index', self._table, ['provider_id'],
+            where="next_try IS NULL AND state IN ('unmatched', 'failed')",
+        )
 
     #=== ACTION METHODS ===#
 
@@ -298,6 +305,7 @@ class VippsWebhookEvent(models.Model):
         """
         self.write({'state': state, 'next_try': False, 'error': error})
         self.provider_id._vipps_alert_administrator(
+            'failed_events',
             _("Events of Vipps MobilePay need attention"),
             _("Something happened to payments that could not be found or read. Open Events, at the"
               " top of this page, filter by Needs Attention, read what is wrong, and replay the"
