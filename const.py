@@ -1,5 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+from datetime import timedelta
+
 # The API hosts of the two environments; brands and countries share them.
 # https://developer.vippsmobilepay.com/docs/developer-resources/servers/
 API_URLS = {
@@ -43,3 +45,14 @@ MAX_WEBHOOK_SIZE = 64 * 1024
 # The system parameter with the days for which the events that were dealt with are kept.
 RETENTION_PARAMETER = 'mobilepay_vipps.event_retention_days'
 RETENTION_DAYS = 90
+
+# How many requests of one kind are admitted in a period. Who starts this many payments is not about
+# to pay one: a customer who is told to try again needs a minute for each try.
+REQUEST_PERIOD = timedelta(minutes=10)
+MAX_STARTS_PER_DOCUMENT = 10
+MAX_STARTS_PER_PARTNER = 20
+# Thousands of phones share an address of their carrier; a shop in which more than one of them pays
+# every two seconds, all over one address, sees far more customers than that.
+MAX_STARTS_PER_ADDRESS = 300
+# Requests whose signature or token is wrong. Vipps MobilePay tries again what was refused, too.
+MAX_REFUSALS_PER_ADDRESS = 30

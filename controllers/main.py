@@ -2,8 +2,9 @@
 
 import json
 import logging
+import time
 
-from werkzeug.exceptions import NotFound, RequestEntityTooLarge, Unauthorized
+from werkzeug.exceptions import NotFound, RequestEntityTooLarge
 
 from odoo import http
 from odoo.exceptions import ValidationError
@@ -12,6 +13,9 @@ from odoo.http import request
 from odoo.addons.payment.controllers.post_processing import PaymentPostProcessing
 
 from .. import const
+from ..models.vipps_log import log_step
+from ..models.vipps_source import RETURN
+from .limits import get_limited_sentence, refuse
 
 _logger = logging.getLogger(__name__)
 
@@ -38,6 +42,12 @@ class VippsController(http.Controller):
         if tx_sudo.provider_code != 'vipps' or tx_sudo.reference != reference:
             return request.redirect('/payment/status')
         if tx_sudo.state == 'draft' and not tx_sudo.vipps_redirect_url:
+            wait = retry and request.env['vipps.request']._admit_start(tx_sudo)
+            if wait:
+                response = self._render_result(tx_sudo, 'limited', get_limited_sentence(wait))
+                response.status_code = 429
+                response.headers['Retry-After'] = str(wait)
+                return response
             try:
                 is_created = retry and tx_sudo._vipps_try_again()
             except ValidationError as error:
@@ -59,12 +69,16 @@ class VippsController(http.Controller):
         :param str access_token: The signature of the URL.
         :param dict data: Not used.
         """
-        tx_sudo = request.env['payment.transaction'].sudo()._vipps_get_from_return(
-            reference, access_token
-        )
+        started = time.monotonic()
+        tx_sudo = request.env['payment.transaction'].sudo().with_context(
+            vipps_source=RETURN
+        )._vipps_get_from_return(reference, access_token)
         if not tx_sudo:
             raise NotFound()
         tx_sudo._vipps_refresh_for_customer()
+        log_step(
+            _logger, 'returned', tx_sudo, started=started, result=tx_sudo._vipps_get_result()
+        )
         if (
             PaymentPostProcessing.get_monitored_transaction_id() == tx_sudo.id
             and tx_sudo._vipps_get_result() not in ('failed', 'unclear')
@@ -76,7 +90,7 @@ class VippsController(http.Controller):
         if result == 'failed' and tx_sudo._vipps_is_paid_otherwise():
             result = 'paid_otherwise'  # Nobody must be invited to pay again.
         retry_url = None
-        if result in ('failed', 'unavailable'):
+        if result in ('failed', 'unavailable', 'limited'):
             has_cart = request.session.get('sale_order_id') in tx_sudo.sale_order_ids.ids
             retry_url = tx_sudo._vipps_get_retry_url(has_cart)
         return request.render('mobilepay_vipps.payment_result', {
@@ -104,7 +118,7 @@ class VippsController(http.Controller):
             raise NotFound()
         body = self._read_body()
         if not provider_sudo._vipps_verify_webhook(body, request.httprequest.headers):
-            raise Unauthorized()
+            return refuse(provider_sudo)
         try:
             event = request.env['vipps.api.client']._parse_webhook(json.loads(body))
         except (ValueError, RecursionError):

@@ -1,0 +1,36 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+import math
+
+from werkzeug.exceptions import Unauthorized
+
+from odoo import _
+from odoo.http import request
+
+
+def get_limited_sentence(wait):
+    """ Return what a customer reads who may not start a payment now.
+
+    :param int wait: The seconds to wait.
+    :rtype: str
+    """
+    return _(
+        "Paying was tried too often in a short time. Nothing has been charged by this try. Please"
+        " try again in %s min, or choose another payment method.", math.ceil(wait / 60),
+    )
+
+
+def refuse(provider_sudo):
+    """ Refuse a request whose signature or token is wrong.
+
+    :param payment.provider provider_sudo: The provider that it is about.
+    :return: The answer: 401, or 429 to an address that was refused often.
+    :rtype: odoo.http.Response
+    """
+    wait = request.env['vipps.request']._admit_refused(provider_sudo)
+    if not wait:
+        return Unauthorized().get_response(request.httprequest.environ)
+    return request.make_response(
+        "Too many requests were refused. Try again later.", status=429,
+        headers=[('Content-Type', 'text/plain; charset=utf-8'), ('Retry-After', str(wait))],
+    )
