@@ -6,6 +6,18 @@ from pathlib import Path
 
 ROOT = str(Path(__file__).resolve().parent.parent)
 
+# What the browser loads. Before tours Odoo makes everything that any page could load: half a
+# minute for its editors and its own tests.
+BUNDLES = {
+    'point_of_sale.assets_prod',
+    'web.__assets_tests_call__',
+    'web.assets_frontend',
+    'web.assets_frontend_lazy',
+    'web.assets_frontend_minimal',
+    'web.assets_tests',
+    'web.assets_web',
+}
+
 
 def report_tests():
     """Have Odoo's test results written as events, and its tests filtered by our pattern."""
@@ -40,6 +52,17 @@ def report_tests():
     return Reporting
 
 
+def make_only_our_bundles():
+    """Have Odoo make in advance only the assets that our tours need; others are made when asked
+    for."""
+    from odoo.addons.base.models.ir_qweb import IrQWeb
+
+    get_bundles = IrQWeb._get_bundles_to_pregenarate
+    IrQWeb._get_bundles_to_pregenarate = lambda self: tuple(
+        bundles & BUNDLES for bundles in get_bundles(self)
+    )
+
+
 def main():
     """Become `odoo-bin`."""
     source = sys.argv.pop(1)
@@ -53,6 +76,7 @@ def main():
         reporting = report_tests()
         odoo.tests.loader.OdooTestResult = reporting
         odoo.tests.result.OdooTestResult = reporting
+        make_only_our_bundles()
     odoo.cli.main()
 
 
