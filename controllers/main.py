@@ -13,8 +13,8 @@ from odoo.http import request
 from odoo.addons.payment.controllers.post_processing import PaymentPostProcessing
 
 from .. import const
-from ..models.vipps_log import log_step
-from ..models.vipps_source import RETURN
+from ..source import RETURN
+from ..step_log import log_step
 from .limits import get_limited_sentence, refuse
 
 _logger = logging.getLogger(__name__)
