@@ -4,6 +4,7 @@ UPDATE payment_provider
        vipps_client_id_ciphertext = NULL,
        vipps_client_secret_ciphertext = NULL,
        vipps_subscription_key_ciphertext = NULL,
+       vipps_secondary_subscription_key_ciphertext = NULL,
        vipps_webhook_secret_ciphertext = NULL,
        vipps_webhook_id = NULL,
        vipps_webhook_url = NULL,

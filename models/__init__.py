@@ -6,6 +6,7 @@ from . import payment_provider
 from . import payment_provider_capture
 from . import payment_provider_webhook
 from . import payment_provider_keys
+from . import payment_provider_encryption
 from . import payment_provider_problem
 from . import payment_provider_health
 from . import payment_provider_availability

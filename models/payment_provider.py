@@ -15,7 +15,8 @@ _logger = logging.getLogger(__name__)
 # What people read in place of a secret that is set. Writing it back changes nothing.
 SECRET_MASK = '•' * 12
 SECRET_FIELDS = {
-    'vipps_client_id', 'vipps_client_secret', 'vipps_subscription_key', 'vipps_webhook_secret',
+    'vipps_client_id', 'vipps_client_secret', 'vipps_subscription_key',
+    'vipps_secondary_subscription_key', 'vipps_webhook_secret',
 }
 
 
@@ -57,6 +58,15 @@ class PaymentProvider(models.Model):
         groups='base.group_system',
     )
     vipps_subscription_key_ciphertext = fields.Char(groups='base.group_system')
+    vipps_secondary_subscription_key = fields.Char(
+        string="Secondary Subscription Key",
+        help="The other Ocp-Apim-Subscription-Key of the sales unit. With both of them, payments go"
+             " on while one is replaced in the Vipps MobilePay portal.",
+        compute='_compute_vipps_secrets',
+        readonly=False,
+        groups='base.group_system',
+    )
+    vipps_secondary_subscription_key_ciphertext = fields.Char(groups='base.group_system')
     vipps_webhook_secret = fields.Char(
         string="Webhook Secret",
         compute='_compute_vipps_secrets',
@@ -79,7 +89,7 @@ class PaymentProvider(models.Model):
     def _compute_vipps_secrets(self):
         for provider in self:
             for name in SECRET_FIELDS:
-                provider[name] = bool(provider[f'{name}_ciphertext']) and SECRET_MASK
+                provider[name] = provider._vipps_has_key(name) and SECRET_MASK
 
     @api.depends('code', 'state')
     def _compute_vipps_environment(self):
@@ -140,17 +150,6 @@ class PaymentProvider(models.Model):
         return values
 
     @api.model
-    def _vipps_encrypt(self, secret):
-        try:
-            return encryption.encrypt(secret) if secret else False
-        except encryption.EncryptionKeyError as error:
-            _logger.error("Cannot encrypt the keys of a payment provider: %s", error)
-            raise UserError(_(
-                "The keys cannot be saved, because the encryption key of this server cannot be"
-                " used. Ask the person who runs the server to check it."
-            )) from error
-
-    @api.model
     def _vipps_clean_key(self, key):
         """ Remove white space and invisible characters, which stick to what is copied from a page,
         and the mask, behind which one may have pasted.
@@ -195,94 +194,6 @@ class PaymentProvider(models.Model):
                     provider=provider.name,
                     references=", ".join(open_txs.mapped('reference')),
                 ))
-
-    #=== ACTION METHODS ===#
-
-    def action_vipps_test_connection(self):
-        """ Try the credentials step by step and tell which one is wrong.
-
-        :return: The notification.
-        :rtype: dict
-        :raise UserError: If something is wrong.
-        """
-        self._vipps_check_administrator()
-        self.ensure_one()
-        api_client = self.env['vipps.api.client']
-        try:
-            api_client._fetch_token(self, self.vipps_environment)
-        except VippsError as error:
-            raise UserError(self._vipps_explain_token_error(error)) from error
-        try:
-            api_client._list_webhooks(self)
-        except VippsError as error:
-            raise UserError(self._vipps_explain_list_error(error)) from error
-        # Tills find out again whether push messages are approved.
-        self.env['pos.payment.method'].sudo().search([
-            ('vipps_provider_id', '=', self.id), ('vipps_push_refused', '=', True),
-        ]).vipps_push_refused = False
-        return self._vipps_notify(_(
-            "The keys fit: Vipps MobilePay knows the sales unit %(msn)s in the %(environment)s"
-            " environment.",
-            msn=self.vipps_merchant_serial_number,
-            environment=self._vipps_get_environment_name(self.vipps_environment),
-        ))
-
-    def _vipps_explain_token_error(self, error):
-        """ Return a sentence that says which key is wrong when no access token was given. """
-        if not error.is_unauthorized and error.status != 400:
-            return str(error)
-        other = 'production' if self.vipps_environment == 'test' else 'test'
-        if self._vipps_are_keys_of(other):
-            return _(
-                "These are keys of the %(other)s environment, but the provider is set to"
-                " %(environment)s. Change the state of the provider, or enter the keys of the"
-                " %(environment)s environment.",
-                other=self._vipps_get_environment_name(other),
-                environment=self._vipps_get_environment_name(self.vipps_environment),
-            )
-        if error.is_subscription_key:
-            return _(
-                "The subscription key is wrong. Copy the Ocp-Apim-Subscription-Key of this sales"
-                " unit from the Vipps MobilePay portal (For developers, API keys) again."
-            )
-        return _(
-            "The client ID or the client secret is wrong. Copy both from the Vipps MobilePay portal"
-            " (For developers, API keys) again, and make sure that they are of the %(environment)s"
-            " environment.",
-            environment=self._vipps_get_environment_name(self.vipps_environment),
-        )
-
-    def _vipps_explain_list_error(self, error):
-        """ Return a sentence that says which key is wrong when there is a token, but no access. """
-        if error.is_subscription_key:
-            return _(
-                "The client ID and the client secret fit, but the subscription key is of another"
-                " sales unit. Copy the Ocp-Apim-Subscription-Key of this sales unit again."
-            )
-        if error.is_forbidden:
-            return _(
-                "The keys fit, but the sales unit %s may not use the payment API. Order Payment"
-                " Integration for it in the Vipps MobilePay portal, or wait until it is active.",
-                self.vipps_merchant_serial_number,
-            )
-        if error.is_unauthorized or error.is_not_found or error.status == 400:
-            return _(
-                "The client ID and the client secret fit, but the merchant serial number %s is not"
-                " the one of their sales unit. Copy it from the Vipps MobilePay portal again.",
-                self.vipps_merchant_serial_number,
-            )
-        return str(error)
-
-    def _vipps_are_keys_of(self, environment):
-        """ Tell whether the keys are accepted in another environment. """
-        # Keys are not sent to Vipps MobilePay while a simulator stands in for it.
-        if self.env['vipps.api.client']._is_simulated(self):
-            return False
-        try:
-            self.env['vipps.api.client']._fetch_token(self, environment)
-        except VippsError:
-            return False
-        return True
 
     #=== BUSINESS METHODS ===#
 
@@ -340,6 +251,9 @@ class PaymentProvider(models.Model):
         :raise VippsError: If it is missing or cannot be decrypted.
         """
         self.ensure_one()
+        key = self._vipps_get_environment_key(name)
+        if key:
+            return key
         ciphertext = self.sudo()[f'{name}_ciphertext']
         if not ciphertext:
             raise VippsError(_(

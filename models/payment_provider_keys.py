@@ -1,7 +1,209 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from odoo import models
+import os
+
+from odoo import _, api, fields, models
+from odoo.exceptions import UserError
+
+from .vipps_api_client import SUBSCRIPTION_KEYS, VippsError
+
+# The environment variables that win over the database, each with `_` and the MSN behind it.
+KEY_VARIABLES = {
+    'vipps_client_id': 'VIPPS_CLIENT_ID',
+    'vipps_client_secret': 'VIPPS_CLIENT_SECRET',
+    'vipps_subscription_key': 'VIPPS_SUBSCRIPTION_KEY',
+    'vipps_secondary_subscription_key': 'VIPPS_SECONDARY_SUBSCRIPTION_KEY',
+}
 
 
 class PaymentProvider(models.Model):
     _inherit = 'payment.provider'
+
+    vipps_environment_keys = fields.Char(
+        string="From the Environment",
+        help="These keys come from the environment of the server, and win over those that are"
+             " entered here. Whoever runs the server replaces them there.",
+        compute='_compute_vipps_environment_keys',
+        groups='base.group_system',
+    )
+
+    @api.depends('vipps_merchant_serial_number', 'code')
+    def _compute_vipps_environment_keys(self):
+        for provider in self:
+            provider.vipps_environment_keys = ", ".join(
+                provider._fields[name]._description_string(provider.env) for name in KEY_VARIABLES
+                if provider._vipps_get_environment_key(name)
+            )
+
+    #=== ACTION METHODS ===#
+
+    def action_vipps_test_connection(self):
+        """ Try the credentials step by step and tell which one is wrong.
+
+        :return: The notification.
+        :rtype: dict
+        :raise UserError: If something is wrong.
+        """
+        self._vipps_check_administrator()
+        self.ensure_one()
+        self._vipps_try_keys()
+        # Tills find out again whether push messages are approved.
+        self.env['pos.payment.method'].sudo().search([
+            ('vipps_provider_id', '=', self.id), ('vipps_push_refused', '=', True),
+        ]).vipps_push_refused = False
+        return self._vipps_notify(_(
+            "The keys fit: Vipps MobilePay knows the sales unit %(msn)s in the %(environment)s"
+            " environment.",
+            msn=self.vipps_merchant_serial_number,
+            environment=self._vipps_get_environment_name(self.vipps_environment),
+        ))
+
+    #=== BUSINESS METHODS - TRYING ===#
+
+    def _vipps_try_keys(self, names=SUBSCRIPTION_KEYS):
+        """ Try the credentials at Vipps MobilePay.
+
+        :param list names: The fields of the keys that have to work. Of subscription keys that are
+                           not among them, any that works will do.
+        :return: None
+        :raise UserError: If one is wrong; it says which one.
+        """
+        api_client = self.env['vipps.api.client']
+        key_names = [name for name in SUBSCRIPTION_KEYS if name in names]
+        key_names = [name for name in key_names if self._vipps_has_key(name)]
+        for name in key_names or [None]:
+            try:
+                api_client._fetch_token(self, self.vipps_environment, name)
+            except VippsError as error:
+                raise UserError(self._vipps_explain_token_error(error, name)) from error
+            try:
+                api_client._list_webhooks(self, name)
+            except VippsError as error:
+                raise UserError(self._vipps_explain_list_error(error, name)) from error
+
+    def _vipps_explain_token_error(self, error, key_name=None):
+        """ Return a sentence that says which key is wrong when no access token was given. """
+        if not error.is_unauthorized and error.status != 400:
+            return str(error)
+        other = 'production' if self.vipps_environment == 'test' else 'test'
+        if self._vipps_are_keys_of(other, key_name):
+            return _(
+                "These are keys of the %(other)s environment, but the provider is set to"
+                " %(environment)s. Change the state of the provider, or enter the keys of the"
+                " %(environment)s environment.",
+                other=self._vipps_get_environment_name(other),
+                environment=self._vipps_get_environment_name(self.vipps_environment),
+            )
+        if error.is_subscription_key:
+            if key_name == 'vipps_secondary_subscription_key':
+                return _(
+                    "The secondary subscription key is wrong. Copy the secondary"
+                    " Ocp-Apim-Subscription-Key of this sales unit from the Vipps MobilePay portal"
+                    " (For developers, API keys) again, or leave it empty."
+                )
+            return _(
+                "The subscription key is wrong. Copy the Ocp-Apim-Subscription-Key of this sales"
+                " unit from the Vipps MobilePay portal (For developers, API keys) again."
+            )
+        return _(
+            "The client ID or the client secret is wrong. Copy both from the Vipps MobilePay portal"
+            " (For developers, API keys) again, and make sure that they are of the %(environment)s"
+            " environment.",
+            environment=self._vipps_get_environment_name(self.vipps_environment),
+        )
+
+    def _vipps_explain_list_error(self, error, key_name=None):
+        """ Return a sentence that says which key is wrong when there is a token, but no access. """
+        if error.is_subscription_key and key_name == 'vipps_secondary_subscription_key':
+            return _(
+                "The secondary subscription key is of another sales unit. Copy the secondary"
+                " Ocp-Apim-Subscription-Key of this sales unit again, or leave it empty."
+            )
+        if error.is_subscription_key:
+            return _(
+                "The client ID and the client secret fit, but the subscription key is of another"
+                " sales unit. Copy the Ocp-Apim-Subscription-Key of this sales unit again."
+            )
+        if error.is_forbidden:
+            return _(
+                "The keys fit, but the sales unit %s may not use the payment API. Order Payment"
+                " Integration for it in the Vipps MobilePay portal, or wait until it is active.",
+                self.vipps_merchant_serial_number,
+            )
+        if error.is_unauthorized or error.is_not_found or error.status == 400:
+            return _(
+                "The client ID and the client secret fit, but the merchant serial number %s is not"
+                " the one of their sales unit. Copy it from the Vipps MobilePay portal again.",
+                self.vipps_merchant_serial_number,
+            )
+        return str(error)
+
+    def _vipps_are_keys_of(self, environment, key_name=None):
+        """ Tell whether the keys are accepted in another environment. """
+        # Keys are not sent to Vipps MobilePay while a simulator stands in for it.
+        if self.env['vipps.api.client']._is_simulated(self):
+            return False
+        try:
+            self.env['vipps.api.client']._fetch_token(self, environment, key_name)
+        except VippsError:
+            return False
+        return True
+
+    def _vipps_watch_subscription_keys(self):
+        """ See that both subscription keys are good, if there are two, and report which is not.
+
+        :return: None
+        """
+        names = [name for name in SUBSCRIPTION_KEYS if self._vipps_has_key(name)]
+        if len(names) < 2:
+            return
+        for name in names:
+            try:
+                self.env['vipps.api.client']._list_webhooks(self, name)
+            except VippsError as error:
+                if error.is_subscription_key:
+                    self._vipps_alert_refused_key(name == SUBSCRIPTION_KEYS[1])
+            else:
+                self._vipps_end_alert(f'subscription_key:{name}')
+
+    def _vipps_alert_refused_key(self, is_secondary):
+        """ Tell an administrator that a subscription key is refused while the other one is good.
+
+        :param bool is_secondary: Whether it is the secondary one.
+        :return: None
+        """
+        if is_secondary:
+            self._vipps_alert_administrator(
+                f'subscription_key:{SUBSCRIPTION_KEYS[1]}',
+                _("The secondary subscription key is refused"),
+                _("Payments go on with the primary one. If the secondary one was replaced in the"
+                  " Vipps MobilePay portal, enter the new one with Replace Keys."),
+            )
+        else:
+            self._vipps_alert_administrator(
+                f'subscription_key:{SUBSCRIPTION_KEYS[0]}',
+                _("The primary subscription key is refused"),
+                _("Payments go on with the secondary one. If the primary one was replaced in the"
+                  " Vipps MobilePay portal, enter the new one with Replace Keys."),
+            )
+
+    #=== BUSINESS METHODS - ENVIRONMENT ===#
+
+    def _vipps_has_key(self, name):
+        return bool(
+            self.sudo()[f'{name}_ciphertext'] or self._vipps_get_environment_key(name)
+        )
+
+    def _vipps_get_environment_key(self, name):
+        """ Return a key that the person who runs the server has put into its environment.
+
+        A neutralized copy of the database runs on the same server, maybe, and gets none.
+
+        :param str name: The name of the field.
+        :rtype: str | None
+        """
+        msn = self.sudo().vipps_merchant_serial_number
+        key = msn and name in KEY_VARIABLES and os.environ.get(f'{KEY_VARIABLES[name]}_{msn}')
+        if not key or self.env['ir.config_parameter'].sudo().get_param('database.is_neutralized'):
+            return None
+        return self._vipps_clean_key(key)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from odoo import _, api, fields, models
 from odoo.tools import format_amount
 
+from ..step_log import log_step
 from .vipps_job import DONE, NO_ANSWER, NOTHING_LEFT, run_steps
 
 _logger = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ class PaymentTransaction(models.Model):
         :return: None
         """
         if difference and not self.vipps_difference:
-            _logger.info("Payment %s differs from Odoo: %s", self.reference, difference)
+            log_step(_logger, 'compared', self, outcome='different', difference=difference)
             self.provider_id._vipps_alert_administrator(
                 'differences',
                 _("Payments differ from Vipps MobilePay"),
@@ -122,6 +123,9 @@ class PaymentTransaction(models.Model):
         :return: The number of payments.
         :rtype: int
         """
+        providers = self.env['payment.provider'].sudo().search([('code', '=', 'vipps')]).filtered(
+            lambda provider: provider._vipps_has_key('vipps_client_secret')
+        )
         txs = self.search([
             *domain,
             ('vipps_payment_reference', '!=', False),
@@ -129,7 +133,7 @@ class PaymentTransaction(models.Model):
             ('vipps_payment_state', 'not in', SETTLED_STATES),
             ('vipps_difference', '!=', False),
             ('vipps_next_read', '=', False),  # Open ones are read anyway.
-            ('provider_id.vipps_client_secret_ciphertext', '!=', False),
+            ('provider_id', 'in', providers.ids),
         ])
         self.env.flush_all()
         # There are no keys anymore for another sales unit than the current one. And who works on a

@@ -23,26 +23,33 @@ class Credentials:
     client_secret: str = field(repr=False)
     subscription_key: str = field(repr=False)
     merchant_serial_number: str
+    # As good as the other one; in use while that is replaced.
+    secondary_subscription_key: str = field(repr=False, default='')
 
     @property
     def fingerprint(self):
         """What tells these credentials from others, and does not give them away."""
         parts = (
             self.base_url, self.client_id, self.client_secret, self.subscription_key,
-            self.merchant_serial_number,
+            self.merchant_serial_number, self.secondary_subscription_key,
         )
         return hashlib.sha256('\0'.join(parts).encode()).hexdigest()
 
+    @property
+    def subscription_keys(self):
+        """The subscription keys that there are, the primary one first."""
+        keys = [self.subscription_key, self.secondary_subscription_key]
+        return [key for key in keys if key] or keys[:1]
+
     def headers(self):
-        """Return the headers that a new access token is asked for with; the sales unit need not be
-        known for that.
+        """Return the headers that a new access token is asked for with, but the subscription key;
+        the sales unit need not be known for that.
 
         Access Token OpenAPI 2.0.0, `POST /accesstoken/get`.
         """
         return {
             'client_id': self.client_id,
             'client_secret': self.client_secret,
-            'Ocp-Apim-Subscription-Key': self.subscription_key,
             **({'Merchant-Serial-Number': self.merchant_serial_number}
                if self.merchant_serial_number else {}),
         }
@@ -51,7 +58,8 @@ class Credentials:
 class TokenCache:
     """The access tokens of this process, in memory only.
 
-    Of many threads that need a token at once, one fetches it and the others take that.
+    Of many threads that need a token at once, one fetches it and the others take that. Which
+    subscription key was good last is remembered, too.
     """
 
     def __init__(self, clock=time.monotonic):
@@ -78,6 +86,22 @@ class TokenCache:
                 entry.good_until = asked + lifetime - max(MARGIN_SECONDS, MARGIN_SHARE * lifetime)
             return entry.token
 
+    def get_subscription_keys(self, credentials):
+        """Return the subscription keys in the order in which they are to be tried.
+
+        :param Credentials credentials: The credentials that they are of.
+        :rtype: list[str]
+        """
+        good = self._get_entry(credentials.fingerprint).subscription_key
+        return sorted(credentials.subscription_keys, key=lambda key: key != good)
+
+    def prefer_subscription_key(self, credentials, key):
+        """Remember that a subscription key is good while the other one is refused.
+
+        :return: None
+        """
+        self._get_entry(credentials.fingerprint).subscription_key = key
+
     def _get_entry(self, fingerprint):
         with self._lock:
             return self._entries.setdefault(fingerprint, _Entry())
@@ -88,6 +112,7 @@ class _Entry:
         self.lock = threading.Lock()
         self.token = None
         self.good_until = 0
+        self.subscription_key = None
 
 
 def parse(answer):

@@ -13,13 +13,14 @@ from urllib.parse import quote, urlsplit
 import requests
 from requests.packages.urllib3.exceptions import HTTPError
 
-from . import access_token, payloads
+from . import access_token, payloads, user_info
 from .errors import (
     NO_ANSWER,
     WRONG_KEYS,
     NoAnswer,
     NotNow,
     Refused,
+    SubscriptionKeyRefused,
     Unauthorized,
     UnreadableAnswer,
     from_response,
@@ -41,6 +42,7 @@ WEBHOOKS = '/webhooks/v1/webhooks'
 # `ecom` is for ePayment, too.
 # https://developer.vippsmobilepay.com/docs/APIs/order-management-api/order-management-api-guide/
 CATEGORIES = '/order-management/v2/ecom/categories'
+USERINFO = '/vipps-userinfo-api/userinfo'
 
 # Repeating a cancellation gives one of these.
 NOTHING_TO_CANCEL_CODES = ('6050', '6190')
@@ -57,7 +59,8 @@ class Client:
     """
 
     def __init__(
-        self, credentials, system, *, deadline=DEADLINE_SECONDS, tokens=_tokens, sleep=time.sleep
+        self, credentials, system, *, deadline=DEADLINE_SECONDS, tokens=_tokens, sleep=time.sleep,
+        on_refused_key=None,
     ):
         """Prepare a client; nothing is sent.
 
@@ -66,6 +69,8 @@ class Client:
         :param float deadline: The seconds that a call may take, whatever it needs.
         :param access_token.TokenCache tokens: Where access tokens are kept.
         :param function sleep: Waits for some seconds.
+        :param function on_refused_key: Called when a subscription key is refused and the other one
+            is not; with whether the secondary one is refused.
         :raise ValueError: If the credentials could be read on their way.
         """
         parts = urlsplit(credentials.base_url)
@@ -77,6 +82,7 @@ class Client:
         self._deadline = deadline
         self._tokens = tokens
         self._sleep = sleep
+        self._on_refused_key = on_refused_key
 
     # Payments: ePayment OpenAPI 1.8.1
 
@@ -165,6 +171,27 @@ class Client:
         path = f'{CATEGORIES}/{quote(reference, safe="")}'
         self._request('PUT', path, payloads.category(name, url))
 
+    # The customer: Userinfo OpenAPI 2.0.3
+
+    def get_user_info(self, sub):
+        """Read what a customer shared with a payment.
+
+        Whether this API takes a subscription key is told in two ways, so it is tried without it,
+        too.
+
+        :param str sub: Who the customer is to the sales unit.
+        :return: See :func:`user_info.parse_userinfo`.
+        :rtype: dict
+        """
+        path = f'{USERINFO}/{quote(sub, safe="")}'
+        try:
+            answer = self._request('GET', path)
+        except Unauthorized:
+            answer = self._request('GET', path, with_key=False)
+        if not isinstance(answer, dict):
+            raise UnreadableAnswer('no customer in the answer')
+        return user_info.parse_userinfo(answer)
+
     # Webhooks: Webhooks API v1
 
     def list_webhooks(self):
@@ -214,11 +241,11 @@ class Client:
 
     def _fetch_token(self, end):
         headers = {**self._system, **self._credentials.headers()}
-        return self._repeat('POST', access_token.PATH, b'', headers, end)
+        return self._try_keys('POST', access_token.PATH, b'', headers, end)
 
     # Requests
 
-    def _request(self, method, path, payload=None, idempotency_key=None):
+    def _request(self, method, path, payload=None, idempotency_key=None, with_key=True):
         """Send a request with an access token; one that is refused is replaced once.
 
         :return: The parsed JSON of the answer, or None if it is empty.
@@ -226,7 +253,6 @@ class Client:
         body = None if payload is None else json.dumps(payload).encode()
         headers = {
             **self._system,
-            'Ocp-Apim-Subscription-Key': self._credentials.subscription_key,
             'Merchant-Serial-Number': self._credentials.merchant_serial_number,
         }
         if body is not None:
@@ -236,6 +262,7 @@ class Client:
         # A second cancellation changes nothing; a second registration would be a second webhook.
         may_repeat = method != 'POST' or idempotency_key or path.endswith('/cancel')
         end = time.monotonic() + self._deadline
+        send = self._try_keys if with_key else self._repeat
         refused_token = None
         while True:
             token = self._tokens.get(
@@ -243,11 +270,29 @@ class Client:
             )
             headers['Authorization'] = f'Bearer {token}'
             try:
-                return self._repeat(method, path, body, headers, end, may_repeat)
+                return send(method, path, body, headers, end, may_repeat)
             except Unauthorized:
                 if refused_token:
                     raise
                 refused_token = token
+
+    def _try_keys(self, method, path, body, headers, end, may_repeat=True):
+        """Send a request with the subscription key that was good last, and with the other one if
+        that is refused: then it certainly did not take effect."""
+        keys = self._tokens.get_subscription_keys(self._credentials)
+        for key in keys:
+            headers['Ocp-Apim-Subscription-Key'] = key
+            try:
+                answer = self._repeat(method, path, body, headers, end, may_repeat)
+            except SubscriptionKeyRefused:
+                if key == keys[-1]:
+                    raise
+                continue
+            if key != keys[0]:
+                self._tokens.prefer_subscription_key(self._credentials, key)
+                if self._on_refused_key:
+                    self._on_refused_key(keys[0] != self._credentials.subscription_key)
+            return answer
 
     def _repeat(self, method, path, body, headers, end, may_repeat=True):
         """Send a request, again if that can help, until the end."""
@@ -270,7 +315,7 @@ class Client:
 
     def _send(self, method, path, body, headers, end, attempt):
         """Send a request once; the only place where one leaves."""
-        operation = f'{method} {path}'
+        operation = f'{method} {_without_customer(path)}'
         started = time.monotonic()
         answer = error = status = None
         try:
@@ -330,6 +375,11 @@ def _get_clock_offset(headers):
 def _path(reference, operation=None):
     path = f'{PAYMENTS}/{quote(reference, safe="")}'
     return f'{path}/{operation}' if operation else path
+
+
+def _without_customer(path):
+    """Return a path as it may be logged."""
+    return f'{USERINFO}/...' if path.startswith(USERINFO) else path
 
 
 def _has_texts(data, *names):

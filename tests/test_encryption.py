@@ -17,6 +17,7 @@ from .common import VippsCommon
 
 KEY, NEW_KEY = (Fernet.generate_key().decode() for _i in range(2))
 PROVIDER_LOGGER = 'odoo.addons.mobilepay_vipps.models.payment_provider'
+ENCRYPTION_LOGGER = f'{PROVIDER_LOGGER}_encryption'
 
 
 @tagged('post_install', '-at_install')
@@ -211,7 +212,7 @@ class TestLostEncryptionKey(VippsCommon):
     def test_malformed_key_refuses_to_save_keys_with_a_sentence(self):
         os.environ[encryption.KEY_VARIABLE] = 'malformed'
         with (
-            self.assertLogs(PROVIDER_LOGGER, 'ERROR') as logs,
+            self.assertLogs(ENCRYPTION_LOGGER, 'ERROR') as logs,
             self.assertRaisesRegex(UserError, "The keys cannot be saved.*encryption key"),
         ):
             self.vipps.vipps_client_secret = 'fake-new-secret'

@@ -78,6 +78,7 @@ class TestClient(unittest.TestCase):
             client_id='the-client-id',
             client_secret=options.pop('client_secret', 'the-client-secret'),
             subscription_key='the-subscription-key', merchant_serial_number='123456',
+            secondary_subscription_key=options.pop('secondary_key', ''),
         ), SYSTEM, **options)
 
     def start_log(self):
@@ -259,6 +260,57 @@ class TestClient(unittest.TestCase):
                 self.assert_fails(kind, self.create)
         self.assertEqual(self.server.requests, [])
         self.assertEqual(len(self.server.token_requests), 4)
+
+    def refuse_keys(self, *keys):
+        """Let the gateway refuse subscription keys, whatever is asked for."""
+        def answer(otherwise):
+            return lambda request: (
+                (401, {}, b'{"message": "invalid subscription key"}')
+                if request['headers']['ocp-apim-subscription-key'] in keys else otherwise(request)
+            )
+
+        self.server.token_answer = answer(self.server._make_token)
+        self.server.answers = [answer(lambda _request: CREATED)]
+
+    def test_the_other_subscription_key_is_tried_at_once(self):
+        for refused, is_secondary in (
+            ('the-subscription-key', False), ('the-subscription-key-2', True),
+        ):
+            with self.subTest(refused=refused):
+                refusals = []
+                client = self.make_client(
+                    secondary_key='the-subscription-key-2', on_refused_key=refusals.append
+                )
+                if is_secondary:
+                    self.refuse_keys('the-subscription-key')
+                    client.create_payment(PAYLOAD, 'key-1')
+                    refusals.clear()
+                self.refuse_keys(refused)
+                self.server.requests.clear()
+                client.create_payment(PAYLOAD, 'key-2')
+                client.create_payment(PAYLOAD, 'key-3')
+                self.assertEqual(refusals, [is_secondary])
+                self.assertEqual(self.pauses, [])
+                self.assertEqual(len(self.server.requests), 3 if is_secondary else 2)
+
+    def test_two_refused_subscription_keys_are_tried_once_each(self):
+        refusals = []
+        client = self.make_client(
+            secondary_key='the-subscription-key-2', on_refused_key=refusals.append
+        )
+        self.refuse_keys('the-subscription-key', 'the-subscription-key-2')
+        self.assert_fails(errors.SubscriptionKeyRefused, client.fetch_token)
+        self.assertEqual(len(self.server.token_requests), 2)
+        self.assertEqual(refusals, [])
+
+    def test_a_secondary_subscription_key_is_enough(self):
+        client = Client(Credentials(
+            base_url=self.server.url, client_id='i', client_secret='s', subscription_key='',
+            merchant_serial_number='123456', secondary_subscription_key='the-subscription-key-2',
+        ), SYSTEM, tokens=TokenCache())
+        self.refuse_keys('')
+        client.create_payment(PAYLOAD, 'key-1')
+        self.assertEqual(len(self.server.requests), 1)
 
     def test_a_key_that_fits_in_no_header_is_refused_and_not_shown(self):
         for end in ('\u2028', '\r\nx: y', 'Ж'):
