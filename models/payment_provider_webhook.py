@@ -151,8 +151,7 @@ class PaymentProvider(models.Model):
         """ See every day that events come to us, and repair what keeps them from it. """
         providers = self.search([
             ('code', '=', 'vipps'),
-            ('vipps_client_secret_ciphertext', '!=', False),
-        ])
+        ]).filtered(lambda provider: provider._vipps_has_key('vipps_client_secret'))
         # What is reserved is still told of when nobody can pay anymore.
         for provider_id in providers.filtered(lambda p: p._vipps_is_in_use()).ids:
             try:
@@ -165,6 +164,7 @@ class PaymentProvider(models.Model):
                 )
             except Exception:  # The webhooks of the other providers are watched all the same.
                 _logger.exception("The webhook of provider %s cannot be watched.", provider_id)
+        self._vipps_drop_encryption_keys()
 
     def _vipps_watch_webhook(self):
         """ See that events come to us, repair what keeps them from it, and report it.
@@ -175,6 +175,7 @@ class PaymentProvider(models.Model):
         previous_secrets = self._vipps_get_previous_secrets()
         if previous_secrets != (self.vipps_webhook_previous_secrets or []):
             self.vipps_webhook_previous_secrets = previous_secrets
+        self._vipps_watch_subscription_keys()
         try:
             with self.env.cr.savepoint():
                 problem = self._vipps_repair_webhook()

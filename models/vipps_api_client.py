@@ -18,6 +18,8 @@ from ..protocol.payment import Event
 
 _logger = logging.getLogger(__name__)
 
+# The subscription keys of a provider, the primary one first.
+SUBSCRIPTION_KEYS = ('vipps_subscription_key', 'vipps_secondary_subscription_key')
 LOOPBACK_HOSTS = ('localhost', '127.0.0.1', '::1')
 
 
@@ -203,18 +205,19 @@ class VippsApiClient(models.AbstractModel):
     #=== WEBHOOKS ===#
 
     @api.model
-    def _list_webhooks(self, provider):
+    def _list_webhooks(self, provider, key_name=None):
         """ Return the webhook registrations of the sales unit of a provider.
 
         See https://developer.vippsmobilepay.com/api/webhooks/
 
         :param payment.provider provider: The provider.
+        :param str key_name: The subscription key to use, if not the one that is good.
         :return: The registrations, each with `id`, `url` and `events`.
         :rtype: list[dict]
         :raise VippsError: If they cannot be read.
         """
         with self._call(provider, 'list_webhooks'):
-            return self._connect(provider).list_webhooks()
+            return self._connect(provider, key_name=key_name).list_webhooks()
 
     @api.model
     def _register_webhook(self, provider, url):
@@ -267,18 +270,19 @@ class VippsApiClient(models.AbstractModel):
     #=== CONNECTION ===#
 
     @api.model
-    def _fetch_token(self, provider, environment):
+    def _fetch_token(self, provider, environment, key_name=None):
         """ Ask for a new access token with the credentials of a provider.
 
         The sales unit is left out: a wrong one must not look like a wrong client ID.
 
         :param payment.provider provider: The provider.
         :param str environment: The environment to try the credentials in.
+        :param str key_name: The subscription key to use, if not the one that is good.
         :return: None
         :raise VippsError: If the credentials are refused.
         """
         with self._call(provider, 'token', environment=environment):
-            self._connect(provider, environment, msn='').fetch_token()
+            self._connect(provider, environment, msn='', key_name=key_name).fetch_token()
 
     @api.model
     def _prepare_webhook_deletion(self, provider, webhook_ids):
@@ -290,7 +294,7 @@ class VippsApiClient(models.AbstractModel):
         :rtype: function
         :raise VippsError: If the credentials are missing.
         """
-        client = self._connect(provider)
+        client = self._connect(provider, can_alert=False)
 
         def delete():
             for webhook_id in webhook_ids:
@@ -321,13 +325,18 @@ class VippsApiClient(models.AbstractModel):
         return self._connect(provider, plugin='odoo-pos-vipps' if is_till else 'odoo-payment-vipps')
 
     @api.model
-    def _connect(self, provider, environment=None, msn=None, plugin='odoo-payment-vipps'):
+    def _connect(
+        self, provider, environment=None, msn=None, plugin='odoo-payment-vipps', key_name=None,
+        can_alert=True,
+    ):
         """ Return the API client of a provider.
 
         :param payment.provider provider: The provider.
         :param str environment: The environment, if not the one of the provider.
         :param str msn: The sales unit, if not the one of the provider.
         :param str plugin: What Vipps MobilePay is told to be called by.
+        :param str key_name: The only subscription key to use: the name of its field.
+        :param bool can_alert: Whether there is a database to tell administrators in.
         :rtype: protocol.client.Client
         :raise VippsError: If the credentials are missing, or if they could be read on their way.
         """
@@ -338,12 +347,21 @@ class VippsApiClient(models.AbstractModel):
             'vipps_client_id_ciphertext',
             'vipps_client_secret_ciphertext',
             'vipps_subscription_key_ciphertext',
+            'vipps_secondary_subscription_key_ciphertext',
         ])
+        names = [
+            name for name in SUBSCRIPTION_KEYS
+            if name == key_name or not key_name and provider._vipps_has_key(name)
+        ]
+        subscription_keys = [
+            provider._vipps_get_secret(name) for name in names or SUBSCRIPTION_KEYS[:1]
+        ]
         credentials = Credentials(
             base_url=self._get_api_url(environment or provider.vipps_environment),
             client_id=provider._vipps_get_secret('vipps_client_id'),
             client_secret=provider._vipps_get_secret('vipps_client_secret'),
-            subscription_key=provider._vipps_get_secret('vipps_subscription_key'),
+            subscription_key=subscription_keys[0],
+            secondary_subscription_key=subscription_keys[1] if len(names) == 2 else '',
             merchant_serial_number=provider.vipps_merchant_serial_number if msn is None else msn,
         )
         try:
@@ -352,7 +370,7 @@ class VippsApiClient(models.AbstractModel):
                 'Vipps-System-Version': release.series,
                 'Vipps-System-Plugin-Name': plugin,
                 'Vipps-System-Plugin-Version': get_manifest('mobilepay_vipps')['version'],
-            })
+            }, on_refused_key=provider._vipps_alert_refused_key if can_alert else None)
         except ValueError as error:
             raise VippsError(_(
                 "The system parameter %s must start with https:// or lead to this machine.",
