@@ -5,13 +5,15 @@ from odoo.http import request
 
 from odoo.addons.payment.controllers.post_processing import PaymentPostProcessing
 
+from ..source import POLL
+
 
 class VippsPostProcessing(PaymentPostProcessing):
 
     @http.route()
     def poll_status(self, **kwargs):
         """ Override of `payment` to read the open payment while the customer waits. """
-        request.env['payment.transaction'].sudo().browse(
+        request.env['payment.transaction'].sudo().with_context(vipps_source=POLL).browse(
             self.get_monitored_transaction_id()
         ).exists()._vipps_refresh_for_customer()
         return super().poll_status(**kwargs)

@@ -13,6 +13,7 @@ from odoo.exceptions import UserError
 
 from .. import encryption
 from ..controllers.main import VippsController
+from ..step_log import log_step
 from .vipps_api_client import VippsError
 from .vipps_job import DONE, run_steps
 
@@ -180,7 +181,9 @@ class PaymentProvider(models.Model):
             with self.env.cr.savepoint():
                 problem = self._vipps_repair_webhook()
         except UserError as error:
-            _logger.info("The webhook of provider %s cannot be checked: %s", self.id, error)
+            log_step(
+                _logger, 'webhook_checked', provider=self, outcome='failed', error=str(error)
+            )
             if not getattr(error, 'is_unknown', False):
                 self._vipps_alert_administrator(
                     'webhook_watch', _("Events of Vipps MobilePay may not arrive"), str(error)
@@ -188,7 +191,9 @@ class PaymentProvider(models.Model):
         else:
             self._vipps_end_alert('webhook_watch')
             if problem:
-                _logger.info("The webhook of provider %s was repaired: %s", self.id, problem)
+                log_step(
+                    _logger, 'webhook_checked', provider=self, outcome='repaired', error=problem
+                )
                 self._vipps_alert_administrator(
                     'webhook_repaired',
                     _("The webhook was repaired"),
@@ -267,7 +272,7 @@ class PaymentProvider(models.Model):
             response = requests.post(url, data=b'', timeout=5, allow_redirects=False)
         except requests.RequestException:
             # Many servers cannot reach themselves by their public address.
-            _logger.info("The webhook URL %s could not be tried from this server.", url)
+            log_step(_logger, 'webhook_tried', provider=self, outcome='unknown', url=url)
             return
         if response.is_redirect:
             raise UserError(_(
@@ -311,6 +316,7 @@ class PaymentProvider(models.Model):
         if provider_id > MAX_ID:
             return self.browse()
         return self.search_fetch([('id', '=', provider_id), ('code', '=', 'vipps')], [
+            'company_id',
             'vipps_merchant_serial_number',
             'vipps_webhook_url',
             'vipps_webhook_secret_ciphertext',

@@ -1,5 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+import logging
+import time
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -8,7 +10,10 @@ from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Command
 from odoo.tools import format_date
 
+from ..step_log import log_step
 from .vipps_job import DONE
+
+_logger = logging.getLogger(__name__)
 
 BOOKING_RETRY_DELAY = timedelta(hours=1)
 BUSY_RETRY_DELAY = timedelta(minutes=1)
@@ -181,6 +186,7 @@ class PaymentTransaction(models.Model):
         if self.provider_code != 'vipps':
             return super()._create_payment(**extra_create_values)
 
+        started = time.monotonic()
         payment = self.env['account.payment']
         problem = self._vipps_in_staff_language()._vipps_find_booking_problem()
         if not problem:
@@ -195,6 +201,10 @@ class PaymentTransaction(models.Model):
                 payment = self.payment_id
             except UserError as error:
                 problem = str(error)
+        log_step(
+            _logger, 'booked', self, outcome='done' if payment else 'failed', started=started,
+            amount=self.amount,
+        )
         self._vipps_keep_for_booking(problem)
         if payment:
             self._vipps_get_root()._vipps_settle_surplus()
@@ -305,9 +315,9 @@ class PaymentTransaction(models.Model):
             self.vipps_next_booking = fields.Datetime.now() + BUSY_RETRY_DELAY
             return DONE
         if not self.is_post_processed:
-            self._vipps_try(self._finalize_post_processing)
+            self._vipps_try(self._finalize_post_processing, 'booked')
         elif not self._vipps_is_booked():
-            self._vipps_try(self._create_payment)
+            self._vipps_try(self._create_payment, 'booked')
         if self.is_post_processed and self._vipps_is_booked():
             self.vipps_next_booking = False
         return DONE

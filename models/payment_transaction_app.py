@@ -72,7 +72,7 @@ class PaymentTransaction(models.Model):
 
         delay = next(iter(RETRY_DELAYS[tx.vipps_app_link_tries:]), None)
         tx.vipps_next_app_link = False
-        error = tx._vipps_try(tx._vipps_set_app_link)
+        error = tx._vipps_try(tx._vipps_set_app_link, 'app_link_set')
         if not error:
             return DONE
         if delay:

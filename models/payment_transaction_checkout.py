@@ -1,6 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 import logging
+import time
 from urllib.parse import urlencode
 
 from odoo import _, models
@@ -11,6 +12,7 @@ from odoo.tools.misc import hmac
 from odoo.addons.payment import utils as payment_utils
 
 from ..controllers.main import VippsController
+from ..step_log import log_step
 from .vipps_api_client import VippsError
 
 _logger = logging.getLogger(__name__)
@@ -96,6 +98,7 @@ class PaymentTransaction(models.Model):
         """
         values = self._vipps_in_customer_language()._vipps_prepare_payment_values()
         self._vipps_schedule_next_read()
+        started = time.monotonic()
         try:
             try:
                 self.vipps_redirect_url = self.env['vipps.api.client']._create_payment(
@@ -108,13 +111,14 @@ class PaymentTransaction(models.Model):
                     self, {**values, 'phone': None}, 1
                 )
         except VippsError as error:
-            _logger.info("Payment %s is not created: %s", self.reference, error.log_text)
+            self._vipps_record_started('created', started, error)
             if error.is_conflict:
                 self._vipps_find_payment()
             elif not error.is_unknown:
                 self._vipps_refuse_checkout(error)
         else:
             self.vipps_payment_state = 'CREATED'
+            self._vipps_record_started('created', started)
 
     def _vipps_try_again(self):
         """ Try again to create the payment, after it was unknown whether it was created.
@@ -131,7 +135,7 @@ class PaymentTransaction(models.Model):
         try:
             payment = self.env['vipps.api.client']._read_payment(self)
         except VippsError as error:
-            _logger.info("Payment %s is not found: %s", self.reference, error.log_text)
+            log_step(_logger, 'read', self, outcome=error.outcome, error=error.log_text)
             return
         self._handle_notification_data('vipps', {'payment': payment})
         if self.state == 'draft':
@@ -173,7 +177,6 @@ class PaymentTransaction(models.Model):
                 tx._vipps_lock()
                 tx._vipps_cancel(only_unapproved=True)
             except VippsError as error:
-                _logger.info("Attempt %s is not cancelled: %s", tx.reference, error.log_text)
                 if error.is_unknown:
                     break  # Others would keep the customer waiting, too. One of them is released.
                 tx._vipps_try(tx._vipps_refresh)

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from odoo import fields, models
 
+from ..step_log import log_step
 from .vipps_api_client import VippsError
 
 _logger = logging.getLogger(__name__)
@@ -128,7 +129,9 @@ class PaymentTransaction(models.Model):
         except VippsError as error:
             if is_missing and not own_tx and error.retryable:
                 raise
-            _logger.info("No events of payment %s: %s", self.reference, error.log_text)
+            log_step(
+                _logger, 'read_events', self, outcome=error.outcome, error=error.log_text
+            )
             events = []
         events = self._vipps_get_new_events(events)
         if not is_missing:

@@ -7,6 +7,8 @@ from odoo import _, fields, models
 from odoo.exceptions import ValidationError
 from odoo.tools import format_amount
 
+from ..step_log import log_step
+
 _logger = logging.getLogger(__name__)
 
 
@@ -85,7 +87,7 @@ class PaymentTransaction(models.Model):
         if not is_right:
             return
         if tx._vipps_is_to_release(payment):
-            _logger.info("Payment %s is not needed anymore: it is released.", self.reference)
+            log_step(_logger, 'release_decided', self)  # Nothing is left that it would pay.
             tx._vipps_cancel()  # Its answer is what is converged to.
             return
 
@@ -165,9 +167,10 @@ class PaymentTransaction(models.Model):
             ))
             staff_tx._log_message_on_linked_documents(message)
         if self.vipps_difference != message:
-            _logger.warning(
-                "Payment %s was read with reference %s and amount %s %s.",
-                self.vipps_payment_reference, payment.reference, read_amount, payment.currency,
+            log_step(
+                _logger, 'compared', self, outcome='different', level=logging.WARNING,
+                read_reference=payment.reference, read_amount=read_amount,
+                read_currency=payment.currency,
             )
             staff_tx._vipps_alert_refusal(message)
 

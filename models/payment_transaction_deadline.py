@@ -147,7 +147,10 @@ class PaymentTransaction(models.Model):
     @api.model
     def _cron_vipps_warn_of_deadlines(self):
         """ Tell somebody of reservations that cannot be captured anymore in a few days. """
-        if run_steps(self.env, lambda env: env[self._name]._vipps_warn_of_next_deadline()):
+        if run_steps(
+            self.env, lambda env: env[self._name]._vipps_warn_of_next_deadline(),
+            job='warn_of_deadlines',
+        ):
             self.env.ref('mobilepay_vipps.cron_warn_of_deadlines')._trigger()
 
     @api.model

@@ -1,12 +1,8 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-import logging
-
 from odoo import _, models
 
 from .vipps_api_client import VippsError
-
-_logger = logging.getLogger(__name__)
 
 
 class PaymentTransaction(models.Model):
@@ -45,10 +41,11 @@ class PaymentTransaction(models.Model):
         own_tx = child_tx or self
         own_tx.vipps_idempotency_key = key
         api_client = self.env['vipps.api.client']
-        payment = api_client._capture_payment(self, amount, key)
-        self._vipps_check_effect(
-            payment.captured - self._vipps_get_held_amounts()['CAPTURED'], amount,
-        )
+        with self._vipps_recorded('capture', amount):
+            payment = api_client._capture_payment(self, amount, key)
+            self._vipps_check_effect(
+                payment.captured - self._vipps_get_held_amounts()['CAPTURED'], amount,
+            )
         self._handle_notification_data('vipps', {'payment': payment, 'own_tx': own_tx})
 
     def _vipps_refund(self, amount, refund_tx):
@@ -64,10 +61,11 @@ class PaymentTransaction(models.Model):
         key = self._vipps_get_operation_key('refund', amount)
         refund_tx.vipps_idempotency_key = key
         refunds_before = self._vipps_get_refunds()
-        payment = self.env['vipps.api.client']._refund_payment(self, amount, key)
-        self._vipps_check_effect(
-            payment.refunded - self._vipps_get_held_amounts()['REFUNDED'], amount,
-        )
+        with self._vipps_recorded('refund', amount):
+            payment = self.env['vipps.api.client']._refund_payment(self, amount, key)
+            self._vipps_check_effect(
+                payment.refunded - self._vipps_get_held_amounts()['REFUNDED'], amount,
+            )
         self._handle_notification_data('vipps', {'payment': payment, 'own_tx': refund_tx})
         return refund_tx or self._vipps_get_refunds() - refunds_before
 
@@ -91,9 +89,12 @@ class PaymentTransaction(models.Model):
         :return: None
         :raise VippsError: If it was refused, or if it is unknown whether it took effect.
         """
-        payment = self.env['vipps.api.client']._cancel_payment(
-            self, only_unapproved=only_unapproved
-        )
+        # Nothing is reserved of what is not approved.
+        amount = 0 if only_unapproved else self._vipps_get_reserved_amount() or self.amount
+        with self._vipps_recorded('cancel', amount):
+            payment = self.env['vipps.api.client']._cancel_payment(
+                self, only_unapproved=only_unapproved
+            )
         self._handle_notification_data('vipps', {'payment': payment, 'own_tx': child_tx or self})
 
     #=== BUSINESS METHODS - AUTOMATIC OPERATIONS ===#
@@ -114,7 +115,6 @@ class PaymentTransaction(models.Model):
                 with self.env.cr.savepoint():
                     self._vipps_release()
         except VippsError as error:
-            _logger.info("Payment %s is not settled: %s", self.reference, error.log_text)
             if not error.is_unknown:
                 self.vipps_refusal_count += 1
                 self._vipps_tell_failure(error)

@@ -2,7 +2,7 @@
 
 import base64
 import io
-import logging
+import time
 from datetime import timedelta
 
 import qrcode
@@ -14,8 +14,6 @@ from odoo.tools import format_datetime
 
 from .pos_payment_method import FLOWS
 from .vipps_api_client import VippsError
-
-_logger = logging.getLogger(__name__)
 
 # How long a customer can approve a payment.
 # https://developer.vippsmobilepay.com/docs/knowledge-base/timeouts/
@@ -219,18 +217,20 @@ class PaymentTransaction(models.Model):
                 self._set_canceled(self.env['vipps.api.client']._get_sentence('4060'))
             return
         self._vipps_schedule_next_read()
+        started = time.monotonic()
         try:
             self.vipps_redirect_url = self.env['vipps.api.client']._create_payment(
                 self, self._vipps_prepare_attempt_values(code), 0
             )
         except VippsError as error:
-            _logger.info("Payment %s is not created: %s", self.reference, error.log_text)
+            self._vipps_record_started('attempt_started', started, error)
             if error.is_conflict:
                 self._vipps_find_payment()
             elif not error.is_unknown:
                 self._vipps_refuse_attempt(error)
         else:
             self.vipps_payment_state = 'CREATED'
+            self._vipps_record_started('attempt_started', started)
 
     def _vipps_check_enabled(self):
         """ Ensure that the provider takes payments and refunds.
@@ -351,7 +351,6 @@ class PaymentTransaction(models.Model):
         try:
             self._vipps_cancel(only_unapproved=True)
         except VippsError as error:
-            _logger.info("Attempt %s is not cancelled: %s", self.reference, error.log_text)
             if error.is_not_found:
                 self._set_canceled(_("The payment was cancelled. Nothing has been charged."))
             elif not error.is_unknown:  # It was approved or ended in the meantime.

@@ -6,6 +6,7 @@ from odoo import _, api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import format_amount
 
+from ..step_log import log_step
 from .payment_transaction_reading import NOT_FOUND_PERIOD
 from .vipps_api_client import VippsError
 
@@ -106,7 +107,10 @@ class PaymentTransaction(models.Model):
             if self.state == 'draft':
                 self._vipps_send_stored_refund()
         except VippsError as error:
-            _logger.info("Refund %s is not done: %s", self.reference, error.log_text)
+            if not error.is_recorded:
+                log_step(
+                    _logger, 'refunded', self, outcome=error.outcome, error=error.log_text
+                )
             if not error.is_unknown:
                 root.vipps_refusal_count += 1
                 self._set_canceled(str(error))
@@ -121,12 +125,13 @@ class PaymentTransaction(models.Model):
                 _("This payment was refunded in the meantime. Look at the order again.")
             )
             return
-        payment = self.env['vipps.api.client']._refund_payment(
-            root, amount, self.vipps_idempotency_key
-        )
-        root._vipps_check_effect(
-            payment.refunded - root._vipps_get_held_amounts()['REFUNDED'], amount
-        )
+        with root._vipps_recorded('refund', amount):
+            payment = self.env['vipps.api.client']._refund_payment(
+                root, amount, self.vipps_idempotency_key
+            )
+            root._vipps_check_effect(
+                payment.refunded - root._vipps_get_held_amounts()['REFUNDED'], amount
+            )
         root._handle_notification_data('vipps', {'payment': payment, 'own_tx': self})
 
     def _vipps_drop_refund(self):

@@ -1,6 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 import logging
+import time
 from datetime import timedelta
 
 from psycopg2 import OperationalError
@@ -9,6 +10,7 @@ from odoo import _, api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import SQL
 
+from ..step_log import log_step
 from .vipps_api_client import VippsError
 from .vipps_job import DONE, NO_ANSWER, run_steps
 
@@ -76,6 +78,7 @@ class PaymentTransaction(models.Model):
         :rtype: protocol.payment.Payment | None
         :raise VippsError: If it cannot be read.
         """
+        started, before = time.monotonic(), (self.state, self.vipps_payment_state)
         try:
             payment = self.env['vipps.api.client']._read_payment(self)
         except VippsError as error:
@@ -83,8 +86,15 @@ class PaymentTransaction(models.Model):
             if not error.is_not_found or self.vipps_payment_state or age <= NOT_FOUND_PERIOD:
                 raise
             self._vipps_in_customer_language()._vipps_set_canceled('TERMINATED')
-            return None
-        self._handle_notification_data('vipps', {'payment': payment})
+            payment = None
+        else:
+            self._handle_notification_data('vipps', {'payment': payment})
+        if (self.state, self.vipps_payment_state) != before:
+            log_step(
+                _logger, 'read', self, started=started, state=self.state,
+                payment_state=self.vipps_payment_state,
+                source=self.env['vipps.audit.event']._get_source(),
+            )
         return payment
 
     def _vipps_refresh_for_customer(self):
@@ -159,7 +169,10 @@ class PaymentTransaction(models.Model):
     def _cron_vipps_read_open_payments(self):
         """ Read the payments whose orders were changed, then those that are still open and that
         nobody else asks for, then those that are to be compared, and in the end set links. """
-        if run_steps(self.env, lambda env: env[self._name]._vipps_read_next(), READS_PER_RUN):
+        if run_steps(
+            self.env, lambda env: env[self._name]._vipps_read_next(), READS_PER_RUN,
+            job='read_open_payments',
+        ):
             self.env.ref('mobilepay_vipps.cron_read_open_payments')._trigger()
 
     @api.model
@@ -235,22 +248,26 @@ class PaymentTransaction(models.Model):
             )
         return NO_ANSWER if error.is_no_answer else DONE
 
-    def _vipps_try(self, refresh):
+    def _vipps_try(self, refresh, step='read'):
         """ Refresh the payment where an error would reach nobody who can do something about it.
 
         :param function refresh: Refreshes it.
+        :param str step: What the log calls that.
         :return: What went wrong, if anything.
         :rtype: VippsError | None
         """
         try:
             refresh()
         except VippsError as error:
-            _logger.info("Payment %s: %s", self.reference, error.log_text)
+            if not error.is_recorded:
+                log_step(_logger, step, self, outcome=error.outcome, error=error.log_text)
             return error
         except OperationalError:
             raise  # Another worker was faster: all of this is done again.
         except UserError as error:
-            _logger.warning("Payment %s cannot be processed: %s", self.reference, error)
+            log_step(
+                _logger, step, self, outcome='failed', level=logging.WARNING, error=str(error)
+            )
             self.provider_id._vipps_alert_administrator(
                 f'payment:{self.id}', _("Payment %s cannot be processed", self.reference),
                 str(error),

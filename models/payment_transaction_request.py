@@ -9,6 +9,7 @@ from odoo import _, models
 from odoo.exceptions import ValidationError
 from odoo.tools import float_compare, format_amount
 
+from ..step_log import log_step
 from .vipps_api_client import VippsError
 from .vipps_job import NOTHING_LEFT, run_steps
 
@@ -214,6 +215,7 @@ class PaymentTransaction(models.Model):
             if txs is None:
                 raise ValidationError(self._vipps_describe_change(held_amounts))
         else:
+            self._vipps_record_asked(name, amount)
             txs = self._vipps_request(operation)
         self._vipps_post_process()
         return txs - self
@@ -227,7 +229,7 @@ class PaymentTransaction(models.Model):
         try:
             self._vipps_refresh(may_capture=False)
         except VippsError as error:
-            _logger.info("Payment %s cannot be read: %s", self.reference, error.log_text)
+            log_step(_logger, 'read', self, outcome=error.outcome, error=error.log_text)
             raise ValidationError("Vipps MobilePay: " + str(error)) from error
 
     def _vipps_request(self, operation):
@@ -243,7 +245,6 @@ class PaymentTransaction(models.Model):
         try:
             return operation()
         except VippsError as error:
-            _logger.info("Operation on payment %s: %s", self.reference, error.log_text)
             if error.is_unknown and not error.is_not_now:
                 raise ValidationError(_(
                     "Vipps MobilePay does not answer, so it is not known whether this took effect."
@@ -335,6 +336,6 @@ class PaymentTransaction(models.Model):
             except OperationalError:
                 raise  # Another worker was faster: all of this is done again.
             except IntegrityError as error:  # The same, for the number of a journal entry.
-                _logger.info("Payment %s is booked later: %s", tx.reference, error.pgcode)
+                log_step(_logger, 'booked', tx, outcome='later', error=error.pgcode)
             except Exception:
                 _logger.exception("Payment %s is not in the books yet.", tx.reference)

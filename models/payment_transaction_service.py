@@ -11,6 +11,8 @@ from odoo.tools import format_amount, format_date, format_datetime
 
 from odoo.addons.payment import utils as payment_utils
 
+from ..source import USER
+from ..step_log import log_step
 from .vipps_api_client import VippsError
 
 _logger = logging.getLogger(__name__)
@@ -97,7 +99,7 @@ class PaymentTransaction(models.Model):
         """
         payment_utils.check_rights_on_recordset(self)
         # What is found was not done by who looks.
-        return self.with_user(SUPERUSER_ID)._vipps_update()
+        return self.with_user(SUPERUSER_ID).with_context(vipps_source=USER)._vipps_update()
 
     def action_vipps_refund(self):
         """ Open core's wizard to refund what was captured, or the list of captures to choose one
@@ -291,7 +293,7 @@ class PaymentTransaction(models.Model):
                 if tx.vipps_payment_state:  # Otherwise it was never created.
                     tx._vipps_read_log()
             except VippsError as error:
-                _logger.info("Payment %s: %s", tx.reference, error.log_text)
+                log_step(_logger, 'read', tx, outcome=error.outcome, error=error.log_text)
                 errors.append(f"{tx.reference}: {error}")
             if (tx.vipps_status, tx.vipps_difference) != before:
                 changes.append(f"{tx.reference}: {tx._vipps_get_summary()}")

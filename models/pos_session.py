@@ -6,6 +6,7 @@ from odoo import _, models
 from odoo.exceptions import AccessError, UserError
 from odoo.tools import format_amount
 
+from ..source import TILL
 from .pos_payment_method import FLOWS
 
 MAX_KEY_LENGTH = 64
@@ -243,7 +244,7 @@ class PosSession(models.Model):
         ])
         if not tx_sudo:
             raise AccessError(_("There is no such payment at this Point of Sale."))
-        return tx_sudo.with_company(self.company_id)
+        return tx_sudo.with_company(self.company_id).with_context(vipps_source=TILL)
 
     def _vipps_check_nothing_open(self, order_sudo):
         """ Ensure that nobody is paying the order already.

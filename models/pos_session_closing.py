@@ -6,6 +6,8 @@ from odoo import _, api, fields, models
 from odoo.exceptions import RedirectWarning
 from odoo.tools import format_amount
 
+from ..source import TILL
+
 
 class PosSession(models.Model):
     """ What keeps a session from being closed, and where people settle it. """
@@ -61,7 +63,7 @@ class PosSession(models.Model):
     def _vipps_get_unsettled(self):
         """ Return the attempts of the session that are open, or that took money for no finished
         order, after a look at those that are open. """
-        attempts_sudo = self._vipps_search_unsettled()
+        attempts_sudo = self._vipps_search_unsettled().with_context(vipps_source=TILL)
         for tx_sudo in attempts_sudo._vipps_filter_open():
             tx_sudo._vipps_refresh_for_till()
         return attempts_sudo._vipps_filter_unsettled()

@@ -35,10 +35,13 @@ class VippsError(UserError):
         super().__init__(message)
         self.code = error and error.code
         self.status = error and error.status
+        self.trace_id = error and error.trace_id
         self.retryable = bool(error and error.retryable)
         # What an operator needs, without anything that is secret or personal.
         self.log_text = str(error or message)
         self.is_unknown = is_unknown or isinstance(error, (errors.NoAnswer, errors.Conflict))
+        self.is_recorded = False  # in the audit trail and the log
+        self.outcome = 'unknown' if self.is_unknown else 'refused'  # for the audit trail and logs
         self.is_not_now = isinstance(error, errors.NotNow)
         # Of the API itself, while what is said not to be now is one payment.
         self.is_no_answer = isinstance(error, errors.NoAnswer) and not self.is_not_now

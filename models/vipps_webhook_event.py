@@ -2,6 +2,7 @@
 
 import logging
 import re
+import time
 from datetime import timedelta
 
 from psycopg2 import OperationalError
@@ -10,6 +11,8 @@ from odoo import _, api, fields, models
 from odoo.tools import create_index
 
 from .. import const
+from ..source import WEBHOOK
+from ..step_log import log_step
 from .vipps_api_client import VippsError
 from .vipps_job import DONE, NO_ANSWER, NOTHING_LEFT, run_steps
 
@@ -115,6 +118,11 @@ class VippsWebhookEvent(models.Model):
             'state': 'pending', 'tries': 0, 'next_try': now, 'pending_since': now, 'error': False,
         })
         self.sudo()._wake_job()
+        for event in self.sudo():
+            self.env['vipps.audit.event']._record(
+                'replayed', event.provider_id, reference=event.reference,
+                psp_reference=event.psp_reference,
+            )
 
     #=== BUSINESS METHODS - STORING ===#
 
@@ -142,7 +150,14 @@ class VippsWebhookEvent(models.Model):
             'pending' if is_relevant else 'ignored', now if is_relevant else None, now,
             now, now, self.env.uid, self.env.uid,
         ], log_exceptions=False)  # Another worker can be storing it: then Odoo tries again.
-        if is_relevant and self.env.cr.rowcount:
+        is_new = bool(self.env.cr.rowcount)
+        if is_new:
+            log_step(
+                _logger, 'event_stored', provider=provider,
+                outcome='done' if is_relevant else 'ignored', reference=event.reference,
+                event=event.name,
+            )
+        if is_relevant and is_new:
             self._wake_job()
             self.env['payment.transaction'].sudo().search([
                 ('vipps_payment_reference', '=', event.reference),
@@ -177,7 +192,9 @@ class VippsWebhookEvent(models.Model):
         """ Deal with the events: read each payment that something happened to, once. """
         read_references, busy_references = set(), set()
         if run_steps(
-            self.env, lambda env: env[self._name]._process_next(read_references, busy_references)
+            self.with_context(vipps_source=WEBHOOK).env,
+            lambda env: env[self._name]._process_next(read_references, busy_references),
+            job='process_webhook_events',
         ):
             self._wake_job()
 
@@ -216,6 +233,7 @@ class VippsWebhookEvent(models.Model):
             return DONE
         # They are all told by what is read now.
         events = self.search([('reference', '=', event.reference)]).filtered('next_try')
+        started = time.monotonic()
         try:
             error = events._process(tx)
         except OperationalError:
@@ -225,6 +243,11 @@ class VippsWebhookEvent(models.Model):
             error = VippsError(_("Something went wrong in Odoo. Its log says what."))
             events._retry_later(error)
         self.env.flush_all()  # From here on, nothing can start this anew.
+        log_step(
+            _logger, 'event_processed', provider=event.provider_id,
+            outcome=error.outcome if error else 'done', started=started,
+            reference=event.reference, events=len(events), verdict=event.state,
+        )
         read_references.add(event.reference)
         return NO_ANSWER if error and error.is_no_answer else DONE
 

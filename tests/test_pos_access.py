@@ -373,7 +373,7 @@ class TestPosAccess(PosCommon):
                     self._look(status['reference'])
                     self._call('vipps_cancel_attempt', status['reference'])
         text = ''.join(logs.output)
-        self.assertIn("is not created", text)
+        self.assertIn("step=attempt_started", text)
         for secret in (code, wrong_code, 'fake-code', '98765432', 'token='):
             self.assertNotIn(secret, text)
 
