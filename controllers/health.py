@@ -1,7 +1,39 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 from odoo import http
+from odoo.http import request
+
+# Longer than ours, and nobody computes with what somebody sends.
+MAX_TOKEN_LENGTH = 100
 
 
 class VippsHealthController(http.Controller):
     _health_url = '/payment/vipps/health'
+
+    @http.route(
+        _health_url, type='http', auth='public', methods=['GET'], csrf=False, save_session=False,
+        sitemap=False,
+    )
+    def vipps_health(self, **data):
+        """ Tell a monitoring system how a provider does.
+
+        The status is 200, or 503 if payments fail or money is not where it belongs.
+
+        :param dict data: Not used.
+        """
+        kind, _separator, token = request.httprequest.headers.get('Authorization', '').partition(' ')
+        provider_sudo = request.env['payment.provider'].sudo()
+        if kind.lower() == 'bearer' and 0 < len(token) <= MAX_TOKEN_LENGTH:
+            provider_sudo = provider_sudo._vipps_get_for_monitoring(token)
+        if not provider_sudo:
+            return request.make_response(
+                '', status=401, headers=[('WWW-Authenticate', 'Bearer')]
+            )
+        report = provider_sudo.with_company(
+            provider_sudo.company_id
+        ).with_context(lang='en_US')._vipps_prepare_report()
+        return request.make_json_response(
+            report,
+            headers=[('Cache-Control', 'no-store')],
+            status=503 if report['status'] == 'error' else 200,
+        )

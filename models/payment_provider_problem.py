@@ -13,6 +13,9 @@ from .vipps_job import DONE, run_steps
 
 _logger = logging.getLogger(__name__)
 
+# What the errors, the success rate and the time to approval are of.
+LATELY = timedelta(days=7)
+
 # From when on somebody should look at what waits.
 MAX_INBOX_AGE = timedelta(minutes=15)
 MAX_OPEN_AGE = timedelta(hours=1)
@@ -83,8 +86,13 @@ class PaymentProvider(models.Model):
             ),
             'errors': (
                 'vipps.api.call',
-                [*own, ('outcome', '!=', 'success'),
-                 ('create_date', '>=', now - timedelta(days=7))],
+                [*own, ('outcome', '!=', 'success'), ('create_date', '>=', now - LATELY)],
+                'create_date',
+            ),
+            'started': (
+                'payment.transaction',
+                [*own, ('vipps_payment_reference', '!=', False),
+                 ('create_date', '>=', now - LATELY)],
                 'create_date',
             ),
         }
@@ -352,7 +360,7 @@ class PaymentProvider(models.Model):
         """
         alert = self._vipps_get_alerts(key)[:1]
         kind, _separator, tx_id = key.partition(':')
-        if kind in ('webhook_watch', 'comparison', 'payment'):
+        if kind in ('webhook_watch', 'comparison', 'payment', 'subscription_key'):
             return False  # Who met it takes it back.
         if alert.create_date > fields.Datetime.now() - COMMIT_PERIOD:
             return False
