@@ -47,6 +47,7 @@ from . import sale_order_delivery
 from . import account_move
 from . import account_payment
 from . import sale_order
+from . import payment_provider_names
 from . import sale_order_service
 from . import stock_picking_app
 from . import pos_config
