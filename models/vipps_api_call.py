@@ -126,7 +126,9 @@ class VippsApiCall(models.Model):
         known = errors.CODES.get(code) or errors.STATUSES.get(status)
         if known:
             return _(known[0])
-        return _(errors.NO_ANSWER if outcome == 'no_answer' else errors.WRONG_REQUEST)
+        if outcome == 'no_answer':
+            return _(errors.NO_ANSWER)
+        return _(errors.WRONG_REQUEST)
 
     #=== BUSINESS METHODS - NOTING ===#
 
