@@ -297,6 +297,23 @@ class PaymentTransaction(models.Model):
 
     #=== BUSINESS METHODS - JOB ===#
 
+    def _vipps_book_soon(self):
+        """ Have what was captured and refunded of the payment booked by the job of core, or by ours:
+        later releases of Odoo stop that of core while all providers are disabled.
+
+        :return: None
+        """
+        cron = self.env.ref('payment.cron_post_process_payment_tx').sudo()
+        if cron.active:
+            cron._trigger()
+            return
+        root = self._vipps_get_root()
+        parts = root | root._vipps_get_captures() | root._vipps_get_refunds()
+        parts.filtered(
+            lambda tx: tx.state == 'done' and not tx.is_post_processed
+        ).vipps_next_booking = fields.Datetime.now()
+        self.env.ref('mobilepay_vipps.cron_read_open_payments').sudo()._trigger()
+
     @api.model
     def _vipps_read_next(self):
         """ Override to book first what could not be booked before. """

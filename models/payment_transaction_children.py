@@ -151,7 +151,7 @@ class PaymentTransaction(models.Model):
         for name in MONEY_EVENTS:
             if missing[name] > 0:
                 self._vipps_book(name, missing[name])
-        self.env.ref('payment.cron_post_process_payment_tx')._trigger()
+        self._vipps_book_soon()
 
     def _vipps_read_log(self):
         """ Read the event log of the payment and keep it for people.

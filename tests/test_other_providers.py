@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from lxml import html
 
+from odoo.exceptions import UserError
 from odoo.fields import Command
 from odoo.tests import tagged
 
@@ -160,6 +161,26 @@ class TestOtherProviders(CheckoutCommon):
             self.assertEqual(self._get_aggregate(tx)['refunded'], 10000)
 
         self._for_each_way(check, 'disabled')
+
+    def test_while_disabled_staff_cannot_operate_but_the_portal_is_followed(self):
+        self.assertTrue(self.vipps.journal_id)  # Core chooses it when somebody looks at it.
+        tx = self._start_cart()
+        self._approve(tx)
+        self._deliver_events(tx)
+        # As later releases of Odoo do when all providers are disabled.
+        self.env.ref('payment.cron_post_process_payment_tx').sudo().active = False
+        with self._taken_away('disabled'):
+            with self.assertRaisesRegex(UserError, "disabled"):
+                self._capture(tx, user=self.accountant)
+            self.simulator.capture(tx.vipps_payment_reference, 24950)
+            self._deliver_events(tx)
+            self._run_due()
+            self.assertEqual((tx.state, tx.payment_id.state), ('done', 'posted'))
+            self.simulator.refund(tx.vipps_payment_reference, 5000)
+            self._deliver_events(tx)
+            self._run_due()
+            refund = tx.child_transaction_ids
+            self.assertEqual((refund.amount, refund.payment_id.state), (-50, 'posted'))
 
     def test_what_waited_while_disabled_is_captured_afterwards(self):
         self.vipps.vipps_capture_mode = 'automatic'
