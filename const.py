@@ -42,10 +42,6 @@ DEFAULT_PAYMENT_METHOD_CODES = {'vipps', 'mobile_pay'}
 # The largest webhook that is read, in bytes; real ones are below 2 KiB.
 MAX_WEBHOOK_SIZE = 64 * 1024
 
-# The system parameter with the days for which the events that were dealt with are kept.
-RETENTION_PARAMETER = 'mobilepay_vipps.event_retention_days'
-RETENTION_DAYS = 90
-
 # How many requests of one kind are admitted in a period. Who starts this many payments is not about
 # to pay one: a customer who is told to try again needs a minute for each try.
 REQUEST_PERIOD = timedelta(minutes=10)

@@ -12,6 +12,7 @@ from . import payment_provider_health
 from . import payment_provider_availability
 from . import payment_provider_checklist
 from . import payment_provider_user_info
+from . import payment_provider_retention
 from . import payment_provider_audit
 from . import payment_method
 from . import payment_transaction
@@ -49,6 +50,7 @@ from . import account_payment
 from . import sale_order
 from . import payment_provider_names
 from . import sale_order_service
+from . import sale_order_user_info
 from . import stock_picking_app
 from . import pos_config
 from . import pos_payment

@@ -100,16 +100,7 @@ class PaymentTransaction(models.Model):
         self._vipps_schedule_next_read()
         started = time.monotonic()
         try:
-            try:
-                self.vipps_redirect_url = self.env['vipps.api.client']._create_payment(
-                    self, values, 0
-                )
-            except VippsError as error:
-                if not values['phone'] or error.code not in PHONE_ERRORS:
-                    raise
-                self.vipps_redirect_url = self.env['vipps.api.client']._create_payment(
-                    self, {**values, 'phone': None}, 1
-                )
+            self.vipps_redirect_url = self._vipps_request_payment(values)
         except VippsError as error:
             self._vipps_record_started('created', started, error)
             if error.is_conflict:
@@ -119,6 +110,25 @@ class PaymentTransaction(models.Model):
         else:
             self.vipps_payment_state = 'CREATED'
             self._vipps_record_started('created', started)
+
+    def _vipps_request_payment(self, values):
+        """ Request the payment, again without what is refused of it and can be left out.
+
+        :param dict values: The values of :meth:`_vipps_prepare_payment_values`.
+        :return: The URL to send the customer to.
+        :rtype: str
+        :raise VippsError: If it is refused, or if it is unknown whether it was created.
+        """
+        sequence = 0
+        while True:
+            try:
+                return self.env['vipps.api.client']._create_payment(self, values, sequence)
+            except VippsError as error:
+                if values['phone'] and error.code in PHONE_ERRORS:
+                    values = {**values, 'phone': None}
+                elif not self._vipps_is_scope_refused(error):
+                    raise
+            sequence += 1
 
     def _vipps_try_again(self):
         """ Try again to create the payment, after it was unknown whether it was created.

@@ -11,7 +11,7 @@ from odoo.modules.module import get_manifest
 
 from .. import const
 from ..protocol import amount as protocol_amount
-from ..protocol import errors, payloads, phone, receipt, reference, signature
+from ..protocol import errors, payloads, phone, receipt, reference, signature, user_info
 from ..protocol.access_token import Credentials
 from ..protocol.client import Client, take_clock_offset
 from ..protocol.payment import Event
@@ -96,6 +96,7 @@ class VippsApiClient(models.AbstractModel):
                 values['receipt_lines'], amount, tx.currency_id, values.get('pos')
             ),
             metadata=values['metadata'],
+            scopes=(tx.vipps_scopes or '').split(),
         )
         with self._call(tx.provider_id, 'create', tx):
             answer = self._connect_for(tx).create_payment(
@@ -204,6 +205,30 @@ class VippsApiClient(models.AbstractModel):
         """
         with self._call(tx.provider_id, 'category', tx):
             self._connect_for(tx).put_category(tx.vipps_payment_reference, category, url)
+
+    @api.model
+    def _read_user_info(self, tx):
+        """ Read what the customer shared with the payment of a transaction.
+
+        See https://developer.vippsmobilepay.com/api/userinfo/#operation/getUserinfo
+
+        :param payment.transaction tx: The root transaction, in sudo mode.
+        :return: See :func:`protocol.user_info.parse_userinfo`.
+        :rtype: dict
+        :raise VippsError: If it cannot be read.
+        """
+        with self._call(tx.provider_id, 'userinfo', tx):
+            return self._connect_for(tx).get_user_info(tx.vipps_user_sub)
+
+    @api.model
+    def _keep_scopes(self, details, scopes):
+        """ Return of what was shared only what was asked for.
+
+        :param dict details: What was shared, see :mod:`protocol.user_info`.
+        :param list[str] scopes: What was asked for.
+        :rtype: dict
+        """
+        return user_info.keep_scopes(details, scopes)
 
     #=== WEBHOOKS ===#
 

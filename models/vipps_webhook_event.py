@@ -1,7 +1,6 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 import logging
-import re
 import time
 from datetime import timedelta
 
@@ -10,7 +9,6 @@ from psycopg2 import OperationalError
 from odoo import _, api, fields, models
 from odoo.tools import create_index
 
-from .. import const
 from ..source import WEBHOOK
 from ..step_log import log_step
 from .vipps_api_client import VippsError
@@ -28,6 +26,9 @@ RETRY_PERIOD = timedelta(days=7)
 
 # How long the transaction of an event is looked for: the event can be faster than our commit.
 UNMATCHED_PERIOD = timedelta(minutes=15)
+
+# How many events are removed in one database transaction.
+PURGE_LIMIT = 1000
 
 
 class VippsWebhookEvent(models.Model):
@@ -337,12 +338,20 @@ class VippsWebhookEvent(models.Model):
 
     #=== BUSINESS METHODS - RETENTION ===#
 
-    @api.autovacuum
-    def _gc_events(self):
-        """ Remove the events that were dealt with long ago. """
-        parameter = self.env['ir.config_parameter'].sudo().get_param(const.RETENTION_PARAMETER, '')
-        days = int(parameter) if re.fullmatch(r'[0-9]{1,4}', parameter) else const.RETENTION_DAYS
-        self.sudo().search([
+    @api.model
+    def _vipps_purge(self, provider, before):
+        """ Remove events of a provider that were dealt with.
+
+        :param payment.provider provider: The provider.
+        :param datetime before: Until when events came that are removed.
+        :return: How many were removed; at most :data:`PURGE_LIMIT`.
+        :rtype: int
+        """
+        events = self.search([
+            ('provider_id', '=', provider.id),
             ('state', 'in', ('processed', 'ignored')),
-            ('create_date', '<', fields.Datetime.now() - timedelta(days=days)),
-        ]).unlink()
+            ('create_date', '<', before),
+        ], order='id', limit=PURGE_LIMIT)
+        count = len(events)
+        events.unlink()
+        return count
