@@ -3,4 +3,5 @@
 from . import controllers
 from . import models
 from . import wizards
+from . import cli
 from .hooks import post_init_hook, uninstall_hook

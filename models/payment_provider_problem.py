@@ -20,6 +20,7 @@ LATELY = timedelta(days=7)
 MAX_INBOX_AGE = timedelta(minutes=15)
 MAX_OPEN_AGE = timedelta(hours=1)
 MAX_CLOCK_OFFSET = timedelta(minutes=2)
+CLOCK_PERIOD = timedelta(days=1)
 
 # So many payments without any event, within this time, are no coincidence.
 MAX_UNTOLD_PAYMENTS = 3
@@ -28,6 +29,13 @@ EVENT_DELAY = timedelta(minutes=15)
 
 # What was mended by itself is shown for so long.
 INFORMATION_PERIOD = timedelta(days=7)
+
+# Who meets these tells somebody, who is not told again after having decided to wait; and some are
+# taken back by who does not meet them anymore.
+TOLD_ELSEWHERE = (
+    'bookings', 'failed_events', 'deadlines', 'differences', 'difference', 'checkout', 'tills',
+)
+TAKEN_BACK_ELSEWHERE = ('webhook_watch', 'comparison', 'payment', 'subscription_key')
 
 # An alert is committed at once, and what it tells of a bit later.
 COMMIT_PERIOD = timedelta(minutes=1)
@@ -135,9 +143,7 @@ class PaymentProvider(models.Model):
         ))
 
     @api.model
-    def _vipps_make_problem(
-        self, key, level, summary, note, count=0, since=None, is_told_elsewhere=False
-    ):
+    def _vipps_make_problem(self, key, level, summary, note, count=0, since=None):
         """ Return a problem.
 
         :param str key: What it is known by.
@@ -146,12 +152,11 @@ class PaymentProvider(models.Model):
         :param str note: What to do.
         :param int count: How many things are concerned, if they can be counted.
         :param datetime since: Since when.
-        :param bool is_told_elsewhere: Whether what meets it tells somebody, with the details.
         :rtype: dict
         """
         return {
             'key': key, 'level': level, 'summary': summary, 'note': note, 'count': count,
-            'since': since, 'is_told_elsewhere': is_told_elsewhere,
+            'since': since,
         }
 
     def _vipps_find_key_problem(self):
@@ -191,19 +196,23 @@ class PaymentProvider(models.Model):
         return None
 
     def _vipps_find_clock_problem(self):
-        call = self.env['vipps.api.call'].sudo().search([
-            ('provider_id', '=', self.id), ('clock_offset', '!=', False),
-            ('create_date', '>=', fields.Datetime.now() - timedelta(days=1)),
-        ], limit=1)
-        if abs(call.clock_offset) <= MAX_CLOCK_OFFSET.total_seconds():
+        self.env.cr.execute("""
+            SELECT clock_offset, create_date
+              FROM vipps_api_call
+             WHERE provider_id = %s AND clock_offset IS NOT NULL AND create_date >= %s
+             ORDER BY id DESC
+             LIMIT 1
+        """, [self.id, fields.Datetime.now() - CLOCK_PERIOD])
+        offset, since = self.env.cr.fetchone() or (0, None)
+        if abs(offset) <= MAX_CLOCK_OFFSET.total_seconds():
             return None
         return self._vipps_make_problem(
             'clock', 'warning',
             _("The clock of this server is wrong"),
             _("It differs by %s seconds from the one of Vipps MobilePay, so that deadlines and"
               " waiting times are wrong, too. Have the server synchronize its clock (NTP).",
-              abs(call.clock_offset)),
-            since=call.create_date,
+              abs(offset)),
+            since=since,
         )
 
     def _vipps_find_webhook_problem(self):
@@ -294,14 +303,12 @@ class PaymentProvider(models.Model):
                   " MobilePay portal; the difference disappears when the payment is read again."),
             ),
         }
-        # Who meets these tells somebody, who is not told again after having decided to wait.
-        told_elsewhere = ('unbooked', 'failed_events', 'near_deadline', 'differences')
         problems = []
         for name, (key, level, summary, note) in texts.items():
             count, since = self._vipps_count(name)
             if count:
                 problems.append(self._vipps_make_problem(
-                    key, level, summary, note, count, since, name in told_elsewhere
+                    key, level, summary, note, count, since
                 ))
         return problems
 
@@ -343,7 +350,7 @@ class PaymentProvider(models.Model):
             self._vipps_probe()
         problems = {problem['key']: problem for problem in self._vipps_get_problems()}
         for problem in problems.values():
-            if not problem['is_told_elsewhere']:
+            if problem['key'] not in TOLD_ELSEWHERE:
                 self._vipps_alert_administrator(
                     problem['key'], problem['summary'], problem['note']
                 )
@@ -360,9 +367,10 @@ class PaymentProvider(models.Model):
         """
         alert = self._vipps_get_alerts(key)[:1]
         kind, _separator, tx_id = key.partition(':')
-        if kind in ('webhook_watch', 'comparison', 'payment', 'subscription_key'):
-            return False  # Who met it takes it back.
-        if alert.create_date > fields.Datetime.now() - COMMIT_PERIOD:
+        if kind in TAKEN_BACK_ELSEWHERE or (
+            kind in TOLD_ELSEWHERE
+            and alert.create_date > fields.Datetime.now() - COMMIT_PERIOD
+        ):
             return False
         if kind == 'webhook_repaired':
             return alert.create_date < fields.Datetime.now() - INFORMATION_PERIOD
