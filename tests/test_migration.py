@@ -1,5 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+from datetime import timedelta
+
 from odoo.modules.migration import load_script
 from odoo.modules.module import get_module_path
 from odoo.tests import tagged
@@ -71,6 +73,40 @@ class TestMigration(TransactionCommon):
         self.assertFalse(done_tx.vipps_difference)
         self._capture(reserved_tx, 100)
         self.assertEqual(self._get_aggregate(reserved_tx)['captured'], 10000)
+
+    def test_measures_are_filled_and_activities_get_their_keys_without_reading_each_payment(self):
+        approved_tx, aborted_tx, open_tx = self._authorize(), self._start(), self._start()
+        self.simulator.decline(aborted_tx.vipps_payment_reference)
+        aborted_tx._vipps_refresh()
+        self.env['vipps.webhook.event'].sudo().create({
+            'provider_id': self.vipps.id, 'name': 'AUTHORIZED', 'psp_reference': 'psp',
+            'reference': approved_tx.vipps_payment_reference, 'success': True,
+            'event_time': approved_tx.create_date + timedelta(seconds=25),
+        })
+        for summary in (
+            f"Payment {aborted_tx.reference} cannot be processed",
+            f"Refund payment {approved_tx.reference}",
+            "Customers cannot pay with Vipps",
+            "The webhook was repaired",
+            "Call the bank",
+        ):
+            self.vipps.activity_schedule('mail.mail_activity_data_warning', summary=summary)
+        self.env.flush_all()
+        # As the version before had it.
+        self.env.cr.execute("""
+            ALTER TABLE payment_transaction DROP COLUMN vipps_success_rate;
+            ALTER TABLE payment_transaction DROP COLUMN vipps_approval_seconds;
+            ALTER TABLE mail_activity DROP COLUMN vipps_problem;
+        """)
+        self._migrate('17.0.1.4.0', 'pre')
+        txs = approved_tx | aborted_tx | open_tx
+        self.assertEqual(txs.mapped('vipps_success_rate'), [100, 0, 0])
+        self.assertEqual(txs.mapped('vipps_approval_seconds'), [25, 0, 0])
+        self.assertEqual(
+            self.vipps.activity_ids.sorted('id').mapped('vipps_problem'),
+            [f'payment:{aborted_tx.id}', f'refund:{approved_tx.id}', 'checkout',
+             'webhook_repaired', False],
+        )
 
     def test_payments_of_earlier_versions_were_made_at_no_till(self):
         tx = self._authorize()
