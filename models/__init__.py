@@ -34,6 +34,7 @@ from . import payment_transaction_report
 from . import payment_transaction_user_info
 from . import payment_transaction_audit
 from . import pos_payment_method
+from . import pos_payment_method_availability
 from . import payment_transaction_pos
 from . import payment_transaction_pos_order
 from . import payment_transaction_pos_refund

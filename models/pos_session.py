@@ -27,7 +27,7 @@ class PosSession(models.Model):
         params = super()._loader_params_pos_payment_method()
         params['search_params']['fields'] += [
             'vipps_allow_qr', 'vipps_allow_push', 'vipps_allow_code', 'vipps_default_flow',
-            'vipps_push_refused',
+            'vipps_push_refused', 'vipps_is_paused',
         ]
         return params
 

@@ -16,6 +16,7 @@ from . import test_delivery
 from . import test_delivery_amount
 from . import test_encryption
 from . import test_health
+from . import test_health_tour
 from . import test_key_rotation
 from . import test_migration
 from . import test_operation_input

@@ -32,8 +32,22 @@ class PosTourCommon(PosCommon, HttpCase):
         :param dict params: What the tour reads from the address.
         :rtype: pos.order
         """
-        width, height = map(int, (size or self.browser_size).split(','))
         params = urlencode({'simulator': self.simulator.url, **params})
+        self._start_page(
+            f'/pos/ui?config_id={self.config.id}#{params}', name, self.cashier, size
+        )
+        return self.env['pos.order'].search([('config_id', '=', self.config.id)], limit=1)
+
+    def _start_page(self, url, name, user, size=None):
+        """ Run a tour on a page.
+
+        :param str url: The page.
+        :param str name: The name of the tour.
+        :param res.users user: Who sits there.
+        :param str size: The width and the height of the screen, if it is not the usual one.
+        :return: None
+        """
+        width, height = map(int, (size or self.browser_size).split(','))
         navigate_to = ChromeBrowser.navigate_to
         self.session = None  # From here on it is the one of the browser, which has not logged in.
 
@@ -47,12 +61,8 @@ class PosTourCommon(PosCommon, HttpCase):
             return navigate_to(browser, *args, **kwargs)
 
         with patch.object(ChromeBrowser, 'navigate_to', prepare_and_navigate_to):
-            self.start_tour(
-                f'/pos/ui?config_id={self.config.id}#{params}', name, login=self.cashier.login,
-                timeout=150,
-            )
+            self.start_tour(url, name, login=user.login, timeout=150)
         self.env.invalidate_all()
-        return self.env['pos.order'].search([('config_id', '=', self.config.id)], limit=1)
 
     def _let_take_pictures(self, browser):
         """ Give a browser a function that takes a picture, which tours call where it is there. """

@@ -30,7 +30,7 @@ function see(content, trigger) {
 /**
  * Take a picture of an element for the README, if the test asks for pictures.
  */
-function takePicture(name, selector) {
+export function takePicture(name, selector) {
     return [
         {
             content: `Take the picture ${name}`,
