@@ -37,11 +37,20 @@ class PaymentProvider(models.Model):
         """
         self.ensure_one()
         last = self._vipps_get_last_call()
-        if not last or last['failure_count'] < MAX_FAILURES:
+        if not self._vipps_is_failing(last):
             return None
         failing_for = last['create_date'] - last['failing_since']
         end = last['create_date'] + min(max(failing_for, FIRST_PAUSE), LAST_PAUSE)
         return end if end > fields.Datetime.now() else None
+
+    def _vipps_is_failing(self, last=None):
+        """ Tell whether too many calls failed in a row, whether it is tried again or not.
+
+        :param dict last: The last call, if it is known.
+        :rtype: bool
+        """
+        last = last or self._vipps_get_last_call()
+        return bool(last) and last['failure_count'] >= MAX_FAILURES
 
     def _vipps_get_last_call(self):
         """ Return the last call that says whether people can pay, see `vipps.api.call._get_last`.

@@ -7,7 +7,6 @@ from odoo import SUPERUSER_ID, _, api, fields, models
 
 from .. import encryption
 from .payment_provider import SECRET_FIELDS
-from .payment_provider_availability import MAX_FAILURES
 from .vipps_api_client import VippsError
 from .vipps_job import DONE, run_steps
 
@@ -184,7 +183,7 @@ class PaymentProvider(models.Model):
                   " keys that it names again."),
                 last['failure_count'], last['failing_since'],
             )
-        if last and last['failure_count'] >= MAX_FAILURES:
+        if self._vipps_is_failing(last):
             return self._vipps_make_problem(
                 'api', 'error',
                 _("Vipps MobilePay does not answer"),
@@ -389,10 +388,9 @@ class PaymentProvider(models.Model):
     def _vipps_is_probe_due(self):
         """ Tell whether nobody would find out that Vipps MobilePay answers again: customers and
         tills are not sent there. """
-        last = self._vipps_get_last_call()
-        return bool(
-            last and last['failure_count'] >= MAX_FAILURES
-            and self.state != 'disabled' and not self._vipps_get_pause_end()
+        return (
+            self._vipps_is_failing() and self.state != 'disabled'
+            and not self._vipps_get_pause_end()
         )
 
     def _vipps_probe(self):

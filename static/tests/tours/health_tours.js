@@ -1,0 +1,87 @@
+/** @odoo-module **/
+/* global posmodel */
+
+import { registry } from "@web/core/registry";
+import { takePicture } from "@mobilepay_vipps/../tests/tours/pos_day_tours";
+import { addTour, startOrder } from "@mobilepay_vipps/../tests/tours/pos_helpers";
+
+registry.category("web_tour.tours").add("vipps_health", {
+    test: true,
+    steps: () => [
+        {
+            content: "Read in the list of all providers what is wrong, and open one",
+            trigger: 'tr:contains("Does not work") td[name="vipps_verdict"]:contains("does not answer")',
+        },
+        {
+            content: "Read what to do",
+            trigger: '.o_vipps_health [data-problem="api"]:contains("comes back by itself")',
+            isCheck: true,
+        },
+        {
+            content: "Read what an error means",
+            trigger: 'div[name="vipps_errors"] td:contains("can only capture the full amount")',
+            isCheck: true,
+        },
+        ...takePicture("health", ".o_vipps_health"),
+        {
+            content: "Open what is behind the number of failed events",
+            trigger: 'button:has(div[name="vipps_failed_event_count"]:contains("1"))',
+        },
+        {
+            content: "See the event",
+            trigger: 'td[name="reference"]:contains("failed-payment")',
+            isCheck: true,
+        },
+        {
+            content: "Go back to the page",
+            trigger: ".o_back_button",
+        },
+        {
+            content: "Open the success rate",
+            trigger: 'button:has(div[name="vipps_approved_share"])',
+        },
+        {
+            content: "See it as a graph",
+            trigger: ".o_graph_view canvas, .o_graph_canvas_container canvas",
+            isCheck: true,
+        },
+    ],
+});
+
+function tell(isAvailable) {
+    return [
+        {
+            content: `The bus tells that it is ${isAvailable ? "back" : "gone"}`,
+            trigger: ".payment-screen",
+            run() {
+                const { id } = posmodel.payment_methods.find((method) => method.name === "Vipps");
+                posmodel.env.services.pos_bus.dispatch({
+                    type: "VIPPS_AVAILABILITY",
+                    payload: { method_ids: [id], is_available: isAvailable },
+                });
+            },
+        },
+    ];
+}
+
+function read(content, trigger) {
+    return [{ content, trigger, isCheck: true }];
+}
+
+addTour(
+    "vipps_pos_availability",
+    startOrder(),
+    read(
+        "The till that is opened meanwhile knows",
+        ".paymentmethod:contains('Vipps') .o_vipps_paused"
+    ),
+    tell(true),
+    read("The cashier is told that it is back", ".notification:contains('Vipps answers again')"),
+    read("The hint is gone", ".paymentmethod:contains('Vipps'):not(:has(.o_vipps_paused))"),
+    tell(false),
+    read(
+        "The cashier is told what to do",
+        ".notification:contains('Vipps is not answering just now')"
+    ),
+    read("The hint is back", ".paymentmethod:contains('Vipps') .o_vipps_paused")
+);
