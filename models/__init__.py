@@ -11,6 +11,7 @@ from . import payment_provider_problem
 from . import payment_provider_health
 from . import payment_provider_availability
 from . import payment_provider_checklist
+from . import payment_provider_guide
 from . import payment_provider_user_info
 from . import payment_provider_retention
 from . import payment_provider_audit
@@ -31,6 +32,7 @@ from . import payment_transaction_activity
 from . import payment_transaction_deadline
 from . import payment_transaction_service
 from . import payment_transaction_report
+from . import payment_transaction_guide
 from . import payment_transaction_user_info
 from . import payment_transaction_audit
 from . import pos_payment_method

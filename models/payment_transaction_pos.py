@@ -85,18 +85,20 @@ class PaymentTransaction(models.Model):
     def _compute_vipps_qr_code(self):
         """ Draw the URL that the customer's app scans, as the data URI of an image. """
         for tx in self:
-            if tx.vipps_pos_flow != 'qr' or not tx.vipps_redirect_url:
-                tx.vipps_qr_code = False
-                continue
-            stream = io.BytesIO()
-            qrcode.make(
-                tx.vipps_redirect_url,
-                image_factory=qrcode.image.svg.SvgPathFillImage,
-                error_correction=qrcode.constants.ERROR_CORRECT_M,
-            ).save(stream)
-            tx.vipps_qr_code = (
-                'data:image/svg+xml;base64,' + base64.b64encode(stream.getvalue()).decode()
-            )
+            tx.vipps_qr_code = tx.vipps_pos_flow == 'qr' and tx._vipps_draw_redirect_url()
+
+    def _vipps_draw_redirect_url(self):
+        """ Return a QR code of the URL to send the customer to, as the data URI of an image; False
+        if there is no URL. """
+        if not self.vipps_redirect_url:
+            return False
+        stream = io.BytesIO()
+        qrcode.make(
+            self.vipps_redirect_url,
+            image_factory=qrcode.image.svg.SvgPathFillImage,
+            error_correction=qrcode.constants.ERROR_CORRECT_M,
+        ).save(stream)
+        return 'data:image/svg+xml;base64,' + base64.b64encode(stream.getvalue()).decode()
 
     #=== BUSINESS METHODS - STATUS ===#
 

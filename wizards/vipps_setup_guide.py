@@ -1,9 +1,448 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from odoo import models
+from odoo import _, api, fields, models
+from odoo.exceptions import UserError, ValidationError
+from odoo.fields import Command
+
+from .. import const
+from ..models.payment_provider_guide import KEY_FIELDS
+from ..models.vipps_api_client import VippsError
+
+STATES = {'test': 'test', 'production': 'enabled'}
 
 
 class VippsSetupGuide(models.TransientModel):
-    """ The way from an installed addon to a first paid order. """
+    """ The way from an installed addon to a first paid order, one question per screen.
+
+    What is entered is stored on the provider as soon as the next screen is opened, so that the
+    guide can be left and resumed at any time.
+    """
     _name = 'vipps.setup.guide'
     _description = "Vipps MobilePay Set-up Guide"
+    _check_company_auto = True
+
+    provider_id = fields.Many2one(
+        comodel_name='payment.provider', required=True, readonly=True, ondelete='cascade'
+    )
+    company_id = fields.Many2one(related='provider_id.company_id')
+    step = fields.Selection(
+        selection=[
+            ('keys', "Keys"),
+            ('market', "Market"),
+            ('capture', "Capture"),
+            ('tills', "Tills"),
+            ('webhooks', "Events"),
+            ('payment', "Test Payment"),
+            ('done', "Done"),
+        ],
+        required=True,
+        readonly=True,
+    )
+    progress = fields.Char(compute='_compute_progress')
+    progress_percent = fields.Integer(compute='_compute_progress')
+
+    # Mirrors of the fields of the provider: no clear text is stored here.
+    vipps_merchant_serial_number = fields.Char(
+        string="Merchant Serial Number", compute='_compute_keys', readonly=False
+    )
+    vipps_client_id = fields.Char(string="Client ID", compute='_compute_keys', readonly=False)
+    vipps_client_secret = fields.Char(
+        string="Client Secret", compute='_compute_keys', readonly=False
+    )
+    vipps_subscription_key = fields.Char(
+        string="Subscription Key", compute='_compute_keys', readonly=False
+    )
+
+    verdict = fields.Char(compute='_compute_verdict')
+    environment = fields.Selection(related='provider_id.vipps_environment')
+    market = fields.Selection(
+        string="Your Market",
+        selection=[
+            ('NO', "Norway, in NOK"), ('DK', "Denmark, in DKK"), ('FI', "Finland, in EUR")
+        ],
+        required=True,
+    )
+    currency_advice = fields.Char(compute='_compute_currency_advice')
+    capture_mode = fields.Selection(
+        string="Capture Payments",
+        selection=[
+            ('manual', "Manually"), ('automatic', "Automatically"), ('on_delivery', "On delivery")
+        ],
+        required=True,
+    )
+    config_ids = fields.Many2many(
+        string="Tills", comodel_name='pos.config', check_company=True,
+        domain="[('company_id', '=', company_id)]",
+    )
+    open_tills = fields.Char(compute='_compute_open_tills')
+    webhook_url = fields.Char(related='provider_id.vipps_webhook_url', string="Address")
+    webhook_problem = fields.Char(readonly=True)
+    is_published = fields.Boolean(related='provider_id.is_published')
+
+    #=== COMPUTE METHODS ===#
+
+    @api.depends('step', 'provider_id')
+    def _compute_progress(self):
+        names = dict(self._fields['step']._description_selection(self.env))
+        for guide in self:
+            steps = guide._get_steps()
+            number = steps.index(guide.step) + 1
+            guide.progress_percent = 100 * number // len(steps)
+            guide.progress = _(
+                "Step %(number)s of %(total)s: %(name)s",
+                number=number, total=len(steps), name=names[guide.step],
+            )
+
+    @api.depends(*(f'provider_id.{name}' for name in KEY_FIELDS))
+    def _compute_keys(self):
+        for guide in self:
+            for name in KEY_FIELDS:
+                guide[name] = guide.provider_id[name]
+
+    @api.depends('provider_id.vipps_environment', 'provider_id.vipps_merchant_serial_number')
+    def _compute_verdict(self):
+        for guide in self:
+            msn = guide.provider_id.vipps_merchant_serial_number
+            if guide.provider_id.vipps_environment == 'production':
+                guide.verdict = _("These are production keys of sales unit %s: payments are"
+                                  " real.", msn)
+            else:
+                guide.verdict = _("These are test keys of sales unit %s: no money is moved.", msn)
+
+    @api.depends('market', 'company_id')
+    def _compute_currency_advice(self):
+        for guide in self:
+            currency = guide._get_currency()
+            company_currency = guide.company_id.currency_id
+            guide.currency_advice = currency and currency != company_currency and _(
+                "%(company)s keeps its books in %(company_currency)s. Customers can pay with Vipps"
+                " MobilePay when their price list is in %(currency)s.",
+                company=guide.company_id.name, company_currency=company_currency.name,
+                currency=currency.name,
+            )
+
+    @api.depends('company_id')
+    def _compute_open_tills(self):
+        for guide in self:
+            open_configs = guide._get_tills().filtered('has_active_session')
+            guide.open_tills = ", ".join(open_configs.mapped('name'))
+
+    #=== CRUD METHODS ===#
+
+    def write(self, values):
+        """ Override to let the provider clean and encrypt the keys that were entered. """
+        keys = {name: values[name] for name in KEY_FIELDS if name in values}
+        if keys:
+            self.provider_id.write(keys)
+        return super().write({name: values[name] for name in values if name not in keys})
+
+    #=== ACTION METHODS ===#
+
+    def action_next(self):
+        """ Store what was entered on this screen and open the next one.
+
+        :return: The action that shows it.
+        :rtype: dict
+        :raise UserError: If something on this screen is not right yet; it says what to do.
+        """
+        self._check_administrator()
+        finish = {
+            'keys': self._finish_keys,
+            'market': self._finish_market,
+            'capture': self._finish_capture,
+            'tills': self._finish_tills,
+            'webhooks': self._finish_webhooks,
+        }.get(self.step)
+        is_finished = not finish or finish() is not False
+        return self._move(1 if is_finished else 0)
+
+    def action_skip(self):
+        """ Open the next screen without doing what this one offers.
+
+        :return: The action that shows it.
+        :rtype: dict
+        """
+        self._check_administrator()
+        if self.step not in ('tills', 'webhooks', 'payment'):
+            raise UserError(_("This step is needed before the next one."))
+        return self._move(1)
+
+    def action_back(self):
+        """ Open the previous screen.
+
+        :return: The action that shows it.
+        :rtype: dict
+        """
+        self._check_administrator()
+        return self._move(-1)
+
+    def action_publish(self):
+        """ Offer the provider to customers.
+
+        :return: The action that shows the same screen again.
+        :rtype: dict
+        """
+        self._check_administrator()
+        self.provider_id.is_published = True
+        return self._move(0)
+
+    def action_open_shop(self):
+        """ Open the shop beside the guide.
+
+        :rtype: dict
+        """
+        self._check_administrator()
+        return {'type': 'ir.actions.act_url', 'url': '/shop', 'target': 'new'}
+
+    def action_open_health(self):
+        """ Open the health page of the provider.
+
+        :rtype: dict
+        """
+        self._check_administrator()
+        return self.provider_id.action_vipps_open_health()
+
+    def action_open_checklist(self):
+        """ Open the go-live checklist of the provider.
+
+        :rtype: dict
+        """
+        self._check_administrator()
+        return self.provider_id.action_vipps_open_checklist()
+
+    #=== BUSINESS METHODS - NAVIGATION ===#
+
+    @api.model
+    def _open_for(self, provider):
+        """ Open the guide for a provider where it was left.
+
+        :param payment.provider provider: The provider.
+        :return: The action that shows it.
+        :rtype: dict
+        """
+        currencies = provider.available_currency_ids
+        currency = currencies if len(currencies) == 1 else provider.company_id.currency_id
+        guide = self.create({
+            'provider_id': provider.id,
+            'step': provider.vipps_guide_step or 'keys',
+            'market': const.CURRENCY_MARKETS.get(currency.name, 'NO'),
+            'capture_mode': provider.vipps_capture_mode,
+        })
+        if guide._get_tills():
+            guide.config_ids = guide._get_till_methods().config_ids
+        return guide._move(0)
+
+    def _check_administrator(self):
+        """ Ensure that the user may configure the provider, and that there is one.
+
+        :raise AccessError: If the user may not.
+        """
+        self.check_access_rights('write')
+        self.check_access_rule('write')
+        self.ensure_one()
+        self.provider_id._vipps_check_administrator()
+
+    def _get_steps(self):
+        """ Return the steps in their order; those without a till are not asked for tills. """
+        steps = self._fields['step'].get_values(self.env)
+        return steps if self._get_tills() else [step for step in steps if step != 'tills']
+
+    def _move(self, distance):
+        """ Go to another screen and remember it.
+
+        :param int distance: By how many screens.
+        :return: The action that shows it.
+        :rtype: dict
+        """
+        steps = self._get_steps()
+        # The last till may be gone since.
+        position = steps.index(self.step) if self.step in steps else steps.index('capture')
+        self.step = steps[max(0, min(position + distance, len(steps) - 1))]
+        if distance:
+            self.webhook_problem = False
+            self.provider_id.vipps_guide_step = self.step
+        return {
+            'type': 'ir.actions.act_window',
+            'name': _("Set up %s", self.provider_id.name),
+            'res_model': self._name,
+            'res_id': self.id,
+            'view_mode': 'form',
+            'views': [(False, 'form')],
+            'target': 'new',
+        }
+
+    #=== BUSINESS METHODS - KEYS ===#
+
+    def _finish_keys(self):
+        """ Find out what the keys are of, and switch the provider to that environment.
+
+        :raise UserError: If one of them is wrong; it says which.
+        """
+        provider = self.provider_id
+        if not all(self[name] for name in KEY_FIELDS):
+            raise UserError(_(
+                "Enter all four: they are on the same page of the portal, under For developers, API"
+                " keys."
+            ))
+        provider.state = STATES[self._find_environment()]
+        try:
+            self.env['vipps.api.client']._list_webhooks(provider)
+        except VippsError as error:
+            raise UserError(provider._vipps_explain_list_error(error)) from error
+
+    def _find_environment(self):
+        """ Return the environment that the keys are of, by trying them.
+
+        :rtype: str
+        :raise UserError: If they are of none, or if that cannot be found out.
+        """
+        api_client = self.env['vipps.api.client']
+        # Keys are not sent to Vipps MobilePay while a simulator stands in for it.
+        is_simulated = bool(api_client._get_simulator_url())
+        errors = []
+        for environment in ('test',) if is_simulated else ('test', 'production'):
+            try:
+                api_client._fetch_token(self.provider_id, environment)
+            except VippsError as error:
+                errors.append(error)
+            else:
+                return environment
+        raise UserError(self._explain_refusal(errors)) from errors[0]
+
+    def _explain_refusal(self, errors):
+        """ Return a sentence that says which key is wrong when no environment takes them.
+
+        :param list[VippsError] errors: What each environment said.
+        :rtype: str
+        """
+        for error in errors:
+            if not error.is_unauthorized and error.status != 400:
+                return str(error)  # It may be the right one, and just not answer.
+        if all(error.is_subscription_key for error in errors):
+            return _(
+                "The subscription key is wrong. Copy the Ocp-Apim-Subscription-Key of this sales"
+                " unit from the Vipps MobilePay portal (For developers, API keys) again."
+            )
+        return _(
+            "The client ID or the client secret is wrong, or not of the same sales unit as the"
+            " subscription key. Copy all of them from the Vipps MobilePay portal (For developers,"
+            " API keys) again, either from Test or from Production."
+        )
+
+    #=== BUSINESS METHODS - MARKET AND CAPTURE ===#
+
+    def _get_currency(self):
+        """ Return the currency of the market, active or not. """
+        names = {market: name for name, market in const.CURRENCY_MARKETS.items()}
+        return self.env['res.currency'].with_context(active_test=False).search(
+            [('name', '=', names.get(self.market))], limit=1
+        )
+
+    def _get_payment_method(self):
+        """ Return the payment method that carries the brand of the market, active or not. """
+        return self.env['payment.method'].with_context(active_test=False).search(
+            [('code', '=', const.CURRENCY_PAYMENT_METHODS[self._get_currency().name])], limit=1
+        )
+
+    def _finish_market(self):
+        """ Let the provider take the currency of the market, under the brand of the market. """
+        currency = self._get_currency()
+        currency.active = True
+        method = self._get_payment_method()
+        provider = self.provider_id.with_context(active_test=False)
+        other_brands = provider.payment_method_ids.filtered(
+            lambda m: m.code in const.DEFAULT_PAYMENT_METHOD_CODES
+        ) - method
+        provider.write({
+            'available_currency_ids': [Command.set(currency.ids)],
+            'payment_method_ids': [
+                Command.link(method.id), *(Command.unlink(other.id) for other in other_brands)
+            ],
+        })
+        method.active = True
+
+    def _finish_capture(self):
+        self.provider_id.vipps_capture_mode = self.capture_mode
+
+    #=== BUSINESS METHODS - TILLS ===#
+
+    def _get_tills(self):
+        """ Return the tills of the company, if the user may configure them. """
+        if not self.env.user.has_group('point_of_sale.group_pos_manager'):
+            return self.env['pos.config']
+        return self.env['pos.config'].search([('company_id', '=', self.company_id.id)])
+
+    def _get_till_methods(self):
+        """ Return the payment methods of tills with the provider. """
+        return self.env['pos.payment.method'].search([
+            ('vipps_provider_id', '=', self.provider_id.id),
+        ])
+
+    def _finish_tills(self):
+        """ Give the chosen tills a payment method of the provider, and only those.
+
+        :raise UserError: If a till cannot be changed; it says what to do.
+        """
+        methods = self._get_till_methods()
+        added_configs = self.config_ids - methods.config_ids
+        removed_configs = methods.config_ids - self.config_ids
+        self._check_tills(added_configs, removed_configs)
+        for config in removed_configs:
+            config.payment_method_ids -= methods
+        if added_configs:
+            method = methods[:1] or self._create_till_method()
+            added_configs.write({'payment_method_ids': [Command.link(method.id)]})
+
+    def _check_tills(self, added_configs, removed_configs):
+        open_configs = (added_configs | removed_configs).filtered('has_active_session')
+        if open_configs:
+            raise UserError(_(
+                "These tills have an open session, during which payment methods cannot be changed:"
+                " %s. Close it first, or leave them as they are and come back to this guide later.",
+                ", ".join(open_configs.mapped('name')),
+            ))
+        currency = self._get_currency()
+        wrong_configs = added_configs.filtered(lambda config: config.currency_id != currency)
+        if wrong_configs:
+            raise UserError(_(
+                "These tills do not take %(currency)s, which is the currency of your market:"
+                " %(tills)s. Leave them out.",
+                currency=currency.name, tills=", ".join(wrong_configs.mapped('name')),
+            ))
+
+    def _create_till_method(self):
+        """ Create the payment method of tills, in the journal of the provider.
+
+        :rtype: pos.payment.method
+        :raise ValidationError: If there is no journal.
+        """
+        journal = self.provider_id.journal_id
+        if journal.type != 'bank' or not journal.active:
+            raise ValidationError(_(
+                "Choose a bank journal as the payment journal of %s first, under Configuration.",
+                self.provider_id.name,
+            ))
+        return self.env['pos.payment.method'].create({
+            'name': self._get_payment_method().name,
+            'company_id': self.company_id.id,
+            'journal_id': journal.id,
+            'use_payment_terminal': 'vipps',
+            'vipps_provider_id': self.provider_id.id,
+        })
+
+    #=== BUSINESS METHODS - WEBHOOKS ===#
+
+    def _finish_webhooks(self):
+        """ Register the webhook, unless all is well with the one that there is.
+
+        :return: Whether it is registered; the screen says what keeps it from being so.
+        :rtype: bool
+        """
+        try:
+            with self.env.cr.savepoint():
+                self.provider_id._vipps_check_webhook_url()
+                self.provider_id._vipps_repair_webhook()
+        except UserError as error:
+            self.webhook_problem = str(error)
+            return False
+        return True

@@ -1,0 +1,52 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import api, fields, models
+
+# What a provider is never copied with for another company: it has a sales unit of its own.
+KEY_FIELDS = (
+    'vipps_merchant_serial_number', 'vipps_client_id', 'vipps_client_secret',
+    'vipps_subscription_key',
+)
+
+
+class PaymentProvider(models.Model):
+    """ What the set-up guide remembers, so that it can be left at any screen. """
+    _inherit = 'payment.provider'
+
+    vipps_guide_step = fields.Char(copy=False, readonly=True, groups='base.group_system')
+    vipps_guide_transaction_id = fields.Many2one(
+        comodel_name='payment.transaction', copy=False, readonly=True, groups='base.group_system'
+    )
+
+    #=== ACTION METHODS ===#
+
+    def action_vipps_open_guide(self):
+        """ Open the set-up guide where it was left; without a provider, for the one of the company,
+        which is made if there is none.
+
+        :return: The action that opens the guide in a dialog.
+        :rtype: dict
+        :raise AccessError: If the user is not an administrator.
+        """
+        self._vipps_check_administrator()
+        provider = self or self._vipps_find_for_guide()
+        provider.ensure_one()
+        return self.env['vipps.setup.guide']._open_for(provider)
+
+    #=== BUSINESS METHODS ===#
+
+    @api.model
+    def _vipps_find_for_guide(self):
+        """ Return the provider of the current company. If there is none, the one of another company
+        is duplicated without its keys, as core asks people to do by hand.
+
+        :rtype: payment.provider
+        """
+        company = self.env.company
+        provider = self.search([
+            ('code', '=', 'vipps'), *self._check_company_domain(company),
+        ]).sorted(lambda p: p.company_id != company)[:1]  # A branch may use the one above it.
+        # The first one may be of a company that the user is not working in.
+        return provider or self.env.ref('mobilepay_vipps.payment_provider_vipps').sudo().copy({
+            'company_id': company.id, **dict.fromkeys(KEY_FIELDS, False),
+        }).sudo(False)

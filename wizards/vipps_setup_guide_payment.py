@@ -1,0 +1,225 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+import logging
+
+from odoo import _, api, fields, models
+from odoo.exceptions import UserError, ValidationError
+from odoo.fields import Command
+from odoo.tools import format_amount
+
+from ..models.vipps_api_client import VippsError
+
+_logger = logging.getLogger(__name__)
+
+# In major units of each currency. Production refuses less.
+TEST_AMOUNT = 2
+
+PRODUCT_CODE = 'VIPPS-TEST'
+
+
+class VippsSetupGuide(models.TransientModel):
+    """ The test payment: a small order of the user's own, from the payment to the books. """
+    _inherit = 'vipps.setup.guide'
+
+    # In sudo mode, as administrators need not have the rights of salespersons.
+    transaction_id = fields.Many2one(
+        related='provider_id.vipps_guide_transaction_id', related_sudo=True
+    )
+    payment_state = fields.Selection(
+        selection=[
+            ('none', "None"), ('open', "Open"), ('failed', "Failed"), ('paid', "Paid"),
+            ('refunded', "Refunded"),
+        ],
+        compute='_compute_payment_state',
+        compute_sudo=True,
+    )
+    test_amount = fields.Char(compute='_compute_test_amount')
+    payment_problem = fields.Char(readonly=True)
+
+    #=== COMPUTE METHODS ===#
+
+    @api.depends('transaction_id.state', 'transaction_id.vipps_refunded_amount')
+    def _compute_payment_state(self):
+        for guide in self:
+            tx = guide.transaction_id
+            if not tx:
+                guide.payment_state = 'none'
+            elif tx.vipps_refunded_amount:
+                guide.payment_state = 'refunded'
+            elif tx.state == 'done':
+                guide.payment_state = 'paid'
+            else:
+                guide.payment_state = 'failed' if tx.state in ('cancel', 'error') else 'open'
+
+    @api.depends('market')
+    def _compute_test_amount(self):
+        for guide in self:
+            guide.test_amount = format_amount(self.env, TEST_AMOUNT, guide._get_currency())
+
+    #=== ACTION METHODS ===#
+
+    def action_start_payment(self):
+        """ Start a test payment, in place of one that is still open.
+
+        :return: The action that shows it.
+        :rtype: dict
+        :raise UserError: If it is unknown what becomes of the one that is open.
+        """
+        self._check_administrator()
+        self._cancel_open_payment()
+        self.payment_problem = False
+        try:
+            with self.env.cr.savepoint():
+                self._start_payment()
+        except UserError as error:
+            # The cause is what an administrator can do something about.
+            reason = error.__cause__ if isinstance(error.__cause__, VippsError) else error
+            self.payment_problem = str(reason)
+        return self._move(0)
+
+    def action_refund_payment(self):
+        """ Give the money of the test payment back and cancel its order.
+
+        :return: The action that shows it.
+        :rtype: dict
+        :raise ValidationError: If it was not refunded, or if that is unknown.
+        """
+        self._check_administrator()
+        if self.payment_state != 'paid':
+            raise UserError(_("There is no test payment to give back."))
+        tx_sudo = self.sudo().transaction_id
+        tx_sudo._send_refund_request()
+        tx_sudo._vipps_cancel_guide_order()
+        return self._move(0)
+
+    def get_payment_status(self):
+        """ Return how far the test payment is, for the screen that follows it.
+
+        :return: The `steps`, each with its `text` and whether it is `done`, what the customer needs
+                 to pay (`url`, `qr`), whether this is the end (`is_final`), and the `problem`.
+        :rtype: dict
+        """
+        self._check_administrator()
+        tx_sudo = self.sudo().transaction_id
+        if tx_sudo:
+            tx_sudo._vipps_refresh_for_customer()
+            if tx_sudo.state == 'done' and not tx_sudo.is_post_processed:
+                tx_sudo._vipps_post_process()
+        has_failed = self.payment_state == 'failed'
+        is_waiting = self.payment_state == 'open' and tx_sudo.state == 'draft'
+        return {
+            'steps': self._prepare_payment_steps(tx_sudo),
+            'url': is_waiting and tx_sudo.vipps_redirect_url,
+            'qr': is_waiting and tx_sudo._vipps_draw_redirect_url(),
+            'is_final': self.payment_state != 'open',
+            'problem': has_failed and (tx_sudo.state_message or _("The payment was not made.")),
+        }
+
+    #=== BUSINESS METHODS - TEST PAYMENT ===#
+
+    def _prepare_payment_steps(self, tx):
+        order = tx.sale_order_ids[:1]
+        is_approved = tx.state in ('authorized', 'done')
+        is_booked = bool(tx.payment_id)
+        return tx and [
+            {
+                'text': _("Payment of %(amount)s for order %(order)s is started.",
+                          amount=format_amount(self.env, tx.amount, tx.currency_id),
+                          order=order.name),
+                'done': bool(tx.vipps_payment_state),
+            },
+            {
+                'text': _("Approved.") if is_approved else _("Waiting for you to approve it."),
+                'done': is_approved,
+            },
+            {'text': _("Captured."), 'done': tx.state == 'done'},
+            {
+                'text': _("Booked as %s.", tx.payment_id.name) if is_booked else _("Booked."),
+                'done': is_booked,
+            },
+            {
+                'text': _("Order %s is paid.", order.name),
+                'done': tx.state == 'done' and order.state in ('sale', 'done'),
+            },
+        ] or []
+
+    def _cancel_open_payment(self):
+        """ Cancel the test payment that nobody approved, and with it its order.
+
+        :raise UserError: If it is unknown whether it was cancelled.
+        """
+        tx_sudo = self.sudo().transaction_id
+        if tx_sudo.state != 'draft':
+            return
+        tx_sudo._vipps_lock()
+        if tx_sudo.vipps_payment_state:
+            tx_sudo._vipps_cancel(only_unapproved=True)
+        else:  # It is not known whether there is a payment: if so, it is released when approved.
+            tx_sudo._vipps_cancel_guide_order()
+
+    def _start_payment(self):
+        """ Create an order, its transaction and the payment at Vipps MobilePay.
+
+        :raise UserError: If the payment is not possible; its cause says why.
+        """
+        tx_sudo = self._create_transaction(self._create_order())
+        problem = tx_sudo._vipps_find_booking_problem()
+        if problem:
+            raise ValidationError(problem)
+        tx_sudo._vipps_start_payment()
+        self.provider_id.vipps_guide_transaction_id = tx_sudo
+        if not tx_sudo.vipps_redirect_url:
+            _logger.info("Test payment %s has no answer yet.", tx_sudo.reference)
+
+    def _create_order(self):
+        """ Return an order of the user's own, in sudo mode. """
+        company = self.company_id
+        order_sudo = self.env['sale.order'].sudo().with_company(company).create({
+            'partner_id': self.env.user.partner_id.id,
+            'company_id': company.id,
+            'user_id': self.env.user.id,
+            # A price list would bring its own currency along.
+            'pricelist_id': False,
+            'origin': _("Set-up guide of %s", self.provider_id.name),
+            'order_line': [Command.create({
+                'product_id': self._find_product().id,
+                'price_unit': TEST_AMOUNT,
+                'tax_id': [Command.clear()],
+            })],
+        })
+        order_sudo.currency_id = self._get_currency()
+        return order_sudo
+
+    def _find_product(self):
+        """ Return what is ordered: an archived product, so that nobody orders it by accident. """
+        products_sudo = self.env['product.product'].sudo().with_context(active_test=False)
+        return products_sudo.search([
+            ('default_code', '=', PRODUCT_CODE), ('company_id', '=', False),
+        ], limit=1) or products_sudo.create({
+            'name': _("Test payment with Vipps MobilePay"),
+            'default_code': PRODUCT_CODE,
+            'type': 'service',
+            'invoice_policy': 'order',
+            'list_price': TEST_AMOUNT,
+            'taxes_id': [Command.clear()],
+            'company_id': False,
+            'active': False,
+        })
+
+    def _create_transaction(self, order):
+        """ Return the transaction of an order, which is captured as soon as it is approved. """
+        txs_sudo = self.env['payment.transaction'].sudo()
+        tx_sudo = txs_sudo.create({
+            'provider_id': self.provider_id.id,
+            'payment_method_id': self._get_payment_method().id,
+            'reference': txs_sudo._compute_reference('vipps', prefix=order.name),
+            'amount': order.amount_total,
+            'currency_id': order.currency_id.id,
+            'partner_id': order.partner_id.id,
+            'operation': 'online_redirect',
+            'landing_route': order.get_portal_url(),
+            'sale_order_ids': [Command.set(order.ids)],
+        })
+        # Whatever the shop does: the guide shows the way into the books.
+        tx_sudo.vipps_capture_mode = 'automatic'
+        return tx_sudo
