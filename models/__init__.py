@@ -8,6 +8,7 @@ from . import payment_provider_webhook
 from . import payment_provider_keys
 from . import payment_provider_encryption
 from . import payment_provider_problem
+from . import payment_provider_alert
 from . import payment_provider_health
 from . import payment_provider_availability
 from . import payment_provider_checklist
