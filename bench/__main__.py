@@ -10,7 +10,7 @@ from tools.customer import Customer
 from tools.stack import Stack
 from tools.workspace import Workspace
 
-from . import checkout, draining, intake, journeys, memory, size, till
+from . import checkout, draining, intake, journeys, memory, size, soak, till
 from .figures import table
 from .payments import Copies
 from .shop import ADDONS, Shop
@@ -91,4 +91,4 @@ def main():
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(soak.main(sys.argv[2:]) if sys.argv[1:2] == ['soak'] else main())

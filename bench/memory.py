@@ -41,7 +41,7 @@ def measure(shop, copies, returned):
             shop.wait_for_empty_inbox()
             shop.check_done(references)
             samples[count] = {
-                kind: sum(map(_private_memory, pids)) for kind, pids in workers.items()
+                kind: sum(map(private_memory, pids)) for kind, pids in workers.items()
             }
             say(f"  {count} payments: " + ", ".join(
                 f"{kind} {size:.1f} MiB" for kind, size in samples[count].items()
@@ -58,7 +58,7 @@ def measure(shop, copies, returned):
     return rows
 
 
-def _private_memory(pid):
+def private_memory(pid):
     """Return what a process shares with no other, in MiB."""
     sizes = PRIVATE.findall(Path(f'/proc/{pid}/smaps_rollup').read_text())
     return sum(map(int, sizes)) / 1024

@@ -7,12 +7,16 @@ from .cache import ROOT
 from .workspace import SHOP, open_workspace
 
 
-def run_bench():
-    """Measure; returns the exit code, which tells nothing of how fast it was."""
+def run_bench(*arguments):
+    """Measure; returns the exit code, which tells nothing of how fast it was.
+
+    :param str arguments: `soak` and its options, to trade for some minutes: then the exit code
+        tells whether everything was right in the end.
+    """
     with open_workspace(SHOP) as workspace:
         environment = workspace.environment
         process = subprocess.Popen(
-            [environment.python, '-m', 'bench'], cwd=ROOT,
+            [environment.python, '-m', 'bench', *arguments], cwd=ROOT,
             env={**environment.variables(), 'VIPPS_DEV_WORKSPACE': workspace.to_json()},
         )
         # Ctrl-C reaches it by itself, and it has something to stop.

@@ -65,6 +65,12 @@ def _parser():
 
     bench = commands.add_parser('bench', help="measure a running shop; takes about 20 minutes")
     bench.set_defaults(run=lambda options: run_bench())
+    soak = bench.add_subparsers(metavar='soak').add_parser(
+        'soak', help="trade in shop and till while anything goes wrong, and look what it came to",
+    )
+    soak.add_argument('--minutes', type=float, default=10, help="how long; 10 by default")
+    soak.add_argument('--seed', type=int, help="repeat the choices of an earlier run")
+    soak.set_defaults(run=_soak)
 
     lint = commands.add_parser('lint', help="check style, addon conventions, XML and JavaScript")
     lint.set_defaults(run=lambda options: run_lint())
@@ -88,6 +94,12 @@ def _parser():
 def _demo(options):
     """Run the demo, or one purchase."""
     return run_once(options.json) if options.once else run_demo()
+
+
+def _soak(options):
+    """Trade, with the options that were given."""
+    seed = [] if options.seed is None else ['--seed', str(options.seed)]
+    return run_bench('soak', '--minutes', str(options.minutes), *seed)
 
 
 def _simulator(options):

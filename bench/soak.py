@@ -1,0 +1,291 @@
+"""Simulated trading in shop and till for some minutes, while anything goes wrong.
+
+Started by `./dev bench soak --minutes N`. In the end everything is repaired, and both sides, the
+inbox, the books and the memory are looked at, see `bench.verdict`. The exit code is the verdict.
+"""
+
+import argparse
+import contextlib
+import functools
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
+from urllib.parse import urlsplit
+
+import requests
+
+from tools.console import Failure, say
+from tools.customer import Customer, ShopError
+from tools.stack import Stack
+from tools.till import Cashier, Till
+from tools.workspace import Workspace
+
+from .figures import Row, table
+from .memory import private_memory
+from .shop import Shop
+from .verdict import check, settle
+
+SHOPPERS = 3  # at the same time
+CASHIERS = ('nora', 'emil')  # each with a till
+TROUBLE = (1, 5)  # seconds between two things that go wrong
+PATIENCE = 40  # seconds that a cashier waits for a customer
+LOOK = 0.5  # seconds between two looks of a till
+
+FAULTS = [
+    {'operation': 'webhook', 'kind': 'lost', 'times': 3},
+    {'operation': 'webhook', 'kind': 'late', 'seconds': 3, 'times': 2},
+    {'operation': 'webhook', 'kind': 'duplicate', 'times': 3},
+    {'operation': 'webhook', 'kind': 'reorder', 'seconds': 2, 'times': 2},
+    {'operation': 'create', 'kind': 'lost_answer', 'times': 1},
+    {'operation': 'create', 'kind': 'status', 'status': 503, 'times': 3},
+    {'operation': 'get', 'kind': 'status', 'status': 500, 'times': 3},
+    {'operation': 'get', 'kind': 'status', 'status': 429, 'retry_after': 1, 'times': 2},
+    {'operation': 'get', 'kind': 'garbage', 'times': 1},
+    {'operation': 'get', 'kind': 'stale', 'times': 2},
+    {'operation': 'get', 'kind': 'lost', 'times': 2},
+    {'operation': 'get', 'kind': 'latency', 'seconds': 2, 'times': 2},
+    {'operation': 'capture', 'kind': 'lost_answer', 'times': 3},
+    {'operation': 'capture', 'kind': 'status', 'status': 503, 'times': 3},
+    {'operation': 'capture', 'kind': 'truncated', 'times': 1},
+    {'operation': 'events', 'kind': 'status', 'status': 500, 'times': 3},
+    {'operation': 'cancel', 'kind': 'lost_answer', 'times': 2},
+    {'operation': 'refund', 'kind': 'lost_answer', 'times': 2},
+    {'operation': 'token', 'kind': 'status', 'status': 500, 'times': 1},
+]
+
+# What people meet when workers are killed and Vipps MobilePay does not answer.
+BAD_LUCK = (OSError, HTTPException, ShopError, LookupError, requests.RequestException)
+
+
+class Shopper(Customer):
+    """A customer behind the proxy of the shop, with an address that nobody else has."""
+
+    def __init__(self, *arguments, address):
+        """Open the browser, see `Customer`.
+
+        :param str address: The address.
+        """
+        super().__init__(*arguments)
+        self._address = address
+
+    def _send(self, request):
+        """Send a request as the proxy passes it on."""
+        if request.full_url.startswith(self.shop_url):
+            request.add_header('X-Forwarded-For', self._address)
+            request.add_header('X-Forwarded-Host', urlsplit(self.shop_url).netloc)
+        return super()._send(request)
+
+
+class Soak:
+    """The traders and their bad luck, all chosen by a seed."""
+
+    def __init__(self, shop, seconds, seed):
+        """Open the tills.
+
+        :param bench.shop.Shop shop: The shop.
+        :param float seconds: How long to trade.
+        :param int seed: What repeats the choices.
+        """
+        self.shop = shop
+        self.seed = seed
+        self.counts = Counter()
+        self.met = Counter()  # what people read when something went wrong
+        self.kept = {kind: shop.stack.workers(kind)[0] for kind in ('WorkerHTTP', 'WorkerCron')}
+        self.tills = [self._open_till(login) for login in CASHIERS]
+        self.orders = {}  # those that cashiers have asked a payment for, by its reference
+        self.over = threading.Event()
+        self.start = time.monotonic()
+        self.end = self.start + seconds
+        self.memory = []
+
+    def _open_till(self, login):
+        method, = self.shop.rpc(
+            'pos.payment.method', 'search', [('use_payment_terminal', '=', 'vipps')]
+        )
+        config = self.shop.rpc(
+            'pos.config', 'create', {'name': "Till", 'payment_method_ids': [(6, 0, [method])]}
+        )
+        return Till(Cashier(self.shop.stack, login), config)
+
+    def trade(self):
+        """Trade until the time is over."""
+        people = [
+            *(lambda number=number: self._repeat(f'shopper {number}', self._shop)
+              for number in range(SHOPPERS)),
+            *(lambda till=till, login=login: self._repeat(
+                login, lambda choose: self._sell(till, choose)
+            ) for till, login in zip(self.tills, CASHIERS, strict=True)),
+        ]
+        with ThreadPoolExecutor(len(people) + 1) as pool:
+            try:
+                acting = [pool.submit(act) for act in (*people, self._make_trouble)]
+                self._watch()
+            finally:
+                self.over.set()
+            for done in acting:
+                done.result()
+
+    def _watch(self):
+        """Say how it goes, and note the memory of the workers that are not killed."""
+        while time.monotonic() < self.end:
+            time.sleep(min(15, max(0.1, self.end - time.monotonic())))
+            sizes = {kind: private_memory(pid) for kind, pid in self.kept.items()}
+            seconds = time.monotonic() - self.start
+            self.memory.append((seconds, sizes))
+            say(f"  {seconds:.0f} s: " + ", ".join(
+                [f"{count} {what}" for what, count in sorted(self.counts.items())]
+                + [f"{kind} {size:.0f} MiB" for kind, size in sizes.items()]
+            ))
+
+    def _repeat(self, who, act):
+        """Act again and again, and go on after bad luck."""
+        number = 0
+        while not self.over.is_set():
+            number += 1
+            with self._unlucky():
+                act(random.Random(f'{self.seed} {who} {number}'))
+
+    @contextlib.contextmanager
+    def _unlucky(self):
+        """Count what people meet."""
+        try:
+            yield
+        except BAD_LUCK as error:
+            text = str(error) if isinstance(error, ShopError) else type(error).__name__
+            self.met[text.splitlines()[0][:90] if text else type(error).__name__] += 1
+
+    # The shop
+
+    def _shop(self, choose):
+        """Be a customer, who may leave at any time."""
+        address = '.'.join(str(choose.randrange(1, 255)) for _part in range(4))
+        customer = self.shop.new_customer(functools.partial(Shopper, address=address))
+        values = self.shop.press_pay(customer)
+        reference = values['reference']
+        self.counts["checkouts"] += 1
+        customer.follow(values)
+        decision = choose.choices(('approve', 'decline', 'expire', None), (8, 1, 1, 1))[0]
+        if decision:
+            self.shop.control('POST', f'payments/{reference}/{decision}')
+        url = self.shop.control('GET', f'payments/{reference}')['request']['returnUrl']
+        for _look in range(choose.randrange(3)):
+            with self._unlucky():
+                choose.choice((customer.ask_for_status, lambda: customer.open(url)))()
+        if decision == 'approve' and choose.random() < 0.2:
+            self._give_back(reference, choose)
+
+    def _give_back(self, reference, choose):
+        """Refund a part in the portal of Vipps MobilePay, if it is captured already."""
+        captured = self.shop.control('GET', f'payments/{reference}')['aggregate'][
+            'capturedAmount']['value']
+        if captured:
+            self.shop.control(
+                'POST', f'payments/{reference}/refund', amount=choose.randint(1, captured)
+            )
+            self.counts["refunds"] += 1
+
+    # The till
+
+    def _sell(self, till, choose):
+        """Take a payment at a till; what stays open is settled in the evening."""
+        order = till.new_order(choose.choice((49, 199, 250.5)))
+        till.add_payment(order)
+        reference = till.create(order)['reference']
+        self.orders[reference] = order
+        if till.attempt('start', reference)['state'] != 'waiting':
+            return
+        self.counts["till payments"] += 1
+        decision = choose.choices(('approve', 'decline', 'cancel'), (8, 1, 1))[0]
+        if decision == 'cancel':
+            till.attempt('cancel', reference)
+        else:
+            self.shop.control('POST', f'payments/{reference}/{decision}')
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            state = till.attempt('get', reference)['state']
+            if state == 'paid':
+                till.finish(order)
+                return
+            if state not in ('unknown', 'waiting'):
+                return
+            time.sleep(LOOK)
+
+    # The trouble
+
+    def _make_trouble(self):
+        """Let one thing after the other go wrong."""
+        choose = random.Random(f'{self.seed} trouble')
+        while not self.over.wait(choose.uniform(*TROUBLE)):
+            kind = choose.choices(('fault', 'WorkerHTTP', 'WorkerCron', 'token'), (12, 2, 2, 1))[0]
+            with self._unlucky():
+                if kind == 'fault':
+                    self.shop.control('POST', 'faults', **choose.choice(FAULTS))
+                elif kind == 'token':
+                    self.shop.control('POST', 'tokens/revoke')
+                else:
+                    self._kill(kind, choose)
+                self.counts["kills" if kind.startswith('Worker') else "faults"] += 1
+
+    def _kill(self, kind, choose):
+        """Kill a worker, but not the one whose memory is watched."""
+        others = [pid for pid in self.shop.stack.workers(kind) if pid != self.kept[kind]]
+        if others:
+            self.shop.stack.kill_worker(choose.choice(others))
+
+
+def prepare():
+    """Return a stack whose customers come over a proxy, with a worker more to be killed."""
+    stack = Stack(Workspace.from_json(os.environ['VIPPS_DEV_WORKSPACE']), 'soak')
+    configuration = stack.odoo.configuration
+    text = configuration.read_text()
+    configuration.write_text(
+        text.replace('max_cron_threads = 1', 'max_cron_threads = 2') + 'proxy_mode = True\n'
+    )
+    return stack
+
+
+def report(soak, minutes):
+    """Print what happened, apart from the verdict."""
+    trades = soak.counts["checkouts"] + soak.counts["till payments"]
+    yield Row("Payments that were started", str(trades), f"{trades / minutes:.1f} per minute")
+    yield Row(
+        "Things that went wrong", f"{soak.counts['faults']} faults",
+        f"{soak.counts['kills']} workers killed",
+    )
+    yield Row("Times that people met it", str(sum(soak.met.values())))
+    for text, count in soak.met.most_common(8):
+        yield Row(f"  {text}", str(count))
+
+
+def main(arguments):
+    """Trade, settle and check; returns the exit code: 0 if everything is as it should be."""
+    parser = argparse.ArgumentParser(prog='./dev bench soak')
+    parser.add_argument('--minutes', type=float, default=10)
+    parser.add_argument('--seed', type=int, default=random.randrange(10 ** 6))
+    options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    rows = []
+    try:
+        with prepare() as stack:
+            soak = Soak(Shop(stack), options.minutes * 60, options.seed)
+            say(f"Trading for {options.minutes:g} minutes, seed {options.seed} ...")
+            started = time.monotonic()
+            soak.trade()
+            rows.extend(report(soak, (time.monotonic() - started) / 60))
+            say("Repairing and settling ...")
+            started = time.monotonic()
+            settle(soak)
+            rows.append(Row("Settled after", f"{time.monotonic() - started:.0f} s"))
+            rows.extend(check(soak))
+    except Failure as failure:
+        rows.append(Row("Ended early", str(failure), met=False))
+    except KeyboardInterrupt:
+        return 130
+    print(table(rows))
+    return 0 if all(row.met is not False for row in rows) else 1
