@@ -30,7 +30,7 @@ class PaymentTransaction(models.Model):
                 'state_changed', tx=tx, from_state=old_states[tx], to_state=tx.state,
                 amount=tx.amount,
             )
-            if tx.vipps_pos_session_id:
+            if tx.vipps_pos_session_id and old_states[tx] == 'draft':
                 log_step(_logger, 'attempt_decided', tx, state=tx.state)
         return txs
 

@@ -54,6 +54,20 @@ class TestPosRefund(PosCommon):
 
     #=== How much ===#
 
+    def test_what_a_till_does_is_recorded_with_the_cashier(self):
+        order = self._sell()
+        self._refund_order(order)
+        events = self.env['vipps.audit.event'].sudo().search([
+            ('reference', 'like', self._get_tx(order).reference),
+        ], order='id')
+        self.assertEqual([(event.action, event.to_state) for event in events], [
+            ('started', False), ('state_changed', 'authorized'), ('capture', False),
+            ('state_changed', 'done'), ('refund', False), ('state_changed', 'done'),
+        ])
+        self.assertEqual(set(events.mapped('source')), {'till'})
+        self.assertEqual(events.user_id, self.cashier)
+        self.assertEqual(events[-1].amount, -45)
+
     def test_all_of_a_payment_is_refunded(self):
         order = self._sell()
         refund_order = self._refund_order(order)

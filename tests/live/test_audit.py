@@ -1,0 +1,76 @@
+"""What was asked for and what came of it is kept, whatever happens to the request and the worker."""
+
+from .shop import wait_until
+from .stopping_point import collision_point
+from .test_operations import PART, REPEATED, OperationsTest
+
+
+class TestSurvival(OperationsTest):
+
+    def events(self, reference, *actions):
+        """Return what is recorded of a payment: action, outcome, and who did it, oldest first."""
+        return [
+            (event['action'], event['outcome'], event['user_name']) for event in self.rpc(
+                'vipps.audit.event', 'search_read',
+                [('reference', '=', reference), ('action', 'in', actions)],
+                ['action', 'outcome', 'user_name'], order='id',
+            )
+        ]
+
+    def sources(self, reference):
+        """Return what caused the changes of the states of a payment and its parts."""
+        return [event['source'] for event in self.rpc(
+            'vipps.audit.event', 'search_read',
+            [('reference', 'like', reference), ('action', '=', 'state_changed')],
+            ['source'], order='id',
+        )]
+
+    def test_a_killed_worker_leaves_who_asked_and_that_it_was_done(self):
+        reference, press = self.open('capture')
+        self.kill_at('payment_transaction', self.written('capture', reference), press)
+        wait_until(lambda: len(self.stack.workers()) == 2)
+        self.control('POST', 'clock', advance=180)  # What was sent in vain is sent again by then.
+        self.assert_done_once('capture', reference)
+        self.assertEqual(
+            self.events(reference, 'capture'),
+            [('capture', 'asked', 'Kari'), ('capture', 'done', 'Kari')],
+        )
+        # The request of the accountant changed nothing in Odoo: what came after it did.
+        self.assertNotIn('user', self.sources(reference))
+
+    def test_a_request_that_starts_anew_is_recorded_once(self):
+        for operation, action in (('capture', 'capture'), ('refund', 'refund')):
+            with self.subTest(operation):
+                reference, press = self.open(operation)
+                before = len(self.events(reference, action))
+                self.fault('webhook', 'lost')
+                condition = self.written(operation, reference)
+                with collision_point(self.stack, 'payment_transaction', condition):
+                    self.attempt(press)
+                self.repair()
+                self.assert_done_once(operation, reference)
+                self.assertEqual(
+                    self.events(reference, action)[before:],
+                    [(action, 'asked', 'Kari'), (action, 'done', 'Kari')],
+                )
+
+    def test_what_is_rolled_back_because_of_a_lost_answer_or_a_refusal_is_recorded(self):
+        reference, press = self.open('capture')
+        self.fault('webhook', 'lost')
+        self.fault('capture', 'failed', 1, code='5100')
+        refusal = self.attempt(press)
+        self.fault('capture', 'lost_answer')
+        self.assertIn(REPEATED, self.attempt(press))
+        self.repair()
+        self.run_job('cron_read_open_payments')
+        self.assert_agreed(reference, captured=PART)
+        self.assertEqual(self.events(reference, 'capture'), [
+            ('capture', 'asked', 'Kari'), ('capture', 'refused', 'Kari'),
+            ('capture', 'asked', 'Kari'), ('capture', 'unknown', 'Kari'),
+        ])
+        details = self.rpc('vipps.audit.event', 'search_read', [
+            ('reference', '=', reference), ('outcome', '=', 'refused'),
+        ], ['details', 'trace_id'])
+        self.assertIn(details[0]['details'], refusal)
+        self.assertTrue(details[0]['trace_id'])
+        self.assertEqual(self.sources(reference)[1:], ['job'])
