@@ -114,9 +114,9 @@ class VippsPersonalData(models.TransientModel):
         :return: The payments, the newest first, in sudo mode.
         :rtype: payment.transaction
         """
-        addresses = self.partner_id.with_context(active_test=False).sudo().child_ids.filtered(
-            lambda child: child.type != 'contact'
-        )
+        addresses = self.env['res.partner'].sudo().with_context(active_test=False).search([
+            ('parent_id', '=', self.partner_id.id), ('type', '!=', 'contact'),
+        ])
         partner_ids = (self.partner_id | addresses).ids
         company_ids = self.env.companies.ids  # Not in sudo mode, which takes any.
         txs_sudo = self.env['payment.transaction'].sudo().search([

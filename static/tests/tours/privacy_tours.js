@@ -1,0 +1,49 @@
+/** @odoo-module **/
+
+import { registry } from '@web/core/registry';
+
+registry.category('web_tour.tours').add('vipps_personal_data', {
+    test: true,
+    steps: () => [
+        {
+            content: "Ask what is known of the contact",
+            trigger: 'button[name="action_vipps_personal_data"]',
+        },
+        {
+            content: "Read it",
+            trigger: 'div[name="content"]:contains("+4790000001")',
+            isCheck: true,
+        },
+        {
+            content: "Read what stays when it is erased",
+            trigger: 'div[name="what_stays"]:contains("part of the accounts")',
+            isCheck: true,
+        },
+        {
+            content: "Export it",
+            trigger: 'button[name="action_export"]',
+        },
+        {
+            content: "Erase it, on the contact too",
+            trigger: 'button[name="action_erase_with_contact"]',
+        },
+        {
+            content: "Be sure",
+            trigger: '.modal-footer .btn-primary:not([name])',
+        },
+        {
+            content: "See that nothing of it is left",
+            trigger: 'div[name="content"]:contains("Erased"):not(:contains("+4790000001"))',
+            isCheck: true,
+        },
+        {
+            content: "Close the window",
+            trigger: 'button[special="cancel"]',
+        },
+        {
+            content: "See that the contact is empty again",
+            trigger: 'body:not(.modal-open) .o_form_view:not(:contains("kari.nordmann@example.com"))',
+            isCheck: true,
+        },
+    ],
+});
