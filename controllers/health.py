@@ -3,6 +3,8 @@
 from odoo import http
 from odoo.http import request
 
+from .limits import refuse
+
 # Longer than ours, and nobody computes with what somebody sends.
 MAX_TOKEN_LENGTH = 100
 
@@ -21,14 +23,15 @@ class VippsHealthController(http.Controller):
 
         :param dict data: Not used.
         """
-        kind, _separator, token = request.httprequest.headers.get('Authorization', '').partition(' ')
+        authorization = request.httprequest.headers.get('Authorization', '')
+        kind, _separator, token = authorization.partition(' ')
         provider_sudo = request.env['payment.provider'].sudo()
         if kind.lower() == 'bearer' and 0 < len(token) <= MAX_TOKEN_LENGTH:
             provider_sudo = provider_sudo._vipps_get_for_monitoring(token)
         if not provider_sudo:
-            return request.make_response(
+            return refuse(provider_sudo, request.make_response(
                 '', status=401, headers=[('WWW-Authenticate', 'Bearer')]
-            )
+            ))
         report = provider_sudo.with_company(
             provider_sudo.company_id
         ).with_context(lang='en_US')._vipps_prepare_report()

@@ -2,8 +2,6 @@
 
 import math
 
-from werkzeug.exceptions import Unauthorized
-
 from odoo import _
 from odoo.http import request
 
@@ -20,16 +18,17 @@ def get_limited_sentence(wait):
     )
 
 
-def refuse(provider_sudo):
+def refuse(provider_sudo, answer):
     """ Refuse a request whose signature or token is wrong.
 
-    :param payment.provider provider_sudo: The provider that it is about.
-    :return: The answer: 401, or 429 to an address that was refused often.
+    :param payment.provider provider_sudo: The provider that it is about, if that is known.
+    :param odoo.http.Response answer: The answer to who was not refused often.
+    :return: The answer, or another one with the status 429 to an address that was refused often.
     :rtype: odoo.http.Response
     """
     wait = request.env['vipps.request']._admit_refused(provider_sudo)
     if not wait:
-        return Unauthorized().get_response(request.httprequest.environ)
+        return answer
     return request.make_response(
         "Too many requests were refused. Try again later.", status=429,
         headers=[('Content-Type', 'text/plain; charset=utf-8'), ('Retry-After', str(wait))],

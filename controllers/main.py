@@ -4,7 +4,7 @@ import json
 import logging
 import time
 
-from werkzeug.exceptions import NotFound, RequestEntityTooLarge
+from werkzeug.exceptions import NotFound, RequestEntityTooLarge, Unauthorized
 
 from odoo import http
 from odoo.exceptions import ValidationError
@@ -118,7 +118,9 @@ class VippsController(http.Controller):
             raise NotFound()
         body = self._read_body()
         if not provider_sudo._vipps_verify_webhook(body, request.httprequest.headers):
-            return refuse(provider_sudo)
+            return refuse(
+                provider_sudo, Unauthorized().get_response(request.httprequest.environ)
+            )
         try:
             event = request.env['vipps.api.client']._parse_webhook(json.loads(body))
         except (ValueError, RecursionError):

@@ -79,6 +79,9 @@ class TestOtherProviders(CheckoutCommon):
         self.env['vipps.webhook.event'].sudo()._cron_process_events()
         self.env.invalidate_all()
 
+    def _create_orders(self, count):
+        return [self._create_order(user_id=self.salesman.id) for _number in range(count)]
+
     def _pay_otherwise(self, order, state='done', name='other'):
         tx = self._create_transaction(
             'redirect', provider_id=self.dummy_provider.id, amount=order.amount_total,
@@ -225,7 +228,7 @@ class TestOtherProviders(CheckoutCommon):
     #=== Which provider has paid ===#
 
     def test_orders_and_invoices_tell_who_has_paid(self):
-        paid_by_us, paid_otherwise, unpaid, tried = (self._create_order(user_id=self.salesman.id) for _number in range(4))
+        paid_by_us, paid_otherwise, unpaid, tried = self._create_orders(4)
         self._start_order(tried)
         tx = self._start_order(paid_by_us)
         self._approve(tx)
@@ -257,7 +260,7 @@ class TestOtherProviders(CheckoutCommon):
         self.assertFalse(order.vipps_paid_with)
 
     def test_everybody_searches_for_who_has_paid(self):
-        paid_by_us, paid_otherwise, unpaid = (self._create_order(user_id=self.salesman.id) for _number in range(3))
+        paid_by_us, paid_otherwise, unpaid = self._create_orders(3)
         tx = self._start_order(paid_by_us)
         self._approve(tx)
         tx._vipps_refresh()
@@ -281,7 +284,7 @@ class TestOtherProviders(CheckoutCommon):
         ))
 
     def test_a_longer_list_needs_no_more_queries(self):
-        orders = self.env['sale.order'].union(*(self._create_order(user_id=self.salesman.id) for _number in range(12)))
+        orders = self.env['sale.order'].union(*self._create_orders(12))
         for order in orders:
             self._pay_otherwise(order)
 

@@ -302,6 +302,15 @@ class TestRateLimit(CheckoutCommon):
         self.assertEqual(self._post_event(True).status_code, 200)
         self.assertTrue(self.env['vipps.webhook.event'].search([]))
 
+    def test_who_tries_monitoring_tokens_is_told_so(self):
+        self._fill('refused 127.0.0.1', left=1)
+        for status in (401, 429, 429):
+            answer = self.url_open(
+                '/payment/vipps/health', headers={'Authorization': 'Bearer no-such-token'}
+            )
+            self.assertEqual(answer.status_code, status)
+            self.assertNotIn('company', answer.text)
+
     def test_refused_requests_do_not_keep_customers_from_paying(self):
         self._fill('refused 127.0.0.1')
         self._assert_started(self._start_payment())
@@ -315,3 +324,5 @@ class TestRateLimit(CheckoutCommon):
             for _time in range(3):
                 self.assertEqual(self._post_event(False).status_code, 429)
         self.assertEqual(len(log.output), 1)
+        events = self.env['vipps.audit.event'].sudo().search([('action', '=', 'limited')])
+        self.assertEqual((len(events), events.provider_id), (1, self.vipps))

@@ -65,9 +65,12 @@ class TestRateLimit(LiveTest):
         for _time in range(MOST):
             self.press_pay(customer)
         rows = self.count_rows()
+        before = self.rpc('vipps.audit.event', 'search_count', [('action', '=', 'limited')])
         for _time in range(3):
             self.assertIn(SENTENCE, self.try_to_pay(customer))
         self.assertEqual(self.count_rows(), rows + 1)
+        after = self.rpc('vipps.audit.event', 'search_count', [('action', '=', 'limited')])
+        self.assertEqual(after - before, 1)
 
     def test_who_collides_with_somebody_else_is_counted_once(self):
         """Odoo repeats what collided: the customer has pressed the button once."""
