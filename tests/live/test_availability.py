@@ -8,6 +8,7 @@ CUSTOMERS = 5
 
 
 class TestAvailability(LiveTest):
+    expected_in_log = (r'odoo\.http: .* cannot take this payment right now',)
 
     def noted(self, outcome):
         """Return the calls of an outcome that were noted, the oldest first."""
@@ -20,7 +21,9 @@ class TestAvailability(LiveTest):
     def is_offered(self):
         """Return whether a customer can choose Vipps MobilePay."""
         page = self.new_customer().open('/shop/payment')
-        return 'data-provider-code="vipps"' in page.text
+        return any(
+            element.get('data-provider-code') == 'vipps' for _tag, element in page.elements
+        )
 
     def audited(self):
         """Return what the audit trail says about the provider."""
@@ -67,7 +70,6 @@ class TestAvailability(LiveTest):
         self.control('DELETE', 'faults')  # What is remembered stays.
         self.decide(reference)
         wait_until(lambda: self.transaction(reference)['is_post_processed'], 40)
-        self.assertEqual(self.noted('no_answer')[-1]['failure_count'], failures[-1]['failure_count'])
         self.assertTrue(self.is_offered())
         self.assertEqual(self.audited()[-1], 'resumed')
         wait_until(lambda: not [
