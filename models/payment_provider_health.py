@@ -212,7 +212,9 @@ class PaymentProvider(models.Model):
         """
         self._vipps_check_manager()
         self.ensure_one()
-        action = self.env['ir.actions.act_window']._for_xml_id('mobilepay_vipps.action_vipps_health')
+        action = self.env['ir.actions.act_window']._for_xml_id(
+            'mobilepay_vipps.action_vipps_health'
+        )
         form = self.env.ref('mobilepay_vipps.payment_provider_health_form')
         return {**action, 'views': [(form.id, 'form')], 'view_mode': 'form', 'res_id': self.id}
 

@@ -312,7 +312,7 @@ class TestHealth(WebhookCommon, TransactionCommon):
         self.assertEqual(vipps.action_vipps_open_health()['res_id'], vipps.id)
 
     def test_success_rate_and_time_to_approval_are_of_payments_that_came_to_an_end(self):
-        approved_tx, aborted_tx, open_tx = self._start(), self._start(), self._start()
+        approved_tx, aborted_tx, _open_tx = self._start(), self._start(), self._start()
         self._age(approved_tx, seconds=40)
         self._approve(approved_tx)
         self.simulator.decline(aborted_tx.vipps_payment_reference)
