@@ -82,6 +82,7 @@ class PaymentTransaction(models.Model):
         :rtype: dict
         :raise AccessError: If the user is not a payment manager.
         """
+        self.env['vipps.personal.data'].check_access_rights('create')
         self.ensure_one()
         return self.env['vipps.personal.data'].create({
             'partner_id': self.partner_id.id, 'transaction_id': self.id,
@@ -107,6 +108,13 @@ class PaymentTransaction(models.Model):
               " choose less."),
         )
         return True
+
+    def _vipps_explain_end(self, payment_state):
+        """ Override to tell who refused to share data, maybe, that it can be paid without. """
+        text = super()._vipps_explain_end(payment_state)
+        if payment_state == 'ABORTED' and self.vipps_scopes:
+            text += " " + _("If you do not want to share data, choose another payment method.")
+        return text
 
     #=== BUSINESS METHODS - RECEIVING ===#
 

@@ -18,6 +18,7 @@ class ResPartner(models.Model):
         :rtype: dict
         :raise AccessError: If the user is not a payment manager.
         """
+        self.env['vipps.personal.data'].check_access_rights('create')
         self.ensure_one()
         return self.env['vipps.personal.data'].create({'partner_id': self.id})._prepare_action()
 

@@ -30,5 +30,6 @@ class SaleOrder(models.Model):
         :rtype: dict
         :raise AccessError: If the user is not a payment manager.
         """
+        self.env['vipps.personal.data'].check_access_rights('create')
         self.ensure_one()
         return self.partner_id.action_vipps_personal_data()

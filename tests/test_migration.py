@@ -108,6 +108,18 @@ class TestMigration(TransactionCommon):
              'webhook_repaired', False],
         )
 
+    def test_events_are_kept_for_as_long_as_before(self):
+        parameters = self.env['ir.config_parameter'].sudo()
+        name = 'mobilepay_vipps.event_retention_days'
+        for before, after in (('10', 10), ('0', 1), ('9999', 3650), ('ten', 90), (False, 90)):
+            with self.subTest(before=before):
+                self.vipps.vipps_event_days = 90
+                parameters.set_param(name, before)
+                self.env.flush_all()
+                self._migrate('17.0.1.4.0', 'post')
+                self.assertEqual(self.vipps.vipps_event_days, after)
+                self.assertFalse(parameters.get_param(name))
+
     def test_payments_of_earlier_versions_were_made_at_no_till(self):
         tx = self._authorize()
         self.env.flush_all()

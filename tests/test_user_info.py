@@ -145,6 +145,7 @@ class TestUserInfo(CheckoutCommon):
         tx._vipps_refresh()
         self._receive()
         self.assertEqual(tx.state, 'cancel')
+        self.assertIn("do not want to share data, choose another", tx.state_message)
         self.assertEqual(self._get_state(tx), (False, False))
 
     #=== Receiving ===#

@@ -480,6 +480,34 @@ class TestClient(unittest.TestCase):
             errors.NotFound, lambda: self.client.put_category(REFERENCE, 'DELIVERY', url)
         )
 
+    def test_what_a_customer_shared(self):
+        sub = 'c06c4afe-d9e1-4c5d-939a-177d752a0944'
+        self.server.answers = [success({'sub': sub, 'name': "Ada Lovelace"})]
+        self.assertEqual(self.client.get_user_info(sub), {'name': "Ada Lovelace"})
+        request, = self.server.requests
+        self.assertEqual(request['path'], f'/vipps-userinfo-api/userinfo/{sub}')
+        self.assertTrue(request['headers']['ocp-apim-subscription-key'])
+        for answer in ([], None, 'x'):
+            self.server.answers = [success(answer)]
+            self.assert_fails(errors.UnreadableAnswer, lambda: self.client.get_user_info(sub))
+        self.server.answers = [problem(404)]
+        self.assert_fails(errors.NotFound, lambda: self.client.get_user_info(sub))
+        # Who the customer is belongs in no log; only what debugs the HTTP library shows paths.
+        shown = [r.getMessage() for r in self.log if not r.name.startswith('urllib3')]
+        self.assertIn('/vipps-userinfo-api/userinfo/...', ''.join(shown))
+        self.assertNotIn(sub, ''.join(shown))
+
+    def test_what_a_customer_shared_is_asked_without_a_key_if_none_is_taken(self):
+        def answer(request):
+            if 'ocp-apim-subscription-key' in request['headers']:
+                return problem(401)
+            return success({'name': "Ada Lovelace"})
+
+        self.server.answers = [answer]
+        self.assertEqual(self.client.get_user_info('a-b'), {'name': "Ada Lovelace"})
+        self.server.answers = [problem(401)]
+        self.assert_fails(errors.Unauthorized, lambda: self.client.get_user_info('a-b'))
+
     def test_webhooks(self):
         self.server.answers = [
             success({'id': 'w-1', 'secret': 's'}, 201),

@@ -2,6 +2,7 @@
 
 import re
 
+from simulator.payment import EXAMPLE_STREET
 from simulator.sales_units import NOK_UNIT
 
 from .shop import LiveTest
@@ -12,13 +13,25 @@ ACCESS_LINE = re.compile(r'^\S+ \S+ \d+ INFO \S+ werkzeug: .*"GET /payment/vipps
 ENTERED_KEYS = re.compile(
     r'^.* DEBUG \S+ odoo\.api: call payment\.provider\(.*\)\.write\(.*$', re.M
 )
+# And the HTTP library the path of each request, with who the customer is.
+REQUESTED_PATHS = re.compile(r'^.* DEBUG \S+ urllib3\.connectionpool: .*$', re.M)
+
+COLLECTED = {
+    'vipps_collect_user_info': True, 'vipps_user_info_target': 'partner',
+    'vipps_scope_name': True, 'vipps_scope_email': True, 'vipps_scope_address': True,
+}
 
 
 class TestWhatIsLeft(LiveTest):
 
     def setUp(self):
-        """Buy something, completely."""
+        """Buy something, completely, and share who buys it."""
         super().setUp()
+        self.rpc('payment.provider', 'write', [self.provider], COLLECTED)
+        self.addCleanup(
+            self.rpc, 'payment.provider', 'write', [self.provider],
+            {'vipps_collect_user_info': False},
+        )
         customer = self.new_customer()
         values = self.press_pay(customer)
         landing_token = customer.follow(values).url.partition('token=')[2]
@@ -27,6 +40,7 @@ class TestWhatIsLeft(LiveTest):
         customer.open(self.return_url(self.reference))
         self.read_status(customer)
         self.assert_paid(self.reference)
+        self.run_job('cron_read_open_payments')
 
         given_out = self.control('GET', 'secrets')
         self.assertIn(landing_token, given_out['landingTokens'])
@@ -40,6 +54,12 @@ class TestWhatIsLeft(LiveTest):
             **{f'webhook secret {i}': text for i, text in enumerate(given_out['webhookSecrets'])},
         }
         self.phone = self.payment(self.reference)['request']['customer']['phoneNumber']
+        # Who the customer is to the shop, and an address that was never typed there.
+        sub, = self.stack.execute((
+            "SELECT vipps_user_sub FROM payment_transaction WHERE reference = %s",
+            [self.reference],
+        ))[0]
+        self.shared = {'customer': sub, 'street': EXAMPLE_STREET}
         self.return_token = self.return_url(self.reference).partition('access_token=')[2]
 
     def key_file(self):
@@ -50,11 +70,14 @@ class TestWhatIsLeft(LiveTest):
 
     def test_the_log_of_the_whole_layer_tells_no_secret(self):
         log = ENTERED_KEYS.sub('', self.stack.log_path.read_text(encoding='utf-8'))
+        log = REQUESTED_PATHS.sub('', log)
         self.assertIn(' DEBUG ', log)
         self.assertIn(self.reference, log)
         tokens = self.control('GET', 'secrets')['landingTokens']
         secrets = {**self.secrets, **{f'landing token {i}': t for i, t in enumerate(tokens)}}
-        self.assertEqual(self.found_in(log, {**secrets, 'phone': self.phone}), [])
+        self.assertEqual(self.found_in(log, {
+            **secrets, 'phone': self.phone, **self.shared,
+        }), [])
 
     def test_the_signature_of_the_return_is_in_the_access_line_only(self):
         lines = [
@@ -72,6 +95,9 @@ class TestWhatIsLeft(LiveTest):
         self.assertIn('payment_transaction', self.tables_with(tables, [self.reference]))
         needles = [*self.secrets.values(), self.phone, self.return_token]
         self.assertEqual(self.tables_with(tables, needles), [])
+        # What was shared is kept in one place, which is cleared in time.
+        for needle in self.shared.values():
+            self.assertEqual(self.tables_with(tables, [needle]), ['payment_transaction'])
 
     def tables_with(self, tables, needles):
         """Return the tables that have one of the needles in any column."""
@@ -91,7 +117,9 @@ class TestWhatIsLeft(LiveTest):
             if path.is_file() and path != self.key_file()
         ]
         self.assertTrue([path for path in files if 'sessions' in path.parts])
-        secrets = {**self.secrets, 'phone': self.phone, 'return token': self.return_token}
+        secrets = {
+            **self.secrets, 'phone': self.phone, 'return token': self.return_token, **self.shared,
+        }
         for path in files:
             text = path.read_bytes().decode('latin-1')
             self.assertEqual(self.found_in(text, secrets), [], path)
