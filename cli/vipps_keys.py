@@ -26,7 +26,8 @@ class VippsKeys(Command):
         """
         options = self._parse(args)
         config.parse_config([
-            '-d', options.database, '--no-http', *(['-c', options.config] if options.config else []),
+            '-d', options.database, '--no-http',
+            *(['-c', options.config] if options.config else []),
         ])
         try:
             with Registry(options.database).cursor() as cr:

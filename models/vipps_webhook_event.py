@@ -163,6 +163,7 @@ class VippsWebhookEvent(models.Model):
             self.env['payment.transaction'].sudo().search([
                 ('vipps_payment_reference', '=', event.reference),
                 ('vipps_pos_session_id', '!=', False),
+                ('company_id', '=', provider.company_id.id),
             ])._vipps_wake_tills()
 
     @api.model
