@@ -170,9 +170,9 @@ class TestOtherProviders(CheckoutCommon):
         tx = self._start_cart()
         self._approve(tx)
         self._deliver_events(tx)
-        # As later releases of Odoo do when all providers are disabled.
-        self.env.ref('payment.cron_post_process_payment_tx').sudo().active = False
         with self._taken_away('disabled'):
+            # As later releases of Odoo do when all providers are disabled.
+            self.env.ref('payment.cron_post_process_payment_tx').sudo().active = False
             with self.assertRaisesRegex(UserError, "disabled"):
                 self._capture(tx, user=self.accountant)
             self.simulator.capture(tx.vipps_payment_reference, 24950)
