@@ -5,7 +5,7 @@ from .stopping_point import collision_point
 from .test_operations import PART, REPEATED, OperationsTest
 
 
-class TestSurvival(OperationsTest):
+class TestRecording(OperationsTest):
 
     def events(self, reference, *actions):
         """Return what is recorded of a payment: action, outcome, and who did it, oldest first."""
