@@ -177,14 +177,15 @@ class PaymentTransaction(models.Model):
         if not tx:
             return NOTHING_LEFT
         tx.vipps_is_deadline_told = True
-        tx = tx.with_company(tx.company_id)._vipps_in_staff_language()
-        tx._vipps_schedule_activity(
+        # `_` looks for the language in what is called self.
+        self = tx.with_company(tx.company_id)._vipps_in_staff_language()
+        self._vipps_schedule_activity(
             'deadline',
-            _("Capture or release payment %s", tx.reference),
+            _("Capture or release payment %s", self.reference),
             _("%(amount)s is reserved until %(date)s. After that, it cannot be captured anymore,"
               " and the customer gets it back. Capture what is delivered, and release what is not"
               " going to be.",
-              amount=format_amount(tx.env, tx.vipps_remaining_amount, tx.currency_id),
-              date=format_date(tx.env, tx.vipps_capture_deadline)),
+              amount=format_amount(self.env, self.vipps_remaining_amount, self.currency_id),
+              date=format_date(self.env, self.vipps_capture_deadline)),
         )
         return DONE

@@ -66,6 +66,15 @@ class TestDeadline(TransactionCommon):
         self._warn()
         self.assertIn(tx.reference, self._get_activities().summary)
 
+    def test_the_warning_is_in_the_language_of_the_company(self):
+        self.env['res.lang']._activate_lang('da_DK')
+        self.company.partner_id.lang = 'da_DK'
+        tx = self._reserve(1)
+        self._warn()
+        self.assertEqual(
+            self._get_activities().summary, f"Hæv eller frigiv betaling {tx.reference}"
+        )
+
     def test_the_warning_disappears_when_nothing_is_reserved_anymore(self):
         for operation in ('capture', 'cancel'):
             with self.subTest(operation=operation):
