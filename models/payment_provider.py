@@ -251,7 +251,7 @@ class PaymentProvider(models.Model):
         :raise VippsError: If it is missing or cannot be decrypted.
         """
         self.ensure_one()
-        key = self._vipps_get_environment_key(name)
+        key = self.sudo()._vipps_get_environment_key(name)
         if key:
             return key
         ciphertext = self.sudo()[f'{name}_ciphertext']

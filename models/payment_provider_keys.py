@@ -190,9 +190,8 @@ class PaymentProvider(models.Model):
     #=== BUSINESS METHODS - ENVIRONMENT ===#
 
     def _vipps_has_key(self, name):
-        return bool(
-            self.sudo()[f'{name}_ciphertext'] or self._vipps_get_environment_key(name)
-        )
+        # Not in sudo mode: exports of computed fields are stopped by what they are computed from.
+        return bool(self[f'{name}_ciphertext'] or self._vipps_get_environment_key(name))
 
     def _vipps_get_environment_key(self, name):
         """ Return a key that the person who runs the server has put into its environment.
@@ -202,7 +201,7 @@ class PaymentProvider(models.Model):
         :param str name: The name of the field.
         :rtype: str | None
         """
-        msn = self.sudo().vipps_merchant_serial_number
+        msn = self.vipps_merchant_serial_number
         key = msn and name in KEY_VARIABLES and os.environ.get(f'{KEY_VARIABLES[name]}_{msn}')
         if not key or self.env['ir.config_parameter'].sudo().get_param('database.is_neutralized'):
             return None

@@ -142,7 +142,7 @@ class PaymentProvider(models.Model):
 
     def _vipps_find_key_problem(self):
         for name in SECRET_FIELDS:
-            if self._vipps_get_environment_key(name):
+            if self.sudo()._vipps_get_environment_key(name):
                 continue
             ciphertext = self.sudo()[f'{name}_ciphertext']
             try:

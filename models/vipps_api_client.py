@@ -377,6 +377,16 @@ class VippsApiClient(models.AbstractModel):
             'vipps_subscription_key_ciphertext',
             'vipps_secondary_subscription_key_ciphertext',
         ])
+        base_url = self._get_api_url(environment or provider.vipps_environment)
+        if (
+            base_url not in const.API_URLS.values() and provider.vipps_environment_keys
+            and urlsplit(base_url).hostname not in LOOPBACK_HOSTS
+        ):
+            # Whoever may set the parameter need not know what the server keeps to itself.
+            raise VippsError(_(
+                "Keys of the server's environment are not sent to the address in the system"
+                " parameter %s.", const.TEST_API_URL_PARAMETER,
+            ))
         names = [
             name for name in SUBSCRIPTION_KEYS
             if name == key_name or not key_name and provider._vipps_has_key(name)
@@ -385,7 +395,7 @@ class VippsApiClient(models.AbstractModel):
             provider._vipps_get_secret(name) for name in names or SUBSCRIPTION_KEYS[:1]
         ]
         credentials = Credentials(
-            base_url=self._get_api_url(environment or provider.vipps_environment),
+            base_url=base_url,
             client_id=provider._vipps_get_secret('vipps_client_id'),
             client_secret=provider._vipps_get_secret('vipps_client_secret'),
             subscription_key=subscription_keys[0],

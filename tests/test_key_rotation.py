@@ -346,6 +346,14 @@ class TestKeyRotation(TransactionCommon):
         self.assertFalse(self.vipps.vipps_environment_keys)
         self.vipps.action_vipps_test_connection()
 
+    def test_keys_of_the_environment_are_sent_to_vipps_mobilepay_or_this_machine_only(self):
+        self._set_variables(client_secret=NOK_UNIT.client_secret)
+        self.env['ir.config_parameter'].sudo().set_param(
+            'mobilepay_vipps.test_api_url', 'https://elsewhere.example.com'
+        )
+        with self.assertRaisesRegex(UserError, "are not sent to the address"):
+            self.vipps.action_vipps_test_connection()
+
     def test_a_neutralized_copy_gets_no_keys_of_the_environment(self):
         self._set_variables(client_id=NOK_UNIT.client_id, client_secret=NOK_UNIT.client_secret)
         self.env['ir.config_parameter'].set_param('database.is_neutralized', 'true')
