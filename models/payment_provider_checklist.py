@@ -66,7 +66,8 @@ class PaymentProvider(models.Model):
 
     def _compute_vipps_checklist(self):
         for provider in self:
-            provider.vipps_checklist = provider.code == 'vipps' and provider._vipps_render_checklist()
+            is_ours = provider.code == 'vipps'
+            provider.vipps_checklist = is_ours and provider._vipps_render_checklist()
 
     #=== ACTION METHODS ===#
 
@@ -149,7 +150,9 @@ class PaymentProvider(models.Model):
             self.id,
         ))
         for environment, *values in self.env.cr.fetchall():
-            for name, tx_id, count in zip(SEEN_IN_PAYMENTS, values[::2], values[1::2]):
+            for name, tx_id, count in zip(
+                SEEN_IN_PAYMENTS, values[::2], values[1::2], strict=True
+            ):
                 if tx_id and environment in observed:
                     tx = self.env['payment.transaction'].browse(tx_id)
                     observed[environment][name] = {
@@ -242,7 +245,7 @@ class PaymentProvider(models.Model):
             (states, 'webhook', _("Webhooks are received and processed"),
              _("Set up the webhooks, and pay something.")),
             (states, 'polled', _("Payments are found without webhooks, too, by asking"),
-             _("Pay something, and come back to the shop: Odoo asks before any webhook is needed.")),
+             _("Pay something, and come back to the shop: Odoo asks before a webhook is needed.")),
             (states, 'approved', _("Approved payments are seen (AUTHORIZED)"), buy),
             (states, 'aborted', _("Payments that the customer cancels are seen (ABORTED)"),
              _("Start a payment, and cancel it in the app.")),

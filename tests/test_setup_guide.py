@@ -137,6 +137,7 @@ class TestSetupGuide(TransactionCommon):
         self.assertEqual(
             steps, ['keys', 'market', 'capture', 'tills', 'webhooks', 'payment'],
         )
+        self.assertEqual(self._open().step, 'keys')
 
     def test_each_screen_says_how_far_one_is(self):
         guide = self._open()

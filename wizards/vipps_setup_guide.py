@@ -114,7 +114,7 @@ class VippsSetupGuide(models.TransientModel):
         for guide in self:
             currency = guide._get_currency()
             company_currency = guide.company_id.currency_id
-            guide.currency_advice = currency and currency != company_currency and _(
+            guide.currency_advice = bool(currency) and currency != company_currency and _(
                 "%(company)s keeps its books in %(company_currency)s. Customers can pay with Vipps"
                 " MobilePay when their price list is in %(currency)s.",
                 company=guide.company_id.name, company_currency=company_currency.name,
@@ -222,9 +222,11 @@ class VippsSetupGuide(models.TransientModel):
         """
         currencies = provider.available_currency_ids
         currency = currencies if len(currencies) == 1 else provider.company_id.currency_id
+        step = provider.vipps_guide_step
         guide = self.create({
             'provider_id': provider.id,
-            'step': provider.vipps_guide_step or 'keys',
+            # Whoever was through comes back with other keys.
+            'step': 'keys' if step in (False, 'done') else step,
             'market': const.CURRENCY_MARKETS.get(currency.name, 'NO'),
             'capture_mode': provider.vipps_capture_mode,
         })

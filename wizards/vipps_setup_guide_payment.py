@@ -95,8 +95,9 @@ class VippsSetupGuide(models.TransientModel):
     def get_payment_status(self):
         """ Return how far the test payment is, for the screen that follows it.
 
-        :return: The `steps`, each with its `text` and whether it is `done`, what the customer needs
-                 to pay (`url`, `qr`), whether this is the end (`is_final`), and the `problem`.
+        :return: The `state` of the payment, the `steps`, each with its `text` and whether it is
+                 `done`, what the customer needs to pay (`url`, `qr`), whether nothing more is going
+                 to happen (`is_final`), and the `problem`.
         :rtype: dict
         """
         self._check_administrator()
@@ -106,12 +107,14 @@ class VippsSetupGuide(models.TransientModel):
             if tx_sudo.state == 'done' and not tx_sudo.is_post_processed:
                 tx_sudo._vipps_post_process()
         has_failed = self.payment_state == 'failed'
+        is_unbooked = self.payment_state == 'paid' and not tx_sudo.payment_id
         is_waiting = self.payment_state == 'open' and tx_sudo.state == 'draft'
         return {
+            'state': self.payment_state,
             'steps': self._prepare_payment_steps(tx_sudo),
             'url': is_waiting and tx_sudo.vipps_redirect_url,
             'qr': is_waiting and tx_sudo._vipps_draw_redirect_url(),
-            'is_final': self.payment_state != 'open',
+            'is_final': self.payment_state != 'open' and not is_unbooked,
             'problem': has_failed and (tx_sudo.state_message or _("The payment was not made.")),
         }
 

@@ -28,7 +28,7 @@ export class GuidePayment extends Component {
         return this.props.record.data.step === "payment";
     }
     async follow() {
-        const wasPaying = !this.status.is_final;
+        const stateBefore = this.status.state;
         try {
             await this.update();
         } catch {
@@ -36,8 +36,8 @@ export class GuidePayment extends Component {
             this.schedule();
             return;
         }
-        if (wasPaying && this.status.is_final && !this.isLeft) {
-            await this.props.record.load(); // Other buttons are needed now.
+        if (this.status.state !== stateBefore && !this.isLeft) {
+            await this.props.record.model.load(); // Other buttons are needed now.
         }
     }
     async update() {
