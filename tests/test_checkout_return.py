@@ -90,6 +90,19 @@ class TestReturn(CheckoutCommon):
                 cart = self.url_open('/shop/cart')
                 self.assertIn(self.product.name, cart.text)
 
+    def test_who_did_not_pay_reads_why_in_their_language(self):
+        language = self.env['res.lang']._activate_lang('nb_NO')
+        self.env['ir.module.module']._load_module_terms(['mobilepay_vipps'], [language.code])
+        self.website.write({'language_ids': language.ids, 'default_lang_id': language.id})
+        self.partner.lang = language.code
+        tx = self._start_cart()
+        self.simulator.decline(tx.vipps_payment_reference)
+        _result, page = self._get_result(self._return(tx))
+        self.assertIn(
+            "Betalingen ble avbrutt i appen. Ingenting er belastet.", page.text_content()
+        )
+        self.assertTrue(self._get_link(page, "Betal på nytt"))
+
     def test_who_did_not_pay_finds_the_cart_in_another_browser_too(self):
         tx = self._start_cart()
         self.simulator.decline(tx.vipps_payment_reference)
