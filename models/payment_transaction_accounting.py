@@ -298,8 +298,8 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - JOB ===#
 
     def _vipps_book_soon(self):
-        """ Have what was captured and refunded of the payment booked by core's job, or by ours: later
-        releases of Odoo stop core's while all providers are disabled.
+        """ Have what was captured and refunded of the payment booked by core's job, or by ours:
+        later releases of Odoo stop core's while all providers are disabled.
 
         :return: None
         """
