@@ -127,7 +127,7 @@ registry.category("web_tour.tours").add("vipps_setup_guide", {
             trigger: 'tr[data-item="capture_all"] .fa-check',
             isCheck: true,
         },
-        ...takePicture("golive", ".o_form_sheet"),
+        ...takePicture("golive", ".o_action_manager"),
         {
             content: "See what is still to be done",
             trigger: 'tr[data-item="refund_part"]:contains("Not seen yet"):contains("Press Refund")',
