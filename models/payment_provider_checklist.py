@@ -59,7 +59,7 @@ class PaymentProvider(models.Model):
         compute='_compute_vipps_checklist',
         compute_sudo=True,
         sanitize=False,
-        groups='mobilepay_vipps.group_payment_manager',
+        groups='mobilepay_vipps.group_payment_manager,base.group_system',
     )
 
     #=== COMPUTE METHODS ===#

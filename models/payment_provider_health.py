@@ -30,7 +30,7 @@ LIST_ACTIONS = {
 HEALTH = {
     'compute': '_compute_vipps_health',
     'compute_sudo': True,  # The provider itself is protected; its keys are not part of this.
-    'groups': 'mobilepay_vipps.group_payment_manager',
+    'groups': 'mobilepay_vipps.group_payment_manager,base.group_system',
 }
 
 
@@ -271,7 +271,9 @@ class PaymentProvider(models.Model):
         """
         self.check_access_rights('read')
         self.check_access_rule('read')
-        if not self.env.su and not self.env.user.has_group('mobilepay_vipps.group_payment_manager'):
+        if not self.env.su and not self.user_has_groups(
+            'mobilepay_vipps.group_payment_manager,base.group_system'
+        ):
             raise AccessError(_("Only payment managers see the health of Vipps MobilePay."))
 
     #=== BUSINESS METHODS - MONITORING ===#

@@ -10,9 +10,9 @@ from odoo.fields import NO_ACCESS
 from odoo.tools import consteq
 from odoo.tools.misc import hmac
 
+from ..step_log import log_step
 from .vipps_api_client import VippsError
 from .vipps_job import DONE, NOTHING_LEFT
-from ..step_log import log_step
 
 _logger = logging.getLogger(__name__)
 

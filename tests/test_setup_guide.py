@@ -39,7 +39,8 @@ class TestSetupGuide(TransactionCommon):
         })
         cls.administrator = new_test_user(
             cls.env, 'vipps_administrator',
-            'base.group_user,base.group_system,point_of_sale.group_pos_manager',
+            'base.group_user,base.group_system,account.group_account_invoice,'
+            'point_of_sale.group_pos_manager',
             company_id=cls.company.id, company_ids=[Command.set(cls.company.ids)],
         )
         cls.till = cls.env['pos.config'].create({
@@ -412,7 +413,8 @@ class TestSetupGuide(TransactionCommon):
         guide = self._go_to_payment()
         company = self.company_data_2['company']
         stranger = new_test_user(
-            self.env, 'vipps_stranger', 'base.group_user,base.group_system',
+            self.env, 'vipps_stranger',
+            'base.group_user,base.group_system,account.group_account_invoice',
             company_id=company.id, company_ids=[Command.set(company.ids)],
         )
         with self.assertRaises(AccessError):
@@ -431,7 +433,8 @@ class TestSetupGuide(TransactionCommon):
         self._go(self._open(), 'market', **KEYS)
         company = self.company_data_2['company']
         stranger = new_test_user(
-            self.env, 'vipps_stranger', 'base.group_user,base.group_system',
+            self.env, 'vipps_stranger',
+            'base.group_user,base.group_system,account.group_account_invoice',
             company_id=company.id, company_ids=[Command.set(company.ids)],
         )
         for _i in range(2):

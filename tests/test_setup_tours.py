@@ -13,7 +13,8 @@ class TestSetupTours(PosTourCommon):
     def test_administrator_goes_from_an_empty_provider_to_a_paid_order(self):
         administrator = new_test_user(
             self.env, 'vipps_administrator',
-            'base.group_user,base.group_system,point_of_sale.group_pos_manager',
+            'base.group_user,base.group_system,account.group_account_invoice,'
+            'point_of_sale.group_pos_manager',
             company_id=self.company.id, company_ids=[Command.set(self.company.ids)],
         )
         provider = self.vipps

@@ -1,4 +1,4 @@
-"""What was asked for and what came of it is kept, whatever happens to the request and the worker."""
+"""What was asked for and what came of it is kept, whatever happens to request and worker."""
 
 from .shop import wait_until
 from .stopping_point import collision_point
