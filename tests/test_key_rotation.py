@@ -29,7 +29,8 @@ class TestKeyRotation(TransactionCommon):
     def setUpClass(cls):
         super().setUpClass()
         cls.administrator = new_test_user(
-            cls.env, 'vipps_administrator', 'base.group_user,base.group_system',
+            cls.env, 'vipps_administrator',
+            'base.group_user,base.group_system,account.group_account_invoice',
             company_id=cls.company.id, company_ids=[Command.set(cls.company.ids)],
         )
         cls.vipps = cls.vipps.with_user(cls.administrator).with_company(cls.company)
