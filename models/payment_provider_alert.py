@@ -144,19 +144,22 @@ class PaymentProvider(models.Model):
         stays.
 
         :param str key: What tells the problem from others, in any language.
-        :param str summary: The problem, in a few words.
-        :param str note: What happened and what to do.
+        :param str|_lt summary: The problem, in a few words; `_lt` in the language of who is told.
+        :param str|_lt|Exception note: What happened and what to do.
         :return: None
         """
         with self.env.registry.cursor() as cr:
-            provider = self.with_env(self.env(cr=cr, user=SUPERUSER_ID))
-            if provider._vipps_get_alerts(key):
+            self = self.with_env(self.env(cr=cr, user=SUPERUSER_ID))
+            if self._vipps_get_alerts(key):
                 return
-            provider.activity_schedule(
+            administrator = self._vipps_get_administrator()
+            self = self.with_context(lang=administrator.lang)  # This is where texts look for it.
+            sentence = getattr(note, 'sentence', None)
+            self.activity_schedule(
                 'mail.mail_activity_data_warning',
-                summary=summary,
-                note=note,
-                user_id=provider._vipps_get_administrator().id,
+                summary=str(summary),
+                note=_(sentence) if sentence else str(note),
+                user_id=administrator.id,
                 vipps_problem=key,
             )
 

@@ -2,7 +2,7 @@
 
 import os
 
-from odoo import _, api, fields, models
+from odoo import _, _lt, api, fields, models
 from odoo.exceptions import UserError
 
 from .vipps_api_client import SUBSCRIPTION_KEYS, VippsError
@@ -175,16 +175,16 @@ class PaymentProvider(models.Model):
         if is_secondary:
             self._vipps_alert_administrator(
                 f'subscription_key:{SUBSCRIPTION_KEYS[1]}',
-                _("The secondary subscription key is refused"),
-                _("Payments go on with the primary one. If the secondary one was replaced in the"
-                  " Vipps MobilePay portal, enter the new one with Replace Keys."),
+                _lt("The secondary subscription key is refused"),
+                _lt("Payments go on with the primary one. If the secondary one was replaced in the"
+                    " Vipps MobilePay portal, enter the new one with Replace Keys."),
             )
         else:
             self._vipps_alert_administrator(
                 f'subscription_key:{SUBSCRIPTION_KEYS[0]}',
-                _("The primary subscription key is refused"),
-                _("Payments go on with the secondary one. If the primary one was replaced in the"
-                  " Vipps MobilePay portal, enter the new one with Replace Keys."),
+                _lt("The primary subscription key is refused"),
+                _lt("Payments go on with the secondary one. If the primary one was replaced in the"
+                    " Vipps MobilePay portal, enter the new one with Replace Keys."),
             )
 
     #=== BUSINESS METHODS - ENVIRONMENT ===#

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from odoo import _, api, fields, models
+from odoo import _, _lt, api, fields, models
 from odoo.exceptions import UserError
 
 from .. import encryption
@@ -186,7 +186,7 @@ class PaymentProvider(models.Model):
             )
             if not getattr(error, 'is_unknown', False):
                 self._vipps_alert_administrator(
-                    'webhook_watch', _("Events of Vipps MobilePay may not arrive"), str(error)
+                    'webhook_watch', _lt("Events of Vipps MobilePay may not arrive"), error
                 )
         else:
             self._vipps_end_alert('webhook_watch')
@@ -196,9 +196,9 @@ class PaymentProvider(models.Model):
                 )
                 self._vipps_alert_administrator(
                     'webhook_repaired',
-                    _("The webhook was repaired"),
-                    _("%s This was repaired, and payments whose events did not arrive are found by"
-                      " the jobs: you need not do anything.", problem),
+                    _lt("The webhook was repaired"),
+                    _lt("%s This was repaired, and payments whose events did not arrive are found"
+                        " by the jobs: you need not do anything.", problem),
                 )
         return DONE
 

@@ -5,7 +5,7 @@ import time
 from contextlib import contextmanager
 from datetime import timedelta
 
-from odoo import SUPERUSER_ID, _, api, fields, models
+from odoo import SUPERUSER_ID, _, _lt, api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Command
 from odoo.tools import format_date
@@ -289,10 +289,10 @@ class PaymentTransaction(models.Model):
         self.vipps_next_booking = fields.Datetime.now() + BOOKING_RETRY_DELAY
         self.provider_id._vipps_alert_administrator(
             'bookings',
-            _("Payments cannot be booked"),
-            _("Payment %(reference)s is done at Vipps MobilePay, but it could not be booked:"
-              " %(problem)s Odoo tries again every hour, with this and all later payments.",
-              reference=self.reference, problem=problem),
+            _lt("Payments cannot be booked"),
+            _lt("Payment %(reference)s is done at Vipps MobilePay, but it could not be booked:"
+                " %(problem)s Odoo tries again every hour, with this and all later payments.",
+                reference=self.reference, problem=problem),
         )
 
     #=== BUSINESS METHODS - JOB ===#

@@ -4,7 +4,7 @@ import logging
 import time
 from urllib.parse import urlencode
 
-from odoo import _, models
+from odoo import _, _lt, models
 from odoo.exceptions import ValidationError
 from odoo.tools import consteq
 from odoo.tools.misc import hmac
@@ -160,7 +160,7 @@ class PaymentTransaction(models.Model):
         """
         if error.code not in CUSTOMER_ERRORS:
             self.provider_id._vipps_alert_administrator(
-                'checkout', _("Customers cannot pay with %s", self.provider_id.name), str(error)
+                'checkout', _lt("Customers cannot pay with %s", self.provider_id.name), error
             )
         raise self._vipps_prepare_refusal() from error
 

@@ -3,7 +3,7 @@
 import logging
 from datetime import timedelta
 
-from odoo import _, api, fields, models
+from odoo import _, _lt, api, fields, models
 from odoo.tools import format_amount
 
 from ..step_log import log_step
@@ -80,10 +80,10 @@ class PaymentTransaction(models.Model):
             log_step(_logger, 'compared', self, outcome='different', difference=difference)
             self.provider_id._vipps_alert_administrator(
                 'differences',
-                _("Payments differ from Vipps MobilePay"),
-                _("Payment %(reference)s: %(difference)s. All of them are listed under"
-                  " Differences, at the top of this page.",
-                  reference=self.reference, difference=difference),
+                _lt("Payments differ from Vipps MobilePay"),
+                _lt("Payment %(reference)s: %(difference)s. All of them are listed under"
+                    " Differences, at the top of this page.",
+                    reference=self.reference, difference=difference),
             )
         if difference != (self.vipps_difference or None):
             self.vipps_difference = difference
@@ -180,6 +180,6 @@ class PaymentTransaction(models.Model):
         else:
             self.vipps_next_comparison = False  # Asking again does not help before somebody helps.
             self.provider_id._vipps_alert_administrator(
-                'comparison', _("Payments cannot be compared with Vipps MobilePay"), str(error)
+                'comparison', _lt("Payments cannot be compared with Vipps MobilePay"), error
             )
         return NO_ANSWER if error.is_no_answer else DONE

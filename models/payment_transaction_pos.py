@@ -8,7 +8,7 @@ from datetime import timedelta
 import qrcode
 import qrcode.image.svg
 
-from odoo import SUPERUSER_ID, _, api, fields, models
+from odoo import SUPERUSER_ID, _, _lt, api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import format_datetime
 
@@ -279,7 +279,7 @@ class PaymentTransaction(models.Model):
             self.vipps_pos_method_id.vipps_push_refused = True
         elif error.code not in TILL_ERRORS:
             self.provider_id._vipps_alert_administrator(
-                'tills', _("Tills cannot take payments with %s", self.provider_id.name), sentence
+                'tills', _lt("Tills cannot take payments with %s", self.provider_id.name), error
             )
             sentence = _(
                 "%s cannot take payments right now. Nothing has been charged. Take another payment"

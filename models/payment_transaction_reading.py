@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from psycopg2 import OperationalError
 
-from odoo import _, api, fields, models
+from odoo import _, _lt, api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import SQL
 
@@ -269,8 +269,8 @@ class PaymentTransaction(models.Model):
                 _logger, step, self, outcome='failed', level=logging.WARNING, error=str(error)
             )
             self.provider_id._vipps_alert_administrator(
-                f'payment:{self.id}', _("Payment %s cannot be processed", self.reference),
-                str(error),
+                f'payment:{self.id}', _lt("Payment %s cannot be processed", self.reference),
+                error,
             )
             return VippsError(str(error))
         except Exception:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from psycopg2 import OperationalError
 
-from odoo import _, api, fields, models
+from odoo import _, _lt, api, fields, models
 from odoo.fields import NO_ACCESS
 from odoo.tools import consteq
 from odoo.tools.misc import hmac
@@ -102,10 +102,10 @@ class PaymentTransaction(models.Model):
         self.vipps_scopes = False
         self.provider_id._vipps_alert_administrator(
             'user_info_refused',
-            _("Customers are not asked to share data"),
-            _("Vipps MobilePay does not let this sales unit ask for what you chose under Collect"
-              " User Information. Payments are made without it. Ask Vipps MobilePay to allow it, or"
-              " choose less."),
+            _lt("Customers are not asked to share data"),
+            _lt("Vipps MobilePay does not let this sales unit ask for what you chose under"
+                " Collect User Information. Payments are made without it. Ask Vipps MobilePay to"
+                " allow it, or choose less."),
         )
         return True
 

@@ -314,5 +314,6 @@ class VippsApiCall(models.Model):
             "DELETE FROM vipps_api_call WHERE provider_id = %s AND create_date < %s",
             [provider.id, before],
         )
+        count = self.env.cr.rowcount
         self.invalidate_model()
-        return self.env.cr.rowcount
+        return count

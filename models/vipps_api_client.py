@@ -33,6 +33,7 @@ class VippsError(UserError):
 
     def __init__(self, message, error=None, is_unknown=False):
         super().__init__(message)
+        self.sentence = error and error.sentence  # In English: not all read the same language.
         self.code = error and error.code
         self.status = error and error.status
         self.trace_id = error and error.trace_id

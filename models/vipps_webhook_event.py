@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from psycopg2 import OperationalError
 
-from odoo import _, api, fields, models
+from odoo import _, _lt, api, fields, models
 from odoo.tools import create_index
 
 from ..source import WEBHOOK
@@ -331,10 +331,10 @@ class VippsWebhookEvent(models.Model):
         self.write({'state': state, 'next_try': False, 'error': error})
         self.provider_id._vipps_alert_administrator(
             'failed_events',
-            _("Events of Vipps MobilePay need attention"),
-            _("Something happened to payments that could not be found or read. Open Events, at the"
-              " top of this page, filter by Needs Attention, read what is wrong, and replay the"
-              " events when it is mended."),
+            _lt("Events of Vipps MobilePay need attention"),
+            _lt("Something happened to payments that could not be found or read. Open Events, at"
+                " the top of this page, filter by Needs Attention, read what is wrong, and replay"
+                " the events when it is mended."),
         )
 
     #=== BUSINESS METHODS - RETENTION ===#

@@ -144,6 +144,18 @@ class TestRefusedCheckout(TransactionCommon):
         self.assertIn("currency", self._get_activities().note)
         self.assertTrue(self._get_activities().user_id.has_group('base.group_system'))
 
+    def test_an_administrator_is_told_in_another_language_than_the_customer(self):
+        self.env['res.lang']._activate_lang('nb_NO')
+        self.env['res.lang']._activate_lang('da_DK')
+        self.vipps._vipps_get_administrator().lang = 'nb_NO'
+        self.env = self.env(context={**self.env.context, 'lang': 'da_DK'})
+        self.vipps = self.vipps.with_env(self.env)
+        self.env.flush_all()
+        self.assertIn("Vælg", self._start_refused(currency_id=self.currency_dkk.id))
+        activity = self._get_activities()
+        self.assertEqual(activity.summary, "Kunder kan ikke betale med Vipps MobilePay")
+        self.assertIn("salgsenheten", activity.note)
+
     def test_a_sales_unit_that_is_not_active_is_told_to_an_administrator_once(self):
         self.simulator.set_unit(NOK_UNIT.msn, active=False)
         for _i in range(2):

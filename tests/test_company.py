@@ -93,7 +93,7 @@ class TestCompany(WebhookCommon, TransactionCommon):
         self._approve(tx)
         tx.vipps_next_read = False
         for event in self._prepare_events(tx):
-            for msn in (NOK_UNIT.msn, DKK_UNIT.msn):
+            for msn in (DKK_UNIT.msn, NOK_UNIT.msn):
                 self.assertEqual(self._post_to_other({**event, 'msn': msn}), 200)
         self.assertEqual(self._drain(), 0)
         self.assertEqual(tx.state, 'draft')
