@@ -236,6 +236,11 @@ class PaymentTransaction(models.Model):
         if len(partner) != 1 or not partner._vipps_is_own_contact(self.create_uid):
             return
         filled_values, differing_names = partner._vipps_compare_details(self.vipps_user_details)
+        if self.create_uid not in partner.user_ids and not partner._vipps_can_be_named(
+            self.vipps_user_details.get('name')
+        ):
+            differing_names += self._vipps_describe_fields(filled_values)
+            filled_values = {}
         if filled_values:
             # The history of a contact would keep what is to be forgotten some day.
             partner.with_context(tracking_disable=True).write(filled_values)
@@ -262,9 +267,7 @@ class PaymentTransaction(models.Model):
         if filled_values:
             sentences.append(_(
                 "Filled in on the contact, where it was empty: %(fields)s.",
-                fields=", ".join(
-                    partner._fields[name]._description_string(self.env) for name in filled_values
-                ),
+                fields=", ".join(self._vipps_describe_fields(filled_values)),
             ))
         if differing_names:
             sentences.append(_(
@@ -274,6 +277,11 @@ class PaymentTransaction(models.Model):
             ))
         for document in (self.sale_order_ids or self.invoice_ids):
             document.message_post(body=" ".join(sentences))
+
+    @api.model
+    def _vipps_describe_fields(self, names):
+        fields_by_name = self.env['res.partner']._fields
+        return [fields_by_name[name]._description_string(self.env) for name in names]
 
     def _vipps_sign_filled(self, name, partner):
         """ Return what tells whether a field of a contact still has the value that was filled in,
@@ -347,7 +355,7 @@ class PaymentTransaction(models.Model):
             ('provider_id', '=', provider.id),
             ('create_date', '<', before),
             '|', '|',
-            ('vipps_user_info_state', 'in', ('awaited', 'received')),
+            ('vipps_user_info_state', 'in', ('awaited', 'received', 'missing')),
             ('vipps_redirect_url', '!=', False),
             '&', ('vipps_customer_phone', '!=', False), ('vipps_customer_phone', 'not like', '*'),
         ], limit=PURGE_LIMIT)

@@ -43,6 +43,16 @@ class ResPartner(models.Model):
             and (not users or user in users)
         )
 
+    def _vipps_can_be_named(self, name):
+        """ Tell whether a name can be the one of the contact: who has its link pays for others.
+
+        :param str|None name: The name that the customer shared.
+        :rtype: bool
+        """
+        return not self.name or bool(
+            set(self.name.casefold().split()) & set((name or '').casefold().split())
+        )
+
     def _vipps_compare_details(self, details):
         """ Return what a customer shared that is empty on the contact, and what differs from it.
 

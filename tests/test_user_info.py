@@ -340,6 +340,16 @@ class TestUserInfo(CheckoutCommon):
                 self._receive()
                 self.assertFalse(partner.email or partner.phone or partner.city)
 
+    def test_who_pays_for_somebody_else_does_not_become_that_contact(self):
+        for scopes in (SCOPES, ('vipps_scope_email',)):
+            with self.subTest(scopes=scopes):
+                self._collect(*scopes, target='partner')
+                somebody = self.env['res.partner'].create({'name': "Ola Hansen"})
+                tx = self._share(somebody)
+                self._receive()
+                self.assertFalse(somebody.email or somebody.phone or somebody.city)
+                self.assertIn("Email", self._get_note(tx))
+
     def test_the_own_contact_of_who_is_logged_in_is_filled_in(self):
         self._collect(target='partner')
         portal = new_test_user(self.env, 'vipps_portal', 'base.group_portal')
@@ -426,10 +436,11 @@ class TestUserInfo(CheckoutCommon):
     def test_what_was_shared_is_forgotten_in_time_and_does_not_come_back(self):
         self._collect()
         self.vipps.vipps_user_info_days = 10
-        old, young = self._share(), self._share()
+        old, young, lost = self._share(), self._share(), self._share()
         self._receive()
+        lost.sudo().vipps_user_info_state = 'missing'  # Who it was is known all the same.
         self.env.flush_all()
-        for tx, days in ((old, 10.01), (young, 9.99)):
+        for tx, days in ((old, 10.01), (young, 9.99), (lost, 10.01)):
             self.env.cr.execute(
                 "UPDATE payment_transaction SET create_date = now() AT TIME ZONE 'UTC' - %s *"
                 " interval '1 day' WHERE id = %s", [days, tx.id],
@@ -438,13 +449,13 @@ class TestUserInfo(CheckoutCommon):
         self.env['payment.provider']._cron_vipps_purge()
         self.env.invalidate_all()
         self.assertEqual(self._get_state(old), ('erased', False))
-        self.assertFalse(old.sudo().vipps_user_sub)
+        self.assertFalse(old.sudo().vipps_user_sub or lost.sudo().vipps_user_sub)
         self.assertEqual(self._get_state(young)[0], 'received')
         old._vipps_refresh()  # Vipps MobilePay still tells it.
         self._receive()
         self.assertEqual(self._get_state(old), ('erased', False))
         record, = self.env['vipps.audit.event'].search([('action', '=', 'retention')])
-        self.assertEqual((record.provider_id, record.details[-3:]), (self.vipps, ": 1"))
+        self.assertEqual((record.provider_id, record.details[-3:]), (self.vipps, ": 2"))
 
     def test_a_large_heap_is_removed_in_parts(self):
         self._collect()
