@@ -48,5 +48,6 @@ class PaymentProvider(models.Model):
         ]).sorted(lambda p: p.company_id != company)[:1]  # A branch may use the one above it.
         # The first one may be of a company that the user is not working in.
         return provider or self.env.ref('mobilepay_vipps.payment_provider_vipps').sudo().copy({
-            'company_id': company.id, **dict.fromkeys(KEY_FIELDS, False),
+            'company_id': company.id,
+            **dict.fromkeys((*KEY_FIELDS, 'vipps_secondary_subscription_key'), False),
         }).sudo(False)

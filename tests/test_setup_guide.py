@@ -429,8 +429,20 @@ class TestSetupGuide(TransactionCommon):
         with self.assertRaises(AccessError):
             own_guide.action_next()
 
+    def test_keys_that_customers_pay_with_are_not_replaced_by_untried_ones(self):
+        guide = self._go(self._open(), 'market', **KEYS)
+        self.vipps.state = 'enabled'
+        ciphertext = self.vipps.vipps_client_secret_ciphertext
+        with self.assertRaisesRegex(UserError, "Replace Keys"):
+            guide.write({'vipps_client_secret': 'mistyped'})
+        guide.write({'vipps_client_secret': guide.vipps_client_secret})
+        self.assertEqual(self.vipps.vipps_client_secret_ciphertext, ciphertext)
+
     def test_company_without_a_provider_gets_one_without_the_keys_of_another(self):
-        self.env.ref('mobilepay_vipps.payment_provider_vipps').sudo().write(KEYS)
+        secondary_key = {'vipps_secondary_subscription_key': NOK_UNIT.subscription_key}
+        self.env.ref('mobilepay_vipps.payment_provider_vipps').sudo().write(
+            {**KEYS, **secondary_key}
+        )
         company = self.company_data_2['company']
         stranger = new_test_user(
             self.env, 'vipps_stranger',
@@ -442,7 +454,7 @@ class TestSetupGuide(TransactionCommon):
         provider = guide.provider_id
         self.assertEqual((provider.company_id, provider.code, provider.state),
                          (company, 'vipps', 'disabled'))
-        self.assertFalse(any(provider[name] for name in KEYS))
+        self.assertFalse(any(provider[name] for name in {**KEYS, **secondary_key}))
         self.assertEqual(self.env['payment.provider'].search_count(
             [('code', '=', 'vipps'), ('company_id', '=', company.id)]
         ), 1)

@@ -130,10 +130,20 @@ class VippsSetupGuide(models.TransientModel):
     #=== CRUD METHODS ===#
 
     def write(self, values):
-        """ Override to let the provider clean and encrypt the keys that were entered. """
+        """ Override to let the provider clean and encrypt the keys that were entered.
+
+        :raise UserError: If customers would pay with keys that have not been tried yet.
+        """
         keys = {name: values[name] for name in KEY_FIELDS if name in values}
-        if keys:
-            self.provider_id.write(keys)
+        for provider in self.provider_id if keys else ():
+            if provider.state == 'enabled' and any(
+                value != provider[name] for name, value in keys.items()
+            ):
+                raise UserError(_(
+                    "Customers pay with the keys that are there. Choose Replace Keys on the payment"
+                    " provider, which tries new ones first, or disable the provider."
+                ))
+            provider.write(keys)
         return super().write({name: values[name] for name in values if name not in keys})
 
     #=== ACTION METHODS ===#
