@@ -303,4 +303,6 @@ class PaymentProvider(models.Model):
             lambda user: user.active and self.company_id in user.company_ids
         )
         default = self.env.ref('base.user_admin', raise_if_not_found=False)
-        return default if default in administrators else (administrators[:1] or self.env.user)
+        return default if default in administrators else (
+            administrators[:1] or self.env.ref('base.user_root')
+        )

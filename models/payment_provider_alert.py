@@ -3,6 +3,8 @@
 import logging
 from datetime import timedelta
 
+from psycopg2.errors import LockNotAvailable
+
 from odoo import SUPERUSER_ID, _, api, fields, models
 
 from .vipps_api_client import VippsError
@@ -24,7 +26,9 @@ SEEN_PROBLEMS = (
 TOLD_ELSEWHERE = (
     'bookings', 'failed_events', 'deadlines', 'differences', 'difference', 'checkout', 'tills',
 )
-TAKEN_BACK_ELSEWHERE = ('webhook_watch', 'comparison', 'payment', 'subscription_key')
+TAKEN_BACK_ELSEWHERE = (
+    'webhook_watch', 'comparison', 'payment', 'subscription_key', 'failure', 'deadline', 'refund',
+)
 
 # An alert is committed at once, and what it tells of a bit later.
 COMMIT_PERIOD = timedelta(minutes=1)
@@ -112,9 +116,9 @@ class PaymentProvider(models.Model):
     def _vipps_is_probe_due(self):
         """ Tell whether nobody would find out that Vipps MobilePay answers again: customers and
         tills are not sent there. """
-        return (
-            self._vipps_is_failing() and self.state != 'disabled'
-            and not self._vipps_get_pause_end()
+        last = self._vipps_get_last_call()
+        return bool(last) and self.state != 'disabled' and not self._vipps_get_pause_end() and (
+            last['outcome'] == 'unauthorized' or self._vipps_is_failing(last)
         )
 
     def _vipps_probe(self):
@@ -148,20 +152,31 @@ class PaymentProvider(models.Model):
         :param str|_lt|Exception note: What happened and what to do.
         :return: None
         """
-        with self.env.registry.cursor() as cr:
-            self = self.with_env(self.env(cr=cr, user=SUPERUSER_ID))
-            if self._vipps_get_alerts(key):
-                return
-            administrator = self._vipps_get_administrator()
-            self = self.with_context(lang=administrator.lang)  # This is where texts look for it.
-            sentence = getattr(note, 'sentence', None)
-            self.activity_schedule(
-                'mail.mail_activity_data_warning',
-                summary=str(summary),
-                note=_(sentence) if sentence else str(note),
-                user_id=administrator.id,
-                vipps_problem=key,
-            )
+        try:
+            with self.env.registry.cursor() as cr:
+                provider = self.with_env(self.env(cr=cr, user=SUPERUSER_ID))
+                provider._vipps_raise_alert(key, summary, note)
+        except LockNotAvailable:  # The caller itself may hold it.
+            _logger.info("Provider %s: nobody is told of %s now.", self.id, key)
+
+    def _vipps_raise_alert(self, key, summary, note):
+        # Of those who meet the problem at the same moment, one tells.
+        self.env.cr.execute(
+            "SET LOCAL lock_timeout = '2s'; SELECT pg_try_advisory_xact_lock(hashtext(%s))",
+            [f'vipps_alert:{self.id}:{key}'],
+        )
+        if not self.env.cr.fetchone()[0] or self._vipps_get_alerts(key):
+            return
+        administrator = self._vipps_get_administrator()
+        self = self.with_context(lang=administrator.lang)  # This is where texts look for it.
+        sentence = getattr(note, 'sentence', None)
+        self.activity_schedule(
+            'mail.mail_activity_data_warning',
+            summary=str(summary),
+            note=_(sentence) if sentence else str(note),
+            user_id=administrator.id,
+            vipps_problem=key,
+        )
 
     def _vipps_end_alert(self, key):
         """ Take back what an administrator was told, as it is over.

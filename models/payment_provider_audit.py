@@ -15,7 +15,8 @@ PLAIN_FIELDS = ('name', 'vipps_merchant_serial_number')
 
 # What is told by other events, or is no setting.
 SILENT_FIELDS = (
-    'vipps_foreign_webhooks', 'vipps_webhook_id', 'vipps_webhook_previous_secrets',
+    'vipps_foreign_webhooks', 'vipps_guide_step', 'vipps_guide_transaction_id',
+    'vipps_monitoring_token_hash', 'vipps_webhook_id', 'vipps_webhook_previous_secrets',
     'vipps_webhook_secret', 'vipps_webhook_url',
 )
 SILENT_PREFIXES = ('activity_', 'message_', '__')

@@ -119,12 +119,17 @@ class PaymentProvider(models.Model):
         """
         problems = self._vipps_get_problems()
         status = self._vipps_get_status(problems)
-        access = self.env['vipps.api.call'].search([
-            ('provider_id', '=', self.id), ('outcome', '!=', 'no_answer'),
-        ], limit=1)
-        success = self.env['vipps.api.call'].search([
-            ('provider_id', '=', self.id), ('outcome', '=', 'success'),
-        ], limit=1)
+        # Keys that were only tried out say nothing about payments.
+        payment_calls = [
+            ('provider_id', '=', self.id), ('environment', '=', self.vipps_environment),
+            ('failure_count', '!=', False),
+        ]
+        access = self.env['vipps.api.call'].search(
+            [*payment_calls, ('outcome', '!=', 'no_answer')], limit=1
+        )
+        success = self.env['vipps.api.call'].search(
+            [*payment_calls, ('outcome', '=', 'success')], limit=1
+        )
         return {
             'vipps_health': status,
             'vipps_verdict': self._vipps_get_verdict(status, problems),

@@ -1,11 +1,16 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+import logging
 from datetime import timedelta
+
+from psycopg2 import OperationalError
 
 from odoo import SUPERUSER_ID, _, api, fields, models
 from odoo.exceptions import ValidationError
 
 from .vipps_job import DONE, NOTHING_LEFT, run_steps
+
+_logger = logging.getLogger(__name__)
 
 # What is kept for how long. Each model has `_vipps_purge(provider, before)`, which removes some of
 # what is older and returns how much that was, 0 when nothing is left.
@@ -79,7 +84,15 @@ class PaymentProvider(models.Model):
             if not left:
                 return NOTHING_LEFT
             provider_id, model = left[0]
-            if not env[self._name].browse(provider_id)._vipps_purge_model(model):
+            try:
+                is_left = env[self._name].browse(provider_id)._vipps_purge_model(model)
+            except OperationalError:
+                raise  # Another worker was faster: it is done again.
+            except Exception:  # The others are purged all the same.
+                _logger.exception("Old data of provider %s is kept: %s.", provider_id, model)
+                env.cr.rollback()
+                is_left = 0
+            if not is_left:
                 left.pop(0)
             return DONE
 

@@ -266,6 +266,23 @@ class TestHealth(WebhookCommon, TransactionCommon):
         self._watch()
         self.assertFalse(self._get_activities())
 
+    def test_what_is_to_be_done_about_one_payment_stays_until_it_is_done(self):
+        self.vipps.activity_schedule(
+            'mail.mail_activity_data_warning', summary="Refund", vipps_problem='refund:1',
+        )
+        self._age(self._get_activities(), days=30)
+        self._watch()
+        self.assertEqual(self._get_alert_keys(), ['refund:1'])
+
+    def test_keys_that_were_only_tried_out_are_not_those_that_payments_are_made_with(self):
+        self._insert_call()
+        self.vipps.vipps_client_secret = 'mistyped'
+        with self.assertRaises(UserError):
+            self.vipps.action_vipps_test_connection()
+        self.env.cr.postcommit.run()
+        self.env.invalidate_all()
+        self.assertEqual(self.vipps.vipps_access, 'works')
+
     def test_activity_of_a_person_is_left_alone(self):
         self.vipps.activity_schedule('mail.mail_activity_data_todo', summary="Call the bank")
         self._watch()

@@ -1,8 +1,9 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 import json
+from unittest.mock import patch
 
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command
 from odoo.tests import HttpCase, new_test_user, tagged
 from odoo.tests.common import JsonRpcException
@@ -10,6 +11,8 @@ from odoo.tools import mute_logger
 
 from ..simulator.payment import EXAMPLE_EMAIL, EXAMPLE_STREET
 from .common import TransactionCommon
+
+MODULE = 'odoo.addons.mobilepay_vipps'
 
 SHARED = {
     'name': "Kari Nordmann", 'email': EXAMPLE_EMAIL, 'email_verified': True,
@@ -141,6 +144,22 @@ class TestPersonalData(PersonalDataCommon):
         content = self._open().content
         self.assertIn(tx.reference, content)
         self.assertNotIn(colleague_tx.reference, content)
+
+    def test_what_everybody_paid_is_only_shown_payment_by_payment(self):
+        everybody = self.env.ref('base.public_partner')
+        tx, _other = (self._start(partner_id=everybody.id) for _number in range(2))
+        with self.assertRaisesRegex(UserError, "Open the payment"):
+            self._open(record=everybody)
+        self.assertEqual(self._open(record=tx)._get_transactions_sudo(with_parts=True), tx)
+
+    def test_of_many_payments_the_newest_are_shown_and_all_exported(self):
+        txs = [self._start(partner_id=self.person.id) for _number in range(3)]
+        with patch(f'{MODULE}.wizards.vipps_personal_data.SHOWN_PAYMENTS', 2):
+            wizard = self._open()
+            content = str(wizard.content)
+        self.assertEqual([tx.reference in content for tx in txs], [False, True, True])
+        self.assertIn("The export has all of them", content)
+        self.assertEqual(len(wizard._prepare_export()['payments']), 3)
 
     def test_an_archived_and_a_merged_contact_keep_their_history(self):
         tx = self._share()

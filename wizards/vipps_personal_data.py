@@ -3,7 +3,10 @@
 import json
 
 from odoo import _, api, fields, models
+from odoo.exceptions import UserError
 from odoo.tools import format_amount, format_datetime
+
+SHOWN_PAYMENTS = 100
 
 
 class VippsPersonalData(models.TransientModel):
@@ -36,7 +39,8 @@ class VippsPersonalData(models.TransientModel):
         for wizard in self:
             txs_sudo = wizard._get_transactions_sudo()
             wizard.content = self.env['ir.qweb']._render('mobilepay_vipps.personal_data', {
-                'payments': [wizard._describe(tx_sudo) for tx_sudo in txs_sudo],
+                'payments': [wizard._describe(tx_sudo) for tx_sudo in txs_sudo[:SHOWN_PAYMENTS]],
+                'hidden_count': len(txs_sudo[SHOWN_PAYMENTS:]),
             })
             wizard.is_known = bool(txs_sudo)
             wizard.is_filled = bool(txs_sudo.vipps_filled_partner_id)
@@ -48,11 +52,13 @@ class VippsPersonalData(models.TransientModel):
         """ Override to record who looks at whose data.
 
         :raise AccessError: If the user may not see the contact.
+        :raise UserError: If the contact is of everybody.
         """
         wizards = super().create(values_list)
         for wizard in wizards:
             wizard.partner_id.check_access_rights('read')
             wizard.partner_id.check_access_rule('read')
+            wizard._check_is_one_person()
             wizard._record('data_read')
         return wizards
 
@@ -107,6 +113,19 @@ class VippsPersonalData(models.TransientModel):
         self.ensure_one()
         self.partner_id.check_access_rule('read')
 
+    def _check_is_one_person(self):
+        """ Ensure that this is not about everybody who paid without telling who they are.
+
+        :return: None
+        :raise UserError: If it is.
+        """
+        users_sudo = self.partner_id.sudo().with_context(active_test=False).user_ids
+        if not self.transaction_id and any(user._is_public() for user in users_sudo):
+            raise UserError(_(
+                "Many people have paid as this contact. Open the payment of the one who asks, and"
+                " choose Show there."
+            ))
+
     def _get_transactions_sudo(self, with_parts=False):
         """ Return the payments of the customer in the companies that the user works in.
 
@@ -119,16 +138,18 @@ class VippsPersonalData(models.TransientModel):
         ])
         partner_ids = (self.partner_id | addresses).ids
         company_ids = self.env.companies.ids  # Not in sudo mode, which takes any.
-        txs_sudo = self.env['payment.transaction'].sudo().search([
+        domain = [
             ('provider_code', '=', 'vipps'),
             ('company_id', 'in', company_ids),
             '|', '|',
             ('partner_id', 'in', partner_ids),
             ('sale_order_ids.partner_id', 'in', partner_ids),
             ('vipps_filled_partner_id', 'in', partner_ids),
-        ], order='id desc')
+        ]
         if self.transaction_id:
-            txs_sudo &= self.transaction_id.sudo()
+            domain.append(('id', '=', self.transaction_id.id))
+        txs_sudo = self.env['payment.transaction'].sudo().search(domain, order='id desc')
+        if self.transaction_id and with_parts:
             txs_sudo |= txs_sudo.child_transaction_ids.child_transaction_ids
             txs_sudo |= txs_sudo.child_transaction_ids
         return txs_sudo if with_parts else txs_sudo.filtered('vipps_payment_reference')
