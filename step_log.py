@@ -33,7 +33,7 @@ def log_step(
     provider = tx.provider_id if tx else provider
     pairs = {
         'step': step,
-        'reference': tx and tx.reference,
+        'reference': tx.reference if tx else None,
         'company': provider and provider.sudo().company_id.id,
         'provider': provider and provider.id,
         'duration_ms': started and round((time.monotonic() - started) * 1000),
@@ -42,7 +42,7 @@ def log_step(
     }
     logger.log(level, ' '.join(
         f'{name}={_quote(str(value))}' for name, value in pairs.items()
-        if value not in (None, False, '')
+        if value is not None and value is not False and value != ''
     ))
 
 

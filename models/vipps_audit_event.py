@@ -48,6 +48,7 @@ class VippsAuditEvent(models.Model):
             ('release', "Release"),
             ('refund', "Refund"),
             ('replayed', "Event replayed"),
+            ('dismissed', "Event dealt with"),
             ('webhook_registered', "Webhook registered"),
             ('data_read', "Personal data read"),
             ('data_exported', "Personal data exported"),

@@ -7,6 +7,7 @@ from datetime import timedelta
 from psycopg2 import OperationalError
 
 from odoo import _, _lt, api, fields, models
+from odoo.exceptions import UserError
 from odoo.tools import create_index
 
 from ..source import WEBHOOK
@@ -23,6 +24,9 @@ LAST_NO_ANSWER_DELAY = timedelta(minutes=5)
 
 # As long as Vipps MobilePay itself tries to deliver an event.
 RETRY_PERIOD = timedelta(days=7)
+
+# What is left to people, as soon as it is not tried again.
+ATTENTION_STATES = ('unmatched', 'failed')
 
 # How long the transaction of an event is looked for: the event can be faster than our commit.
 UNMATCHED_PERIOD = timedelta(minutes=15)
@@ -109,9 +113,9 @@ class VippsWebhookEvent(models.Model):
         """ Deal with the events again, as if they had just come.
 
         :return: None
-        :raise AccessError: If the user is not an administrator.
+        :raise AccessError: If the user is neither a payment manager nor an administrator.
         """
-        # Only administrators may read events, and nobody may write them.
+        # Nobody else may read events, and nobody may write them.
         self.check_access_rights('read')
         self.check_access_rule('read')
         now = fields.Datetime.now()
@@ -122,6 +126,28 @@ class VippsWebhookEvent(models.Model):
         for event in self.sudo():
             self.env['vipps.audit.event']._record(
                 'replayed', event.provider_id, reference=event.reference,
+                psp_reference=event.psp_reference,
+            )
+
+    def action_dismiss(self):
+        """ Ignore events that somebody has looked into and that cannot be dealt with here, like
+        those of payments that a restored backup does not know.
+
+        :return: None
+        :raise AccessError: If the user is neither a payment manager nor an administrator.
+        :raise UserError: If an event does not need attention.
+        """
+        self.check_access_rights('read')
+        self.check_access_rule('read')
+        if any(event.next_try or event.state not in ATTENTION_STATES for event in self):
+            raise UserError(_(
+                "Only events that need attention can be marked as dealt with: unmatched or failed"
+                " ones that are not tried again."
+            ))
+        self.sudo().state = 'ignored'
+        for event in self.sudo():
+            self.env['vipps.audit.event']._record(
+                'dismissed', event.provider_id, reference=event.reference,
                 psp_reference=event.psp_reference,
             )
 

@@ -102,7 +102,7 @@ METHODS = {
         'action_attach': TILL, 'action_cancel': TILL, 'action_look': TILL, 'action_return': TILL,
     },
     'vipps.till.refund.wizard': {'action_refund': INVOICING},
-    'vipps.webhook.event': {'action_replay': NOBODY},
+    'vipps.webhook.event': {'action_dismiss': NOBODY, 'action_replay': NOBODY},
 }
 
 # What everybody gets who has no token, no signature and no payment: the status, or the error.

@@ -6,7 +6,7 @@ from freezegun import freeze_time
 from lxml import etree
 
 from odoo import fields
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command
 from odoo.tests import Form, new_test_user, tagged
 from odoo.tools.safe_eval import safe_eval
@@ -119,6 +119,16 @@ class TestWebhookInbox(EventCommon):
                 self.assertEqual(self._drain(), 0)
                 self.assertEqual((event.state, event.next_try), ('ignored', False))
         self.assertEqual(tx.state, 'draft')
+
+    def test_what_somebody_has_dealt_with_needs_no_attention_anymore(self):
+        event = self._tell(self._start_approved().vipps_payment_reference)
+        with self.assertRaisesRegex(UserError, "need attention"):
+            event.with_user(self.administrator).action_dismiss()
+        self._set(event, state='unmatched')
+        event.with_user(self.administrator).action_dismiss()
+        self.assertEqual(event.state, 'ignored')
+        record, = self.env['vipps.audit.event'].search([('action', '=', 'dismissed')])
+        self.assertEqual((record.reference, record.user_id), (event.reference, self.administrator))
 
     def test_replay_of_what_is_still_not_found_is_flagged_again(self):
         prefix = self.env['payment.transaction']._vipps_get_reference_prefix()

@@ -223,6 +223,7 @@ class VippsSetupGuide(models.TransientModel):
             'landing_route': order.get_portal_url(),
             'sale_order_ids': [Command.set(order.ids)],
         })
-        # Whatever the shop does: the guide shows the way into the books.
-        tx_sudo.vipps_capture_mode = 'automatic'
+        # Whatever the shop does: the guide shows the way into the books, and does not ask the
+        # administrator to share anything.
+        tx_sudo.write({'vipps_capture_mode': 'automatic', 'vipps_scopes': False})
         return tx_sudo
