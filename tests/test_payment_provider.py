@@ -167,7 +167,10 @@ class TestProviderSecrets(ProviderCommon):
                         self.assertIn(provider.read([name])[0][name], (SECRET_MASK, False))
 
     def test_duplicate_for_another_company_has_the_keys_but_no_webhook(self):
-        self.vipps.write({'vipps_webhook_secret': 'fake-webhook-secret'})
+        self.vipps.write({
+            'vipps_webhook_secret': 'fake-webhook-secret',
+            'vipps_secondary_subscription_key': NOK_UNIT.subscription_key,
+        })
         self.vipps.sudo().write({'vipps_webhook_id': 'fake-id', 'vipps_webhook_url': 'https://a.b'})
         company = self.company_data_2['company']
         self.system_user.company_ids |= company

@@ -30,9 +30,11 @@ class TestProviderRemoval(ProviderCommon):
 
     def test_neutralized_copy_is_disabled_and_has_no_secrets(self):
         self.vipps.action_vipps_set_up_webhooks()  # The previous secret is kept.
+        self.vipps.action_vipps_create_monitoring_token()
+        self.vipps.vipps_secondary_subscription_key = 'another-key'
         texts = [self.vipps[name] for name in (
             *(f'{name}_ciphertext' for name in SECRET_FIELDS),
-            'vipps_webhook_id', 'vipps_webhook_url',
+            'vipps_monitoring_token_hash', 'vipps_webhook_id', 'vipps_webhook_url',
         )]
         texts.append(self.vipps.vipps_webhook_previous_secrets[0]['ciphertext'])
         self.assertTrue(all(texts))
