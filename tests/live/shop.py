@@ -104,6 +104,8 @@ class LiveTest(unittest.TestCase):
         self.addCleanup(self.check_log)
         self.addCleanup(self.control, 'DELETE', 'faults')
         self.forget_failures()
+        # All tests have the same address.
+        self.stack.execute("DELETE FROM vipps_request")
 
     def forget_failures(self):
         """Let nobody remember that Vipps MobilePay did not answer, and leave it out for that."""

@@ -4,7 +4,7 @@ from .shop import LiveTest, result_on, wait_until
 
 
 class TestDifferences(LiveTest):
-    expected_in_log = (r'was read with reference \S+ and amount',)
+    expected_in_log = (r'step=compared reference=\S+ .*outcome=different',)
 
     def test_an_amount_or_a_currency_that_differs_is_flagged_once(self):
         for tampering in ({'value': 27700}, {'currency': 'SEK'}):
