@@ -209,7 +209,7 @@ class PaymentProvider(models.Model):
             return None
         return self._vipps_make_problem(
             'webhook', 'warning',
-            _("Vipps MobilePay cannot tell %s what happens", self.name),
+            _("The webhook of %s is not set up", self.name),
             _("The webhook is not set up: payments are seen minutes later. Open the payment"
               " provider and press Set up Webhooks."),
         )
