@@ -11,6 +11,7 @@ from odoo.tools import mute_logger
 
 from ..simulator.payment import EXAMPLE_EMAIL, EXAMPLE_STREET
 from .common import TransactionCommon
+from .pos_tour_common import PosTourCommon
 
 MODULE = 'odoo.addons.mobilepay_vipps'
 
@@ -303,16 +304,14 @@ class TestPersonalData(PersonalDataCommon):
 
 
 @tagged('post_install', '-at_install', 'vipps_tour')
-class TestPersonalDataTour(PersonalDataCommon):
-    browser_size = '1366,768'
+class TestPersonalDataTour(PersonalDataCommon, PosTourCommon):
 
     def test_payment_manager_shows_exports_and_erases(self):
         tx = self._share()
-        self.start_tour(
+        self._start_page(
             f'/web#id={self.person.id}&model=res.partner&view_type=form', 'vipps_personal_data',
-            login=self.manager.login,
+            self.manager,
         )
-        self.env.invalidate_all()
         self.assertFalse(tx.sudo().vipps_user_details)
         self.assertFalse(self.person.email)
         for action in ('data_read', 'data_exported', 'data_erased'):

@@ -1,6 +1,7 @@
 /** @odoo-module **/
 
 import { registry } from '@web/core/registry';
+import { takePicture } from '@mobilepay_vipps/../tests/tours/pos_day_tours';
 
 registry.category('web_tour.tours').add('vipps_personal_data', {
     test: true,
@@ -19,6 +20,7 @@ registry.category('web_tour.tours').add('vipps_personal_data', {
             trigger: 'div[name="what_stays"]:contains("part of the accounts")',
             isCheck: true,
         },
+        ...takePicture('personal_data', '.modal-content'),
         {
             content: "Export it",
             trigger: 'button[name="action_export"]',
