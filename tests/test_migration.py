@@ -12,9 +12,9 @@ from .common import TransactionCommon
 @tagged('post_install', '-at_install')
 class TestMigration(TransactionCommon):
 
-    def _migrate(self, version, stage):
-        path = f'{get_module_path("mobilepay_vipps")}/migrations/{version}/{stage}-migrate.py'
-        load_script(path, f'{stage}_migrate').migrate(self.env.cr, '17.0.1.1.0')
+    def _migrate(self, version, stage, name='migrate'):
+        path = f'{get_module_path("mobilepay_vipps")}/migrations/{version}/{stage}-{name}.py'
+        load_script(path, f'{stage}_{name}').migrate(self.env.cr, '17.0.1.1.0')
         self.env.invalidate_all()
 
     def test_payments_under_way_keep_their_capture_mode_and_get_their_sums(self):

@@ -14,9 +14,14 @@ from .source import Source, find_source
 
 BASE = 'base'  # the modules the addon builds upon, and those that its tests need
 SHOP = 'shop'  # the same, as a Norwegian webshop with a till
+# What shops have beside it, and what changes how orders are delivered, paid or confirmed.
+NEIGHBOURS = [
+    'sale_management', 'pos_sale', 'pos_restaurant', 'pos_self_order', 'pos_loyalty', 'pos_hr',
+    'sale_loyalty', 'sale_mrp', 'stock_dropshipping', 'sale_async_emails',
+]
 MODULES = [
     'payment', 'account_payment', 'sale', 'website_sale', 'sale_stock', 'point_of_sale',
-    'sale_mrp',  # Kits are delivered in their own way.
+    *NEIGHBOURS,
 ]
 SHOP_SCRIPT = ROOT / 'tools' / 'scripts' / 'shop.py'
 READY = 'ready'  # the file that says a database can be used again
