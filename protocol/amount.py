@@ -1,6 +1,6 @@
 """Amounts of money: integers in minor units."""
 
-from decimal import Decimal
+from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
 
 # The number of decimals of the currencies of sales units (ISO 4217).
 DECIMALS = {'NOK': 2, 'DKK': 2, 'EUR': 2}
@@ -25,14 +25,32 @@ def to_minor(amount, currency):
     :rtype: int
     :raise ValueError: If it is not a finite number, or has more decimals than the currency.
     """
-    try:
-        scaled = Decimal(str(amount)).scaleb(_decimals(currency))
-        minor = int(scaled.to_integral_value())
-    except (ArithmeticError, ValueError):
-        raise ValueError("not an amount of money") from None
-    if abs(scaled - minor) > NOISE:
+    minor = round_to_minor(amount, currency)
+    if abs(_scale(amount, currency) - minor) > NOISE:
         raise ValueError("an amount with more decimals than its currency has")
     return minor
+
+
+def round_to_minor(amount, currency):
+    """Return the number of minor units nearest to an amount.
+
+    :param amount: The amount in major units, with any number of decimals.
+    :param str currency: The ISO 4217 code of the currency.
+    :rtype: int
+    :raise ValueError: If it is not a finite number.
+    """
+    return _round(amount, currency, ROUND_HALF_UP, Decimal(0))
+
+
+def floor_to_minor(amount, currency):
+    """Return the largest number of minor units that does not exceed an amount.
+
+    :param amount: The amount in major units, with any number of decimals.
+    :param str currency: The ISO 4217 code of the currency.
+    :rtype: int
+    :raise ValueError: If it is not a finite number.
+    """
+    return _round(amount, currency, ROUND_FLOOR, NOISE)
 
 
 def to_major(minor, currency):
@@ -46,7 +64,7 @@ def to_major(minor, currency):
 
 
 def within_limits(minor, currency):
-    """Return whether a payment can be over an amount.
+    """Return whether a payment can be for an amount.
 
     :param int minor: The amount in minor units.
     :param str currency: The ISO 4217 code of the currency.
@@ -54,6 +72,17 @@ def within_limits(minor, currency):
     """
     smallest, largest = LIMITS[currency]
     return smallest <= minor <= largest
+
+
+def _round(amount, currency, rounding, noise):
+    try:
+        return int((_scale(amount, currency) + noise).to_integral_value(rounding))
+    except (ArithmeticError, ValueError):
+        raise ValueError("not an amount of money") from None
+
+
+def _scale(amount, currency):
+    return Decimal(str(amount)).scaleb(_decimals(currency))
 
 
 def _decimals(currency):

@@ -4,6 +4,7 @@ https://developer.vippsmobilepay.com/docs/APIs/epayment-api/api-guide/errors/
 """
 
 import json
+import re
 
 
 def _(text):
@@ -105,6 +106,11 @@ STATUSES = {
 CONFLICT_CODES = ('4010', '4020', '4150')
 NOT_NOW_CODES = ('6160', '6250', '6280')
 
+# The path of a field that a request was refused for, and how many are kept: nothing that a person
+# typed.
+FIELD_PATTERN = re.compile(r'[A-Za-z][\w.\[\]-]{0,79}', re.ASCII)
+MAX_FIELDS = 5
+
 # Limits are per minute: nobody is kept from reading a payment for longer than this.
 MAX_RETRY_AFTER = 3600  # seconds
 
@@ -113,16 +119,18 @@ class VippsError(Exception):
     """Something went wrong. The text is for logs: it has nothing that is secret or personal.
 
     `sentence` is for people, in English; `retryable` says whether the same request can succeed
-    later, and `retry_after` after how many seconds, if the API said so.
+    later, and `retry_after` after how many seconds, if the API said so. `fields` are the paths of
+    the fields that the request was refused for, if the API named them.
     """
 
     def __init__(
         self, operation, sentence, retryable, status=None, code=None, trace_id=None,
-        retry_after=None
+        retry_after=None, fields=()
     ):
         details = ', '.join(
             f'{name} {value}' for name, value in (
-                ('status', status), ('code', code), ('trace id', trace_id)
+                ('status', status), ('code', code), ('fields', ' '.join(fields)),
+                ('trace id', trace_id),
             ) if value
         )
         super().__init__(f'{operation} failed' + (f' ({details})' if details else ''))
@@ -133,6 +141,7 @@ class VippsError(Exception):
         self.code = code
         self.trace_id = trace_id
         self.retry_after = retry_after
+        self.fields = fields
 
 
 class NoAnswer(VippsError):
@@ -196,7 +205,7 @@ def from_response(status, headers, body, operation):
     )
     return kind(
         operation, sentence, retryable or is_unknown, status, code, _get_trace_id(problem),
-        _get_retry_after(headers),
+        _get_retry_after(headers), _get_fields(problem),
     )
 
 
@@ -228,6 +237,20 @@ def _get_code(problem):
             code = str(detail.get('reason'))
             return code if code.isascii() and code.isdigit() and len(code) <= 5 else None
     return None
+
+
+def _get_fields(problem):
+    """Return the paths of the fields at fault: by `extraDetails`, or by the `errors` of the
+    framework behind the API, which checks a body before the API does."""
+    details, by_field = problem.get('extraDetails'), problem.get('errors')
+    names = [
+        detail.get('name') for detail in (details if isinstance(details, list) else ())
+        if isinstance(detail, dict) and detail.get('name') != 'ErrorCode'
+    ]
+    names += by_field if isinstance(by_field, dict) else ()
+    return tuple(
+        name for name in names if isinstance(name, str) and FIELD_PATTERN.fullmatch(name)
+    )[:MAX_FIELDS]
 
 
 def _get_trace_id(problem):

@@ -4,6 +4,7 @@ import re
 from urllib.parse import quote
 
 from . import reference as references
+from . import text as texts
 from .user_info import SCOPES
 
 # Webhooks API v1; one registration for all of them keeps their order.
@@ -54,8 +55,10 @@ def create_payment(
     :rtype: dict
     :raise ValueError: If the API would refuse it.
     """
-    metadata = {key: value[:MAX_METADATA_VALUE] for key, value in (metadata or {}).items()}
-    description = ' '.join(description.split())[:MAX_DESCRIPTION].strip()
+    metadata = {
+        key: texts.cut(value, MAX_METADATA_VALUE) for key, value in (metadata or {}).items()
+    }
+    description = texts.cut(' '.join(description.split()), MAX_DESCRIPTION).strip()
     if not references.is_valid(reference):
         raise ValueError("not a valid reference")
     if type(amount) is not int or amount <= 0:

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
+from . import text as texts
+
 # ePayment OpenAPI 1.8.1, schema `UnitInfo`.
 QUANTITY_PATTERN = re.compile(r'\d+(\.\d{1,8})?')
 MAX_QUANTITY_LENGTH = 10
@@ -75,8 +77,8 @@ def _build_bottom_line(till, currency):
     sources = {'cash': till.cash, 'card': till.card}
     bottom_line = {
         'currency': currency,
-        'posId': till.id[:MAX_TEXT_LENGTH],
-        'receiptNumber': till.receipt_number[:MAX_TEXT_LENGTH],
+        'posId': texts.cut(till.id, MAX_TEXT_LENGTH),
+        'receiptNumber': texts.cut(till.receipt_number, MAX_TEXT_LENGTH),
         'tipAmount': till.tip,
         'paymentSources': {name: value for name, value in sources.items() if value},
     }
@@ -95,8 +97,8 @@ def _build_line(line):
     if not 0 <= tax_rate <= MAX_TAX_RATE:
         return None
     order_line = {
-        'id': line.id[:MAX_TEXT_LENGTH],
-        'name': line.name[:MAX_TEXT_LENGTH] or '-',
+        'id': texts.cut(line.id, MAX_TEXT_LENGTH),
+        'name': texts.cut(line.name, MAX_TEXT_LENGTH) or '-',
         'totalAmount': total,
         'totalAmountExcludingTax': net,
         'totalTaxAmount': tax,

@@ -214,6 +214,7 @@ class Api:
         def execute():
             _refuse_as_told(fault)
             body = parse_json(incoming.raw) if incoming.raw else None
+            _refuse_field(fault, body)
             call = Call(operation, unit, body, key, **incoming.arguments)
             if call.reference and not re.fullmatch(REFERENCE_PATTERN, call.reference):
                 raise Problem(fields=[('reference', f"Must match '^{REFERENCE_PATTERN}$'.")])
@@ -286,6 +287,11 @@ class Api:
 def _refuse_as_told(fault):
     if fault and fault.kind == 'refuse':
         raise Problem(fault.code)
+
+
+def _refuse_field(fault, body):
+    if fault and fault.kind == 'invalid' and fault.field.partition('.')[0] in (body or {}):
+        raise Problem(fields=[(fault.field, "The value is not allowed.")])
 
 
 def _tamper(payment, fault):

@@ -7,7 +7,8 @@ ANSWER_KINDS = {
 }
 WEBHOOK_KINDS = {'lost', 'late', 'duplicate', 'reorder'}
 OPERATIONS = {
-    **dict.fromkeys(('create', 'category', 'token', 'webhooks'), ANSWER_KINDS),
+    **dict.fromkeys(('category', 'token', 'webhooks'), ANSWER_KINDS),
+    'create': ANSWER_KINDS | {'invalid'},
     **dict.fromkeys(('capture', 'refund'), ANSWER_KINDS | {'tampered', 'failed'}),
     'cancel': ANSWER_KINDS | {'tampered', 'failed', 'approved'},
     'get': ANSWER_KINDS | {'tampered', 'stale', 'edited'},
@@ -18,7 +19,7 @@ OPERATIONS = {
 # The fields of a kind that are needed, and those that may be given.
 NEEDED = {
     'latency': {'seconds'}, 'late': {'seconds'}, 'status': {'status'}, 'late_status': {'status'},
-    'refuse': {'code'}, 'failed': {'code'}, 'edited': {'changes'},
+    'refuse': {'code'}, 'failed': {'code'}, 'edited': {'changes'}, 'invalid': {'field'},
 }
 POSSIBLE = {
     'reorder': {'seconds'}, 'status': {'retry_after'},
@@ -27,7 +28,7 @@ POSSIBLE = {
 FIELDS = {
     'seconds': (int, float), 'status': (int,), 'code': (str,), 'reference': (str,),
     'retry_after': (int,), 'value': (int,), 'currency': (str,), 'other_reference': (str,),
-    'changes': (dict,),
+    'changes': (dict,), 'field': (str,),
 }
 
 
@@ -43,6 +44,8 @@ class Fault:
     - `status`: not done, answered with that HTTP `status` (and `Retry-After`: `retry_after`)
     - `late_status`: done, then answered with that HTTP `status`
     - `refuse`: not done, answered with the problem of that domain `code`
+    - `invalid`: not done, answered with a problem that names the `field`, if the request has the
+      part of it before the first dot
     - `failed`: like that, and the log of the payment has an event without success
     - `garbage`: done, answered with something that is no JSON
     - `truncated`: done, the connection is cut in the middle of the answer
@@ -75,6 +78,7 @@ class Fault:
     currency: str = None
     other_reference: str = None
     changes: dict = None
+    field: str = None
 
 
 class Faults:

@@ -146,6 +146,11 @@ class Simulator:
         """Change a sales unit, or add one; see :class:`sales_units.SalesUnit`."""
         self._world.set_unit(msn, **properties)
 
+    def now(self):
+        """Return the simulated time, in seconds since the epoch."""
+        with self._world.lock:
+            return self._world.clock.now()
+
     def advance(self, seconds):
         """Jump ahead in time."""
         self._world.advance(seconds)

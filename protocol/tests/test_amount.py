@@ -24,12 +24,28 @@ class TestAmount(unittest.TestCase):
             with self.subTest(major=major), self.assertRaises(ValueError):
                 amount.to_minor(major, 'NOK')
 
+    def test_amounts_with_more_decimals_are_rounded_where_that_is_asked_for(self):
+        for major, nearest, floor in (
+            (200.765, 20077, 20076), (100.005, 10001, 10000), (0.1 + 0.2, 30, 30),
+            (100.01, 10001, 10001), (0.009, 1, 0), (-0.005, -1, -1), (249.5, 24950, 24950),
+        ):
+            with self.subTest(major=major):
+                self.assertEqual(amount.round_to_minor(major, 'NOK'), nearest)
+                self.assertEqual(amount.floor_to_minor(major, 'NOK'), floor)
+
+    @given(st.integers(min_value=-10**9, max_value=10**9))
+    def test_rounding_changes_no_whole_minor_units(self, minor):
+        self.assertEqual(amount.round_to_minor(minor / 100, 'DKK'), minor)
+        self.assertEqual(amount.floor_to_minor(minor / 100, 'DKK'), minor)
+
     def test_what_is_not_a_number_is_refused(self):
         for major in (
             float('nan'), float('inf'), float('-inf'), 'ten', '', None, True, 'sNaN', '1e999999',
         ):
-            with self.subTest(major=major), self.assertRaises(ValueError):
-                amount.to_minor(major, 'NOK')
+            for convert in (amount.to_minor, amount.round_to_minor, amount.floor_to_minor):
+                with self.subTest(major=major, convert=convert.__name__), \
+                        self.assertRaises(ValueError):
+                    convert(major, 'NOK')
 
     def test_other_currencies_are_refused(self):
         for currency in ('USD', 'JPY', '', None):

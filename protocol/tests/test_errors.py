@@ -98,3 +98,19 @@ class TestErrors(unittest.TestCase):
     def test_any_body_makes_an_error(self, status, body):
         error = errors.from_response(status, {}, body, 'x')
         self.assertTrue(error.sentence)
+
+    def test_the_fields_at_fault_are_named_and_nothing_that_a_person_typed(self):
+        for body, expected in (
+            ({'extraDetails': [
+                {'name': 'receipt.orderLines[0].name', 'reason': "Kari Nordmann is too long"},
+                {'name': 'ErrorCode', 'reason': '4080'},
+            ]}, ('receipt.orderLines[0].name',)),
+            ({'errors': {'Receipt.BottomLine': ["No"], 'Not a path!': ["No"]}},
+             ('Receipt.BottomLine',)),
+            ({'extraDetails': [{'name': 'a' * 200}, {'name': 7}, 'x', {'name': "Kari <b>"}]}, ()),
+            ({'extraDetails': {'name': 'amount'}, 'errors': ['amount']}, ()),
+        ):
+            with self.subTest(body=body):
+                error = errors.from_response(400, {}, json.dumps(body).encode(), 'create')
+                self.assertEqual(error.fields, expected)
+                self.assertNotIn("Kari", str(error))
