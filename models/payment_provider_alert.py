@@ -170,10 +170,14 @@ class PaymentProvider(models.Model):
         administrator = self._vipps_get_administrator()
         self = self.with_context(lang=administrator.lang)  # This is where texts look for it.
         sentence = getattr(note, 'sentence', None)
+        text = _(sentence) if sentence else str(note)
+        if getattr(note, 'fields', None):
+            text = _("%(sentence)s Refused: %(fields)s.",
+                     sentence=text, fields=", ".join(note.fields))
         self.activity_schedule(
             'mail.mail_activity_data_warning',
             summary=str(summary),
-            note=_(sentence) if sentence else str(note),
+            note=text,
             user_id=administrator.id,
             vipps_problem=key,
         )

@@ -1,6 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 import logging
+import re
 import time
 from urllib.parse import urlencode
 
@@ -20,6 +21,17 @@ _logger = logging.getLogger(__name__)
 # What is wrong with a phone number, which is only sent to spare the customer from typing it.
 # https://developer.vippsmobilepay.com/docs/APIs/epayment-api/api-guide/errors/
 PHONE_ERRORS = ('4070', '7010')
+
+METADATA_ERRORS = ('4100', '4110', '4120', '4130')
+
+# What a payment can be made without, or with the reference alone: the value, the part of the
+# request, and the codes of its refusal.
+OPTIONAL_PARTS = (
+    ('phone', 'customer', PHONE_ERRORS),
+    ('metadata', 'metadata', METADATA_ERRORS),
+    ('receipt_lines', 'receipt', ()),
+    ('description', 'paymentDescription', ()),
+)
 
 # What a customer can meet without anything being wrong with the settings.
 CUSTOMER_ERRORS = (*PHONE_ERRORS, '6010')
@@ -112,7 +124,8 @@ class PaymentTransaction(models.Model):
             self._vipps_record_started('created', started)
 
     def _vipps_request_payment(self, values):
-        """ Request the payment, again without what is refused of it and can be left out.
+        """ Request the payment, in the shop or at a till, again without what is refused of it and
+        can be left out.
 
         :param dict values: The values of :meth:`_vipps_prepare_payment_values`.
         :return: The URL to send the customer to.
@@ -124,11 +137,53 @@ class PaymentTransaction(models.Model):
             try:
                 return self.env['vipps.api.client']._create_payment(self, values, sequence)
             except VippsError as error:
-                if values['phone'] and error.code in PHONE_ERRORS:
-                    values = {**values, 'phone': None}
+                part = self._vipps_find_refused_part(values, error)
+                if part:
+                    values = {**values, part: self._vipps_get_replacement(part)}
                 elif not self._vipps_is_scope_refused(error):
                     raise
             sequence += 1
+
+    def _vipps_find_refused_part(self, values, error):
+        """ Return what the payment can be requested without, after it was refused.
+
+        An administrator learns of what is in Odoo; the phone number is the customer's.
+
+        :param dict values: The values of the request.
+        :param VippsError error: Why it is refused.
+        :return: The name of the value; None if nothing can be left out.
+        :rtype: str | None
+        """
+        is_form_refused = error.status in (400, 422) and not error.code
+        for name, part, codes in OPTIONAL_PARTS:
+            if not values[name] or values[name] == self._vipps_get_replacement(name) or (
+                name == 'phone' and values.get('user_flow') == 'PUSH_MESSAGE'
+            ):
+                continue
+            is_named = any(
+                re.match(rf'{part}\b', field, re.IGNORECASE) for field in error.fields
+            )
+            # Of what is refused without a word, the receipt is what the shop's own texts are in.
+            if error.code in codes or is_form_refused and (
+                is_named or not error.fields and name == 'receipt_lines'
+            ):
+                if name != 'phone':
+                    self._vipps_tell_refused_part(error)
+                return name
+        return None
+
+    def _vipps_get_replacement(self, part):
+        return self.reference if part == 'description' else None
+
+    def _vipps_tell_refused_part(self, error):
+        self.provider_id._vipps_alert_administrator(
+            'refused_part',
+            _lt("Payments are made without the details of the order"),
+            _lt("Vipps MobilePay refused the order details of payment %(reference)s, so the"
+                " customer is asked to pay without them. Look for unusual characters in the names"
+                " of its products. Refused: %(fields)s.",
+                reference=self.reference, fields=", ".join(error.fields) or error.code or '-'),
+        )
 
     def _vipps_try_again(self):
         """ Try again to create the payment, after it was unknown whether it was created.

@@ -221,8 +221,8 @@ class PaymentTransaction(models.Model):
         self._vipps_schedule_next_read()
         started = time.monotonic()
         try:
-            self.vipps_redirect_url = self.env['vipps.api.client']._create_payment(
-                self, self._vipps_prepare_attempt_values(code), 0
+            self.vipps_redirect_url = self._vipps_request_payment(
+                self._vipps_prepare_attempt_values(code)
             )
         except VippsError as error:
             self._vipps_record_started('attempt_started', started, error)

@@ -112,6 +112,38 @@ class TestTrouble(CheckoutCommon):
         self.assertEqual(tx.vipps_payment_state, 'CREATED')
         self.assertEqual(len(self.simulator.payments), 1)
 
+    def test_a_payment_is_made_without_the_details_that_are_refused(self):
+        for field, part in (
+            ('receipt.orderLines[0].name', 'receipt'),
+            ('receipt.bottomLine.currency', 'receipt'),
+            ('metadata.document', 'metadata'),
+            ('customer.phoneNumber', 'customer'),
+        ):
+            with self.subTest(field=field):
+                self.simulator.reset()
+                self.vipps.activity_ids.unlink()
+                self.simulator.fault('create', 'invalid', times=None, field=field)
+                tx = self._start_cart()
+                request = self._get_payment(tx)['request']
+                self.assertNotIn(part, request)
+                self.assertEqual(
+                    len({'receipt', 'metadata', 'customer'} & request.keys()), 2, "The rest is sent"
+                )
+                self.assertEqual(len({c['idempotency_key'] for c in self._get_calls('create')}), 2)
+                notes = [str(activity.note) for activity in self._get_activities()]
+                if part == 'customer':
+                    self.assertEqual(notes, [], "The phone number is the customer's")
+                else:
+                    self.assertEqual(len(notes), 1)
+                    self.assertIn(field, notes[0])
+                    self.assertIn(tx.reference, notes[0])
+
+    def test_a_payment_is_made_with_its_reference_when_its_description_is_refused(self):
+        self.simulator.fault('create', 'invalid', field='paymentDescription')
+        tx = self._start_cart()
+        self.assertEqual(self._get_payment(tx)['request']['paymentDescription'], tx.reference)
+        self.assertIn('paymentDescription', self._get_activities().note)
+
     def test_who_is_refused_reads_a_sentence_without_codes(self):
         for code in ('5040', '5070', '4090'):
             with self.subTest(code=code):
@@ -143,6 +175,12 @@ class TestRefusedCheckout(TransactionCommon):
         self.assertEqual(len(self._get_activities()), 1)
         self.assertIn("currency", self._get_activities().note)
         self.assertTrue(self._get_activities().user_id.has_group('base.group_system'))
+
+    def test_what_a_payment_cannot_be_made_without_is_refused_and_named(self):
+        self.simulator.fault('create', 'invalid', times=None, field='amount.value')
+        self.assertIn("cannot take this payment right now", self._start_refused())
+        self.assertEqual(len(self._get_calls('create')), 1)
+        self.assertIn('amount.value', self._get_activities().note)
 
     def test_an_administrator_is_told_in_another_language_than_the_customer(self):
         self.env['res.lang']._activate_lang('nb_NO')

@@ -51,6 +51,20 @@ class PosAttemptCommon(PosCommon):
 class TestPosAttempt(PosAttemptCommon):
     """ How a customer is asked, and what comes of it. """
 
+    def test_a_customer_is_asked_without_the_receipt_that_is_refused(self):
+        self.simulator.fault('create', 'invalid', times=None, field='receipt.orderLines[0].name')
+        status = self._ask(self._prepare_ui_order())
+        self.assertEqual(status['state'], 'waiting')
+        self.assertNotIn('receipt', self._get_request(status['reference']))
+        self.assertIn('receipt.orderLines[0].name', self.vipps.activity_ids.note)
+        self.assertEqual(self._look(status['reference'])['state'], 'waiting')
+
+    def test_a_push_message_is_not_sent_without_its_phone_number(self):
+        self.simulator.fault('create', 'invalid', times=None, field='customer.phoneNumber')
+        status = self._ask(self._prepare_ui_order(), flow='push', phone='98765432')
+        self.assertEqual(status['state'], 'unpaid')
+        self.assertFalse(self._get_created())
+
     #=== The three flows ===#
 
     def test_a_customer_who_scans_the_qr_code_pays_the_order_and_is_charged_at_once(self):
