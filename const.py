@@ -30,6 +30,12 @@ CURRENCY_MARKETS = {
     'DKK': 'DK',
     'EUR': 'FI',
 }
+# The days of the books and of the settlements are those of the market.
+MARKET_TIME_ZONES = {
+    'NO': 'Europe/Oslo',
+    'DK': 'Europe/Copenhagen',
+    'FI': 'Europe/Helsinki',
+}
 MARKET_RESERVATION_DAYS = {
     'NO': 180,
     'DK': 14,

@@ -1,6 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 from odoo import _, api, fields, models
+from odoo.exceptions import UserError
 
 
 class AccountMove(models.Model):
@@ -67,13 +68,24 @@ class AccountMove(models.Model):
         for move in posted:
             if move.move_type not in ('out_invoice', 'out_refund'):
                 continue
-            for tx_sudo in move._vipps_get_transactions():
-                move._vipps_assign_payments((
-                    tx_sudo._vipps_get_captures() if move.move_type == 'out_invoice'
-                    else tx_sudo._vipps_get_refunds()
-                ).payment_id)
-                tx_sudo._vipps_settle_surplus()
+            try:
+                with self.env.cr.savepoint():
+                    move._vipps_reconcile()
+            except UserError as error:  # Posting does not depend on it.
+                move.message_post(body=_(
+                    "This entry could not be reconciled with its payments with Vipps MobilePay:"
+                    " %s Solve this, and reconcile them under Accounting, Reconcile.", error,
+                ))
         return posted
+
+    def _vipps_reconcile(self):
+        """ Reconcile the document with the captures or refunds that were booked before it. """
+        for tx_sudo in self._vipps_get_transactions():
+            self._vipps_assign_payments((
+                tx_sudo._vipps_get_captures() if self.move_type == 'out_invoice'
+                else tx_sudo._vipps_get_refunds()
+            ).payment_id)
+            tx_sudo._vipps_settle_surplus()
 
     def _vipps_get_transactions(self):
         """ Return the transactions of the payments at Vipps MobilePay of an invoice, or of the
@@ -89,7 +101,7 @@ class AccountMove(models.Model):
             txs_sudo |= moves_sudo.pos_order_ids.payment_ids.vipps_transaction_id
         return txs_sudo.filtered(
             lambda tx: tx.provider_code == 'vipps' and tx.vipps_payment_reference
-        ).sorted('id')
+        ).sorted(lambda tx: tx._origin.id)
 
     def _vipps_assign_payments(self, payments):
         """ Reconcile the document with what is still open of payments, oldest first.

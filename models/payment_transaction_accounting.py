@@ -3,13 +3,16 @@
 import logging
 import time
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
+
+import pytz
 
 from odoo import SUPERUSER_ID, _, _lt, api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Command
 from odoo.tools import format_date
 
+from .. import const
 from ..step_log import log_step
 from .vipps_job import DONE
 
@@ -60,7 +63,8 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - BEFORE AN OPERATION ===#
 
     def _vipps_check_books(self):
-        """ Ensure that what a person is about to capture or refund can be booked today.
+        """ Ensure that what a person is about to capture or refund can be booked today, which is
+        the day in the market of the payment.
 
         :return: None
         :raise ValidationError: If it cannot; it says what to do.
@@ -69,7 +73,7 @@ class PaymentTransaction(models.Model):
         if problem:
             raise ValidationError(problem)
         lock_date = self.company_id._get_user_fiscal_lock_date()
-        if fields.Date.context_today(self) <= lock_date:
+        if self._vipps_get_market_day(fields.Datetime.now()) <= lock_date:
             raise ValidationError(_(
                 "The books are locked until %s, so nothing can be booked today, and nothing was"
                 " done at Vipps MobilePay. Ask your accountant to change the lock date.",
@@ -194,7 +198,9 @@ class PaymentTransaction(models.Model):
                 with self.env.cr.savepoint():
                     with self._vipps_set_moves_aside():
                         super()._create_payment(**{
-                            'ref': self._vipps_get_memo(), **extra_create_values,
+                            'ref': self._vipps_get_memo(),
+                            'date': self._vipps_get_booking_date(),
+                            **extra_create_values,
                         })
                     for move in self._vipps_get_documents():
                         move._vipps_assign_payments(self.payment_id)
@@ -209,6 +215,27 @@ class PaymentTransaction(models.Model):
         if payment:
             self._vipps_get_root()._vipps_settle_surplus()
         return payment
+
+    def _vipps_get_booking_date(self):
+        """ Return the day of the capture or refund at Vipps MobilePay, on which it is settled.
+
+        :rtype: date
+        """
+        moment = self.last_state_change or fields.Datetime.now()
+        for event in self._vipps_get_root().vipps_event_log or ():
+            # The log may know the event before the transaction has its reference, or never learn it.
+            if self.vipps_psp_reference and event['psp_reference'] == self.vipps_psp_reference:
+                moment = datetime.fromisoformat(event['time'])
+        return self._vipps_get_market_day(moment)
+
+    def _vipps_get_market_day(self, moment):
+        """ Return the day of a moment in the market of the payment.
+
+        :param datetime moment: The moment, in UTC.
+        :rtype: date
+        """
+        time_zone = const.MARKET_TIME_ZONES.get(self._vipps_get_root().vipps_market, 'UTC')
+        return pytz.utc.localize(moment).astimezone(pytz.timezone(time_zone)).date()
 
     @contextmanager
     def _vipps_set_moves_aside(self):

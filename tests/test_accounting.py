@@ -1,6 +1,8 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+
+from freezegun import freeze_time
 
 from odoo import SUPERUSER_ID, fields
 from odoo.exceptions import ValidationError
@@ -510,6 +512,85 @@ class TestAccounting(TransactionCommon):
         self._assert_refused(tx, "locked until", user=self.accountant)
         self._capture_elsewhere(tx, 40000)
         self.assertEqual(self._get_payments(tx).date, self.today)
+
+    def _go_to(self, clock, text):
+        """ Let it be another time, here and at Vipps MobilePay; of next year, as no time comes
+        back. """
+        moment = f'{self.today.year + 1}-{text}'
+        clock.move_to(moment)
+        self.simulator.advance(
+            datetime.fromisoformat(f'{moment}+00:00').timestamp() - self.simulator.now()
+        )
+
+    def _get_dates(self, tx):
+        return sorted(date.strftime('%m-%d') for date in self._get_payments(tx).mapped('date'))
+
+    def test_captures_and_refunds_are_booked_on_their_day_in_the_market(self):
+        """ Whoever books, and whenever: jobs know no time zone but UTC. """
+        with freeze_time() as clock:
+            self._go_to(clock, '06-30 21:30:00')
+            _order, tx = self._reserve_order()
+            self._go_to(clock, '06-30 22:30:00')  # In Oslo, July has begun.
+            self.simulator.capture(tx.vipps_payment_reference, 40000)
+            self._go_to(clock, '07-05 09:00:00')
+            tx._vipps_refresh()
+            self._post_process()
+            self.assertEqual(self._get_dates(tx), ['07-01'])
+            self._go_to(clock, '12-30 22:59:00')
+            self.simulator.refund(tx.vipps_payment_reference, 10000)
+            self._go_to(clock, '12-30 23:01:00')
+            self.simulator.refund(tx.vipps_payment_reference, 5000)
+            tx._vipps_refresh()
+            self._post_process()
+            self.assertEqual(self._get_dates(tx), ['07-01', '12-30', '12-31'])
+
+    def test_what_a_person_captures_is_booked_on_the_day_in_the_market(self):
+        self.accountant.tz = 'America/New_York'
+        with freeze_time() as clock:
+            self._go_to(clock, '06-30 22:30:00')
+            _order, tx = self._reserve_order()
+            self._capture(tx, 400, user=self.accountant)
+            self.assertEqual(self._get_dates(tx), ['07-01'])
+
+    def test_the_day_is_the_one_of_helsinki_for_euros(self):
+        euro = self._prepare_currency('EUR')
+        with freeze_time('2026-06-30 21:30:00'):
+            tx = self._create_transaction('redirect', currency_id=euro.id)
+            self.assertEqual(str(tx._vipps_get_booking_date()), '2026-07-01')
+            self.assertEqual(
+                str(self._create_transaction('redirect', reference='x')._vipps_get_booking_date()),
+                '2026-06-30',
+            )
+
+    def test_people_capture_by_the_day_of_the_market_while_the_books_are_locked(self):
+        with freeze_time() as clock:
+            self._go_to(clock, '06-30 22:30:00')
+            _order, tx = self._reserve_order()
+            self.company.fiscalyear_lock_date = fields.Date.today()
+            self._capture(tx, 400, user=self.accountant)
+            self.company.fiscalyear_lock_date += timedelta(days=1)
+            with self.assertRaisesRegex(ValidationError, "locked until"):
+                self._capture(tx, 100, user=self.accountant)
+
+    def test_a_credit_note_is_posted_although_its_refund_cannot_be_reconciled(self):
+        self._set_danish()
+        invoice = self._create_invoice(1000)
+        invoice.button_draft()
+        invoice.currency_id = self.currency_dkk
+        invoice.action_post()
+        tx = self._start(
+            amount=1000, currency_id=self.currency_dkk.id,
+            payment_method_id=self.method_mobile_pay.id, invoice_ids=[Command.set(invoice.ids)],
+        )
+        self._approve(tx)
+        tx._vipps_refresh()
+        self._capture(tx, 1000, user=self.accountant)
+        self._refund(tx.payment_id, 1000, user=self.accountant)
+        self.company.currency_exchange_journal_id = False
+        credit_note = invoice._reverse_moves([{'invoice_date': self.today - timedelta(days=1)}])
+        credit_note.action_post()
+        self.assertEqual((credit_note.state, credit_note.payment_state), ('posted', 'not_paid'))
+        self.assertIn("could not be reconciled", credit_note.message_ids[0].body)
 
     def test_what_cannot_be_booked_for_lack_of_a_journal_is_told_once_and_booked_later(self):
         order, tx = self._reserve_order()
