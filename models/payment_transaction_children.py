@@ -53,12 +53,12 @@ class PaymentTransaction(models.Model):
         children = self.child_transaction_ids
         return (children | children.child_transaction_ids).filtered(
             lambda t: t.operation == 'refund' and t.state == 'done'
-        ).sorted('id')
+        ).sorted(lambda t: t._origin.id)
 
     def _vipps_get_parts(self):
         return self.child_transaction_ids.filtered(
             lambda t: t.operation == self.operation and t.state in ('done', 'cancel')
-        ).sorted('id')
+        ).sorted(lambda t: t._origin.id)  # Forms compute with records that are not saved yet.
 
     def _vipps_get_reserved_amount(self):
         """ Return what Odoo takes for reserved, and neither captured nor released, in major units.

@@ -42,7 +42,9 @@ class PaymentTransaction(models.Model):
             - self._vipps_get_paid_amount()
             - sum(older_txs.mapped('vipps_remaining_amount'))  # They are captured first.
         )
-        return max(min(self.currency_id.round(amount), self.vipps_remaining_amount), 0)
+        # The last shipment takes what was rounded off before.
+        amount = self.env['vipps.api.client']._round_down(amount, self.currency_id)
+        return max(min(amount, self.vipps_remaining_amount), 0)
 
     def _vipps_is_reserved(self):
         """ Tell whether something is reserved that operations without anybody's help may use. """
@@ -96,7 +98,7 @@ class PaymentTransaction(models.Model):
             or not all(order._vipps_is_returned() or order._vipps_is_closed() for order in orders)
         ):
             return 0
-        txs = orders.transaction_ids.sorted('id', reverse=True)
+        txs = orders.transaction_ids.sorted(lambda t: t._origin.id, reverse=True)
         excess_amount = (
             self._vipps_get_paid_amount()
             - sum(tx._vipps_get_refunded_amount() for tx in txs)

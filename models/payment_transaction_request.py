@@ -122,18 +122,22 @@ class PaymentTransaction(models.Model):
         """
         if amount is None:
             return available_amount
+        api_client, currency = self.env['vipps.api.client'], self.currency_id
+        decimals = min(currency.decimal_places, api_client._get_decimals(currency))
         is_number = isinstance(amount, (int, float)) and math.isfinite(amount)
-        if not is_number or self.currency_id.compare_amounts(amount, 0) <= 0:
+        if not is_number or currency.compare_amounts(amount, 0) <= 0:
             raise ValidationError(_(
                 "Enter an amount of at least %s.",
-                format_amount(self.env, self.currency_id.rounding, self.currency_id),
+                format_amount(self.env, max(currency.rounding, 10 ** -decimals), currency),
             ))
-        if float_compare(amount, self.currency_id.round(amount), precision_digits=6):
+        if not api_client._is_exact(amount, currency) or float_compare(
+            amount, currency.round(amount), precision_digits=6
+        ):
             raise ValidationError(_(
                 "Amounts in %(currency)s have no more than %(decimals)s decimals.",
-                currency=self.currency_id.name, decimals=self.currency_id.decimal_places,
+                currency=currency.name, decimals=decimals,
             ))
-        return self.currency_id.round(amount)
+        return currency.round(amount)
 
     def _vipps_check_capturable(self, amount):
         """ Ensure that so much is reserved.

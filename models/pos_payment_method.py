@@ -147,6 +147,12 @@ class PosPaymentMethod(models.Model):
             provider_sudo.maximum_amount, currency, provider_sudo.company_id,
             fields.Date.context_today(self),
         )
+        if not self.env['vipps.api.client']._is_exact(amount, currency):
+            raise UserError(_(
+                "%(method)s takes amounts with at most two decimals. Enter another amount than"
+                " %(amount)s, or take another payment method.",
+                amount=format_amount(self.env, amount, currency), method=self.name,
+            ))
         if not self.env['vipps.api.client']._is_payable(amount, currency) or (
             maximum_amount and currency.compare_amounts(amount, maximum_amount) > 0
         ):

@@ -38,6 +38,7 @@ class VippsError(UserError):
         self.status = error and error.status
         self.trace_id = error and error.trace_id
         self.retryable = bool(error and error.retryable)
+        self.fields = error.fields if error else ()  # at fault, as the API calls them
         # What an operator needs, without anything that is secret or personal.
         self.log_text = str(error or message)
         self.is_unknown = is_unknown or isinstance(error, (errors.NoAnswer, errors.Conflict))
@@ -94,7 +95,7 @@ class VippsApiClient(models.AbstractModel):
             phone=values.get('phone'),
             personal_qr=values.get('personal_qr'),
             receipt=self._prepare_receipt(
-                values['receipt_lines'], amount, tx.currency_id, values.get('pos')
+                values['receipt_lines'] or [], amount, tx.currency_id, values.get('pos')
             ),
             metadata=values['metadata'],
             scopes=(tx.vipps_scopes or '').split(),
@@ -462,11 +463,43 @@ class VippsApiClient(models.AbstractModel):
     def _to_minor(self, amount, currency):
         """ Return an amount in minor units.
 
-        :param float amount: The amount, in major units.
+        :param float amount: The amount of a payment or an operation, in major units.
         :param res.currency currency: The currency.
         :rtype: int
+        :raise ValueError: If it has more decimals than the API, see :meth:`_is_exact`.
         """
-        return protocol_amount.to_minor(currency.round(amount), currency.name)
+        return protocol_amount.to_minor(amount, currency.name)
+
+    @api.model
+    def _get_decimals(self, currency):
+        """ Return how many decimals amounts in a currency have in the API. """
+        return protocol_amount.DECIMALS[currency.name]
+
+    @api.model
+    def _is_exact(self, amount, currency):
+        """ Return whether an amount is a whole number of the API's units. A currency of Odoo can
+        have more decimals than the API.
+
+        :param float amount: The amount, in major units.
+        :param res.currency currency: The currency.
+        :rtype: bool
+        """
+        try:
+            self._to_minor(amount, currency)
+        except ValueError:
+            return False
+        return True
+
+    @api.model
+    def _round_down(self, amount, currency):
+        """ Return the largest amount in the API's units that does not exceed an amount.
+
+        :param float amount: The amount, in major units.
+        :param res.currency currency: The currency, which is one of the API.
+        :return: The amount, in major units.
+        :rtype: float
+        """
+        return self._to_major(protocol_amount.floor_to_minor(amount, currency.name), currency)
 
     @api.model
     def _to_major(self, amount, currency):
@@ -480,14 +513,16 @@ class VippsApiClient(models.AbstractModel):
 
     @api.model
     def _is_payable(self, amount, currency):
-        """ Tell whether an amount is within the limits of a payment.
+        """ Return whether a payment can be for an amount.
 
         :param float amount: The amount, in major units.
         :param res.currency currency: The currency.
         :rtype: bool
         """
-        return currency.name in const.CURRENCY_PAYMENT_METHODS and protocol_amount.within_limits(
-            self._to_minor(amount, currency), currency.name
+        return (
+            currency.name in const.CURRENCY_PAYMENT_METHODS
+            and self._is_exact(amount, currency)
+            and protocol_amount.within_limits(self._to_minor(amount, currency), currency.name)
         )
 
     @api.model
@@ -546,13 +581,17 @@ class VippsApiClient(models.AbstractModel):
         :param dict pos: What a till adds, see :meth:`_create_payment`, in major units.
         :rtype: dict | None
         """
+        def to_minor(major):
+            # Lines can have more decimals than the API; the receipt evens out what that changes.
+            return protocol_amount.round_to_minor(major, currency.name)
+
         return receipt.build([
             receipt.Line(
                 name=line['name'],
                 id=line['id'],
                 quantity=str(line['quantity']),
-                total=self._to_minor(line['total'], currency),
-                tax=self._to_minor(line['tax'], currency),
+                total=to_minor(line['total']),
+                tax=to_minor(line['tax']),
                 tax_rate=line['tax_rate'] and round(line['tax_rate'] * 100),
                 is_shipping=line['is_shipping'],
             )
@@ -560,7 +599,7 @@ class VippsApiClient(models.AbstractModel):
         ], amount, currency.name, rounding_name=_("Rounding"), till=pos and receipt.Till(
             id=pos['pos_id'],
             receipt_number=pos['receipt_number'],
-            tip=self._to_minor(pos['tip_amount'], currency),
-            cash=self._to_minor(pos['cash_amount'], currency),
-            card=self._to_minor(pos['card_amount'], currency),
+            tip=to_minor(pos['tip_amount']),
+            cash=to_minor(pos['cash_amount']),
+            card=to_minor(pos['card_amount']),
         ))

@@ -1,6 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 from . import test_accounting
+from . import test_amounts
 from . import test_app_link
 from . import test_audit
 from . import test_availability
