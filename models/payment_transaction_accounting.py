@@ -223,7 +223,7 @@ class PaymentTransaction(models.Model):
         """
         moment = self.last_state_change or fields.Datetime.now()
         for event in self._vipps_get_root().vipps_event_log or ():
-            # The log may know the event before the transaction has its reference, or never learn it.
+            # A booking does not wait for an event that the log does not have yet.
             if self.vipps_psp_reference and event['psp_reference'] == self.vipps_psp_reference:
                 moment = datetime.fromisoformat(event['time'])
         return self._vipps_get_market_day(moment)
