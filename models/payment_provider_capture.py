@@ -21,9 +21,10 @@ class PaymentProvider(models.Model):
              " or from the order.\n"
              "Automatically: payments are captured as soon as the customer approves them. Choose"
              " this only if what you sell is delivered at once.\n"
-             "On delivery: what is delivered of an order is captured by itself. Products that are"
-             " invoiced on ordered quantities count as delivered when the order is confirmed."
-             " Payments of invoices and payment links are captured at once.",
+             "On delivery: what is delivered of an order is captured automatically, whatever its"
+             " products are invoiced on. Services that are invoiced on ordered quantities are"
+             " captured with the first shipment, or when the order is confirmed if there is nothing"
+             " to ship. Payments of invoices and payment links are captured at once.",
         selection=[
             ('manual', "Manually"), ('automatic', "Automatically"), ('on_delivery', "On delivery")
         ],

@@ -102,7 +102,7 @@ class PaymentTransaction(models.Model):
         excess_amount = (
             self._vipps_get_paid_amount()
             - sum(tx._vipps_get_refunded_amount() for tx in txs)
-            - sum(order._vipps_get_delivered_amount(less_returns=True) for order in orders)
+            - sum(order._vipps_get_delivered_amount() for order in orders)
         )
         for tx in txs:  # What was paid last is given back first.
             own_amount = min(tx._vipps_get_refundable_amount(), excess_amount)

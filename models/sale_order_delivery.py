@@ -1,18 +1,15 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from odoo import fields, models
+from odoo import models
 from odoo.tools import float_compare
 
 # What the amount to capture, and whether the rest is released, depend on.
-ORDER_FIELDS = {'state', 'locked', 'delivery_status', 'amount_total'}
+ORDER_FIELDS = {'state', 'delivery_status', 'amount_total'}
 LINE_FIELDS = {'qty_delivered', 'product_uom_qty', 'price_total'}
 
 
 class SaleOrder(models.Model):
     _inherit = 'sale.order'
-
-    # Orders that were locked by their confirmation are not closed, whatever the setting is now.
-    vipps_is_locked_by_person = fields.Boolean(copy=False, readonly=True)
 
     #=== CRUD METHODS ===#
 
@@ -25,23 +22,6 @@ class SaleOrder(models.Model):
         if ORDER_FIELDS & values.keys():
             self._vipps_look_at_payments()
         return res
-
-    #=== ACTION METHODS ===#
-
-    def action_confirm(self):
-        """ Override of `sale` to tell its lock from that of a person. """
-        confirming_self = self.with_context(vipps_is_confirming=True)
-        return super(SaleOrder, confirming_self).action_confirm()
-
-    def action_lock(self):
-        """ Override of `sale` to remember that a person closed the orders. """
-        self.vipps_is_locked_by_person = not self.env.context.get('vipps_is_confirming')
-        return super().action_lock()
-
-    def action_unlock(self):
-        """ Override of `sale` to forget who locked the orders. """
-        self.vipps_is_locked_by_person = False
-        return super().action_unlock()
 
     #=== BUSINESS METHODS - READING ===#
 
@@ -70,16 +50,14 @@ class SaleOrder(models.Model):
         ])
         self.env['vipps.read.request']._request(txs)
 
-    #=== BUSINESS METHODS ===#
+    #=== BUSINESS METHODS - WHAT IS DELIVERED ===#
 
-    def _vipps_get_delivered_amount(self, less_returns=False):
+    def _vipps_get_delivered_amount(self):
         """ Return the value of what is delivered of the order, with discounts, taxes, and the
         delivery fee as soon as something is shipped.
 
         Parts are rounded once for all lines, so that they add up to the total in the end.
 
-        :param bool less_returns: Whether goods that count as delivered when they are ordered do
-                                  not anymore when they came back.
         :return: The amount, in major units of the currency of the order.
         :rtype: float
         """
@@ -87,59 +65,72 @@ class SaleOrder(models.Model):
         if self.state != 'sale':
             return 0
         lines = self._vipps_get_priced_lines()
-        is_shipped = self._vipps_is_shipped()
-        fee_lines = lines.filtered('is_delivery')
-        sold_lines = lines - fee_lines
-        if (is_shipped or not fee_lines) and all(
-            not line._vipps_compare_delivered(less_returns) for line in sold_lines
-        ):
-            return self.amount_total
-        return self.currency_id.round(
-            sum(line._vipps_get_delivered_amount(less_returns) for line in sold_lines)
-            + (sum(fee_lines.mapped('price_total')) if is_shipped else 0)
+        sold_lines = lines._vipps_get_sold_lines()
+        # What is delivered without being ordered, or what a till sold for another price.
+        extra_amount = sum(
+            max(line._vipps_get_delivered_amount() - line.price_total, 0) for line in sold_lines
         )
+        if all(line._vipps_compare_delivered() >= 0 for line in sold_lines):
+            amount = self.amount_total + sum(
+                line._vipps_get_delivered_amount() - line.price_total for line in lines
+            )
+        else:
+            amount = min(
+                sum(line._vipps_get_delivered_amount() for line in lines),
+                self.amount_total + extra_amount,
+            )
+        return max(self.currency_id.round(amount), 0)
 
     def _vipps_get_priced_lines(self):
-        """ Return the lines that are sold, those that are free left out. """
+        """ Return the lines that cost something or lower the price, those that are free left out.
+        """
         return self.order_line.filtered(
             lambda line: not line.display_type and not line.is_downpayment and line.price_unit
         )
 
     def _vipps_is_shipped(self):
-        """ Tell whether something was shipped, or there is nothing to ship. """
+        """ Return whether something was shipped, or there never was anything to ship. """
         goods_lines = self._vipps_get_goods_lines()
-        return not goods_lines or any(line.qty_delivered > 0 for line in goods_lines)
+        return not goods_lines or any(
+            line._vipps_get_delivered_quantity() > 0 for line in goods_lines
+        )
+
+    def _vipps_is_shipping_over(self):
+        """ Return whether no goods are going to be shipped, or not anymore. """
+        return all(
+            line.product_uom_qty <= 0 or line._vipps_is_given_up()
+            for line in self._vipps_get_goods_lines()
+        )
 
     def _vipps_get_goods_lines(self):
         """ Return the lines that are shipped, whatever they cost. """
-        return self.order_line.filtered(
-            lambda line: line.product_id.type in ('consu', 'product') and not line.is_delivery
-        )
+        return self.order_line.filtered(lambda line: (
+            line.qty_delivered_method == 'stock_move' and not line.display_type
+            and not line.is_delivery
+        ))
 
     def _vipps_is_closed(self):
-        """ Tell whether nothing more of the order is going to be delivered. """
+        """ Return whether nothing more of the order is going to be delivered.
+
+        A lock closes nothing: it keeps the order from being edited, not from being delivered.
+        """
         self.ensure_one()
         if self.state == 'cancel':
             return True
         if self.state != 'sale':
             return False
-        if self.locked and self.vipps_is_locked_by_person:
-            return True
-        lines = self._vipps_get_priced_lines()
-        fee_lines = lines.filtered('is_delivery')
-        # The fee waits for the goods, even if they are free or count as delivered already.
-        if fee_lines and not self._vipps_is_shipped() and not all(
-            line.product_uom_qty <= 0 or line._vipps_is_given_up()
-            for line in self._vipps_get_goods_lines()
-        ):
+        sold_lines = self._vipps_get_priced_lines()._vipps_get_sold_lines()
+        fee_lines = sold_lines.filtered('is_delivery')
+        # The fee waits for the goods, even if they are free.
+        if fee_lines and not self._vipps_is_shipped() and not self._vipps_is_shipping_over():
             return False
         return all(
             line._vipps_compare_delivered() >= 0 or line._vipps_is_given_up()
-            for line in lines - fee_lines
+            for line in sold_lines - fee_lines
         )
 
     def _vipps_is_returned(self):
-        """ Tell whether something came back from the customer. """
+        """ Return whether something came back from the customer. """
         return any(
             picking.state == 'done' and picking.location_id.usage == 'customer'
             for picking in self.picking_ids
@@ -186,48 +177,83 @@ class SaleOrderLine(models.Model):
             self.order_id._vipps_look_at_payments()
         return res
 
-    def _vipps_get_delivered_quantity(self, less_returns=False):
-        """ Return the quantity that counts as delivered, in the unit of the line. """
-        if self.product_id.invoice_policy != 'order':
-            return self.qty_delivered
-        if less_returns:
-            kept_quantity = self.product_uom_qty - self._vipps_get_returned_quantity()
-            return min(max(kept_quantity, self.qty_delivered), self.product_uom_qty)
-        return self.product_uom_qty
+    #=== BUSINESS METHODS - QUANTITIES ===#
 
-    def _vipps_get_returned_quantity(self):
-        """ Return the quantity that came back to be refunded and was not sent again, in the unit of
-        the line. """
-        if self.qty_delivered_method != 'stock_move':
-            return 0
-        if self.product_id not in self.move_ids.product_id:
-            # What is missing of a kit is known when nothing of it is on its way anymore.
-            is_settled = all(move.state in ('done', 'cancel') for move in self.move_ids)
-            is_returned = any(
-                move.state == 'done' and move.location_id.usage == 'customer' and move.to_refund
-                for move in self.move_ids
-            )
-            return self.product_uom_qty - self.qty_delivered if is_settled and is_returned else 0
-        outgoing_moves, incoming_moves = self._get_outgoing_incoming_moves()
-        return sum(
-            (1 if move in incoming_moves else -1)
-            * move.product_uom._compute_quantity(
-                move.quantity, self.product_uom, rounding_method='HALF-UP'
-            )
-            for move in incoming_moves | outgoing_moves.filtered('origin_returned_move_id')
-            if move.state == 'done'
+    def _vipps_get_delivered_quantity(self):
+        """ Return the quantity that is delivered, by us or by a till, in the unit of the line. """
+        return self._vipps_get_own_quantity() + self._vipps_get_till_quantity(
+            self._vipps_get_till_lines()
         )
 
-    def _vipps_compare_delivered(self, less_returns=False):
+    def _vipps_get_own_quantity(self):
+        """ Return the quantity that is delivered otherwise than by a till, in the unit of the line.
+
+        When something is invoiced does not matter: goods are delivered when they are shipped.
+        """
+        if self.qty_delivered_method == 'stock_move' and not self.is_delivery:
+            return self._vipps_get_stock_quantity()
+        if self.is_delivery:
+            is_due = self.order_id._vipps_is_shipped()
+        elif self.qty_delivered_method == 'manual' and self.product_id.invoice_policy == 'order':
+            # Nothing says when it is delivered.
+            is_due = self.order_id._vipps_is_shipped() or self.order_id._vipps_is_shipping_over()
+        else:
+            return self.qty_delivered
+        if not is_due:
+            return 0 if self.is_delivery else self.qty_delivered
+        till_quantity = self._vipps_get_till_quantity(self._vipps_get_till_lines())
+        return max(self.product_uom_qty - till_quantity, self.qty_delivered)
+
+    def _vipps_get_stock_quantity(self):
+        """ Return the quantity that core computes from stock, in the unit of the line: without
+        what `pos_sale` adds to it, for drafts of tills, too. """
+        if self.product_uom != self.product_id.uom_id and self.product_id in (
+            self.move_ids.product_id
+        ):
+            # Core rounds each shipment, so that three thirds of a dozen are no dozen.
+            outgoing_moves, incoming_moves = self._get_outgoing_incoming_moves()
+            return sum(
+                (1 if move in outgoing_moves else -1)
+                * move.product_uom._compute_quantity(move.quantity, self.product_uom, round=False)
+                for move in outgoing_moves | incoming_moves if move.state == 'done'
+            )
+        if 'pos_order_line_ids' not in self._fields:
+            return self.qty_delivered
+        till_lines = self.sudo().pos_order_line_ids
+        # Newer releases add nothing until the pickings of all orders are done.
+        depends = self.env.registry.field_depends[self._fields['qty_delivered']]
+        if any('picking_ids' in path for path in depends) and any(
+            picking.state != 'done' for picking in till_lines.order_id.picking_ids
+        ):
+            return self.qty_delivered
+        return self.qty_delivered - self._vipps_get_till_quantity(till_lines)
+
+    def _vipps_get_till_lines(self):
+        """ Return the lines of finished till orders that sold the lines, or took that back. """
+        if 'pos_order_line_ids' not in self._fields:
+            return self.env['pos.order.line']
+        lines_sudo = self.sudo().pos_order_line_ids
+        return (lines_sudo | lines_sudo.refund_orderline_ids).filtered(
+            lambda line: line.order_id.state in ('paid', 'done', 'invoiced')
+        )
+
+    def _vipps_get_till_quantity(self, till_lines):
+        """ Return a quantity of lines of a till, in the unit of the line. """
+        if not till_lines:
+            return 0
+        return self.product_id.uom_id._compute_quantity(
+            sum(till_lines.mapped('qty')), self.product_uom, round=False
+        )
+
+    def _vipps_compare_delivered(self):
         """ Return -1, 0 or 1 for less, as much, or more delivered than ordered. """
-        sign = -1 if self.product_uom_qty < 0 else 1
-        return sign * float_compare(
-            self._vipps_get_delivered_quantity(less_returns), self.product_uom_qty,
+        return float_compare(
+            self._vipps_get_delivered_quantity(), self.product_uom_qty,
             precision_rounding=self.product_uom.rounding,
         )
 
     def _vipps_is_given_up(self):
-        """ Tell whether goods are not going to be delivered: the order was, without a back-order.
+        """ Return whether goods are not going to be delivered: the order was, without a back order.
 
         What has no delivery yet, like what a supplier is still to be asked for, is waited for.
         """
@@ -235,17 +261,85 @@ class SaleOrderLine(models.Model):
             move.state in ('done', 'cancel') for move in self.move_ids
         )
 
-    def _vipps_get_delivered_amount(self, less_returns=False):
+    #=== BUSINESS METHODS - AMOUNTS ===#
+
+    def _vipps_get_delivered_amount(self):
         """ Return the value of what is delivered of the line, not rounded.
 
-        :return: The amount, in major units of the currency of the order.
+        What a till sold is worth what was asked for it there.
+
+        :return: The amount, in major units of the currency of the order; below 0 for a discount.
         :rtype: float
         """
-        quantity = self._vipps_get_delivered_quantity(less_returns)
+        till_amount = sum(self._vipps_get_till_lines().mapped('price_subtotal_incl'))
+        if self not in self._vipps_get_sold_lines():
+            return till_amount + self.price_total * self._vipps_get_discounted_share()
         if self.product_uom_qty:
-            return self.price_total * max(quantity / self.product_uom_qty, 0)
+            return till_amount + self.price_total * self._vipps_get_own_share()
         # What was delivered without being ordered has a price, but no total.
-        return self.tax_id.compute_all(
+        return till_amount + self.tax_id.compute_all(
             self.price_unit * (1 - self.discount / 100), currency=self.currency_id,
-            quantity=quantity, product=self.product_id, partner=self.order_id.partner_shipping_id,
+            quantity=self._vipps_get_own_quantity(), product=self.product_id,
+            partner=self.order_id.partner_shipping_id,
         )['total_included']
+
+    def _vipps_get_own_share(self):
+        """ Return the quantity that is delivered otherwise than by a till as a share of the ordered
+        quantity, which is not 0. """
+        quantity = self._vipps_get_own_quantity()
+        if not float_compare(
+            quantity, self.product_uom_qty, precision_rounding=self.product_uom.rounding
+        ):
+            return 1
+        return max(quantity / self.product_uom_qty, 0)
+
+    #=== BUSINESS METHODS - DISCOUNTS ===#
+
+    def _vipps_get_sold_lines(self):
+        """ Return the lines that something is paid for: no discounts, rewards and gift cards that
+        are lines of their own, and nothing that is taken in payment. """
+        return self.filtered(lambda line: line.price_unit * (line.product_uom_qty or 1) > 0)
+
+    def _vipps_get_discounted_share(self):
+        """ Return how much is delivered of what a discount lowers the price of, as a share. """
+        lines = self._vipps_get_discounted_lines()
+        total_amount = sum(lines.mapped('price_total'))
+        if not total_amount:
+            return 1
+        return sum(
+            line.price_total * min(line._vipps_get_own_share(), 1) for line in lines
+        ) / total_amount
+
+    def _vipps_get_discounted_lines(self):
+        """ Return the lines whose price a discount lowers; all if it is more than those are worth.
+        """
+        all_lines = self.order_id._vipps_get_priced_lines()._vipps_get_sold_lines().filtered(
+            'product_uom_qty'
+        )
+        reward_sudo = 'reward_id' in self._fields and self.sudo().reward_id
+        lines = all_lines
+        if reward_sudo and not reward_sudo.program_id.is_payment_program:
+            lines = self._vipps_get_rewarded_lines(reward_sudo, all_lines)
+        elif self.tax_id and not reward_sudo:
+            lines = all_lines.filtered(lambda line: line.tax_id == self.tax_id)
+        if sum(lines.mapped('price_total')) + self.price_total < 0:
+            return all_lines
+        return lines
+
+    def _vipps_get_rewarded_lines(self, reward, lines):
+        """ Return the lines that a reward of `sale_loyalty` is about.
+
+        :param loyalty.reward reward: The reward that this line is a part of: one for each tax.
+        :param sale.order.line lines: All lines that something is paid for.
+        :rtype: sale.order.line
+        """
+        fee_lines = lines.filtered('is_delivery')
+        if reward.reward_type == 'shipping':
+            return fee_lines
+        lines = (lines - fee_lines).filtered(lambda line: line.tax_id == self.tax_id)
+        if reward.discount_applicability == 'specific':
+            domain = reward._get_discount_product_domain()
+            return lines.filtered(lambda line: line.product_id.filtered_domain(domain))
+        if reward.discount_applicability == 'cheapest':
+            return lines & (self.order_id._cheapest_line() or lines.browse())
+        return lines

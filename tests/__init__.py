@@ -15,6 +15,8 @@ from . import test_customer_service
 from . import test_deadline
 from . import test_delivery
 from . import test_delivery_amount
+from . import test_delivery_discount
+from . import test_delivery_lines
 from . import test_encryption
 from . import test_health
 from . import test_health_tour

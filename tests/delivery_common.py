@@ -45,9 +45,11 @@ class DeliveryCommon(TransactionCommon):
 
     def _buy(self, *lines, amount=None, **values):
         """ Return the transaction of an order that a customer has paid and that is confirmed. """
-        order = self._create_order(
+        return self._pay(self._create_order(
             order_line=list(lines or [self._line(self.sweater, 2)]), **values
-        )
+        ), amount=amount)
+
+    def _pay(self, order, amount=None):
         tx = self._start_order(order, amount=amount)
         self._approve(tx)
         tx._vipps_refresh()
@@ -55,6 +57,20 @@ class DeliveryCommon(TransactionCommon):
             order.action_confirm()
         self._settle()
         return tx
+
+    def _make_kit(self):
+        """ Let sweaters be sent as needles and wool. """
+        needles, wool = self.env['product.product'].create([
+            {'name': name, 'type': 'consu'} for name in ("Needles", "Wool")
+        ])
+        self.env['mrp.bom'].sudo().create({
+            'product_tmpl_id': self.sweater.product_tmpl_id.id,
+            'type': 'phantom',
+            'bom_line_ids': [
+                Command.create({'product_id': needles.id, 'product_qty': 1}),
+                Command.create({'product_id': wool.id, 'product_qty': 3}),
+            ],
+        })
 
     def _settle(self):
         """ Do what happens after a request: commit it, and run the job that it woke. """
@@ -92,13 +108,14 @@ class DeliveryCommon(TransactionCommon):
         self._settle()
         return picking
 
-    def _return(self, order, picking, **quantities):
+    def _return(self, order, picking, to_refund=True, **quantities):
         """ Take back what was shipped, or send again what came back. """
         wizard = Form(
             self.env['stock.return.picking'].with_user(self.warehouse_user).with_context(
                 active_ids=picking.ids, active_id=picking.id, active_model='stock.picking',
             )
         ).save()
+        wizard.product_return_moves.to_refund = to_refund
         return_picking = self.env['stock.picking'].browse(wizard.create_returns()['res_id'])
         self._deliver(order, backorder=False, picking=return_picking, **quantities)
         return return_picking

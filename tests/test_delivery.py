@@ -1,6 +1,5 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from odoo.fields import Command
 from odoo.tests import Form, tagged
 
 from .delivery_common import DeliveryCommon
@@ -107,20 +106,6 @@ class TestDelivery(DeliveryCommon):
         )
         self.assertSums(tx, 20000, 0)
 
-    def _make_kit(self):
-        """ Let sweaters be sent as needles and wool. """
-        needles, wool = self.env['product.product'].create([
-            {'name': name, 'type': 'consu'} for name in ("Needles", "Wool")
-        ])
-        self.env['mrp.bom'].sudo().create({
-            'product_tmpl_id': self.sweater.product_tmpl_id.id,
-            'type': 'phantom',
-            'bom_line_ids': [
-                Command.create({'product_id': needles.id, 'product_qty': 1}),
-                Command.create({'product_id': wool.id, 'product_qty': 3}),
-            ],
-        })
-
     def test_a_kit_is_captured_when_all_of_it_is_delivered(self):
         self._make_kit()
         tx = self._buy(self._line(self.sweater, 2))
@@ -178,13 +163,13 @@ class TestDelivery(DeliveryCommon):
         self._deliver(order)
         self.assertIn("200.00", self._get_order_activities(order).note)
 
-    def test_prepaid_goods_that_come_back_are_proposed_to_be_refunded(self):
+    def test_goods_that_are_invoiced_on_order_are_proposed_to_be_refunded_when_they_come_back(self):
         self.sweater.invoice_policy = 'order'
         tx = self._buy(self._line(self.sweater, 5))
         order = tx.sale_order_ids
-        self.assertSums(tx, 50000, 0)
+        self.assertSums(tx, 0, 50000)
         picking = self._deliver(order, sweater=2)
-        self.assertFalse(self._get_order_activities(order), "The rest is still to be shipped.")
+        self.assertSums(tx, 20000, 30000)
         waiting_picking = order.picking_ids - picking
         return_picking = self._return(order, picking, sweater=2)
         self.assertIn("200.00", self._get_order_activities(order).note)
@@ -195,19 +180,20 @@ class TestDelivery(DeliveryCommon):
         self._return(order, return_picking, sweater=1)
         self.assertFalse(self._get_order_activities(order))
 
-    def test_more_than_was_ordered_of_prepaid_goods_comes_back_for_nothing(self):
-        self.sweater.invoice_policy = 'order'
+    def test_what_comes_back_without_a_refund_stays_delivered(self):
         tx = self._buy()
         order = tx.sale_order_ids
-        picking = self._deliver(order, sweater=3)
-        self._return(order, picking, sweater=1)
+        picking = self._deliver(order)
+        self._return(order, picking, to_refund=False, sweater=1)
+        self.assertSums(tx, 20000, 0)
         self.assertFalse(self._get_order_activities(order))
 
-    def test_a_prepaid_kit_that_comes_back_is_proposed_to_be_refunded(self):
+    def test_a_kit_that_is_invoiced_on_order_and_comes_back_is_proposed_to_be_refunded(self):
         self._make_kit()
         self.sweater.invoice_policy = 'order'
         tx = self._buy()
         order = tx.sale_order_ids
+        self.assertSums(tx, 0, 20000)
         self._return(order, self._deliver(order), needles=1, wool=3)
         self.assertEqual(order.order_line.qty_delivered, 1)
         self.assertIn("100.00", self._get_order_activities(order).note)
@@ -279,29 +265,38 @@ class TestDelivery(DeliveryCommon):
         self.assertSums(tx, 10000, 0)
         self.assertIn("100.00", self._get_order_activities(order).note)
 
-    def test_an_order_that_somebody_locked_is_closed(self):
-        tx = self._buy()
-        self._deliver(tx.sale_order_ids, sweater=1)
-        tx.sale_order_ids.action_lock()
-        self._settle()
-        self.assertSums(tx, 10000, 0)
-
-    def test_an_order_that_was_locked_by_its_confirmation_is_not_closed(self):
-        setting = self.env.ref('sale.group_auto_done_setting')
-        self.env.user.groups_id += setting
-        tx = self._buy()
+    def test_a_lock_closes_nothing(self):
+        self.env.user.groups_id += self.env.ref('sale.group_auto_done_setting')
+        tx = self._buy(self._line(self.sweater, 3))
         order = tx.sale_order_ids
         self.assertTrue(order.locked)
-        self._deliver(order, sweater=1)
-        self.assertSums(tx, 10000, 10000)
-
-        self.env.user.groups_id -= setting
-        tx._vipps_refresh()
-        self.assertSums(tx, 10000, 10000)
-
         order.action_unlock()
+        order.client_order_ref = "corrected"
         order.action_lock()
         self._settle()
+        self.assertSums(tx, 0, 30000)
+        self._deliver(order, sweater=1)
+        self.assertSums(tx, 10000, 20000)
+        order.action_unlock()
+        self._settle()
+        order.action_lock()
+        self._settle()
+        self.assertSums(tx, 10000, 20000)
+        self._deliver(order)
+        self.assertSums(tx, 30000, 0)
+
+    def test_a_locked_order_is_closed_when_its_back_order_is_not_wanted(self):
+        tx = self._buy()
+        tx.sale_order_ids.action_lock()
+        self._deliver(tx.sale_order_ids, backorder=False, sweater=1)
+        self.assertSums(tx, 10000, 0)
+
+    def test_a_salesperson_releases_the_rest_of_a_locked_order_with_the_button(self):
+        tx = self._buy(user_id=self.salesman.id)
+        order = tx.sale_order_ids
+        order.action_lock()
+        self._deliver(order, sweater=1)
+        order.with_user(self.salesman).payment_action_void()
         self.assertSums(tx, 10000, 0)
 
     #=== Troubles ===#

@@ -46,20 +46,19 @@ class TestDeliveryAmount(DeliveryCommon):
         tx = self._buy(self._line(self.course), self._line(self.fee, 1, 49, is_delivery=True))
         self.assertSums(tx, 4900, 10000)
 
-    def test_the_delivery_fee_stays_reserved_until_free_or_prepaid_goods_are_shipped(self):
+    def test_the_delivery_fee_stays_reserved_until_goods_are_shipped_even_if_they_are_free(self):
         self.mittens.invoice_policy = 'order'
-        for price, captured in ((100, 10000), (0, 0)):
+        for price, captured in ((100, 14900), (0, 4900)):
             with self.subTest(price=price):
                 tx = self._buy(
                     self._line(self.mittens, 1, price),
                     self._line(self.fee, 1, 49, is_delivery=True),
                 )
-                self.assertSums(tx, captured, 4900)
+                self.assertSums(tx, 0, captured)
                 self._deliver(tx.sale_order_ids)
-                self.assertSums(tx, captured + 4900, 0)
+                self.assertSums(tx, captured, 0)
 
-    def test_the_delivery_fee_is_released_when_prepaid_goods_came_back_before_its_capture(self):
-        self.mittens.invoice_policy = 'order'
+    def test_the_delivery_fee_is_released_when_all_came_back_before_it_was_captured(self):
         tx = self._buy(self._line(self.mittens), self._line(self.fee, 1, 49, is_delivery=True))
         order = tx.sale_order_ids
         self.simulator.fault('get', 'status', status=503, times=None)
@@ -67,14 +66,22 @@ class TestDeliveryAmount(DeliveryCommon):
             self._return(order, self._deliver(order))
         self.simulator.clear_faults()
         self._run_job()
-        self.assertSums(tx, 10000, 0)
+        self.assertSums(tx, 0, 0)
 
-    def test_products_that_are_invoiced_on_order_are_captured_with_the_order(self):
+    def test_the_fee_is_released_when_nothing_is_shipped_anymore(self):
+        tx = self._buy(self._line(self.sweater), self._line(self.fee, 1, 49, is_delivery=True))
+        tx.sale_order_ids.order_line[0].product_uom_qty = 0
+        self._settle()
+        self.assertSums(tx, 0, 0)
+
+    def test_goods_are_captured_when_they_are_shipped_whatever_they_are_invoiced_on(self):
         self.mittens.invoice_policy = 'order'
-        tx = self._buy(self._line(self.sweater), self._line(self.mittens))
-        self.assertSums(tx, 10000, 10000)
+        tx = self._buy(self._line(self.sweater), self._line(self.mittens, 2))
+        self.assertSums(tx, 0, 30000)
+        self._deliver(tx.sale_order_ids, mittens=1)
+        self.assertSums(tx, 10000, 20000)
         self._deliver(tx.sale_order_ids)
-        self.assertSums(tx, 20000, 0)
+        self.assertSums(tx, 30000, 0)
 
     def test_services_are_captured_when_somebody_says_that_they_are_delivered(self):
         tx = self._buy(self._line(self.course, 2), user_id=self.salesman.id)
