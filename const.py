@@ -45,6 +45,9 @@ MARKET_RESERVATION_DAYS = {
 # The codes of the payment methods to activate together with the provider.
 DEFAULT_PAYMENT_METHOD_CODES = {'vipps', 'mobile_pay'}
 
+# With this header the webhook says which database refuses a call: the prefix of its references.
+DATABASE_HEADER = 'X-Vipps-Database'
+
 # The largest webhook that is read, in bytes; real ones are below 2 KiB.
 MAX_WEBHOOK_SIZE = 64 * 1024
 

@@ -118,9 +118,13 @@ class VippsController(http.Controller):
             raise NotFound()
         body = self._read_body()
         if not provider_sudo._vipps_verify_webhook(body, request.httprequest.headers):
-            return refuse(
+            answer = refuse(
                 provider_sudo, Unauthorized().get_response(request.httprequest.environ)
             )
+            answer.headers[const.DATABASE_HEADER] = (
+                request.env['payment.transaction']._vipps_get_reference_prefix()
+            )
+            return answer
         try:
             event = request.env['vipps.api.client']._parse_webhook(json.loads(body))
         except (ValueError, RecursionError):

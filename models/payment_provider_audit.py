@@ -113,10 +113,10 @@ class PaymentProvider(models.Model):
                 changes.append(_("%s: changed", label))
         return changes
 
-    def _vipps_replace_webhook(self, own_webhooks):
+    def _vipps_replace_webhook(self, own_webhooks, url):
         """ Override to record who registered the webhook: it stays registered at Vipps MobilePay
         when Odoo rolls back. """
-        super()._vipps_replace_webhook(own_webhooks)
+        super()._vipps_replace_webhook(own_webhooks, url)
         log_step(_logger, 'webhook_registered', provider=self)
         self.env['vipps.audit.event']._record_apart(
             'webhook_registered', self, details=self.vipps_webhook_url

@@ -11,7 +11,7 @@ import requests
 from odoo import _, _lt, api, fields, models
 from odoo.exceptions import UserError
 
-from .. import encryption
+from .. import const, encryption
 from ..controllers.main import VippsController
 from ..step_log import log_step
 from .vipps_api_client import VippsError
@@ -22,6 +22,9 @@ _logger = logging.getLogger(__name__)
 # Vipps MobilePay tries to deliver for so long: then nothing is signed anymore with the secret that
 # was replaced.
 PREVIOUS_SECRET_PERIOD = timedelta(days=7)
+
+# Events that came within this time show that the address of the webhook is good.
+IN_USE_PERIOD = timedelta(days=30)
 
 # PostgreSQL refuses to look for what no id can be.
 MAX_ID = 2 ** 31 - 1
@@ -67,11 +70,16 @@ class PaymentProvider(models.Model):
         """
         self._vipps_check_administrator()
         self.ensure_one()
-        self._vipps_check_webhook_url()
-        self._vipps_replace_webhook(self._vipps_list_own_webhooks())
-        return self._vipps_notify(
-            _("Vipps MobilePay now sends its events to %s.", self.vipps_webhook_url)
+        url = self._vipps_get_webhook_url()
+        doubt = self._vipps_describe_webhook_answer(url, self._vipps_try_webhook_url(url))
+        self._vipps_replace_webhook(self._vipps_list_own_webhooks(), url)
+        self._vipps_end_alert('webhook_address')
+        action = self._vipps_notify(
+            doubt or _("Vipps MobilePay now sends its events to %s.", self.vipps_webhook_url)
         )
+        if doubt:
+            action['params'].update(type='warning', sticky=True)
+        return action
 
     def action_vipps_compare_payments(self):
         """ Have all payments of the providers compared with Vipps MobilePay, as after a backup was
@@ -111,16 +119,16 @@ class PaymentProvider(models.Model):
         self.vipps_foreign_webhooks = "\n".join(sorted(foreign_urls))
         return own_webhooks
 
-    def _vipps_replace_webhook(self, own_webhooks):
+    def _vipps_replace_webhook(self, own_webhooks, url):
         """ Register the webhook anew, and then delete what is registered.
 
         The secret that is replaced stays good for what is on its way.
 
         :param list[dict] own_webhooks: The registrations of this provider.
+        :param str url: The URL to register.
         :return: None
         :raise VippsError: If Vipps MobilePay refuses.
         """
-        url = self._vipps_get_webhook_url()
         webhook = self.env['vipps.api.client']._register_webhook(self, url)
         previous_secrets = self._vipps_get_previous_secrets()
         if self.vipps_webhook_secret_ciphertext:
@@ -190,6 +198,7 @@ class PaymentProvider(models.Model):
                 )
         else:
             self._vipps_end_alert('webhook_watch')
+            self._vipps_tell_other_address()
             if problem:
                 log_step(
                     _logger, 'webhook_checked', provider=self, outcome='repaired', error=problem
@@ -203,26 +212,55 @@ class PaymentProvider(models.Model):
         return DONE
 
     def _vipps_repair_webhook(self):
-        """ Repair the registration of the webhook, if that is necessary.
+        """ Repair the registration of the webhook, if that is necessary. An address at which events
+        arrive is kept.
 
         :return: What was wrong, if anything.
         :rtype: str | None
         :raise UserError: If it cannot be repaired.
         """
-        url = self._vipps_get_webhook_url()
+        url = (
+            self.vipps_webhook_url if self._vipps_is_webhook_in_use()
+            else self._vipps_get_webhook_url()
+        )
         if not self.vipps_webhook_id and not self._vipps_is_allowed_url(url):
             return None  # An installation that is only tried out. The form says what is missing.
         own_webhooks = self._vipps_list_own_webhooks()
         webhook = next((w for w in own_webhooks if w['id'] == self.vipps_webhook_id), None)
         problem = self._vipps_get_webhook_problem(webhook, url)
         if problem:
-            self._vipps_check_webhook_url()
-            self._vipps_replace_webhook(own_webhooks)
+            answer = self._vipps_try_webhook_url(url)
+            if answer not in ('own', 'unknown'):
+                raise UserError(self._vipps_describe_webhook_answer(url, answer))
+            self._vipps_replace_webhook(own_webhooks, url)
         elif len(own_webhooks) > 1:
             problem = _("The address was registered more than once.")
             own_webhooks.remove(webhook)
             self._vipps_delete_webhooks_after_commit(own_webhooks)
         return problem
+
+    def _vipps_is_webhook_in_use(self):
+        """ Return whether events arrived lately at the address that is registered. """
+        last_event = self.vipps_webhook_url and self._vipps_get_last_event()
+        return bool(last_event) and last_event > fields.Datetime.now() - IN_USE_PERIOD
+
+    def _vipps_tell_other_address(self):
+        """ Tell an administrator that the website has another address than the one at which events
+        arrive: Odoo changes the former when an administrator logs in at another one. """
+        url = self._vipps_get_webhook_url()
+        if not self._vipps_is_webhook_in_use() or url == self.vipps_webhook_url:
+            self._vipps_end_alert('webhook_address')
+            return
+        self._vipps_alert_administrator(
+            'webhook_address',
+            _lt("The address of the website has changed"),
+            _lt("Events of Vipps MobilePay arrive at %(webhook_url)s, but web.base.url now leads to"
+                " %(url)s. Odoo changes web.base.url when an administrator logs in at another"
+                " address. If your website has moved, press Set up Webhooks on the payment"
+                " provider. If not, set web.base.url back, and create the system parameter"
+                " web.base.url.freeze with the value True. Until then nothing is moved.",
+                webhook_url=self.vipps_webhook_url, url=url),
+        )
 
     def _vipps_get_webhook_problem(self, webhook, url):
         """ Return what is wrong with the registration of the webhook.
@@ -253,13 +291,15 @@ class PaymentProvider(models.Model):
         base_url = self.env['ir.config_parameter'].sudo().get_param('web.base.url', '')
         return f'{base_url.rstrip("/")}{VippsController._webhook_url}/{self.id}'
 
-    def _vipps_check_webhook_url(self):
-        """ Ensure that Vipps MobilePay can deliver to the URL to register.
+    def _vipps_try_webhook_url(self, url):
+        """ Call the URL to register, as Vipps MobilePay would.
 
-        :return: None
-        :raise UserError: If it cannot; it says why and what to do.
+        :param str url: The URL.
+        :return: `own` if this database answers, `unknown` if nothing does, else the HTTP status of
+                 something else.
+        :rtype: str | int
+        :raise UserError: If Vipps MobilePay cannot deliver there; it says why and what to do.
         """
-        url = self._vipps_get_webhook_url()
         if not self._vipps_is_allowed_url(url):
             raise UserError(_(
                 "Vipps MobilePay cannot reach %(url)s: it needs an address that starts with"
@@ -268,12 +308,12 @@ class PaymentProvider(models.Model):
                 url=url,
             ))
         try:
-            # Unsigned, so a webhook route of ours refuses it; only a redirection is a problem.
+            # Unsigned, so our webhook route refuses it, and says whose it is.
             response = requests.post(url, data=b'', timeout=5, allow_redirects=False)
         except requests.RequestException:
             # Many servers cannot reach themselves by their public address.
             log_step(_logger, 'webhook_tried', provider=self, outcome='unknown', url=url)
-            return
+            return 'unknown'
         if response.is_redirect:
             raise UserError(_(
                 "%(url)s redirects to %(target)s, but Vipps MobilePay does not follow"
@@ -281,6 +321,32 @@ class PaymentProvider(models.Model):
                 " web.base.url.",
                 url=url, target=response.headers['Location'],
             ))
+        database = self.env['payment.transaction']._vipps_get_reference_prefix()
+        is_own = response.headers.get(const.DATABASE_HEADER) == database
+        return 'own' if is_own else response.status_code
+
+    def _vipps_describe_webhook_answer(self, url, answer):
+        """ Return what is doubtful about a URL for webhooks, if anything.
+
+        :param str url: The URL.
+        :param str|int answer: What :meth:`_vipps_try_webhook_url` returned.
+        :rtype: str | None
+        """
+        if answer == 'own':
+            return None
+        if answer != 'unknown':
+            return _(
+                "Something else than this Odoo database answers at %(url)s, with the status"
+                " %(status)s, so events may not arrive. Look at the proxy, the firewall and, if"
+                " the server has several databases, at the dbfilter of Odoo. Then press Set up"
+                " Webhooks again.", url=url, status=answer,
+            )
+        if self.env['vipps.api.client']._is_simulated(self):
+            return None
+        return _(
+            "Vipps MobilePay sends its events to %s, but Odoo could not try this address from"
+            " here. Make a test payment, and see on the Health page that its events arrive.", url,
+        )
 
     def _vipps_is_allowed_url(self, url):
         """ Tell whether Vipps MobilePay takes a URL of ours. Plain http is taken by a simulator.

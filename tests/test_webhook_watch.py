@@ -15,6 +15,7 @@ from odoo.tools import mute_logger
 
 from .. import const, encryption
 from ..protocol.payloads import PAYMENT_EVENTS
+from ..protocol.tests.server import Server
 from ..simulator.sales_units import NOK_UNIT
 from .common import TransactionCommon
 from .test_webhook import WebhookCommon
@@ -199,6 +200,89 @@ class TestWebhookWatch(WebhookCommon, TransactionCommon):
             self.vipps.sudo().vipps_webhook_secret = 'fake-secret'
         with mute_logger(PROVIDER_LOGGER):
             self._assert_repaired("secret of the webhook could not be read")
+
+    #=== The address ===#
+
+    def _receive_event(self):
+        tx = self._start()
+        self.assertEqual(self._post(self._prepare_events(tx)[0]), 200)
+        self.env.invalidate_all()
+
+    def test_a_webhook_at_which_events_arrive_is_not_moved(self):
+        """ Odoo changes web.base.url when an administrator logs in at another address. """
+        self._receive_event()
+        self._set_parameter('web.base.url', 'http://localhost')
+        self._watch()
+        for _day in range(2):
+            self._assert_left_alone()
+            activity, = self._get_activities()
+            self.assertIn(self.url, activity.note)
+            self.assertIn('http://localhost/payment', activity.note)
+            self.assertIn('web.base.url.freeze', activity.note)
+        self._set_parameter('web.base.url', 'http://127.0.0.1')
+        self._watch()
+        self.assertFalse(self._get_activities())
+
+    def test_a_person_moves_a_webhook_at_which_events_arrive(self):
+        self._receive_event()
+        self._set_parameter('web.base.url', 'http://localhost')
+        self._watch()
+        self.vipps.action_vipps_set_up_webhooks()
+        self.env.invalidate_all()
+        self.assertIn('http://localhost', self.vipps.vipps_webhook_url)
+        self.assertFalse(self._get_activities())
+
+    def test_a_webhook_that_was_deleted_is_registered_where_events_arrived(self):
+        self._receive_event()
+        self.client.delete_webhook(self.vipps.vipps_webhook_id)
+        self._set_parameter('web.base.url', 'http://localhost')
+        self._watch()
+        webhook, = self.client.list_webhooks()
+        self.assertEqual(webhook['url'], self.url)
+        self.assertEqual(self.vipps.vipps_webhook_url, self.url)
+
+    def test_a_webhook_without_events_for_a_month_follows_the_address(self):
+        self._receive_event()
+        self._set_parameter('web.base.url', 'http://localhost')
+        with freeze_time(fields.Datetime.now() + timedelta(days=31)):
+            self._assert_repaired(
+                self.url, url=f'http://localhost/payment/vipps/webhook/{self.vipps.id}'
+            )
+
+    def _answer(self, status, headers=None):
+        """ Let the website be something that answers with a status. """
+        server = Server()
+        self.addCleanup(server.close)
+        server.answers = [(status, headers or {}, b'')]
+        self._set_parameter('web.base.url', server.url)
+
+    def test_only_our_own_answer_counts_as_a_webhook_that_can_be_reached(self):
+        for status in (200, 400, 401, 403, 404, 429, 500, 502, 503):
+            with self.subTest(status=status):
+                self._answer(status)
+                params = self.vipps.action_vipps_set_up_webhooks()['params']
+                self.assertEqual((params['type'], params['sticky']), ('warning', True))
+                self.assertIn(f"status {status}", params['message'])
+        self._answer(401, {'X-Vipps-Database': 'other'})
+        params = self.vipps.action_vipps_set_up_webhooks()['params']
+        self.assertIn("status 401", params['message'])
+
+    def test_the_answer_of_our_own_webhook_is_recognized(self):
+        self._set_parameter('web.base.url', self.base_url())
+        self.env.flush_all()
+        with mute_logger('odoo.addons.mobilepay_vipps.controllers.main'):
+            params = self.vipps.action_vipps_set_up_webhooks()['params']
+        self.assertEqual(params['type'], 'success')
+        self.assertIn(self.base_url(), params['message'])
+
+    def test_the_job_does_not_register_an_address_at_which_something_else_answers(self):
+        webhooks, webhook = self.client.list_webhooks(), self._read_webhook()
+        self._answer(404)
+        self._watch()
+        activity, = self._get_activities()
+        self.assertEqual(activity.summary, TROUBLE)
+        self.assertIn("status 404", activity.note)
+        self._assert_kept(webhooks, webhook)
 
     #=== Trouble ===#
 
