@@ -24,3 +24,10 @@ class IrModuleModule(models.Model):
                 " that were made with it. Disable the payment provider instead."
             ))
         return action
+
+    def _load_module_terms(self, modules, langs, overwrite=False):
+        """ Override of `base` to give the messages of duplicated providers the translations of the
+        original: core translates records of modules only. """
+        super()._load_module_terms(modules, langs, overwrite=overwrite)
+        if 'mobilepay_vipps' in modules:
+            self.env['payment.provider']._vipps_translate_duplicates()

@@ -1,12 +1,15 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 from odoo import api, fields, models
+from odoo.tools import SQL
 
 # What a provider is never copied with for another company: it has a sales unit of its own.
 KEY_FIELDS = (
     'vipps_merchant_serial_number', 'vipps_client_id', 'vipps_client_secret',
     'vipps_subscription_key',
 )
+
+MESSAGE_FIELDS = ('pre_msg', 'pending_msg', 'auth_msg', 'done_msg', 'cancel_msg')
 
 
 class PaymentProvider(models.Model):
@@ -34,6 +37,29 @@ class PaymentProvider(models.Model):
         return self.env['vipps.setup.guide']._open_for(provider)
 
     #=== BUSINESS METHODS ===#
+
+    @api.model
+    def _vipps_translate_duplicates(self):
+        """ Give messages of other providers that nobody changed the translations of the original.
+        """
+        original = self.env.ref('mobilepay_vipps.payment_provider_vipps', raise_if_not_found=False)
+        if not original:
+            return
+        self.env.flush_all()
+        for name in MESSAGE_FIELDS:
+            column = SQL.identifier(name)
+            self.env.cr.execute(SQL(
+                """
+                UPDATE payment_provider provider
+                   SET %(column)s = original.%(column)s || provider.%(column)s
+                  FROM payment_provider original
+                 WHERE original.id = %(original)s
+                   AND provider.id != original.id
+                   AND provider.code = 'vipps'
+                   AND provider.%(column)s->>'en_US' = original.%(column)s->>'en_US'
+                """, column=column, original=original.id,
+            ))
+        self.invalidate_model(MESSAGE_FIELDS)
 
     @api.model
     def _vipps_find_for_guide(self):

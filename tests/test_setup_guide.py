@@ -10,6 +10,7 @@ from odoo.tools import mute_logger
 
 from .. import const
 from ..models.payment_provider import SECRET_MASK
+from ..protocol.tests.server import Server
 from ..simulator.sales_units import DKK_UNIT, NOK_UNIT
 from ..simulator.server import Simulator
 from .common import TransactionCommon
@@ -314,6 +315,29 @@ class TestSetupGuide(TransactionCommon):
         self.assertEqual(guide.step, 'payment')
         self.assertFalse(self.vipps.vipps_webhook_id or self.vipps.vipps_webhook_secret)
 
+    def test_an_address_at_which_something_else_answers_is_named(self):
+        server = Server()
+        self.addCleanup(server.close)
+        server.answers = [(404, {}, b'')]
+        guide = self._go(self._open(), 'webhooks', **KEYS)
+        self.env['ir.config_parameter'].set_param('web.base.url', server.url)
+        guide = self._get_shown(guide.action_next())
+        self.assertEqual(guide.step, 'webhooks')
+        self.assertIn("status 404", guide.webhook_problem)
+
+    def test_the_address_of_the_website_is_kept_when_that_is_asked_for(self):
+        guide = self._go(self._open(), 'webhooks', **KEYS)
+        self.assertFalse(guide.is_address_frozen)
+        guide = self._get_shown(guide.action_freeze_address())
+        self.assertTrue(guide.is_address_frozen)
+        self.env['res.users'].sudo().authenticate(
+            self.env.cr.dbname, 'vipps_administrator', 'vipps_administrator',
+            {'base_location': 'http://erp.example.net', 'interactive': False},
+        )
+        self.assertEqual(
+            self.env['ir.config_parameter'].sudo().get_param('web.base.url'), 'http://127.0.0.1'
+        )
+
     def test_webhook_that_is_refused_leaves_no_trace(self):
         guide = self._go(self._open(), 'webhooks', **KEYS)
         self.simulator.fault(operation='webhooks', kind='status', status=400, times=None)
@@ -459,3 +483,49 @@ class TestSetupGuide(TransactionCommon):
             [('code', '=', 'vipps'), ('company_id', '=', company.id)]
         ), 1)
         self.assertEqual(guide.step, 'keys')
+
+    def test_nothing_is_published_without_a_press_and_a_second_company_gets_its_test_payment(self):
+        self.vipps.sudo().is_published = True
+        self.env.ref('mobilepay_vipps.payment_provider_vipps').sudo().is_published = True
+        company = self.company_data_2['company']
+        company.currency_id = self.currency_nok
+        administrator = new_test_user(
+            self.env, 'vipps_both', 'base.group_user,base.group_system,'
+            'account.group_account_invoice', company_id=self.company.id,
+            company_ids=[Command.set((company | self.company).ids)],
+        )
+        administrator.partner_id.company_id = self.company  # As that of Odoo's first administrator.
+        self.administrator = administrator
+        guide = self._open(self.vipps.browse().with_context(
+            allowed_company_ids=(company | self.company).ids
+        ))
+        self.assertEqual(guide.company_id, company)
+        guide = self._go(guide, 'payment', **KEYS)
+        provider = guide.provider_id
+        self.assertEqual((provider.state, provider.is_published), ('test', False))
+        provider.sudo().journal_id = self.company_data_2['default_journal_bank']
+        guide = self._get_shown(guide.action_start_payment())
+        self.assertFalse(guide.payment_problem)
+        self.assertEqual(guide.payment_state, 'open')
+        order = guide.sudo().transaction_id.sale_order_ids
+        self.assertEqual((order.company_id, order.partner_id.company_id.ids), (company, []))
+
+    def test_a_provider_that_was_off_is_not_offered_before_it_is_published(self):
+        self.vipps.sudo().write({'state': 'disabled', 'is_published': True})
+        self._go(self._open(), 'market', **KEYS)
+        self.assertEqual((self.vipps.state, self.vipps.is_published), ('test', False))
+
+    def test_messages_of_a_duplicate_speak_the_languages_that_come_later(self):
+        original = self.env.ref('mobilepay_vipps.payment_provider_vipps').sudo()
+        duplicate, changed = original.copy(), original.copy()
+        changed.auth_msg = "<p>Our own words.</p>"
+        self.env.flush_all()
+        self.env['res.lang']._activate_lang('da_DK')
+        self.env['ir.module.module'].search([
+            ('name', '=', 'mobilepay_vipps')
+        ])._update_translations('da_DK')
+        self.env.invalidate_all()
+        danish = original.with_context(lang='da_DK').auth_msg
+        self.assertNotEqual(danish, original.auth_msg)
+        self.assertEqual(duplicate.with_context(lang='da_DK').auth_msg, danish)
+        self.assertEqual(changed.with_context(lang='da_DK').auth_msg, "<p>Our own words.</p>")

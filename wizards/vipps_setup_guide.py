@@ -78,6 +78,7 @@ class VippsSetupGuide(models.TransientModel):
     webhook_url = fields.Char(related='provider_id.vipps_webhook_url', string="Address")
     webhook_problem = fields.Char(readonly=True)
     is_published = fields.Boolean(related='provider_id.is_published')
+    is_address_frozen = fields.Boolean(compute='_compute_is_address_frozen')
 
     #=== COMPUTE METHODS ===#
 
@@ -126,6 +127,12 @@ class VippsSetupGuide(models.TransientModel):
         for guide in self:
             open_configs = guide._get_tills().filtered('has_active_session')
             guide.open_tills = ", ".join(open_configs.mapped('name'))
+
+    @api.depends('step')
+    def _compute_is_address_frozen(self):
+        self.is_address_frozen = bool(
+            self.env['ir.config_parameter'].sudo().get_param('web.base.url.freeze')
+        )
 
     #=== CRUD METHODS ===#
 
@@ -194,6 +201,17 @@ class VippsSetupGuide(models.TransientModel):
         """
         self._check_administrator()
         self.provider_id.is_published = True
+        return self._move(0)
+
+    def action_freeze_address(self):
+        """ Keep Odoo from changing the address of the website when an administrator logs in at
+        another one.
+
+        :return: The action that shows the same screen again.
+        :rtype: dict
+        """
+        self._check_administrator()
+        self.env['ir.config_parameter'].sudo().set_param('web.base.url.freeze', 'True')
         return self._move(0)
 
     def action_open_shop(self):
@@ -296,6 +314,8 @@ class VippsSetupGuide(models.TransientModel):
                 "Enter all four: they are on the same page of the portal, under For developers, API"
                 " keys."
             ))
+        if provider.state == 'disabled':
+            provider.is_published = False  # It is in use from now on; a person publishes it.
         provider.state = STATES[self._find_environment()]
         try:
             self.env['vipps.api.client']._list_webhooks(provider)
@@ -447,14 +467,16 @@ class VippsSetupGuide(models.TransientModel):
     def _finish_webhooks(self):
         """ Register the webhook, unless all is well with the one that there is.
 
-        :return: Whether it is registered; the screen says what keeps it from being so.
+        :return: Whether it is registered and answers; the screen says what is wrong.
         :rtype: bool
         """
+        provider = self.provider_id
+        url = provider._vipps_get_webhook_url()
         try:
             with self.env.cr.savepoint():
-                self.provider_id._vipps_check_webhook_url()
-                self.provider_id._vipps_repair_webhook()
+                answer = provider._vipps_try_webhook_url(url)
+                provider._vipps_repair_webhook()
+            self.webhook_problem = provider._vipps_describe_webhook_answer(url, answer)
         except UserError as error:
             self.webhook_problem = str(error)
-            return False
-        return True
+        return not self.webhook_problem

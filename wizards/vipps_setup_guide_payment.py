@@ -178,7 +178,7 @@ class VippsSetupGuide(models.TransientModel):
         """ Return an order of the user's own, in sudo mode. """
         company = self.company_id
         order_sudo = self.env['sale.order'].sudo().with_company(company).create({
-            'partner_id': self.env.user.partner_id.id,
+            'partner_id': self._find_partner().id,
             'company_id': company.id,
             'user_id': self.env.user.id,
             # A price list would bring its own currency along.
@@ -192,6 +192,18 @@ class VippsSetupGuide(models.TransientModel):
         })
         order_sudo.currency_id = self._get_currency()
         return order_sudo
+
+    def _find_partner(self):
+        """ Return who pays: the user, unless that contact belongs to another company. """
+        partner = self.env.user.partner_id
+        if partner.company_id in (self.env['res.company'], self.company_id):
+            return partner
+        partners_sudo = self.env['res.partner'].sudo().with_context(active_test=False)
+        return partners_sudo.search([
+            ('ref', '=', PRODUCT_CODE), ('company_id', '=', False),
+        ], limit=1) or partners_sudo.create({
+            'name': self.env.user.name, 'ref': PRODUCT_CODE, 'company_id': False, 'active': False,
+        })
 
     def _find_product(self):
         """ Return what is ordered: an archived product, so that nobody orders it by accident. """
