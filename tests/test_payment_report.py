@@ -103,7 +103,7 @@ class TestPaymentReport(TransactionCommon):
             self.assertEqual(row['sale_order_ids'][0]['display_name'], order.name)
             self.assertEqual(row['provider_id']['display_name'], self.vipps.name)
         menus = self.env['ir.ui.menu'].with_user(self.accountant)._visible_menu_ids()
-        for name in ('menu_vipps_reserved', 'menu_vipps_report'):
+        for name in ('menu_vipps_reservations', 'menu_vipps_payments', 'menu_vipps_differences'):
             self.assertIn(self.env.ref(f'mobilepay_vipps.{name}').id, menus)
 
     def test_the_report_sums_payments_once_and_never_over_currencies(self):

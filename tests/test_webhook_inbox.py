@@ -265,7 +265,7 @@ class TestWebhookInbox(EventCommon):
                 self.assertEqual(set(found), {events[key] for key in expected})
 
     def test_menu_is_shown_to_administrators_only(self):
-        menu = self.env.ref('mobilepay_vipps.menu_vipps_webhook_event')
+        menu = self.env.ref('mobilepay_vipps.menu_vipps_events')
         groups = 'account.group_account_manager'
         for name, user, is_shown in (
             ('both', self._create_user(f'base.group_system,{groups}', self.company), True),
