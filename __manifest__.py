@@ -5,7 +5,7 @@
     'version': '17.0.1.5.0',
     'category': 'Accounting/Payment Providers',
     'sequence': 350,
-    'summary': "Vipps in Norway and Sweden, MobilePay in Denmark and Finland.",
+    'summary': "Vipps in Norway, MobilePay in Denmark and Finland.",
     'author': "Vipps MobilePay for Odoo contributors",
     'license': 'LGPL-3',
     'depends': [

@@ -246,7 +246,7 @@ class PaymentProvider(models.Model):
         """ Make the token that a monitoring system reads the health with; an earlier one is not
         good anymore.
 
-        :return: The notification that shows it, this once.
+        :return: The action that shows it, this once.
         :rtype: dict
         :raise AccessError: If the user may not configure the provider.
         """
@@ -259,13 +259,8 @@ class PaymentProvider(models.Model):
         )
         return {
             'type': 'ir.actions.client',
-            'tag': 'display_notification',
-            'params': {
-                'title': _("Copy this token now: it is not shown again"),
-                'message': token,
-                'type': 'warning',
-                'sticky': True,
-            },
+            'tag': 'vipps_show_token',
+            'params': {'token': token},
         }
 
     def _vipps_check_manager(self):

@@ -390,7 +390,7 @@ class TestHealth(WebhookCommon, TransactionCommon):
     def _create_token(self):
         action = self.vipps.action_vipps_create_monitoring_token()
         self.env.flush_all()
-        return action['params']['message']
+        return action['params']['token']
 
     def _ask(self, token=None, method='get', kind='Bearer'):
         headers = {'Authorization': f'{kind} {token}'} if token else {}
