@@ -27,7 +27,8 @@ TOLD_ELSEWHERE = (
     'bookings', 'failed_events', 'deadlines', 'differences', 'difference', 'checkout', 'tills',
 )
 TAKEN_BACK_ELSEWHERE = (
-    'webhook_watch', 'webhook_address', 'comparison', 'payment', 'subscription_key', 'failure', 'deadline', 'refund',
+    'webhook_watch', 'webhook_address', 'comparison', 'payment', 'subscription_key', 'failure',
+    'deadline', 'refund',
 )
 
 # An alert is committed at once, and what it tells of a bit later.
