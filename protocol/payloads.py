@@ -105,8 +105,12 @@ def _build_customer(user_flow, phone, personal_qr):
 
 
 def is_personal_qr(text):
-    """Return whether a text can be what a customer's own code says."""
-    return MIN_PERSONAL_QR <= len(text or '') <= MAX_PERSONAL_QR
+    """Return whether a text can be what a customer's own code says.
+
+    Its content may change without notice, but it is never a number: barcodes of products are.
+    """
+    text = text or ''
+    return MIN_PERSONAL_QR <= len(text) <= MAX_PERSONAL_QR and not text.isdigit()
 
 
 def modification(amount, currency):

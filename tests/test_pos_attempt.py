@@ -158,11 +158,14 @@ class TestPosAttempt(PosAttemptCommon):
                 status = self._ask(self._prepare_ui_order(), flow='push', phone=number)
                 request = self._get_request(status['reference'])
                 self.assertEqual(request['customer'], {'phoneNumber': sent})
+                self.assertTrue(self._call('vipps_check_phone', number))
 
     def test_what_is_no_phone_number_is_refused_before_anybody_is_asked(self):
         for number in ('', False, None, '123', 'Kari', '98765432x', '+', '9' * 400, '98\x0076'):
             with self.subTest(number=number):
                 self._assert_refused("not a phone number", flow='push', phone=number)
+                with self.assertRaisesRegex(UserError, "not a phone number"):
+                    self._call('vipps_check_phone', number)
 
     def test_a_flow_that_is_switched_off_is_refused(self):
         self.env.cr.execute(
@@ -382,6 +385,8 @@ class TestPosAttempt(PosAttemptCommon):
                 self.assertNotIn(code, status['message'].split())
         self.assertEqual(len(self._get_created()), 1)
         self.assertFalse(self._get_activities())
+        refused = self.env['vipps.api.call'].search([('code', '=', '4060')])
+        self.assertEqual(len(refused), 2, "A number and what is too short or too long is not sent.")
 
     def test_an_attempt_with_a_code_waits_for_the_code(self):
         for code in (False, None, '', '  ', 5, ['x'], {'x': 1}):

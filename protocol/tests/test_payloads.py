@@ -77,6 +77,7 @@ class TestPayloads(unittest.TestCase):
             PUSH, {**PUSH, 'phone': '4798765432', 'personal_qr': CODE},
             {**PUSH, 'phone': '4798765432', 'return_url': url}, {**PUSH, 'phone': '98765432'},
             {**PUSH, 'personal_qr': 'abcd'}, {**PUSH, 'personal_qr': 'x' * 256},
+            {**PUSH, 'personal_qr': '7038010009857'},
         ):
             with self.subTest(**values), self.assertRaises(ValueError) as caught:
                 payloads.create_payment(**{**AT_TILL, **values})
