@@ -58,6 +58,7 @@
         'wizards/vipps_till_refund_wizard_views.xml',
         'wizards/vipps_till_attempt_views.xml',
         'views/pos_payment_method_views.xml',
+        'views/res_config_settings_views.xml',  # Depends on the action of those.
         'views/pos_payment_views.xml',
         'views/pos_session_views.xml',
         'views/payment_transaction_pos_views.xml',

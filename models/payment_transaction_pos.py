@@ -58,7 +58,7 @@ class PaymentTransaction(models.Model):
     )
     vipps_pos_uuid = fields.Char(copy=False, readonly=True, index='btree_not_null')
     vipps_pos_flow = fields.Selection(
-        selection=[('qr', "QR code"), ('push', "Push message"), ('code', "Customer's code")],
+        selection=[('qr', "QR code"), ('push', "Phone number"), ('code', "Customer's code")],
         copy=False,
         readonly=True,
     )

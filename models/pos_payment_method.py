@@ -31,9 +31,9 @@ class PosPaymentMethod(models.Model):
         default=True,
     )
     vipps_allow_push = fields.Boolean(
-        string="Push Message",
-        help="The cashier enters the customer's phone number. The sales unit needs an approval of"
-             " Vipps MobilePay for that.",
+        string="Phone Number",
+        help="The cashier enters the customer's phone number, and the app shows the payment. The"
+             " sales unit needs an approval of Vipps MobilePay for these push messages.",
         default=True,
     )
     vipps_allow_code = fields.Boolean(
@@ -43,11 +43,19 @@ class PosPaymentMethod(models.Model):
         default=True,
     )
     vipps_default_flow = fields.Selection(
-        string="Ask First With",
+        string="Default",
+        help="The way to pay that tills offer first.",
         selection=[
-            ('qr', "QR code"), ('push', "Push message"), ('code', "Customer's code"),
+            ('qr', "QR code"), ('push', "Phone number"), ('code', "Customer's code"),
         ],
         default='qr',
+    )
+    vipps_brand_id = fields.Many2one(
+        string="App",
+        help="The payment method with the name and the icon of the app that customers pay with.",
+        comodel_name='payment.method',
+        compute='_compute_vipps_brand_id',
+        compute_sudo=True,
     )
     vipps_push_refused = fields.Boolean(
         string="Push Messages Refused",
@@ -72,6 +80,12 @@ class PosPaymentMethod(models.Model):
                 ])
                 provider = provider if len(provider) == 1 else False
             method.vipps_provider_id = provider
+
+    @api.depends('vipps_provider_id', 'journal_id', 'company_id')
+    def _compute_vipps_brand_id(self):
+        for method in self:
+            currency = method.journal_id.currency_id or method.company_id.currency_id
+            method.vipps_brand_id = method.vipps_provider_id._vipps_get_payment_method(currency)
 
     #=== CONSTRAINT METHODS ===#
 
@@ -108,8 +122,8 @@ class PosPaymentMethod(models.Model):
             flow = method.vipps_default_flow
             if not flow or not method[f'vipps_allow_{flow}']:
                 raise ValidationError(_(
-                    "Choose a way to ask first for payments with %s that is also allowed.",
-                    method.name,
+                    "The default way to pay with %s must be one of those that are allowed. Choose"
+                    " another default.", method.name,
                 ))
 
     #=== CRUD METHODS ===#
