@@ -27,8 +27,14 @@ class PosSession(models.Model):
         params = super()._loader_params_pos_payment_method()
         params['search_params']['fields'] += [
             'vipps_allow_qr', 'vipps_allow_push', 'vipps_allow_code', 'vipps_default_flow',
-            'vipps_push_refused', 'vipps_is_paused',
+            'vipps_push_refused', 'vipps_is_paused', 'vipps_brand_id',
         ]
+        return params
+
+    def _loader_params_res_country(self):
+        """ Override of `point_of_sale` to load what is dialled before numbers of the country. """
+        params = super()._loader_params_res_country()
+        params['search_params']['fields'].append('phone_code')
         return params
 
     #=== SYNCHRONIZATION ===#
@@ -178,6 +184,19 @@ class PosSession(models.Model):
                 self._vipps_filter_texts(pos_references), self._vipps_get_configs()
             )._vipps_filter_unsettled()
         return [tx_sudo._vipps_get_till_status() for tx_sudo in attempts_sudo]
+
+    def vipps_check_phone(self, phone):
+        """ Ensure that a push message can be sent to a phone number, before a running attempt is
+        cancelled for that.
+
+        :param str phone: The customer's phone number as it was typed.
+        :return: True
+        :rtype: bool
+        :raise AccessError: If this is not for the user or for this till.
+        :raise UserError: If it is no phone number.
+        """
+        self._vipps_check_till()
+        return bool(self._vipps_check_phone(phone))
 
     #=== BUSINESS METHODS - CHECKS ===#
 

@@ -54,6 +54,7 @@ class PosCommon(TransactionCommon):
         return cls.env['pos.config'].create({
             'name': name,
             'company_id': cls.company.id,
+            'module_pos_restaurant': False,  # A restaurant opens with its tables.
             'payment_method_ids': [Command.set((cls.pos_method | cls.cash_method).ids)],
             **values,
         })

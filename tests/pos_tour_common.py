@@ -38,6 +38,31 @@ class PosTourCommon(PosCommon, HttpCase):
         )
         return self.env['pos.order'].search([('config_id', '=', self.config.id)], limit=1)
 
+    def _get_payments(self):
+        """ Return how much is left of each payment at Vipps MobilePay, and its state there. """
+        sums = []
+        for payment in self.simulator.payments:
+            amounts = payment['aggregate']
+            sums.append((
+                payment['state'],
+                amounts['capturedAmount']['value'] - amounts['refundedAmount']['value'],
+            ))
+        return sums
+
+    def _get_orders(self, state):
+        orders = self.config.current_session_id.order_ids
+        return orders.filtered(lambda order: order.state == state).sorted('id')
+
+    def _get_finished(self):
+        """ Return what was paid for each finished order with Vipps and in cash. """
+        return [
+            tuple(
+                sum(p.amount for p in order.payment_ids if p.payment_method_id == method)
+                for method in (self.pos_method, self.cash_method)
+            )
+            for order in self._get_orders('paid')
+        ]
+
     def _start_page(self, url, name, user, size=None):
         """ Run a tour on a page.
 

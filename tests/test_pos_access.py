@@ -59,6 +59,7 @@ class TestPosAccess(PosCommon):
             ('vipps_undo_attempt', reference),
             ('vipps_attach_attempt', reference),
             ('vipps_list_attempts', [name]),
+            ('vipps_check_phone', '98765432'),
         ]
 
     def _read_state(self):

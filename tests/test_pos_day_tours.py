@@ -29,31 +29,6 @@ class TestPosDayTours(PosTourCommon):
             'available_in_pos': True, 'type': 'service',
         })
 
-    def _get_payments(self):
-        """ Return how much is left of each payment at Vipps MobilePay, and its state there. """
-        sums = []
-        for payment in self.simulator.payments:
-            amounts = payment['aggregate']
-            sums.append((
-                payment['state'],
-                amounts['capturedAmount']['value'] - amounts['refundedAmount']['value'],
-            ))
-        return sums
-
-    def _get_orders(self, state):
-        orders = self.config.current_session_id.order_ids
-        return orders.filtered(lambda order: order.state == state).sorted('id')
-
-    def _get_finished(self):
-        """ Return what was paid for each finished order with Vipps and in cash. """
-        return [
-            tuple(
-                sum(p.amount for p in order.payment_ids if p.payment_method_id == method)
-                for method in (self.pos_method, self.cash_method)
-            )
-            for order in self._get_orders('paid')
-        ]
-
     def test_keys_pay_nothing_and_an_order_that_is_put_aside_is_paid(self):
         self._start_tour('vipps_pos_patience')
         self.assertEqual(self._get_payments(), [('EXPIRED', 0), ('AUTHORIZED', 4500)])

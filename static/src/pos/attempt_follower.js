@@ -21,6 +21,7 @@ const REFUSALS = ["UserError", "ValidationError", "AccessError"].map(
 
 export const OPEN_STATES = ["waiting", "unknown"];
 const DONE_STATES = ["paid", "refunded"];
+const ENDED_STATES = ["unpaid", "returned"];
 
 /**
  * Follows all attempts that are open, whichever order they belong to and whatever is on the screen.
@@ -225,7 +226,7 @@ export class AttemptFollower {
         if (status.push_refused) {
             line.payment_method.vipps_push_refused = true;
         }
-        line.vipps_reference = status.state === "unpaid" ? "" : status.reference;
+        line.vipps_reference = ENDED_STATES.includes(status.state) ? "" : status.reference;
         if (status.state !== "unknown") {
             this.starts.delete(line.vipps_uuid);
         }
@@ -235,11 +236,8 @@ export class AttemptFollower {
         }
         if (DONE_STATES.includes(status.state)) {
             this._setDone(line, status);
-        } else if (status.state === "returned") {
-            line.set_amount(0);
-            line.set_payment_status("reversed");
         } else {
-            line.set_payment_status("retry");
+            this._setEnded(line);
         }
         if (isNews && DONE_STATES.includes(status.state)) {
             this._announce(line);
@@ -254,6 +252,15 @@ export class AttemptFollower {
         line.card_type = line.payment_method.name;
         line.can_be_reversed = status.state === "paid";
         line.set_payment_status("done");
+    }
+    /**
+     * Let a line ask again, or make room for another payment method.
+     */
+    _setEnded(line) {
+        // Nothing looks like a payment anymore, on the receipt neither.
+        Object.assign(line, { ticket: "", transaction_id: "", card_type: "" });
+        line.can_be_reversed = false;
+        line.set_payment_status("retry");
     }
     _announce(line) {
         const { order } = line;
@@ -321,11 +328,11 @@ export class AttemptFollower {
      */
     getSentence(error) {
         if (error instanceof ConnectionLostError) {
-            return _t("There is no connection. Try again later.");
+            return _t("No internet connection. Try again later.");
         }
         return this._isRefusal(error)
             ? error.data.message
-            : _t("Something went wrong. Try again, or take another payment method.");
+            : _t("Something went wrong. Try again, or use another payment method.");
     }
 
     //#endregion

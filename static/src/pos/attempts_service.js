@@ -8,12 +8,15 @@ import { floatIsZero } from "@web/core/utils/numbers";
 import { ErrorPopup } from "@point_of_sale/app/errors/popups/error_popup";
 import { ConfirmPopup } from "@point_of_sale/app/utils/confirm_popup/confirm_popup";
 import { AttemptFollower, OPEN_STATES } from "@mobilepay_vipps/pos/attempt_follower";
-import { askForCode } from "@mobilepay_vipps/pos/popups/code_popup";
-import { PhonePopup } from "@mobilepay_vipps/pos/popups/phone_popup";
+import { askForInput } from "@mobilepay_vipps/pos/customer_input";
+import { openPopup } from "@mobilepay_vipps/pos/popups/focus";
 import { QrPopup } from "@mobilepay_vipps/pos/popups/qr_popup";
 
+// An order that was changed cancels again after this time, if nobody knows whether that worked.
+const RECALL_INTERVAL = 15000;
+
 /**
- * Asks the server to take payments, to cancel them and to give them back.
+ * Asks the server to take payments, to cancel them and to refund them.
  */
 export class VippsAttempts extends AttemptFollower {
     static serviceDependencies = [
@@ -53,29 +56,27 @@ export class VippsAttempts extends AttemptFollower {
         this.isAsking = true;
         let input;
         try {
-            input = await this._askForInput(line, flow);
+            input = await askForInput(this, line, flow);
         } finally {
             this.isAsking = false;
+        }
+        if (flow === "code") {
+            this.scanned = input && { ...input, uuid: line.vipps_uuid };
         }
         if (input) {
             await this._operate(line, "ask", (line) => this._ask(line, flow, input));
         }
     }
-    async _askForInput(line, flow) {
-        if (flow === "push") {
-            const partner = line.order.get_partner();
-            const { confirmed, payload } = await this.popup.add(PhonePopup, {
-                methodName: line.payment_method.name,
-                phone: line.vipps_status.phone || partner?.mobile || partner?.phone || "",
-            });
-            return confirmed && { phone: payload };
+    /**
+     * Return what is wrong with a phone number, as a sentence; empty if it can be used.
+     */
+    async checkPhone(phone) {
+        try {
+            await this._call("vipps_check_phone", phone);
+            return "";
+        } catch (error) {
+            return this.getSentence(error);
         }
-        if (flow === "code") {
-            const code = await askForCode(this.env, line.payment_method.name);
-            this.scanned = code && { code, uuid: line.vipps_uuid };
-            return this.scanned;
-        }
-        return {};
     }
     async _ask(line, flow = false, { phone = false, code = false }) {
         if (line.is_done() || (line.is_vipps_open() && !(await this._cancel(line)))) {
@@ -167,14 +168,14 @@ export class VippsAttempts extends AttemptFollower {
         line.vipps_status.message =
             error instanceof ConnectionLostError
                 ? _t(
-                      "There is no connection, which %s needs. Nothing was started. Try again later, or take another payment method.",
+                      "No internet connection. %s needs one; nothing was started. Try again later, or use another payment method.",
                       line.payment_method.name
                   )
                 : this.getSentence(error);
     }
     showQr(line) {
         if (line.order.uid === this.pos.get_order()?.uid) {
-            this.popup.add(QrPopup, { line });
+            openPopup(this.popup, QrPopup, { line });
         }
     }
 
@@ -197,9 +198,13 @@ export class VippsAttempts extends AttemptFollower {
     }
 
     /**
-     * @override to forget the code of a customer as soon as it is of no use.
+     * @override to cancel what an order is not worth anymore, and to forget the code of a customer
+     * as soon as it is of no use.
      */
     lookAtOpenLines() {
+        this.getLines()
+            .filter((line) => this._isAskedForTooMuch(line))
+            .forEach((line) => this._recall(line));
         super.lookAtOpenLines(...arguments);
         if (this.scanned && this.findLine(this.scanned.uuid)?.is_done() !== false) {
             this.scanned = null;
@@ -207,7 +212,7 @@ export class VippsAttempts extends AttemptFollower {
     }
 
     //#endregion
-    //#region Cancelling and giving back
+    //#region Cancelling and refunding
 
     /**
      * Cancel an attempt that the customer has not approved.
@@ -235,7 +240,56 @@ export class VippsAttempts extends AttemptFollower {
             line.set_payment_status(line.vipps_reference ? "waitingCard" : status);
             this._tellFailure(line, error);
         }
+        line.vipps_status.is_cancel_unknown = line.is_vipps_open();
         return !line.is_vipps_open() && !line.is_done();
+    }
+    /**
+     * Return whether the customer is asked for more than the order is worth: products were removed.
+     */
+    _isAskedForTooMuch(line) {
+        const { config, cash_rounding, currency } = this.pos;
+        const tolerance = config.cash_rounding ? cash_rounding[0].rounding : 0;
+        const surplus = line.amount - line.order.get_total_with_tax() - tolerance;
+        return (
+            line.is_vipps_open() &&
+            surplus > currency.rounding / 2 &&
+            !this.operations.has(line.vipps_uuid) &&
+            Date.now() >= (line.vipps_status.next_recall || 0)
+        );
+    }
+    /**
+     * Cancel what the customer is asked for by an order that has changed, or let the cashier deal
+     * with it if the customer has paid at that moment.
+     */
+    async _recall(line) {
+        const { order, vipps_uuid: uuid } = line;
+        line.vipps_status.next_recall = Date.now() + RECALL_INTERVAL;
+        await this.cancel(line);
+        line = this.findLine(uuid);
+        if (line?.is_vipps_idle()) {
+            line.vipps_status.message = _t(
+                "The order has changed, so the payment was cancelled. Nothing was charged."
+            );
+        }
+        if (!line?.is_vipps_paid()) {
+            return;
+        }
+        const { confirmed } = await this.popup.add(ConfirmPopup, {
+            title: _t("The customer has just paid"),
+            body: _t(
+                "%(amount)s were paid with %(method)s, which is more than the order is worth now. Refund the payment, or add the products again.",
+                {
+                    amount: this.env.utils.formatCurrency(line.amount),
+                    method: line.payment_method.name,
+                }
+            ),
+            confirmText: _t("Show the payment"),
+            cancelText: _t("Close"),
+            confirmKey: false,
+        });
+        if (confirmed && this.pos.get_order()?.uid === order.uid) {
+            this.pos.showScreen("PaymentScreen");
+        }
     }
     async _findReference(line) {
         const statuses = await this._call("vipps_list_attempts", [line.order.name]);
@@ -247,10 +301,10 @@ export class VippsAttempts extends AttemptFollower {
         }
     }
     /**
-     * Give back what was paid for an order that is not finished.
+     * Refund what was paid for an order that is not finished.
      *
      * @param {Object} line
-     * @returns {Promise<boolean>} whether it was given back
+     * @returns {Promise<boolean>} whether it was refunded
      */
     async undo(line) {
         if (this.isAsking || !(await this.confirmGivingBack(line.amount))) {
@@ -261,26 +315,26 @@ export class VippsAttempts extends AttemptFollower {
             try {
                 this.apply(await this._call("vipps_undo_attempt", line.vipps_reference));
             } catch (error) {
-                // The next look tells whether it was given back all the same.
+                // The next look tells whether it was refunded all the same.
                 line.set_payment_status("waitingCard");
                 this._tellFailure(line, error);
                 this.popup.add(ErrorPopup, {
-                    title: _t("It is not known whether the money was given back"),
+                    title: _t("Not known yet whether the payment is refunded"),
                     body: this.getSentence(error),
                 });
             }
-            return line.payment_status === "reversed";
+            return line.vipps_status.state === "returned";
         });
     }
     async confirmGivingBack(amount) {
         this.isAsking = true;
         const { confirmed } = await this.popup.add(ConfirmPopup, {
-            title: _t("Give the money back?"),
+            title: _t("Refund the payment?"),
             body: _t(
                 "The customer gets %s back. That cannot be undone.",
                 this.env.utils.formatCurrency(amount)
             ),
-            confirmText: _t("Give back"),
+            confirmText: _t("Refund"),
             confirmKey: false,
         });
         this.isAsking = false;

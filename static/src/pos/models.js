@@ -1,5 +1,6 @@
 /** @odoo-module **/
 
+import { _t } from "@web/core/l10n/translation";
 import { patch } from "@web/core/utils/patch";
 import { Order, Payment } from "@point_of_sale/app/store/models";
 import { uuidv4 } from "@point_of_sale/utils";
@@ -47,10 +48,49 @@ patch(Payment.prototype, {
         );
     },
     /**
-     * Tell whether the line stands for money that a customer has paid.
+     * Return whether nothing is asked of the customer, and nothing was paid or refunded.
+     */
+    is_vipps_idle() {
+        return this.is_vipps() && !this.is_done() && !this.is_vipps_open();
+    },
+    /**
+     * Return whether it is not known how the payment stands, so that the cashier may have to take
+     * the money in another way.
+     */
+    is_vipps_in_doubt() {
+        const { state, is_offline, is_cancel_unknown } = this.vipps_status;
+        return (
+            this.is_vipps_open() &&
+            this.amount > 0 &&
+            this.payment_status === "waitingCard" &&
+            Boolean(is_offline || is_cancel_unknown || state !== "waiting")
+        );
+    },
+    /**
+     * Return whether the line stands for money that a customer has paid.
      */
     is_vipps_paid() {
         return this.is_vipps() && this.payment_status === "done" && this.amount > 0;
+    },
+    /**
+     * Return whether the order cannot go away: money has moved for it, or may be moving.
+     */
+    is_vipps_binding() {
+        return this.is_vipps() && (this.is_done() || this.is_vipps_open());
+    },
+    /**
+     * Return the name of the customer's app.
+     */
+    get_vipps_app() {
+        return this.payment_method.vipps_brand_id?.[1] || this.payment_method.name;
+    },
+    /**
+     * Return what the customer reads on the customer display while the payment waits.
+     */
+    get_vipps_instruction() {
+        return this.vipps_status.flow === "qr"
+            ? _t("Scan the code in the %s app", this.get_vipps_app())
+            : _t("Approve in the %s app", this.get_vipps_app());
     },
 });
 
@@ -62,6 +102,42 @@ patch(Order.prototype, {
         if (!line.is_vipps_open()) {
             super.remove_paymentline(...arguments);
         }
+    },
+    /**
+     * Override to let cashiers take another payment method as soon as nothing of ours is certain to
+     * be going on.
+     */
+    electronic_payment_in_progress() {
+        const lines = this.get_paymentlines().filter(
+            (line) => line.is_electronic() && !line.is_done()
+        );
+        const isFree = lines.every((line) => line.is_vipps_idle() || line.is_vipps_in_doubt());
+        return !(lines.length && isFree) && super.electronic_payment_in_progress(...arguments);
+    },
+    /**
+     * Override to have the new line take the place of those that nobody is paying. The same method
+     * goes on with what the server may know already.
+     */
+    add_paymentline(method) {
+        const idleLines = this.get_vipps_lines().filter((line) => line.is_vipps_idle());
+        if (!this.electronic_payment_in_progress()) {
+            idleLines.forEach((line) => this.remove_paymentline(line));
+        }
+        const newLine = super.add_paymentline(...arguments);
+        const former = idleLines.find((line) => line.payment_method === method);
+        if (newLine && former) {
+            newLine.vipps_uuid = former.vipps_uuid;
+        }
+        return newLine;
+    },
+    /**
+     * Override to let cashiers see, cancel and refund payments of an order that was emptied.
+     */
+    canPay() {
+        return (
+            super.canPay(...arguments) ||
+            this.get_vipps_lines().some((line) => line.is_vipps_binding())
+        );
     },
     get_vipps_lines() {
         return this.get_paymentlines().filter((line) => line.is_vipps());

@@ -14,9 +14,24 @@ patch(PaymentScreen.prototype, {
         this.vippsAttempts = useService("vipps_attempts");
         useBus(this.vippsAttempts.bus, "done", ({ detail }) => this._onVippsDone(detail.order));
     },
+    /**
+     * Override to add no second line to an order whose payment is under way or made, where there is
+     * only one payment method, and to show what the server knows of the order.
+     */
     onMounted() {
-        super.onMounted(...arguments);
+        if (!this.currentOrder.get_vipps_lines().some((line) => line.is_vipps_binding())) {
+            super.onMounted(...arguments);
+        }
         this.vippsAttempts.resume(this.currentOrder);
+    },
+    /**
+     * Override to show the icon of the app on methods without a picture.
+     */
+    paymentMethodImage(id) {
+        const { use_payment_terminal, image, vipps_brand_id } = this.pos.payment_methods_by_id[id];
+        return use_payment_terminal === "vipps" && !image && vipps_brand_id
+            ? `/web/image/payment.method/${vipps_brand_id[0]}/image`
+            : super.paymentMethodImage(...arguments);
     },
     /**
      * Finish the order that was paid, as core does after other terminals, if it is still this one.
@@ -30,6 +45,30 @@ patch(PaymentScreen.prototype, {
         ) {
             this.validateOrder(false);
         }
+    },
+    /**
+     * Override to say what is in progress, and what to do about it.
+     */
+    addNewPaymentLine(method) {
+        const isVipps = method.use_payment_terminal === "vipps";
+        const line = this.currentOrder
+            .get_vipps_lines()
+            .find((line) => line.is_vipps_open() && (isVipps || !line.is_vipps_in_doubt()));
+        if (!line) {
+            return super.addNewPaymentLine(...arguments);
+        }
+        if (line.amount < 0 || line.is_vipps_in_doubt()) {
+            this._tellVippsLineIsUnknown(line);
+        } else {
+            this.popup.add(ErrorPopup, {
+                title: _t("The customer is being asked to pay"),
+                body: _t(
+                    "Cancel the payment of %(amount)s with %(method)s first, or wait for the customer.",
+                    this._describeVippsLine(line)
+                ),
+            });
+        }
+        return false;
     },
     /**
      * Override to keep the amount of what a customer is paying or has paid.
@@ -78,9 +117,28 @@ patch(PaymentScreen.prototype, {
     async _isOrderValid() {
         return (
             (await super._isOrderValid(...arguments)) &&
+            (await this._isVippsMoneyForProducts()) &&
             (await this._areVippsRefundsDone()) &&
             (await this._closeVippsLines())
         );
+    },
+    /**
+     * Return whether the order has products if it is paid with ours: core would hand all of it out
+     * as change.
+     */
+    async _isVippsMoneyForProducts() {
+        const line = this.currentOrder.get_vipps_lines().find((line) => line.is_vipps_paid());
+        if (!line || !this.currentOrder.is_empty()) {
+            return true;
+        }
+        await this.popup.add(ErrorPopup, {
+            title: _t("The order is empty"),
+            body: _t(
+                "The customer has paid %(amount)s with %(method)s. Refund the payment, or add the products again.",
+                this._describeVippsLine(line)
+            ),
+        });
+        return false;
     },
     /**
      * Tell whether nothing is left to refund: to core, an order that gives money back is paid.
@@ -98,7 +156,7 @@ patch(PaymentScreen.prototype, {
         await this.popup.add(ErrorPopup, {
             title: _t("Nothing was refunded yet"),
             body: _t(
-                "Press Refund to give %(amount)s back with %(method)s, or remove that line and take another payment method.",
+                "Press Refund to send %(amount)s back with %(method)s, or use another payment method.",
                 this._describeVippsLine(line)
             ),
         });
@@ -130,7 +188,7 @@ patch(PaymentScreen.prototype, {
         const { confirmed } = await this.popup.add(ConfirmPopup, {
             title: _t("Not known yet"),
             body: _t(
-                "It is not known yet whether the customer pays %(amount)s with %(method)s. What is approved after the order is finished is given back by itself. Finish the order without it?",
+                "It is not known yet whether the customer pays %(amount)s with %(method)s. A payment that is approved after the order is finished is refunded automatically. Finish the order without it?",
                 this._describeVippsLine(line)
             ),
             confirmText: _t("Finish without it"),
@@ -146,7 +204,7 @@ patch(PaymentScreen.prototype, {
         await this.popup.add(ErrorPopup, {
             title: line.amount > 0 ? _t("The customer has just paid") : _t("It was just refunded"),
             body: _t(
-                "%(amount)s with %(method)s are done. Together with the other payments that is %(paid)s, for an order of %(total)s. Remove another payment, or give this one back with Undo.",
+                "%(amount)s with %(method)s are done. Together with the other payments that is %(paid)s, for an order of %(total)s. Remove another payment, or refund this one.",
                 this._describeVippsLine(line)
             ),
         });
@@ -156,7 +214,7 @@ patch(PaymentScreen.prototype, {
         await this.popup.add(ErrorPopup, {
             title: _t("Not known yet"),
             body: _t(
-                "It is not known yet what became of %(amount)s with %(method)s. Try again in a moment.",
+                "It is not known yet how the payment of %(amount)s with %(method)s stands. Try again in a moment.",
                 this._describeVippsLine(line)
             ),
         });

@@ -17,22 +17,26 @@ patch(TicketScreen.prototype, {
     async _onBeforeDeleteOrder(order) {
         for (const line of order.get_vipps_lines()) {
             await this.vippsAttempts.cancel(line);
-            if (line.is_vipps_open() || line.is_vipps_paid()) {
+            if (line.is_vipps_binding()) {
                 await this.popup.add(ErrorPopup, {
                     title: _t("The order cannot be deleted"),
-                    body: line.is_vipps_paid()
-                        ? _t(
-                              "The customer has paid it with %s. Finish the order, or give the money back first.",
-                              line.payment_method.name
-                          )
-                        : _t(
-                              "It is not known yet whether the customer has paid it with %s. Try again in a moment.",
-                              line.payment_method.name
-                          ),
+                    body: this._explainVippsLine(line),
                 });
                 return false;
             }
         }
         return super._onBeforeDeleteOrder(...arguments);
+    },
+    _explainVippsLine(line) {
+        const method = line.payment_method.name;
+        if (!line.is_done()) {
+            return _t(
+                "It is not known yet whether it is paid or refunded with %s. Try again in a moment.",
+                method
+            );
+        }
+        return line.is_vipps_paid()
+            ? _t("The customer has paid it with %s. Finish the order, or refund the payment.", method)
+            : _t("It was refunded with %s. Finish the order.", method);
     },
 });

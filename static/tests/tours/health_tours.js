@@ -2,7 +2,7 @@
 /* global posmodel */
 
 import { registry } from "@web/core/registry";
-import { takePicture } from "@mobilepay_vipps/../tests/tours/pos_day_tours";
+import { takePicture } from "@mobilepay_vipps/../tests/tours/take_picture";
 import { addTour, startOrder } from "@mobilepay_vipps/../tests/tours/pos_helpers";
 
 registry.category("web_tour.tours").add("vipps_health", {

@@ -4,113 +4,34 @@
 import * as Chrome from "@point_of_sale/../tests/tours/helpers/ChromeTourMethods";
 import * as NumberPopup from "@point_of_sale/../tests/tours/helpers/NumberPopupTourMethods";
 import * as PaymentScreen from "@point_of_sale/../tests/tours/helpers/PaymentScreenTourMethods";
-import * as ReceiptScreen from "@point_of_sale/../tests/tours/helpers/ReceiptScreenTourMethods";
 import * as TicketScreen from "@point_of_sale/../tests/tours/helpers/TicketScreenTourMethods";
 import {
     addPayment,
     addTour,
+    approveElsewhere,
     ask,
+    askAndHide,
     click,
+    confirmError,
+    connection,
     customer,
+    enterAmount,
+    fault,
     getParam,
     lineIs,
+    nextOrder,
+    noPaymentWith,
     noPopup,
+    openOrders,
     press,
     receiptHas,
     reload,
     scan,
+    see,
     startOrder,
     validate,
 } from "@mobilepay_vipps/../tests/tours/pos_helpers";
-
-function see(content, trigger) {
-    return [{ content, trigger, isCheck: true }];
-}
-
-/**
- * Take a picture of an element for the README, if the test asks for pictures.
- */
-export function takePicture(name, selector) {
-    return [
-        {
-            content: `Take the picture ${name}`,
-            trigger: selector,
-            async run() {
-                if (!window.takeVippsPicture) {
-                    return;
-                }
-                const { x, y, width, height } = this.$anchor[0].getBoundingClientRect();
-                await new Promise((resolve) => {
-                    window.onVippsPicture = resolve;
-                    window.takeVippsPicture(
-                        JSON.stringify({ name, clip: { x, y, width, height, scale: 1 } })
-                    );
-                });
-            },
-        },
-    ];
-}
-
-/**
- * Let something go wrong at Vipps MobilePay.
- */
-function fault(operation, kind) {
-    return [
-        {
-            content: `Let ${operation} go wrong: ${kind}`,
-            trigger: "body",
-            async run() {
-                await fetch(`${getParam("simulator")}/control/faults`, {
-                    mode: "no-cors",
-                    method: "POST",
-                    body: JSON.stringify({ operation, kind }),
-                });
-            },
-        },
-    ];
-}
-
-/**
- * Let the customer approve a payment of an order that is not on the screen.
- */
-function approveElsewhere() {
-    return [
-        {
-            content: "Let the customer approve",
-            trigger: "body",
-            async run() {
-                const lines = posmodel.orders.flatMap((order) => order.get_vipps_lines());
-                const reference = lines.find((line) => line.vipps_reference).vipps_reference;
-                await fetch(
-                    `${getParam("simulator")}/control/payments/${encodeURIComponent(reference)}/approve`,
-                    { mode: "no-cors", method: "POST" }
-                );
-            },
-        },
-    ];
-}
-
-function askAndHide() {
-    return [...ask("qr"), ...click("vipps_hide"), ...noPopup()];
-}
-
-function nextOrder() {
-    return ReceiptScreen.clickNextOrder();
-}
-
-/**
- * Enter the amount of the selected payment line, and wait until it is there: newer releases of Odoo
- * first wait whether the keys come from a scanner.
- */
-function enterAmount(method, amount) {
-    return [
-        ...PaymentScreen.enterPaymentLineAmount(method, amount),
-        ...see(
-            `See ${amount}`,
-            `.paymentline.selected:contains("${method}"):contains("${amount}.00")`
-        ),
-    ];
-}
+import { takePicture } from "@mobilepay_vipps/../tests/tours/take_picture";
 
 function payCash(amount) {
     return [...addPayment("Cash"), ...enterAmount("Cash", amount)];
@@ -125,18 +46,6 @@ function raiseCash(from, amount) {
 
 function clickValidate() {
     return PaymentScreen.clickValidate();
-}
-
-function confirmError(text) {
-    return [
-        ...see(`Read ${text}`, `.popup-error:contains("${text}")`),
-        { content: "Go on", trigger: ".popup-error .button" },
-        ...noPopup(),
-    ];
-}
-
-function openOrders() {
-    return [...Chrome.clickMenuButton(), ...Chrome.clickTicketButton()];
 }
 
 function deleteOrder(total) {
@@ -163,14 +72,14 @@ addTour(
     see("See that the code is still waited for", ".o_vipps_code_popup"),
     press("Escape"),
     noPopup(),
-    lineIs("pending", "Ask for the payment"),
+    lineIs("pending", "How does the customer want to pay?"),
 
     click("vipps_ask_push"),
     [{ content: "Enter a number", trigger: ".o_vipps_phone_popup input", run: "text 900 00 001" }],
     takePicture("till_phone", ".o_vipps_phone_popup"),
     press("Escape"),
     noPopup(),
-    lineIs("pending", "Ask for the payment"),
+    lineIs("pending", "How does the customer want to pay?"),
 
     ask("qr"),
     takePicture("till_qr", ".o_vipps_qr_popup"),
@@ -245,7 +154,7 @@ addTour(
     lineIs("done", "Paid with Vipps"),
     click("vipps_undo"),
     Chrome.confirmPopup(),
-    lineIs("reversed", "given back"),
+    lineIs("retry", "refunded"),
     addPayment(),
     ask("qr"),
     customer("approve"),
@@ -269,7 +178,7 @@ addTour(
     PaymentScreen.clickBack(),
     openOrders(),
     deleteOrder("45.00"),
-    confirmError("Finish the order, or give the money back first"),
+    confirmError("Finish the order, or refund the payment"),
     TicketScreen.selectOrder("45.00"),
     TicketScreen.loadSelectedOrder(),
     lineIs("done", "Paid with Vipps"),
@@ -298,10 +207,10 @@ function refund(order, quantity = "") {
 addTour(
     "vipps_pos_refund",
     refund("-0501", "1"),
-    lineIs("pending", "Refund to the payment of the sale"),
+    lineIs("pending", "The money goes back to the customer's Vipps"),
     takePicture("till_refund", ".payment-screen .left-content"),
     clickValidate(),
-    confirmError("Press Refund to give"),
+    confirmError("Press Refund to send"),
     click("vipps_refund"),
     lineIs("done", "Refunded with Vipps"),
     validate(),
@@ -317,8 +226,8 @@ addTour(
     refund("-0503", "1"),
     click("vipps_refund"),
     lineIs("retry", "Refund them the way they were paid"),
-    [{ content: "Remove the line", trigger: ".paymentline.selected .delete-button" }],
     addPayment("Cash"),
+    noPaymentWith("Vipps"),
     validate(),
     nextOrder(),
 
@@ -333,23 +242,6 @@ addTour(
 
 //#endregion
 //#region Connection: gone, a page that is loaded again, and what the customer sees
-
-function connection(isThere) {
-    return [
-        {
-            content: isThere ? "Let the connection come back" : "Lose the connection",
-            trigger: "body",
-            run() {
-                window.vippsSend ||= XMLHttpRequest.prototype.send;
-                XMLHttpRequest.prototype.send = isThere
-                    ? window.vippsSend
-                    : function () {
-                          setTimeout(() => this.dispatchEvent(new Event("error")));
-                      };
-            },
-        },
-    ];
-}
 
 /**
  * Open the customer display in a frame, where the test can see it.
@@ -415,13 +307,13 @@ addTour(
     enterAmount("Vipps", "10"),
     connection(false),
     click("vipps_ask_qr"),
-    lineIs("retry", "Nothing was started"),
+    lineIs("retry", "nothing was started"),
     connection(true),
 
     ask("qr"),
     press("Escape"),
     connection(false),
-    lineIs("waitingCard", "No connection, still asking"),
+    lineIs("waitingCard", "No internet connection. Still asking"),
     connection(true),
     customer("approve"),
     lineIs("done", "Paid with Vipps"),
@@ -489,7 +381,7 @@ addTour(
     click("vipps_ask_push"),
     [{ content: "Enter a number", trigger: ".o_vipps_phone_popup input", run: "text 900 00 001" }],
     click("vipps_send"),
-    lineIs("waitingCard", "approve in the app"),
+    lineIs("waitingCard", "approve in the Vipps app"),
     customer("approve"),
     lineIs("done"),
     validate(),
@@ -499,7 +391,7 @@ addTour(
     addPayment(),
     click("vipps_ask_code"),
     scan(() => getParam("code")),
-    lineIs("waitingCard", "approve in the app"),
+    lineIs("waitingCard", "approve in the Vipps app"),
     customer("approve"),
     lineIs("done"),
     validate()

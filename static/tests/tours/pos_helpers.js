@@ -1,6 +1,10 @@
 /** @odoo-module **/
 /* global posmodel */
 
+import * as Chrome from "@point_of_sale/../tests/tours/helpers/ChromeTourMethods";
+import * as PaymentScreen from "@point_of_sale/../tests/tours/helpers/PaymentScreenTourMethods";
+import * as ProductScreen from "@point_of_sale/../tests/tours/helpers/ProductScreenTourMethods";
+import * as ReceiptScreen from "@point_of_sale/../tests/tours/helpers/ReceiptScreenTourMethods";
 import { registry } from "@web/core/registry";
 
 export function addTour(name, ...steps) {
@@ -146,6 +150,19 @@ export function press(key) {
     ];
 }
 
+/**
+ * See that no line of a payment method is left.
+ */
+export function noPaymentWith(method) {
+    return [
+        {
+            content: `See no payment with ${method}`,
+            trigger: `.paymentlines:not(:contains("${method}"))`,
+            isCheck: true,
+        },
+    ];
+}
+
 export function noPopup() {
     return [
         {
@@ -202,4 +219,150 @@ export function receiptHas(text) {
             isCheck: true,
         },
     ];
+}
+
+export function receiptHasNo(text) {
+    return [
+        {
+            content: `See no ${text} on the receipt`,
+            trigger: `.pos-receipt:not(:contains("${text}"))`,
+            isCheck: true,
+        },
+    ];
+}
+
+/**
+ * Wait until a condition is true that no selector can tell.
+ */
+export function check(content, condition) {
+    return [
+        {
+            content,
+            trigger: "body",
+            async run() {
+                while (!condition()) {
+                    await new Promise(requestAnimationFrame);
+                }
+            },
+        },
+    ];
+}
+
+export function see(content, trigger) {
+    return [{ content, trigger, isCheck: true }];
+}
+
+/**
+ * Let something go wrong at Vipps MobilePay, so many times; always if that is null.
+ */
+export function fault(operation, kind, times = 1) {
+    return [
+        {
+            content: `Let ${operation} go wrong: ${kind}`,
+            trigger: "body",
+            async run() {
+                await fetch(`${getParam("simulator")}/control/faults`, {
+                    mode: "no-cors",
+                    method: "POST",
+                    body: JSON.stringify({ operation, kind, times }),
+                });
+            },
+        },
+    ];
+}
+
+/**
+ * Let the customer approve a payment of an order that is not on the screen.
+ */
+export function approveElsewhere() {
+    return [
+        {
+            content: "Let the customer approve",
+            trigger: "body",
+            async run() {
+                const lines = posmodel.orders.flatMap((order) => order.get_vipps_lines());
+                const reference = lines.find((line) => line.vipps_reference).vipps_reference;
+                await fetch(
+                    `${getParam("simulator")}/control/payments/${encodeURIComponent(reference)}/approve`,
+                    { mode: "no-cors", method: "POST" }
+                );
+            },
+        },
+    ];
+}
+
+export function askAndHide() {
+    return [...ask("qr"), ...click("vipps_hide"), ...noPopup()];
+}
+
+export function nextOrder() {
+    return ReceiptScreen.clickNextOrder();
+}
+
+/**
+ * Enter the amount of the selected payment line, and wait until it is there: newer releases of Odoo
+ * first wait whether the keys come from a scanner.
+ */
+export function enterAmount(method, amount) {
+    return [
+        ...PaymentScreen.enterPaymentLineAmount(method, amount),
+        ...see(
+            `See ${amount}`,
+            `.paymentline.selected:contains("${method}"):contains("${amount}.00")`
+        ),
+    ];
+}
+
+export function confirmError(text) {
+    return [
+        ...see(`Read ${text}`, `.popup-error:contains("${text}")`),
+        { content: "Go on", trigger: ".popup-error .button" },
+        ...noPopup(),
+    ];
+}
+
+export function openOrders() {
+    return [...Chrome.clickMenuButton(), ...Chrome.clickTicketButton()];
+}
+
+export function connection(isThere) {
+    return [
+        {
+            content: isThere ? "Let the connection come back" : "Lose the connection",
+            trigger: "body",
+            run() {
+                window.vippsSend ||= XMLHttpRequest.prototype.send;
+                XMLHttpRequest.prototype.send = isThere
+                    ? window.vippsSend
+                    : function () {
+                          setTimeout(() => this.dispatchEvent(new Event("error")));
+                      };
+            },
+        },
+    ];
+}
+
+/**
+ * Wait until the attempt of the order on the screen stands so, whatever is shown.
+ */
+export function attemptIs(status) {
+    return check(
+        `See that the payment is ${status}`,
+        () => posmodel.get_order().get_vipps_lines()[0]?.payment_status === status
+    );
+}
+
+/**
+ * Take all products out of the order on the product screen.
+ */
+export function emptyOrder() {
+    return [
+        ...PaymentScreen.clickBack(),
+        ...ProductScreen.pressNumpad("⌫", "⌫"),
+        ...check("See the empty order", () => posmodel.get_order().is_empty()),
+    ];
+}
+
+export function openPayment() {
+    return [{ content: "Pay", trigger: ".product-screen .pay-order-button" }];
 }

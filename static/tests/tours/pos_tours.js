@@ -12,6 +12,7 @@ import {
     customer,
     getParam,
     lineIs,
+    noPaymentWith,
     noPopup,
     press,
     receiptHas,
@@ -124,10 +125,15 @@ addTour(
     addPayment(),
     click("vipps_ask_push"),
     enterPhone("12"),
-    lineIs("retry", "This is not a phone number"),
-    click("vipps_ask_push"),
+    [
+        {
+            content: "Read below the number that it is none",
+            trigger: '.o_vipps_phone_popup [name="vipps_error"]:contains("not a phone number")',
+            isCheck: true,
+        },
+    ],
     enterPhone("+47 987 65 432"),
-    lineIs("waitingCard", "Waiting for the customer to approve in the app"),
+    lineIs("waitingCard", "Waiting for the customer to approve in the Vipps app"),
     customer("approve"),
     lineIs("done", "Paid with Vipps"),
     validate(),
@@ -149,7 +155,7 @@ addTour(
     ],
     scan(() => getParam("code")),
     scan(() => getParam("code")),
-    lineIs("waitingCard", "Waiting for the customer to approve in the app"),
+    lineIs("waitingCard", "Waiting for the customer to approve in the Vipps app"),
     noPopup(),
     customer("approve"),
     lineIs("done", "Paid with Vipps"),
@@ -196,7 +202,7 @@ addTour(
             },
         },
     ],
-    lineIs("waitingCard", "Waiting for the customer to approve in the app"),
+    lineIs("waitingCard", "Waiting for the customer to approve in the Vipps app"),
     noPopup(),
     customer("approve"),
     lineIs("done"),
@@ -215,8 +221,8 @@ addTour(
     [{ content: "Cancel", trigger: '.o_vipps_qr_popup button[name="vipps_cancel"]' }],
     lineIs("retry", "cancelled"),
     noPopup(),
-    [{ content: "Remove the line", trigger: ".paymentline.selected .delete-button" }],
     addPayment("Cash"),
+    noPaymentWith("Vipps"),
     validate()
 );
 
@@ -316,7 +322,8 @@ addTour(
     ],
     PaymentScreen.clickBack(),
     [{ content: "Pay", trigger: ".product-screen .pay-order-button" }],
-    lineIs("reversed", "given back"),
+    lineIs("retry", "refunded"),
     addPayment("Cash"),
+    noPaymentWith("Vipps"),
     validate()
 );

@@ -1,7 +1,7 @@
 /** @odoo-module **/
 
 import { registry } from '@web/core/registry';
-import { takePicture } from '@mobilepay_vipps/../tests/tours/pos_day_tours';
+import { takePicture } from '@mobilepay_vipps/../tests/tours/take_picture';
 
 registry.category('web_tour.tours').add('vipps_personal_data', {
     test: true,

@@ -1,7 +1,7 @@
 /** @odoo-module **/
 
 import { registry } from "@web/core/registry";
-import { takePicture } from "@mobilepay_vipps/../tests/tours/pos_day_tours";
+import { takePicture } from "@mobilepay_vipps/../tests/tours/take_picture";
 
 function enter(name, value) {
     return {

@@ -22,9 +22,9 @@ patch(PosBus.prototype, {
                 method.vipps_is_paused = !is_available;
                 this.pos.env.services.pos_notification.add(
                     is_available
-                        ? _t("%s answers again.", method.name)
+                        ? _t("%s responds again.", method.name)
                         : _t(
-                              "%s is not answering just now. Take another payment, or try again.",
+                              "%s is not responding. Try again or use another payment method.",
                               method.name
                           ),
                     NOTIFICATION_TIME

@@ -61,51 +61,78 @@ export class VippsPaymentLine extends Component {
                 retry: "ask",
                 waitingCard: "wait",
                 done: "done",
-                reversed: "reversed",
             }[this.props.line.payment_status] || "busy"
         );
+    }
+    /**
+     * Return how serious it is, and the icon that says so beside the color.
+     */
+    get sign() {
+        const { line } = this.props;
+        const { state } = line.vipps_status;
+        if (line.payment_status === "retry") {
+            return {
+                unpaid: { level: "warning", icon: "fa-exclamation-triangle" },
+                returned: { level: "info", icon: "fa-undo" },
+            }[state] || { level: "error", icon: "fa-times-circle" };
+        }
+        if (line.is_vipps_in_doubt()) {
+            return { level: "warning", icon: "fa-exclamation-triangle" };
+        }
+        return {
+            ask: { level: "info", icon: "" },
+            done: { level: "done", icon: "fa-check-circle" },
+        }[this.phase] || { level: "info", icon: "fa-circle-o-notch fa-spin" };
     }
     get text() {
         const { line } = this.props;
         const method = line.payment_method.name;
-        const { is_offline: isOffline, is_captured: isCaptured, message } = line.vipps_status;
-        if (isOffline && line.is_vipps_open()) {
-            return _t("No connection, still asking…");
+        const { is_captured: isCaptured, message, state } = line.vipps_status;
+        if (line.vipps_status.is_offline && line.is_vipps_open()) {
+            return _t("No internet connection. Still asking…");
         }
         switch (line.payment_status) {
             case "pending":
                 return this.isRefund
-                    ? _t("Refund to the payment of the sale")
-                    : _t("Ask for the payment");
+                    ? _t("The money goes back to the customer's %s", line.get_vipps_app())
+                    : _t("How does the customer want to pay?");
             case "retry":
+                if (state === "returned") {
+                    return _t("The payment was refunded");
+                }
                 return message || _t("Nothing was paid. Ask for the payment again.");
             case "waiting":
                 return this.isRefund ? _t("Refunding…") : _t("Asking for the payment…");
             case "waitingCancel":
                 return _t("Cancelling…");
             case "reversing":
-                return _t("Giving the money back…");
-            case "reversed":
-                return _t("The money was given back");
+                return _t("Refunding…");
             case "done":
                 if (this.isRefund) {
                     return _t("Refunded with %s", method);
                 }
                 return isCaptured === false
-                    ? _t("Paid with %s. Reserved, will be captured by itself.", method)
+                    ? _t("Paid with %s. (Charged automatically.)", method)
                     : _t("Paid with %s", method);
             default:
                 return this._getWaitingText(message, method);
         }
     }
     _getWaitingText(message, method) {
-        const { state, flow } = this.props.line.vipps_status;
+        const { line } = this.props;
+        const { state, flow, is_cancel_unknown: isCancelUnknown } = line.vipps_status;
+        if (isCancelUnknown && !this.isRefund) {
+            return _t(
+                "Not cancelled yet: %s is not responding. Wait, or use another payment method.",
+                method
+            );
+        }
         if (state !== "waiting") {
             return message || _t("Checking with %s…", method);
         }
         return flow === "qr"
             ? _t("Waiting for the customer to scan the code and approve")
-            : _t("Waiting for the customer to approve in the app");
+            : _t("Waiting for the customer to approve in the %s app", line.get_vipps_app());
     }
 }
 
@@ -117,10 +144,10 @@ PaymentScreenPaymentLines.components = {
 
 patch(PaymentScreenPaymentLines.prototype, {
     /**
-     * Tell whether the cashier sees what happens with a payment: also with one that is not
-     * selected, if the customer may be paying it.
+     * Return whether the cashier sees what happens with a payment: also with one that is not
+     * selected, if the customer may be paying it or has paid it.
      */
     showsVipps(line) {
-        return line.is_vipps() && (line.selected || line.is_vipps_open());
+        return line.is_vipps() && (line.selected || line.is_vipps_binding());
     },
 });

@@ -25,14 +25,14 @@ export class OpenPaymentsPopup extends AbstractAwaitablePopup {
                 return _t("Refunded, but not part of a finished order");
             default:
                 return attempt.amount < 0
-                    ? _t("Not known yet whether it is refunded")
-                    : _t("Not known yet whether the customer pays");
+                    ? _t("Waiting for the refund")
+                    : _t("Waiting for the customer");
         }
     }
     attach(attempt) {
         return this._settle("vipps_attach_attempt", attempt);
     }
-    async giveBack(attempt) {
+    async refund(attempt) {
         if (await this.service.confirmGivingBack(attempt.amount)) {
             await this._settle("vipps_undo_attempt", attempt);
         }
@@ -47,7 +47,8 @@ export class OpenPaymentsPopup extends AbstractAwaitablePopup {
         this.state.isBusy = true;
         try {
             const status = await this.service.settle(method, attempt.reference);
-            Object.assign(attempt, status);
+            // It may be in an order that only this browser can finish.
+            Object.assign(attempt, status, status.notice && { message: status.notice });
             if (status.is_attached || ["unpaid", "returned"].includes(status.state)) {
                 const { attempts } = this.state;
                 attempts.splice(attempts.indexOf(attempt), 1);

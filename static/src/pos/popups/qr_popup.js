@@ -1,6 +1,7 @@
 /** @odoo-module **/
 
-import { useEffect } from "@odoo/owl";
+import { onMounted, useEffect, useRef } from "@odoo/owl";
+import { _t } from "@web/core/l10n/translation";
 import { AbstractAwaitablePopup } from "@point_of_sale/app/popup/abstract_awaitable_popup";
 import { useService } from "@web/core/utils/hooks";
 import { formatTimeLeft } from "@mobilepay_vipps/pos/payment_line/payment_line";
@@ -19,6 +20,8 @@ export class QrPopup extends AbstractAwaitablePopup {
     setup() {
         super.setup();
         this.attempts = useService("vipps_attempts");
+        this.root = useRef("root");
+        onMounted(() => this.root.el.focus());
         useEffect(
             (status, flow) => {
                 if (status === "done") {
@@ -31,6 +34,10 @@ export class QrPopup extends AbstractAwaitablePopup {
             },
             () => [this.props.line.payment_status, this.props.line.vipps_status.flow]
         );
+    }
+    get instruction() {
+        const app = this.props.line.get_vipps_app();
+        return _t("Ask the customer to scan the code in the %s app.", app);
     }
     get otherFlows() {
         return getFlows(this.props.line.payment_method).filter((flow) => flow.key !== "qr");
