@@ -44,6 +44,7 @@ from . import test_pos_attempt
 from . import test_pos_back_office
 from . import test_pos_crossing
 from . import test_pos_day_tours
+from . import test_pos_method_form
 from . import test_pos_method_tours
 from . import test_pos_neighbour_tours
 from . import test_pos_online_payment

@@ -77,4 +77,6 @@ class TestPosMethodTours(PosTourCommon):
     def test_a_barcode_that_is_no_code_of_a_customer_is_not_sent_and_cancels_nothing(self):
         self._start_tour('vipps_pos_wrong_code', code=self.simulator.make_code())
         self.assertEqual(self._get_payments(), [('TERMINATED', 0), ('AUTHORIZED', 4500)])
-        self.assertFalse(self.env['vipps.api.call'].search([('code', '=', '4060')]))
+        self.assertEqual(
+            [exchange['status'] for exchange in self._get_calls('create')], [201, 201]
+        )

@@ -15,15 +15,15 @@ class TestPosNeighbourTours(PosTourCommon):
         super().setUpClass()
         cls.config.auto_validate_terminal_payment = False
 
-    def _start_other_till(self, name, **values):
-        """ Run a tour in a till that is set up in another way. """
-        self.config = self._create_config("Café", **values)
+    def _reopen(self, **values):
+        """ Close the session, set up the till in another way, and open it again. """
+        self.session.action_pos_session_closing_control()
+        self.config.write(values)
         self._open_session(self.config)
-        return self._start_tour(name)
 
     def test_a_guest_pays_while_the_waiter_is_at_another_table(self):
-        self.config.current_session_id.action_pos_session_closing_control()
-        self._start_other_till('vipps_pos_restaurant', module_pos_restaurant=True)
+        self._reopen(module_pos_restaurant=True)
+        self._start_tour('vipps_pos_restaurant')
         self.assertEqual(self._get_payments(), [('AUTHORIZED', 4500), ('TERMINATED', 0)])
         self.assertEqual(self._get_finished(), [(45, 0)])
 
@@ -36,11 +36,10 @@ class TestPosNeighbourTours(PosTourCommon):
             'strategy': 'add_invoice_line',
             'profit_account_id': account.id, 'loss_account_id': account.id,
         })
-        self.config.current_session_id.action_pos_session_closing_control()
-        self._start_other_till(
-            'vipps_pos_rounding', cash_rounding=True, rounding_method=rounding.id,
-            only_round_cash_method=True,
+        self._reopen(
+            cash_rounding=True, rounding_method=rounding.id, only_round_cash_method=True,
         )
+        self._start_tour('vipps_pos_rounding')
         self.assertEqual(
             self._get_payments(), [('AUTHORIZED', 4940), ('AUTHORIZED', 4960), ('AUTHORIZED', 5000)]
         )

@@ -359,7 +359,7 @@ export class VippsAttempts extends AttemptFollower {
         const status = await this._call(method, reference);
         this.apply(status);
         const order = this.findOrder(status.order);
-        if (status.is_attached && order) {
+        if (method === "vipps_attach_attempt" && status.is_attached && order) {
             this.pos.removeOrder(order, false);
             if (this.pos.get_order()?.uid === order.uid) {
                 this.pos.selectNextOrder();

@@ -28,10 +28,13 @@ patch(PaymentScreen.prototype, {
      * Override to show the icon of the app on methods without a picture.
      */
     paymentMethodImage(id) {
-        const { use_payment_terminal, image, vipps_brand_id } = this.pos.payment_methods_by_id[id];
-        return use_payment_terminal === "vipps" && !image && vipps_brand_id
-            ? `/web/image/payment.method/${vipps_brand_id[0]}/image`
+        const method = this.pos.payment_methods_by_id[id];
+        return this.hasVippsIcon(method)
+            ? `/web/image/payment.method/${method.vipps_brand_id[0]}/image`
             : super.paymentMethodImage(...arguments);
+    },
+    hasVippsIcon(method) {
+        return method.use_payment_terminal === "vipps" && !method.image && method.vipps_brand_id;
     },
     /**
      * Finish the order that was paid, as core does after other terminals, if it is still this one.

@@ -47,7 +47,10 @@ addTour(
     "vipps_pos_other_method",
     // Declined.
     startOrder(),
-    see("See the icon of the app", '.paymentmethod:contains("Vipps") img[src*="payment.method"]'),
+    check("See the icon of the app", () => {
+        const icon = document.querySelector(".paymentmethod img.o_vipps_icon");
+        return icon?.src.includes("/payment.method/") && icon.naturalWidth > 1;
+    }),
     addPayment(),
     ask("qr"),
     customer("decline"),

@@ -3,7 +3,9 @@
 import { useState } from "@odoo/owl";
 import { _t } from "@web/core/l10n/translation";
 import { useService } from "@web/core/utils/hooks";
+import { ConfirmPopup } from "@point_of_sale/app/utils/confirm_popup/confirm_popup";
 import { AbstractAwaitablePopup } from "@point_of_sale/app/popup/abstract_awaitable_popup";
+import { OPEN_STATES } from "@mobilepay_vipps/pos/attempt_follower";
 
 /**
  * The payments that prevent closing the session, and what can be done with each.
@@ -15,6 +17,8 @@ export class OpenPaymentsPopup extends AbstractAwaitablePopup {
     setup() {
         super.setup();
         this.service = useService("vipps_attempts");
+        this.popup = useService("popup");
+        this.isManager = useService("pos").user.role === "manager";
         this.state = useState({ attempts: [...this.props.attempts], isBusy: false });
     }
     getText(attempt) {
@@ -29,6 +33,15 @@ export class OpenPaymentsPopup extends AbstractAwaitablePopup {
                     : _t("Waiting for the customer");
         }
     }
+    /**
+     * Return whether only a manager can go on if Vipps MobilePay never answers.
+     */
+    get needsManager() {
+        return (
+            !this.isManager &&
+            this.state.attempts.some((attempt) => OPEN_STATES.includes(attempt.state))
+        );
+    }
     attach(attempt) {
         return this._settle("vipps_attach_attempt", attempt);
     }
@@ -39,6 +52,31 @@ export class OpenPaymentsPopup extends AbstractAwaitablePopup {
     }
     cancelAttempt(attempt) {
         return this._settle("vipps_cancel_attempt", attempt);
+    }
+    async giveUp(attempt) {
+        const body = _t(
+            "Nobody knows yet what became of this payment. The session can be closed; Odoo keeps asking, and an administrator gets an activity."
+        );
+        if (await this._confirm(_t("Close without it"), body)) {
+            await this._settle("vipps_give_up_attempt", attempt);
+        }
+    }
+    async bookAlone(attempt) {
+        const body = _t(
+            "The payment is booked without a sale, and no order can be paid with it any more. An administrator gets an activity to make an invoice."
+        );
+        if (await this._confirm(_t("Book without the order"), body)) {
+            await this._settle("vipps_book_attempt", attempt);
+        }
+    }
+    async _confirm(title, body) {
+        const { confirmed } = await this.popup.add(ConfirmPopup, {
+            title,
+            body,
+            confirmText: title,
+            confirmKey: false,
+        });
+        return confirmed;
     }
     async _settle(method, attempt) {
         if (this.state.isBusy) {
