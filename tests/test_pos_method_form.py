@@ -47,5 +47,6 @@ class TestPosMethodForm(PosCommon):
     def _load_method(self):
         self.env.invalidate_all()
         session = self.session.with_user(self.cashier)
-        methods = session._get_pos_ui_pos_payment_method(session._loader_params_pos_payment_method())
+        params = session._loader_params_pos_payment_method()
+        methods = session._get_pos_ui_pos_payment_method(params)
         return next(method for method in methods if method['id'] == self.pos_method.id)
