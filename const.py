@@ -1,5 +1,6 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+import re
 from datetime import timedelta
 
 # The API hosts of the two environments; brands and countries share them.
@@ -11,6 +12,13 @@ API_URLS = {
 
 # The system parameter that replaces the API host of the test environment by a simulator.
 TEST_API_URL_PARAMETER = 'mobilepay_vipps.test_api_url'
+
+# Addresses of this machine, in full: nothing that two readers of addresses could understand in two
+# ways, such as a user name, and no path.
+LOOPBACK_URL = re.compile(
+    r'https?://(localhost|127(\.(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])){3}|\[::1\])'
+    r'(:[0-9]{1,5})?/?'
+)
 
 # The currencies of sales units, each with the payment method that carries the brand of its market.
 # Another method is shown when this one is not among the enabled methods of the provider, so that a

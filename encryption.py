@@ -5,172 +5,118 @@
 The key is never in the database. It is taken, in this order, from the environment variable
 `VIPPS_ENCRYPTION_KEY`, from the option `vipps_encryption_key` of `odoo.conf`, or from a file that
 is created with mode 0600 in Odoo's data directory. Each may hold several Fernet keys, separated by
-commas or white space: the first one encrypts, all of them decrypt, so that keys can be rotated.
-The file is read each time, so that all workers use a new key at once.
+commas or white space, the newest one first: that one encrypts, all of them decrypt.
+
+A ciphertext is bound to the place where it is stored: a key of its own is derived for each place.
+Anywhere else, in another database, record or field, it cannot be decrypted.
 """
 
+import base64
 import contextlib
+import json
 import os
 import re
 import tempfile
-import time
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from odoo.tools import config
 
-try:
-    import fcntl
-except ImportError:  # Windows, where one process does everything.
-    fcntl = None
-
 KEY_VARIABLE = 'VIPPS_ENCRYPTION_KEY'
 KEY_OPTION = 'vipps_encryption_key'
-
-# What looks like a ciphertext.
-CIPHERTEXT_PATTERN = re.compile(r'gAAAA[A-Za-z0-9_=-]{80,}')
-
-# Nobody who began with the key that was the first one before is still at work.
-SETTLED_SECONDS = 3600
 
 
 class EncryptionKeyError(Exception):
     """ The encryption key is malformed, unreadable, or not the one that encrypted the text. """
 
 
-def encrypt(text):
+def encrypt(text, place):
     """ Return the text encrypted with the first key.
 
     :param str text: The clear text.
+    :param tuple place: Where it is stored: the database, the model, the id and the field.
     :return: The ciphertext, in ASCII.
     :rtype: str
     :raise EncryptionKeyError: If the configured key is malformed or its file cannot be used.
     """
-    return _get_fernet(may_create=True).encrypt(text.encode()).decode()
+    return _get_fernet(place, may_create=True).encrypt(text.encode()).decode()
 
 
-def decrypt(ciphertext):
+def decrypt(ciphertext, place):
     """ Return the clear text of a ciphertext made by :func:`encrypt`.
+
+    :param str ciphertext: The ciphertext.
+    :param tuple place: Where it is stored.
+    :return: The clear text.
+    :rtype: str
+    :raise EncryptionKeyError: If none of the keys fits, or if it was encrypted for another place.
+    """
+    try:
+        return _get_fernet(place).decrypt(ciphertext.encode()).decode()
+    except InvalidToken:
+        raise EncryptionKeyError("none of the encryption keys fits") from None
+
+
+def decrypt_unbound(ciphertext):
+    """ Return the clear text of a ciphertext of version 17.0.1.4.0 or before, which was not bound
+    to its place.
 
     :param str ciphertext: The ciphertext.
     :return: The clear text.
     :rtype: str
     :raise EncryptionKeyError: If none of the keys fits.
     """
-    try:
-        return _get_fernet().decrypt(ciphertext.encode()).decode()
-    except InvalidToken:
-        raise EncryptionKeyError("none of the encryption keys fits") from None
-
-
-def reencrypt(ciphertext):
-    """ Return a ciphertext of the same text that is made with the first key.
-
-    :param str ciphertext: The ciphertext, made with any of the keys.
-    :rtype: str
-    :raise EncryptionKeyError: If none of the keys fits.
-    """
-    try:
-        return _get_fernet().rotate(ciphertext.encode()).decode()
-    except InvalidToken:
-        raise EncryptionKeyError("none of the encryption keys fits") from None
-
-
-def is_key_in_file():
-    """ Tell whether the key comes from the file, where it can be replaced. """
-    return not _get_configured_keys()
+    return decrypt(ciphertext, None)
 
 
 def is_key_missing():
-    """ Tell whether there is no key, so that the next one who encrypts makes one. """
-    return is_key_in_file() and not _get_path().exists()
+    """ Return whether there is no key, so that the next encryption makes one. """
+    return not _get_configured_keys() and not _get_path().exists()
 
 
-def add_key():
-    """ Put a new key in front of those of the file, unless somebody has just done so.
-
-    :return: None
-    :raise EncryptionKeyError: If the file cannot be used.
-    """
-    _get_fernet(may_create=True)  # Nothing is added to what is malformed.
-    with _locked_key_file() as path:
-        keys = _split(path.read_text())
-        if len(keys) == 1 or _is_settled(path):
-            _replace(path, [Fernet.generate_key().decode(), *keys])
-
-
-def has_settled_old_keys():
-    """ Tell whether the file holds keys that may be dropped, if nothing needs them. """
-    return is_key_in_file() and not is_key_missing() and (
-        len(_split(_read_key_file())) > 1 and _is_settled(_get_path())
-    )
-
-
-def drop_keys(ciphertexts):
-    """ Remove the keys from the file that nothing needs, but never the first one, nor any before
-    those are done who may still encrypt with it.
-
-    :param iterable[str] ciphertexts: All ciphertexts of all databases that use the file.
-    :return: How many keys were removed.
-    :rtype: int
-    :raise EncryptionKeyError: If the file cannot be used.
-    """
-    with _locked_key_file() as path:
-        keys = _split(path.read_text())
-        if not _is_settled(path):
-            return 0
-        needed = {_find_key(keys, ciphertext) for ciphertext in ciphertexts} | set(keys[:1])
-        kept = [key for key in keys if key in needed]
-        if kept != keys:
-            _replace(path, kept)
-        return len(keys) - len(kept)
-
-
-def _find_key(keys, ciphertext):
-    for key in keys:
-        with contextlib.suppress(InvalidToken):
-            Fernet(key).decrypt(ciphertext.encode())
-            return key
-    return None
-
-
-def _get_fernet(may_create=False):
+def is_key_file_exposed():
+    """ Return whether other users of the server than the one of Odoo may read the key file. """
+    if _get_configured_keys() or os.name != 'posix':
+        return False
     try:
-        keys = _get_configured_keys() or _read_key_file(may_create)
-        return MultiFernet([Fernet(key) for key in _split(keys)])
+        return bool(_get_path().stat().st_mode & 0o077)
+    except OSError:
+        return False
+
+
+def _get_fernet(place, may_create=False):
+    try:
+        keys = re.split(r'[\s,]+', (_get_configured_keys() or _read_key_file(may_create)).strip())
+        fernets = [Fernet(key) for key in keys]  # This refuses what is malformed.
+        if place:
+            fernets = [Fernet(_derive(key, place)) for key in keys]
+        return MultiFernet(fernets)
     except ValueError:
         raise EncryptionKeyError("the encryption key is malformed") from None
+
+
+def _derive(key, place):
+    """ Return the Fernet key of a place. """
+    kdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=json.dumps(place).encode())
+    return base64.urlsafe_b64encode(kdf.derive(base64.urlsafe_b64decode(key)))
 
 
 def _get_configured_keys():
     return os.environ.get(KEY_VARIABLE) or config.get(KEY_OPTION)
 
 
-def _split(keys):
-    return re.split(r'[\s,]+', keys.strip())
-
-
 def _get_path():
     return Path(config['data_dir']) / 'mobilepay_vipps' / 'encryption.key'
-
-
-def _is_settled(path):
-    return path.stat().st_mtime < time.time() - SETTLED_SECONDS
 
 
 def _read_key_file(may_create=False):
     path = _get_path()
     try:
         if may_create and not path.exists():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # Written aside, with mode 0600, and then linked in place: of two workers one wins, and
-            # nobody ever reads a half-written key.
-            with tempfile.NamedTemporaryFile(dir=path.parent) as draft:
-                draft.write(Fernet.generate_key())
-                draft.flush()
-                with contextlib.suppress(FileExistsError):
-                    os.link(draft.name, path)
+            _make_key_file(path)
         return path.read_text()
     except FileNotFoundError:
         raise EncryptionKeyError("the encryption key file is missing") from None
@@ -178,32 +124,29 @@ def _read_key_file(may_create=False):
         raise EncryptionKeyError("the encryption key file cannot be used") from None
 
 
-@contextlib.contextmanager
-def _locked_key_file():
-    """ Keep others from replacing the file, and tell what goes wrong with it. """
-    path = _get_path()
-    try:
-        folder = os.open(path.parent, os.O_RDONLY)
+def _make_key_file(path):
+    """ Make the file with a new key, for its owner only, so that a power failure does not take the
+    key away from what is encrypted with it.
+
+    It is written aside and then linked in place: of two workers one wins, and nobody ever reads a
+    half-written key.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent) as draft:  # with mode 0600
+        draft.write(Fernet.generate_key())
+        draft.flush()
+        os.fsync(draft.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(draft.name, path)
+    for folder in (path.parent, path.parent.parent):
+        _sync_folder(folder)
+
+
+def _sync_folder(folder):
+    """ Have the names in a folder on the disk; Windows does not offer that. """
+    if os.name == 'posix':
+        descriptor = os.open(folder, os.O_RDONLY)
         try:
-            if fcntl:
-                fcntl.flock(folder, fcntl.LOCK_EX)
-            yield path
+            os.fsync(descriptor)
         finally:
-            os.close(folder)
-    except OSError:
-        raise EncryptionKeyError("the encryption key file cannot be used") from None
-
-
-def _replace(path, keys):
-    """ Put other keys into the file, for its owner only; whoever reads it meanwhile reads the
-    former ones. """
-    draft, name = tempfile.mkstemp(dir=path.parent)
-    try:
-        with os.fdopen(draft, 'w') as file:
-            file.write('\n'.join(keys) + '\n')
-            file.flush()
-            os.fsync(draft)
-        os.replace(name, path)
-    except OSError:
-        os.unlink(name)
-        raise
+            os.close(descriptor)

@@ -23,4 +23,5 @@ def uninstall_hook(env):
         ('use_payment_terminal', '=', 'vipps'),
     ]).use_payment_terminal = False
     providers.activity_ids.unlink()  # Without this addon they would lead nowhere.
+    env['vipps.audit.event']._vipps_remove_protection()
     env.cr.postcommit.add(unregister)

@@ -1,6 +1,8 @@
--- A copy of a database must not reach Vipps MobilePay, nor delete the webhook of its original.
+-- A copy of a database must not reach Vipps MobilePay, nor delete the webhook of its original. It is
+-- of the test environment: payments of production stay out of its reach, whatever keys it gets.
 UPDATE payment_provider
    SET state = 'disabled',
+       vipps_environment = 'test',
        vipps_client_id_ciphertext = NULL,
        vipps_client_secret_ciphertext = NULL,
        vipps_subscription_key_ciphertext = NULL,
@@ -13,7 +15,29 @@ UPDATE payment_provider
        vipps_monitoring_token_hash = NULL
  WHERE code = 'vipps';
 
--- Whoever has the URL of an open payment can approve it.
+-- Keys that were entered and not stored yet.
+DELETE FROM vipps_key_rotation;
+DELETE FROM vipps_setup_guide;
+
+DELETE FROM ir_config_parameter WHERE key = 'mobilepay_vipps.test_api_url';
+
+-- Whoever has the URL of an open payment can approve it. What customers shared is nobody's to test
+-- with.
 UPDATE payment_transaction
-   SET vipps_redirect_url = NULL
- WHERE vipps_redirect_url IS NOT NULL;
+   SET vipps_redirect_url = NULL,
+       vipps_user_sub = NULL,
+       vipps_user_details = NULL,
+       vipps_customer_phone = NULL,
+       vipps_next_user_info = NULL,
+       vipps_user_info_state = CASE WHEN vipps_user_info_state IS NOT NULL THEN 'erased' END
+ WHERE vipps_redirect_url IS NOT NULL
+    OR vipps_user_sub IS NOT NULL
+    OR vipps_user_details IS NOT NULL
+    OR vipps_customer_phone IS NOT NULL
+    OR vipps_user_info_state IS NOT NULL;
+
+-- Tickets have the masked phone number on them.
+UPDATE pos_payment
+   SET ticket = NULL
+ WHERE vipps_transaction_id IS NOT NULL
+   AND ticket IS NOT NULL;

@@ -1,7 +1,10 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+from . import ir_config_parameter
 from . import ir_module_module
 from . import vipps_api_client
+from . import vipps_secrets
+from . import vipps_audited
 from . import payment_provider
 from . import payment_provider_capture
 from . import payment_provider_webhook
@@ -51,12 +54,14 @@ from . import vipps_read_request
 from . import sale_order_delivery
 from . import account_move
 from . import account_payment
+from . import account_payment_method_line
 from . import sale_order
 from . import payment_provider_names
 from . import sale_order_service
 from . import sale_order_user_info
 from . import stock_picking_app
 from . import pos_config
+from . import pos_settings_audit
 from . import pos_payment
 from . import pos_order
 from . import pos_session

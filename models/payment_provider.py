@@ -2,18 +2,16 @@
 
 import logging
 import re
-import unicodedata
 
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
 from .. import const, encryption
 from .vipps_api_client import VippsError
+from .vipps_secrets import SECRET_MASK  # noqa: F401: it is what these fields read back
 
 _logger = logging.getLogger(__name__)
 
-# What people read in place of a secret that is set. Writing it back changes nothing.
-SECRET_MASK = '•' * 12
 SECRET_FIELDS = {
     'vipps_client_id', 'vipps_client_secret', 'vipps_subscription_key',
     'vipps_secondary_subscription_key', 'vipps_webhook_secret',
@@ -22,7 +20,8 @@ SECRET_FIELDS = {
 
 class PaymentProvider(models.Model):
     _name = 'payment.provider'
-    _inherit = ['payment.provider', 'mail.thread', 'mail.activity.mixin']
+    _inherit = ['payment.provider', 'mail.thread', 'mail.activity.mixin', 'vipps.secrets']
+    _vipps_protected_fields = ('vipps_monitoring_token_hash', 'vipps_webhook_previous_secrets')
 
     code = fields.Selection(
         selection_add=[('vipps', "Vipps MobilePay")], ondelete={'vipps': 'set default'}
@@ -40,7 +39,7 @@ class PaymentProvider(models.Model):
         required_if_provider='vipps',
         groups='base.group_system',
     )
-    vipps_client_id_ciphertext = fields.Char(groups='base.group_system')
+    vipps_client_id_ciphertext = fields.Char(copy=False, groups='base.group_system')
     vipps_client_secret = fields.Char(
         string="Client Secret",
         compute='_compute_vipps_secrets',
@@ -48,7 +47,7 @@ class PaymentProvider(models.Model):
         required_if_provider='vipps',
         groups='base.group_system',
     )
-    vipps_client_secret_ciphertext = fields.Char(groups='base.group_system')
+    vipps_client_secret_ciphertext = fields.Char(copy=False, groups='base.group_system')
     vipps_subscription_key = fields.Char(
         string="Subscription Key",
         help="The primary or the secondary Ocp-Apim-Subscription-Key of the sales unit.",
@@ -57,7 +56,7 @@ class PaymentProvider(models.Model):
         required_if_provider='vipps',
         groups='base.group_system',
     )
-    vipps_subscription_key_ciphertext = fields.Char(groups='base.group_system')
+    vipps_subscription_key_ciphertext = fields.Char(copy=False, groups='base.group_system')
     vipps_secondary_subscription_key = fields.Char(
         string="Secondary Subscription Key",
         help="The other Ocp-Apim-Subscription-Key of the sales unit. With both of them, payments go"
@@ -66,7 +65,9 @@ class PaymentProvider(models.Model):
         readonly=False,
         groups='base.group_system',
     )
-    vipps_secondary_subscription_key_ciphertext = fields.Char(groups='base.group_system')
+    vipps_secondary_subscription_key_ciphertext = fields.Char(
+        copy=False, groups='base.group_system'
+    )
     vipps_webhook_secret = fields.Char(
         string="Webhook Secret",
         compute='_compute_vipps_secrets',
@@ -84,12 +85,6 @@ class PaymentProvider(models.Model):
     )
 
     #=== COMPUTE METHODS ===#
-
-    @api.depends(*(f'{name}_ciphertext' for name in SECRET_FIELDS))
-    def _compute_vipps_secrets(self):
-        for provider in self:
-            for name in SECRET_FIELDS:
-                provider[name] = provider._vipps_has_key(name) and SECRET_MASK
 
     @api.depends('code', 'state')
     def _compute_vipps_environment(self):
@@ -118,48 +113,60 @@ class PaymentProvider(models.Model):
 
     @api.model_create_multi
     def create(self, values_list):
-        """ Override of `payment` to clean the keys and to encrypt those that are secret. """
-        return super().create([self._vipps_prepare_values(values) for values in values_list])
+        """ Override of `payment` to clean the number of the sales unit. """
+        return super().create([self._vipps_clean_msn(values) for values in values_list])
 
     def write(self, values):
-        """ Override of `payment` to clean the keys, to encrypt those that are secret, and to refuse
-        a change of the environment or of the sales unit that would leave payments behind. """
-        values = self._vipps_prepare_values(values)
+        """ Override of `payment` to clean the number of the sales unit, and to refuse a change of
+        it or of the environment that would leave payments behind. """
+        values = self._vipps_clean_msn(values)
         self._vipps_check_open_payments(values)
         return super().write(values)
 
-    @api.model
-    def _vipps_prepare_values(self, values):
-        """ Return the values to store. No clear text is left in them: it must not even reach the
-        cache, where it would stay readable until the end of the request.
-
-        :param dict values: The values as they were entered.
-        :rtype: dict
-        :raise UserError: If there are secrets and they cannot be encrypted.
-        """
-        values = dict(values)
-        if values.get('vipps_merchant_serial_number'):
-            values['vipps_merchant_serial_number'] = self._vipps_clean_key(
-                values['vipps_merchant_serial_number']
-            )
-        for name in SECRET_FIELDS & values.keys():
-            entered = values.pop(name) or ''
-            secret = self._vipps_clean_key(entered)
-            if secret or SECRET_MASK[0] not in entered:  # Nothing but the mask changes nothing.
-                values[f'{name}_ciphertext'] = self._vipps_encrypt(secret)
-        return values
+    def copy(self, default=None):
+        """ Override of `payment` to say that the copy has no keys: they are bound to their
+        provider. """
+        provider = super().copy(default)
+        if provider.code == 'vipps':
+            provider._message_log(body=_(
+                "This provider is a copy of %s and has no keys. Enter those of its own sales unit.",
+                self.name,
+            ))
+        return provider
 
     @api.model
-    def _vipps_clean_key(self, key):
-        """ Remove white space and invisible characters, which stick to what is copied from a page,
-        and the mask, behind which one may have pasted.
+    def _vipps_clean_msn(self, values):
+        msn = values.get('vipps_merchant_serial_number')
+        return {**values, 'vipps_merchant_serial_number': self._vipps_clean_key(msn)} if msn \
+            else values
 
-        :param str|bool key: The key as it was pasted.
-        :rtype: str|bool
+    def _vipps_check_replacement(self, secrets):
+        """ Override of `vipps.secrets` to have keys that are good replaced by keys that were tried
+        only. What cannot be read is good for nothing and can be entered again.
+
+        :raise UserError: If a key is set.
         """
-        return key and re.sub(rf'[\s{SECRET_MASK}]', '', ''.join(
-            char for char in key if unicodedata.category(char)[0] != 'C' or char.isspace()
-        ))
+        if self.env.su or self._vipps_is_permitted():
+            return
+        if secrets.get('vipps_webhook_secret'):
+            raise UserError(_(
+                "The secret of the webhook comes from Vipps MobilePay. Press Set up Webhooks on the"
+                " payment provider to get a new one."
+            ))
+        for provider in self:
+            names = [
+                name for name, secret in secrets.items()
+                if secret and name in (provider.vipps_set_keys or '').split()
+            ]
+            if names:
+                raise UserError(_(
+                    "These keys of %(provider)s are set already: %(keys)s. Press Replace Keys on"
+                    " the payment provider: it tries new keys at Vipps MobilePay before it stores"
+                    " them.",
+                    provider=provider.name,
+                    keys=", ".join(self._fields[name]._description_string(self.env)
+                                   for name in names),
+                ))
 
     def _vipps_check_open_payments(self, values):
         """ Ensure that no payment is open or reserved that new values would put out of reach.
@@ -180,6 +187,8 @@ class PaymentProvider(models.Model):
             open_txs = self.env['payment.transaction'].sudo().search([
                 ('provider_id', '=', provider.id),
                 ('vipps_payment_reference', '!=', False),
+                # Others, as in a neutralized copy, are out of reach already.
+                ('vipps_environment', '=', provider.vipps_environment),
                 '|',
                 ('vipps_payment_state', 'in', ('CREATED', 'AUTHORIZED')),
                 '&',
@@ -254,21 +263,22 @@ class PaymentProvider(models.Model):
         key = self.sudo()._vipps_get_environment_key(name)
         if key:
             return key
-        ciphertext = self.sudo()[f'{name}_ciphertext']
-        if not ciphertext:
+        try:
+            secret = self._vipps_decrypt(name)
+        except encryption.EncryptionKeyError as error:
+            _logger.error("Cannot decrypt the keys of payment provider %s: %s", self.id, error)
+            raise VippsError(_(
+                "The Vipps MobilePay keys of %s cannot be read: the encryption key of this server"
+                " was lost or changed, or this database is a copy of another one. An administrator"
+                " can restore the encryption key, or enter the keys again on the payment provider.",
+                self.name,
+            )) from error
+        if not secret:
             raise VippsError(_(
                 "The Vipps MobilePay keys of %s are missing. An administrator can enter them on the"
                 " payment provider.", self.name,
             ))
-        try:
-            return encryption.decrypt(ciphertext)
-        except encryption.EncryptionKeyError as error:
-            _logger.error("Cannot decrypt the keys of payment provider %s: %s", self.id, error)
-            raise VippsError(_(
-                "The Vipps MobilePay keys of %s cannot be read, because the encryption key of this"
-                " server was lost or changed. An administrator can restore it, or enter the keys"
-                " again on the payment provider.", self.name,
-            )) from error
+        return secret
 
     def _vipps_get_environment_name(self, environment):
         selection = self._fields['vipps_environment']._description_selection(self.env)

@@ -17,8 +17,8 @@ INFORMATION_PERIOD = timedelta(days=7)
 
 # What is looked for again and again.
 SEEN_PROBLEMS = (
-    'api', 'keys', 'encryption', 'clock', 'webhook', 'events', 'inbox', 'open_payments',
-    'bookings', 'failed_events', 'deadlines', 'differences',
+    'api', 'keys', 'encryption', 'environment_keys', 'key_file', 'clock', 'webhook', 'events',
+    'inbox', 'open_payments', 'bookings', 'failed_events', 'deadlines', 'differences',
 )
 
 # Who meets these tells somebody, who is not told again after having decided to wait; and some are

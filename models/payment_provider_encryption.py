@@ -1,13 +1,9 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-import contextlib
 import logging
 
-from psycopg2 import Error as PostgresError
-
-from odoo import _, api, models
-from odoo.exceptions import UserError
-from odoo.sql_db import db_connect
+from odoo import _, api, fields, models
+from odoo.osv import expression
 
 from .. import encryption
 
@@ -15,174 +11,113 @@ _logger = logging.getLogger(__name__)
 
 
 class PaymentProvider(models.Model):
-    """ How the key is replaced that all secrets are encrypted with. """
+    """ How secrets are encrypted anew, and what is said when they cannot be read. """
     _inherit = 'payment.provider'
+
+    vipps_unreadable_keys = fields.Char(
+        string="Keys That Cannot Be Read",
+        compute='_compute_vipps_unreadable_keys',
+        groups='base.group_system',
+    )
+
+    #=== COMPUTE METHODS ===#
+
+    @api.depends(lambda self: [f'{name}_ciphertext' for name in self._vipps_get_secret_names()])
+    @api.depends_context('lang')
+    def _compute_vipps_unreadable_keys(self):
+        for provider in self:
+            provider.vipps_unreadable_keys = ", ".join(
+                provider._fields[name]._description_string(provider.env)
+                for name in provider._vipps_get_secret_names()
+                if provider._vipps_is_unreadable(name)
+            )
 
     #=== ACTION METHODS ===#
 
     def action_vipps_rotate_encryption_key(self):
-        """ Encrypt the secrets of all providers with a new key, as far as they can be read.
+        """ Encrypt the secrets of all providers anew with the first encryption key, as far as they
+        can be read.
 
-        :return: The notification, which says what to do about the old key.
+        :return: The notification, which says what to do about older keys.
         :rtype: dict
         :raise UserError: If the encryption key cannot be used.
         """
         self._vipps_check_administrator()
-        return self._vipps_notify(self._vipps_rotate_encryption_key())
-
-    #=== BUSINESS METHODS ===#
-
-    @api.model
-    def _vipps_encrypt(self, secret):
-        """ Return a secret as it is stored.
-
-        :param str|bool secret: The secret, if there is one.
-        :rtype: str|bool
-        :raise UserError: If it cannot be encrypted.
-        """
-        if not secret:
-            return False
         if encryption.is_key_missing():
             self._vipps_report_lost_key()
         with self._vipps_explain_encryption_errors():
-            return encryption.encrypt(secret)
-
-    @contextlib.contextmanager
-    def _vipps_explain_encryption_errors(self):
-        try:
-            yield
-        except encryption.EncryptionKeyError as error:
-            _logger.error("Cannot encrypt the keys of a payment provider: %s", error)
-            raise UserError(_(
-                "The keys cannot be saved, because the encryption key of this server cannot be"
-                " used. Ask the person who runs the server to check it."
-            )) from error
-
-    @api.model
-    def _vipps_rotate_encryption_key(self):
-        """ Encrypt the secrets of all providers with the first key, before which a new one is put
-        if the keys are in our own file.
-
-        Nothing has to stop for it: all keys decrypt, and the old ones leave the file later.
-
-        :return: What was done, and what is left to do.
-        :rtype: str
-        :raise UserError: If the encryption key cannot be used.
-        """
-        is_in_file = encryption.is_key_in_file()
-        if encryption.is_key_missing():
-            self._vipps_report_lost_key()
-        with self._vipps_explain_encryption_errors():
-            if is_in_file:
-                encryption.add_key()
-            encryption.encrypt('')  # What is malformed must not seem to be of another key.
-        unread = self._vipps_reencrypt()
+            # What is malformed must not seem to be of another key.
+            encryption.encrypt('', self.browse()._vipps_get_place(''))
+        unread = self._vipps_encrypt_anew()
         for provider in self.sudo().search([('code', '=', 'vipps')]):
             self.env['vipps.audit.event'].sudo()._record(
                 'keys_rotated', provider=provider, outcome='done', details="encryption key",
             )
         if unread:
-            return _(
-                "The secrets were encrypted with the new key, but those of %s cannot be read with"
-                " any key: enter them again.", ", ".join(unread.mapped('name')),
+            message = _(
+                "The secrets were encrypted anew, but those of %s cannot be read with any key:"
+                " enter them again.", ", ".join(unread.mapped('name')),
             )
-        if is_in_file:
-            return _(
-                "The secrets are encrypted with a new key. Running payments are not affected. The"
-                " old key stays in the file until nothing needs it, and is then removed by itself."
-                " Keep a copy of it together with the backups of before."
+        else:
+            message = _(
+                "The secrets are encrypted with the first encryption key that this server has."
+                " Older keys behind it may be removed when this was done in all databases. If there"
+                " is only one key, put a new one in front of it, and do this again."
             )
-        return _(
-            "The secrets are encrypted with the first key that this server has. The other keys in"
-            " %(variable)s, or in %(option)s of odoo.conf, may be removed when this was done in all"
-            " databases. If there is only one key, put a new one in front of it, restart Odoo, and"
-            " do this again.",
-            variable=encryption.KEY_VARIABLE, option=encryption.KEY_OPTION,
-        )
+        return self._vipps_notify(message)
+
+    #=== BUSINESS METHODS ===#
 
     @api.model
-    def _vipps_reencrypt(self):
-        """ Encrypt everything that is encrypted with the first key.
+    def _vipps_encrypt_anew(self):
+        """ Encrypt everything that is encrypted with the first key, what earlier versions encrypted
+        included. What cannot be read is left alone.
 
         :return: The providers with something that cannot be read.
         :rtype: payment.provider
         """
         unread = self.browse()
-        names = [name for name in self._fields if name.endswith('_ciphertext')]
-        for provider in self.sudo().with_context(active_test=False).search([]):
+        providers = self.sudo().with_context(active_test=False).search([('code', '=', 'vipps')])
+        for provider in providers:
             values = {}
-            for name in filter(lambda name: provider[name], names):
-                try:
-                    values[name] = encryption.reencrypt(provider[name])
-                except encryption.EncryptionKeyError:
-                    unread |= provider
+            for name in provider._vipps_get_secret_names():
+                ciphertext = provider[f'{name}_ciphertext']
+                if ciphertext:
+                    try:
+                        values[name] = provider._vipps_read_any(ciphertext, name)
+                    except encryption.EncryptionKeyError:
+                        unread |= provider
             previous_secrets = []
             for previous in provider._vipps_get_previous_secrets():
                 try:
-                    ciphertext = encryption.reencrypt(previous['ciphertext'])
+                    secret = provider._vipps_read_any(
+                        previous['ciphertext'], 'vipps_webhook_secret'
+                    )
                 except encryption.EncryptionKeyError:
-                    continue  # Nobody can verify anything with it anymore.
-                previous_secrets.append({**previous, 'ciphertext': ciphertext})
-            if provider.vipps_webhook_previous_secrets:
+                    previous_secrets.append(previous)
+                else:
+                    ciphertext = encryption.encrypt(
+                        secret, provider._vipps_get_place('vipps_webhook_secret')
+                    )
+                    previous_secrets.append({**previous, 'ciphertext': ciphertext})
+            if previous_secrets:
                 values['vipps_webhook_previous_secrets'] = previous_secrets
             if values:
-                provider.write(values)
+                provider._vipps_write_protected(values)
         return unread
 
-    @api.model
-    def _vipps_drop_encryption_keys(self):
-        """ Remove old keys from the file when no database needs them anymore.
+    def _vipps_read_any(self, ciphertext, name):
+        """ Return the clear text of a ciphertext of this version or of an earlier one.
 
-        :return: None
+        :param str ciphertext: The ciphertext.
+        :param str name: The field that it is of.
+        :rtype: str
+        :raise EncryptionKeyError: If none of the keys fits.
         """
         try:
-            if not encryption.has_settled_old_keys():
-                return
-            count = encryption.drop_keys(self._vipps_get_all_ciphertexts())
-        except (encryption.EncryptionKeyError, PostgresError) as error:
-            _logger.info("Old encryption keys are kept: %s", type(error).__name__)
-            return
-        if count:
-            _logger.info("%s old encryption keys were removed: nothing needs them.", count)
-
-    @api.model
-    def _vipps_get_all_ciphertexts(self):
-        """ Return the ciphertexts of all databases that may use the same file.
-
-        :rtype: set[str]
-        """
-        ciphertexts = set()
-        for name in self._vipps_list_databases():
-            if name == self.env.cr.dbname:
-                self.env.flush_all()
-                ciphertexts |= self._vipps_find_ciphertexts(self.env.cr)
-            else:
-                with db_connect(name).cursor() as cr:
-                    ciphertexts |= self._vipps_find_ciphertexts(cr)
-        return ciphertexts
-
-    @api.model
-    def _vipps_list_databases(self):
-        """ Return the names of the databases of the same owner: also of those that other Odoo
-        services with the same data directory serve. """
-        self.env.cr.execute("""
-            SELECT datname
-              FROM pg_database
-             WHERE datallowconn AND NOT datistemplate AND datname != 'postgres'
-               AND pg_get_userbyid(datdba) = current_user OR datname = current_database()
-        """)
-        return [name for name, in self.env.cr.fetchall()]
-
-    @api.model
-    def _vipps_find_ciphertexts(self, cr):
-        cr.execute("SELECT to_regclass('payment_provider') IS NOT NULL")
-        if not cr.fetchone()[0]:
-            return set()
-        cr.execute("SELECT p::text FROM payment_provider p")
-        return {
-            ciphertext for row, in cr.fetchall()
-            for ciphertext in encryption.CIPHERTEXT_PATTERN.findall(row)
-        }
+            return encryption.decrypt(ciphertext, self._vipps_get_place(name))
+        except encryption.EncryptionKeyError:
+            return encryption.decrypt_unbound(ciphertext)
 
     @api.model
     def _vipps_report_lost_key(self):
@@ -191,7 +126,8 @@ class PaymentProvider(models.Model):
 
         :return: None
         """
-        if self._vipps_find_ciphertexts(self.env.cr):
+        domain = [[(f'{name}_ciphertext', '!=', False)] for name in self._vipps_get_secret_names()]
+        if self.sudo().with_context(active_test=False).search_count(expression.OR(domain)):
             _logger.error(
                 "The encryption key file is missing, although keys of payment providers are"
                 " encrypted with it. A new file is made now. Restore the old one from a backup and"

@@ -93,6 +93,7 @@ class PaymentProvider(models.Model):
     vipps_errors = fields.Html(string="Errors", sanitize=False, **HEALTH)
     # Whoever has the token may read the health. It is shown once and not kept.
     vipps_monitoring_token_hash = fields.Char(
+        string="Monitoring Token",
         copy=False, readonly=True, groups='base.group_system'
     )
 
@@ -253,10 +254,7 @@ class PaymentProvider(models.Model):
         self._vipps_check_administrator()
         self.ensure_one()
         token = secrets.token_urlsafe(32)
-        self.vipps_monitoring_token_hash = self._vipps_hash_token(token)
-        self.env['vipps.audit.event'].sudo()._record(
-            'configured', provider=self, outcome='done', details="New monitoring token",
-        )
+        self._vipps_write_protected({'vipps_monitoring_token_hash': self._vipps_hash_token(token)})
         return {
             'type': 'ir.actions.client',
             'tag': 'vipps_show_token',

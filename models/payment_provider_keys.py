@@ -7,7 +7,9 @@ from odoo.exceptions import UserError
 
 from .vipps_api_client import SUBSCRIPTION_KEYS, VippsError
 
-# The environment variables that win over the database, each with `_` and the MSN behind it.
+# The environment variables that win over what is stored, each with `_` and the MSN behind it. They
+# are for the database that another variable names: several may run in the same process.
+DATABASE_VARIABLE = 'VIPPS_DATABASE'
 KEY_VARIABLES = {
     'vipps_client_id': 'VIPPS_CLIENT_ID',
     'vipps_client_secret': 'VIPPS_CLIENT_SECRET',
@@ -26,6 +28,16 @@ class PaymentProvider(models.Model):
         compute='_compute_vipps_environment_keys',
         groups='base.group_system',
     )
+
+    vipps_set_keys = fields.Char(compute='_compute_vipps_set_keys', groups='base.group_system')
+
+    @api.depends(*(f'{name}_ciphertext' for name in KEY_VARIABLES))
+    def _compute_vipps_set_keys(self):
+        for provider in self:
+            provider.vipps_set_keys = " ".join(
+                name for name in KEY_VARIABLES
+                if provider[f'{name}_ciphertext'] and not provider._vipps_is_unreadable(name)
+            )
 
     @api.depends('vipps_merchant_serial_number', 'code')
     def _compute_vipps_environment_keys(self):
@@ -139,9 +151,10 @@ class PaymentProvider(models.Model):
         return str(error)
 
     def _vipps_are_keys_of(self, environment, key_name=None):
-        """ Tell whether the keys are accepted in another environment. """
-        # Keys are not sent to Vipps MobilePay while a simulator stands in for it.
-        if self.env['vipps.api.client']._is_simulated(self):
+        """ Return whether the keys are accepted in another environment. """
+        # While a simulator stands in for Vipps MobilePay, test keys are not sent to the real one,
+        # nor keys of production to the simulator.
+        if self.env['vipps.api.client']._get_simulator_url():
             return False
         try:
             self.env['vipps.api.client']._fetch_token(self, environment, key_name)
@@ -190,8 +203,8 @@ class PaymentProvider(models.Model):
     #=== BUSINESS METHODS - ENVIRONMENT ===#
 
     def _vipps_has_key(self, name):
-        # Not in sudo mode: exports of computed fields are stopped by what they are computed from.
-        return bool(self[f'{name}_ciphertext'] or self._vipps_get_environment_key(name))
+        """ Override of `vipps.secrets` for keys that come from the environment of the server. """
+        return super()._vipps_has_key(name) or bool(self._vipps_get_environment_key(name))
 
     def _vipps_get_environment_key(self, name):
         """ Return a key that the person who runs the server has put into its environment.
@@ -201,8 +214,22 @@ class PaymentProvider(models.Model):
         :param str name: The name of the field.
         :rtype: str | None
         """
-        msn = self.vipps_merchant_serial_number
-        key = msn and name in KEY_VARIABLES and os.environ.get(f'{KEY_VARIABLES[name]}_{msn}')
-        if not key or self.env['ir.config_parameter'].sudo().get_param('database.is_neutralized'):
+        key = self._vipps_get_environment_variable(KEY_VARIABLES.get(name))
+        if (
+            not key
+            or self._vipps_get_environment_variable(DATABASE_VARIABLE) != self.env.cr.dbname
+            or self.env['ir.config_parameter'].sudo().get_param('database.is_neutralized')
+        ):
             return None
         return self._vipps_clean_key(key)
+
+    def _vipps_get_environment_variable(self, variable):
+        msn = self.vipps_merchant_serial_number
+        return variable and msn and os.environ.get(f'{variable}_{msn}')
+
+    def _vipps_has_unassigned_environment_keys(self):
+        """ Return whether the environment has keys of the sales unit and does not say for which
+        database, as it did not have to for version 17.0.1.4.0. """
+        return not self._vipps_get_environment_variable(DATABASE_VARIABLE) and any(
+            self._vipps_get_environment_variable(variable) for variable in KEY_VARIABLES.values()
+        )

@@ -6,6 +6,7 @@ from odoo import _, api, fields, models
 
 from .. import encryption
 from .payment_provider import SECRET_FIELDS
+from .payment_provider_keys import DATABASE_VARIABLE
 
 # What the errors, the success rate and the time to approval are of.
 LATELY = timedelta(days=7)
@@ -141,20 +142,35 @@ class PaymentProvider(models.Model):
         }
 
     def _vipps_find_key_problem(self):
-        for name in SECRET_FIELDS:
-            if self.sudo()._vipps_get_environment_key(name):
-                continue
-            ciphertext = self.sudo()[f'{name}_ciphertext']
-            try:
-                if ciphertext:
-                    encryption.decrypt(ciphertext)
-            except encryption.EncryptionKeyError:
-                return self._vipps_make_problem(
-                    'encryption', 'error',
-                    _("The keys of %s cannot be read", self.name),
-                    _("The encryption key of this server was lost or changed. Restore it, or enter"
-                      " the keys again on the payment provider and set up the webhooks again."),
-                )
+        provider_sudo = self.sudo()
+        if any(
+            provider_sudo._vipps_is_unreadable(name) for name in SECRET_FIELDS
+            if not provider_sudo._vipps_get_environment_key(name)
+        ):
+            return self._vipps_make_problem(
+                'encryption', 'error',
+                _("The keys of %s cannot be read", self.name),
+                _("The encryption key of this server was lost or changed, or it was missing when"
+                  " Odoo was updated, or this database is a copy of another one. Restore the"
+                  " encryption key and press Encrypt Anew on the payment provider, or enter the"
+                  " keys again there and set up the webhooks again."),
+            )
+        if provider_sudo._vipps_has_unassigned_environment_keys():
+            variable = f'{DATABASE_VARIABLE}_{provider_sudo.vipps_merchant_serial_number}'
+            return self._vipps_make_problem(
+                'environment_keys', 'error',
+                _("The keys from the environment of the server are not used"),
+                _("They must say which database they are for. Set the environment variable"
+                  " %(variable)s to %(database)s on the server and restart Odoo.",
+                  variable=variable, database=self.env.cr.dbname),
+            )
+        if encryption.is_key_file_exposed():
+            return self._vipps_make_problem(
+                'key_file', 'warning',
+                _("Others on the server can read the encryption key"),
+                _("Let only the user that runs Odoo read the file mobilepay_vipps/encryption.key in"
+                  " its data directory (chmod 600)."),
+            )
         return None
 
     def _vipps_find_api_problem(self):

@@ -26,83 +26,6 @@ class PaymentProvider(models.Model):
     vipps_scope_email = fields.Boolean(string="Ask for E-mail Address")
     vipps_scope_phone = fields.Boolean(string="Ask for Phone Number")
     vipps_scope_address = fields.Boolean(string="Ask for Address")
-    vipps_user_info_target = fields.Selection(
-        string="Use It for",
-        help="The order: it is kept with the payment, for payment managers.\n"
-             "The contact: in addition, it fills what is empty on the contact of the order. What is"
-             " filled in already is never changed; if it differs, a note on the order says so.",
-        selection=[('order', "The order"), ('partner', "The order and its contact")],
-        default='order',
-        required=True,
-    )
-    vipps_privacy_text = fields.Text(
-        string="Text for Your Privacy Page",
-        help="Made from these settings, in your language.",
-        compute='_compute_vipps_privacy_text',
-    )
-
-    #=== COMPUTE METHODS ===#
-
-    @api.depends(
-        'code', 'company_id', 'vipps_collect_user_info', 'vipps_user_info_target',
-        'vipps_user_info_days', 'vipps_event_days', 'vipps_audit_days', *SCOPE_FIELDS.values(),
-    )
-    @api.depends_context('lang')
-    def _compute_vipps_privacy_text(self):
-        for provider in self:
-            is_vipps = provider.code == 'vipps'
-            provider.vipps_privacy_text = is_vipps and provider._vipps_write_privacy_text()
-
-    def _vipps_write_privacy_text(self):
-        """ Return what a merchant can tell customers about their data, made from the settings. """
-        values = {
-            'company': self.company_id.name,
-            'data': self._vipps_list_scopes(self._vipps_get_scopes()),
-            'days': self.vipps_user_info_days,
-            'event_days': self.vipps_event_days,
-            'audit_days': self.vipps_audit_days,
-        }
-        paragraphs = [_(
-            "You can pay %(company)s with Vipps or MobilePay. To make the payment, we send Vipps"
-            " MobilePay the amount, what you buy, the number of your order, and the phone number"
-            " that you gave us, so that you need not type it again. Vipps MobilePay is responsible"
-            " for what it does with your data as your payment service, and tells you about it in"
-            " its own privacy statement.",
-            **values,
-        )]
-        if values['data']:
-            paragraphs.append(_(
-                "When you pay, we ask you in the app to share this with us: %(data)s. You see that"
-                " before you choose how to pay. If you refuse, this payment is not made, and you"
-                " can pay in another way.",
-                **values,
-            ))
-            paragraphs.append({
-                'order': _("We use it to handle your order, and for nothing else."),
-                'partner': _(
-                    "We use it to handle your order, and to fill in what is missing of your contact"
-                    " details with us. We do not replace what you told us yourself."
-                ),
-            }[self.vipps_user_info_target])
-            paragraphs.append(_(
-                "What you share with a payment is deleted after %(days)s days. What we added to"
-                " your contact details stays as long as these.",
-                **values,
-            ) if self.vipps_user_info_target == 'partner' else _(
-                "What you share is deleted after %(days)s days.", **values,
-            ))
-        paragraphs.append(_(
-            "Messages of Vipps MobilePay about payments are kept for %(event_days)s days, and"
-            " records of who did what with them for %(audit_days)s days. The payments themselves"
-            " are part of our accounts and are kept as long as the law demands.",
-            **values,
-        ))
-        paragraphs.append(_(
-            "You can ask us what we know about you, for a copy of it, and to delete what we need"
-            " not keep by law. Write to %(company)s.",
-            **values,
-        ))
-        return "\n\n".join(paragraphs)
 
     #=== CONSTRAINT METHODS ===#
 
@@ -163,9 +86,6 @@ class PaymentProvider(models.Model):
         notice = _(
             "%(method)s will ask you in the app to share this with %(company)s, to handle your"
             " order: %(data)s.", **values
-        ) if self.vipps_user_info_target == 'order' else _(
-            "%(method)s will ask you in the app to share this with %(company)s, to handle your"
-            " order and to complete your contact details: %(data)s.", **values
         )
         return notice + " " + _(
             "If you do not want that, choose another payment method: who refuses in the app does"

@@ -47,6 +47,7 @@ class PaymentProvider(models.Model):
 
     # Each with its `url`, its `ciphertext`, and `until` when it is good.
     vipps_webhook_previous_secrets = fields.Json(
+        string="Previous Webhook Secrets",
         copy=False, readonly=True, groups='base.group_system'
     )
     vipps_foreign_webhooks = fields.Text(
@@ -137,7 +138,7 @@ class PaymentProvider(models.Model):
                 'ciphertext': self.vipps_webhook_secret_ciphertext,
                 'until': fields.Datetime.to_string(fields.Datetime.now() + PREVIOUS_SECRET_PERIOD),
             })
-        self.write({
+        self._vipps_write_protected({
             'vipps_webhook_previous_secrets': previous_secrets,
             'vipps_webhook_id': webhook['id'],
             'vipps_webhook_url': url,
@@ -173,7 +174,6 @@ class PaymentProvider(models.Model):
                 )
             except Exception:  # The webhooks of the other providers are watched all the same.
                 _logger.exception("The webhook of provider %s cannot be watched.", provider_id)
-        self._vipps_drop_encryption_keys()
 
     def _vipps_watch_webhook(self):
         """ See that events come to us, repair what keeps them from it, and report it.
@@ -183,7 +183,7 @@ class PaymentProvider(models.Model):
         """
         previous_secrets = self._vipps_get_previous_secrets()
         if previous_secrets != (self.vipps_webhook_previous_secrets or []):
-            self.vipps_webhook_previous_secrets = previous_secrets
+            self._vipps_write_protected({'vipps_webhook_previous_secrets': previous_secrets})
         self._vipps_watch_subscription_keys()
         try:
             with self.env.cr.savepoint():
@@ -414,11 +414,12 @@ class PaymentProvider(models.Model):
             (previous['ciphertext'], previous['url'])
             for previous in self._vipps_get_previous_secrets()
         ]
+        place = self._vipps_get_place('vipps_webhook_secret')
         secrets = []
         for ciphertext, url in ciphertexts:
             if ciphertext and url:
                 with contextlib.suppress(encryption.EncryptionKeyError):
-                    secrets.append((encryption.decrypt(ciphertext), url))
+                    secrets.append((encryption.decrypt(ciphertext, place), url))
         return secrets
 
     def _vipps_get_previous_secrets(self):

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 import time
 from datetime import timedelta
 
@@ -31,6 +32,9 @@ PUSH_REFUSED = '5080'
 TILL_ERRORS = (PUSH_REFUSED, '4060', '4070', '7010', '6010')
 
 BUS_MESSAGE = 'VIPPS_PAYMENT'
+
+# The line of a receipt with what `_vipps_mask_phone` leaves.
+MASKED_PHONE_LINE = re.compile(r'^[0-9]+\*+[0-9]+\n', re.MULTILINE)
 
 
 class PaymentTransaction(models.Model):
@@ -193,6 +197,12 @@ class PaymentTransaction(models.Model):
         if not phone or '*' in phone:
             return phone
         return f"{phone[:2]}{'*' * (len(phone) - 4)}{phone[-2:]}"
+
+    def _vipps_forget_customer(self):
+        """ Override to remove the masked phone number from the receipts of the till, too. """
+        for payment in self.sudo().vipps_pos_payment_ids.filtered('ticket'):
+            payment.ticket = MASKED_PHONE_LINE.sub('', payment.ticket)
+        super()._vipps_forget_customer()
 
     #=== BUSINESS METHODS - STARTING ===#
 

@@ -3,12 +3,8 @@
 import logging
 from datetime import timedelta
 
-from psycopg2 import OperationalError
-
 from odoo import _, _lt, api, fields, models
 from odoo.fields import NO_ACCESS
-from odoo.tools import consteq
-from odoo.tools.misc import hmac
 
 from ..step_log import log_step
 from .vipps_api_client import VippsError
@@ -54,12 +50,6 @@ class PaymentTransaction(models.Model):
     vipps_user_details = fields.Json(copy=False, readonly=True, groups=NO_ACCESS)
     vipps_user_info_tries = fields.Integer(copy=False, readonly=True)
     vipps_next_user_info = fields.Datetime(copy=False, readonly=True, index='btree_not_null')
-    # The contact that was filled in, and a signature of each value, to know it again.
-    vipps_filled_partner_id = fields.Many2one(
-        comodel_name='res.partner', copy=False, readonly=True, groups=NO_ACCESS,
-        index='btree_not_null',
-    )
-    vipps_filled_fields = fields.Json(copy=False, readonly=True, groups=NO_ACCESS)
 
     #=== CRUD METHODS ===#
 
@@ -177,7 +167,6 @@ class PaymentTransaction(models.Model):
             )
         else:
             tx.vipps_user_info_state = 'received' if tx.vipps_user_details else 'missing'
-            tx._vipps_use_user_info()
         # The job has more important things to do than to wait for this.
         return NOTHING_LEFT if error and error.is_no_answer else DONE
 
@@ -201,99 +190,16 @@ class PaymentTransaction(models.Model):
         return None
 
     def _vipps_is_user_info_complete(self):
-        """ Tell whether everything is there that was asked for and that is going to be used. """
+        """ Return whether everything is there that was asked for. """
         details = self.vipps_user_details or {}
         needed = {
             'name': 'name',
             'phoneNumber': 'phone',
             'address': 'city',
-            # A contact only gets an e-mail address that is the customer's.
-            'email': 'email_verified' if self.provider_id.vipps_user_info_target == 'partner'
-            else 'email',
+            # Without it, nobody knows whether the address is the customer's.
+            'email': 'email_verified',
         }
         return all(needed[scope] in details for scope in self.vipps_scopes.split())
-
-    def _vipps_use_user_info(self):
-        """ Fill in the contact of the order, if that is wanted. What fails does not matter. """
-        if not self.vipps_user_details or self.provider_id.vipps_user_info_target != 'partner':
-            return
-        tx = self._vipps_in_staff_language()
-        try:
-            with self.env.cr.savepoint():
-                tx._vipps_fill_partner()
-        except OperationalError:
-            raise  # Another worker was faster: all of this is done again.
-        except Exception as error:  # Whose text may hold what was to be written.
-            log_step(
-                _logger, 'fill_contact', self, outcome='failed', level=logging.WARNING,
-                error=type(error).__name__,
-            )
-
-    def _vipps_fill_partner(self):
-        """ Fill in what is empty on the contact of the order, and tell the staff about it, and
-        about what differs: they decide on that. """
-        partner = (self.sale_order_ids or self).partner_id
-        if len(partner) != 1 or not partner._vipps_is_own_contact(self.create_uid):
-            return
-        filled_values, differing_names = partner._vipps_compare_details(self.vipps_user_details)
-        if self.create_uid not in partner.user_ids and not partner._vipps_can_be_named(
-            self.vipps_user_details.get('name')
-        ):
-            differing_names += self._vipps_describe_fields(filled_values)
-            filled_values = {}
-        if filled_values:
-            # The history of a contact would keep what is to be forgotten some day.
-            partner.with_context(tracking_disable=True).write(filled_values)
-            self.write({
-                'vipps_filled_partner_id': partner.id,
-                'vipps_filled_fields': {
-                    name: self._vipps_sign_filled(name, partner) for name in filled_values
-                },
-            })
-        if filled_values or differing_names:
-            self._vipps_tell_filled(partner, filled_values, differing_names)
-
-    def _vipps_tell_filled(self, partner, filled_values, differing_names):
-        """ Tell the staff what was filled in on a contact and what differs, without the data.
-
-        :param res.partner partner: The contact.
-        :param dict filled_values: What was written.
-        :param list[str] differing_names: What differs, for people.
-        :return: None
-        """
-        sentences = [_(
-            "The customer shared data with payment %(reference)s.", reference=self.reference,
-        )]
-        if filled_values:
-            sentences.append(_(
-                "Filled in on the contact, where it was empty: %(fields)s.",
-                fields=", ".join(self._vipps_describe_fields(filled_values)),
-            ))
-        if differing_names:
-            sentences.append(_(
-                "Different from the contact, which was not changed: %(names)s. A payment manager"
-                " can compare both: Vipps MobilePay Data, on the contact.",
-                names=", ".join(differing_names),
-            ))
-        for document in (self.sale_order_ids or self.invoice_ids):
-            document.message_post(body=" ".join(sentences))
-
-    @api.model
-    def _vipps_describe_fields(self, names):
-        fields_by_name = self.env['res.partner']._fields
-        return [fields_by_name[name]._description_string(self.env) for name in names]
-
-    def _vipps_sign_filled(self, name, partner):
-        """ Return what tells whether a field of a contact still has the value that was filled in,
-        without keeping the value.
-
-        :param str name: The name of the field.
-        :param res.partner partner: The contact.
-        :rtype: str
-        """
-        value = partner[name]
-        text = str(value.id) if isinstance(value, models.BaseModel) else value or ''
-        return hmac(self.env(su=True), 'vipps_filled', (self.reference, name, text))
 
     #=== BUSINESS METHODS - FORGETTING ===#
 
@@ -322,24 +228,6 @@ class PaymentTransaction(models.Model):
             'partner_phone': False,
             'partner_email': False,
         })
-
-    def _vipps_clear_filled(self):
-        """ Clear on contacts what was filled in and what nobody has changed since.
-
-        :return: The names of the cleared fields.
-        :rtype: set[str]
-        """
-        cleared = set()
-        for tx in self.sudo().filtered('vipps_filled_partner_id'):
-            partner = tx.vipps_filled_partner_id
-            names = [
-                name for name, signature in (tx.vipps_filled_fields or {}).items()
-                if partner[name] and consteq(tx._vipps_sign_filled(name, partner), signature)
-            ]
-            partner.with_context(tracking_disable=True).write(dict.fromkeys(names, False))
-            tx.write({'vipps_filled_partner_id': False, 'vipps_filled_fields': False})
-            cleared.update(names)
-        return cleared
 
     @api.model
     def _vipps_purge(self, provider, before):

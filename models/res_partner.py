@@ -24,35 +24,6 @@ class ResPartner(models.Model):
 
     #=== BUSINESS METHODS ===#
 
-    def _vipps_is_own_contact(self, user):
-        """ Tell whether this is the contact of the customer who pays, and of nobody else.
-
-        Note: `self.ensure_one()`
-
-        :param res.users user: The user who started the payment.
-        :rtype: bool
-        """
-        self.ensure_one()
-        partner_sudo = self.sudo().with_context(active_test=False)
-        users = partner_sudo.user_ids
-        return (
-            partner_sudo.active
-            and not partner_sudo.is_company
-            and 'contact' not in partner_sudo.child_ids.mapped('type')
-            and not any(known_user._is_public() for known_user in users)
-            and (not users or user in users)
-        )
-
-    def _vipps_can_be_named(self, name):
-        """ Tell whether a name can be the one of the contact: who has its link pays for others.
-
-        :param str|None name: The name that the customer shared.
-        :rtype: bool
-        """
-        return not self.name or bool(
-            set(self.name.casefold().split()) & set((name or '').casefold().split())
-        )
-
     def _vipps_compare_details(self, details):
         """ Return what a customer shared that is empty on the contact, and what differs from it.
 
@@ -119,3 +90,13 @@ class ResPartner(models.Model):
         ):
             return None
         return {**{name: text for name, text in texts.items() if text}, 'country_id': country.id}
+
+
+class MergePartnerAutomatic(models.TransientModel):
+    _inherit = 'base.partner.merge.automatic.wizard'
+
+    def _update_foreign_keys(self, src_partners, dst_partner):
+        """ Override of `base` to have the audit trail know a contact by the one it is merged into.
+        """
+        with self.env['vipps.audit.event']._vipps_permit_removal():
+            return super()._update_foreign_keys(src_partners, dst_partner)

@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import time
-from urllib.parse import urlsplit
 
 from odoo import _, api, models, release
 from odoo.exceptions import UserError
@@ -20,7 +19,6 @@ _logger = logging.getLogger(__name__)
 
 # The subscription keys of a provider, the primary one first.
 SUBSCRIPTION_KEYS = ('vipps_subscription_key', 'vipps_secondary_subscription_key')
-LOOPBACK_HOSTS = ('localhost', '127.0.0.1', '::1')
 
 
 class VippsError(UserError):
@@ -379,16 +377,7 @@ class VippsApiClient(models.AbstractModel):
             'vipps_subscription_key_ciphertext',
             'vipps_secondary_subscription_key_ciphertext',
         ])
-        base_url = self._get_api_url(environment or provider.vipps_environment)
-        if (
-            base_url not in const.API_URLS.values() and provider.vipps_environment_keys
-            and urlsplit(base_url).hostname not in LOOPBACK_HOSTS
-        ):
-            # Whoever may set the parameter need not know what the server keeps to itself.
-            raise VippsError(_(
-                "Keys of the server's environment are not sent to the address in the system"
-                " parameter %s.", const.TEST_API_URL_PARAMETER,
-            ))
+        base_url = self._get_api_url(provider, environment or provider.vipps_environment)
         names = [
             name for name in SUBSCRIPTION_KEYS
             if name == key_name or not key_name and provider._vipps_has_key(name)
@@ -404,34 +393,46 @@ class VippsApiClient(models.AbstractModel):
             secondary_subscription_key=subscription_keys[1] if len(names) == 2 else '',
             merchant_serial_number=provider.vipps_merchant_serial_number if msn is None else msn,
         )
-        try:
-            return Client(credentials, {
-                'Vipps-System-Name': 'odoo',
-                'Vipps-System-Version': release.series,
-                'Vipps-System-Plugin-Name': plugin,
-                'Vipps-System-Plugin-Version': get_manifest('mobilepay_vipps')['version'],
-            }, on_refused_key=provider._vipps_alert_refused_key if can_alert else None)
-        except ValueError as error:
-            raise VippsError(_(
-                "The system parameter %s must start with https:// or lead to this machine.",
-                const.TEST_API_URL_PARAMETER,
-            )) from error
+        return Client(credentials, {
+            'Vipps-System-Name': 'odoo',
+            'Vipps-System-Version': release.series,
+            'Vipps-System-Plugin-Name': plugin,
+            'Vipps-System-Plugin-Version': get_manifest('mobilepay_vipps')['version'],
+        }, on_refused_key=provider._vipps_alert_refused_key if can_alert else None)
 
     @api.model
-    def _get_api_url(self, environment):
-        return environment == 'test' and self._get_simulator_url() or const.API_URLS[environment]
+    def _get_api_url(self, provider, environment):
+        """ Return the address of the API. Nothing replaces that of production, and keys of a
+        provider in production go nowhere else either.
+
+        :param payment.provider provider: The provider whose keys are sent there.
+        :param str environment: The environment.
+        :rtype: str
+        :raise VippsError: If it is replaced by an address that is not on this machine.
+        """
+        simulator_url = self._get_simulator_url()
+        if not simulator_url or 'production' in (environment, provider.vipps_environment):
+            return const.API_URLS[environment]
+        if not const.LOOPBACK_URL.fullmatch(simulator_url):
+            raise VippsError(_(
+                "The system parameter %s replaces the test environment of Vipps MobilePay by a"
+                " simulator on this machine, and leads somewhere else. No keys are sent there."
+                " Remove the parameter, or enter an address such as http://127.0.0.1:8080.",
+                const.TEST_API_URL_PARAMETER,
+            ))
+        return simulator_url
 
     @api.model
     def _get_simulator_url(self):
-        """ Return the URL that replaces the API of the test environment, if any. """
+        """ Return the address that replaces the API of the test environment, if any; whether keys
+        may be sent there is up to :meth:`_get_api_url`. """
         return self.env['ir.config_parameter'].sudo().get_param(const.TEST_API_URL_PARAMETER)
 
     @api.model
     def _is_simulated(self, provider):
-        """ Tell whether a provider talks to a simulator on this machine. """
-        return (
-            provider.vipps_environment == 'test'
-            and urlsplit(self._get_simulator_url() or '').hostname in LOOPBACK_HOSTS
+        """ Return whether a provider talks to a simulator on this machine. """
+        return provider.vipps_environment == 'test' and bool(
+            const.LOOPBACK_URL.fullmatch(self._get_simulator_url() or '')
         )
 
     @api.model

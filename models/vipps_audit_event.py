@@ -1,7 +1,10 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+import contextlib
 import logging
 from datetime import timedelta
+
+from psycopg2 import sql
 
 from odoo import SUPERUSER_ID, _, api, fields, models
 from odoo.exceptions import AccessError
@@ -16,6 +19,42 @@ REPETITION_PERIOD = timedelta(minutes=1)
 
 # No context that comes from a browser can have this.
 PERMIT = object()
+
+# PostgreSQL lets nobody change or remove what was recorded, except where this is set, for the
+# database transaction: for the retention and erasure of personal data.
+PROTECTION = """
+    CREATE OR REPLACE FUNCTION vipps_audit_event_protect() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF TG_OP = 'DELETE' THEN
+            IF current_setting('mobilepay_vipps.audit_removal', true) = 'on' THEN
+                RETURN OLD;
+            END IF;
+        ELSIF TG_OP = 'UPDATE' THEN
+            IF current_setting('mobilepay_vipps.audit_removal', true) = 'on'
+               AND to_jsonb(NEW) - '{{partner_id,write_uid,write_date}}'::text[]
+                   = to_jsonb(OLD) - '{{partner_id,write_uid,write_date}}'::text[]
+            THEN
+                RETURN NEW;
+            END IF;
+            -- What a row points to was removed.
+            IF to_jsonb(NEW) - '{{{columns}}}'::text[] = to_jsonb(OLD) - '{{{columns}}}'::text[]
+               AND {references}
+            THEN
+                RETURN NEW;
+            END IF;
+        END IF;
+        RAISE EXCEPTION 'The audit trail of Vipps MobilePay only grows.';
+    END
+    $$;
+    DROP TRIGGER IF EXISTS vipps_audit_event_protect ON vipps_audit_event;
+    CREATE TRIGGER vipps_audit_event_protect
+        BEFORE UPDATE OR DELETE ON vipps_audit_event
+        FOR EACH ROW EXECUTE FUNCTION vipps_audit_event_protect();
+    DROP TRIGGER IF EXISTS vipps_audit_event_protect_all ON vipps_audit_event;
+    CREATE TRIGGER vipps_audit_event_protect_all
+        BEFORE TRUNCATE ON vipps_audit_event
+        FOR EACH STATEMENT EXECUTE FUNCTION vipps_audit_event_protect()
+"""
 
 STATES = [
     ('draft', "Draft"),
@@ -52,6 +91,7 @@ class VippsAuditEvent(models.Model):
             ('webhook_registered', "Webhook registered"),
             ('data_read', "Personal data read"),
             ('data_exported', "Personal data exported"),
+            ('data_copied', "Personal data copied to the contact"),
             ('data_erased', "Personal data erased"),
             ('paused', "Provider paused"),
             ('resumed', "Provider resumed"),
@@ -113,7 +153,7 @@ class VippsAuditEvent(models.Model):
     )
     partner_id = fields.Many2one(
         string="Contact",
-        help="Whose personal data was read, exported or erased.",
+        help="Whose personal data was read, exported, copied or erased.",
         comodel_name='res.partner',
         readonly=True,
         ondelete='set null',
@@ -138,6 +178,41 @@ class VippsAuditEvent(models.Model):
         readonly=True,
     )
     details = fields.Char(string="Details", readonly=True)
+
+    #=== INITIALIZATION ===#
+
+    def init(self):
+        """ Override to have PostgreSQL protect the table, also from what does not use the ORM. """
+        references = {
+            field.name: self.env[field.comodel_name]._table
+            for field in self._fields.values() if field.type == 'many2one' and field.store
+        }
+        condition = sql.SQL(
+            '(NEW.{column} IS NOT DISTINCT FROM OLD.{column} OR NEW.{column} IS NULL'
+            ' AND NOT EXISTS (SELECT FROM {table} WHERE id = OLD.{column}))'
+        )
+        self.env.cr.execute(sql.SQL(PROTECTION).format(
+            columns=sql.SQL(',').join(map(sql.SQL, references)),
+            references=sql.SQL(' AND ').join(
+                condition.format(column=sql.Identifier(column), table=sql.Identifier(table))
+                for column, table in references.items()
+            ),
+        ))
+
+    @api.model
+    def _vipps_remove_protection(self):
+        """ Drop what outlives the table. """
+        self.env.cr.execute("DROP FUNCTION IF EXISTS vipps_audit_event_protect() CASCADE")
+
+    @api.model
+    @contextlib.contextmanager
+    def _vipps_permit_removal(self):
+        """ Let PostgreSQL remove rows, or forget or replace their contacts. """
+        with self.env.cr.savepoint():  # An error takes the setting back, too.
+            self.env.cr.execute("SET LOCAL mobilepay_vipps.audit_removal = 'on'")
+            yield
+            self.flush_model()
+            self.env.cr.execute("SET LOCAL mobilepay_vipps.audit_removal = 'off'")
 
     #=== CRUD METHODS ===#
 
@@ -286,12 +361,13 @@ class VippsAuditEvent(models.Model):
         :rtype: int
         """
         self.flush_model()
-        self.env.cr.execute("""
-            DELETE FROM vipps_audit_event
-             WHERE create_date < %s
-               AND (provider_id = %s OR provider_id IS NULL AND company_id = %s)
-        """, [before, provider.id, provider.sudo().company_id.id])
-        count = self.env.cr.rowcount
+        with self._vipps_permit_removal():
+            self.env.cr.execute("""
+                DELETE FROM vipps_audit_event
+                 WHERE create_date < %s
+                   AND (provider_id = %s OR provider_id IS NULL AND company_id = %s)
+            """, [before, provider.id, provider.sudo().company_id.id])
+            count = self.env.cr.rowcount
         self.invalidate_model()
         return count
 
@@ -305,4 +381,5 @@ class VippsAuditEvent(models.Model):
         events = self.sudo().search([
             ('partner_id', 'in', partner.ids), ('company_id', 'in', self.env.companies.ids),
         ])
-        events._permitted().write({'partner_id': False})
+        with self._vipps_permit_removal():
+            events._permitted().write({'partner_id': False})

@@ -74,8 +74,9 @@ class Client:
         :raise ValueError: If the credentials could be read on their way.
         """
         parts = urlsplit(credentials.base_url)
-        is_local = parts.hostname in ('localhost', '127.0.0.1', '::1')
-        if parts.scheme != 'https' and not (parts.scheme == 'http' and is_local):
+        host = parts.hostname or ''
+        self._is_local = host in ('localhost', '::1') or host.startswith('127.')
+        if parts.scheme != 'https' and not (parts.scheme == 'http' and self._is_local):
             raise ValueError("the API must be called by https")
         self._credentials = credentials
         self._system = {name: value[:30] for name, value in system.items()}
@@ -348,6 +349,8 @@ class Client:
         with _get_session().request(
             method, self._credentials.base_url.rstrip('/') + path, data=body, headers=headers,
             timeout=(min(CONNECT_SECONDS, seconds), min(READ_SECONDS, seconds)),
+            # Keys for a simulator on this machine must not go by a proxy of the network.
+            proxies={'no_proxy': '*'} if self._is_local else None,
             allow_redirects=False, stream=True,
         ) as response:
             _thread.clock_offset = _get_clock_offset(response.headers)

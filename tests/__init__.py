@@ -4,6 +4,7 @@ from . import test_accounting
 from . import test_amounts
 from . import test_app_link
 from . import test_audit
+from . import test_audit_protection
 from . import test_availability
 from . import test_checklist
 from . import test_checkout
@@ -54,6 +55,7 @@ from . import test_pos_tours
 from . import test_rate_limit
 from . import test_rpc
 from . import test_second_payment
+from . import test_secrets
 from . import test_setup_guide
 from . import test_setup_tours
 from . import test_tours

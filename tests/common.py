@@ -18,6 +18,12 @@ from ..protocol import client
 from ..simulator.sales_units import NOK_UNIT
 from ..simulator.server import Simulator
 
+KEYS = {
+    'vipps_client_id': NOK_UNIT.client_id,
+    'vipps_client_secret': NOK_UNIT.client_secret,
+    'vipps_subscription_key': NOK_UNIT.subscription_key,
+}
+
 
 class VippsCommon(PaymentCommon, AccountTestInvoicingCommon):
     """ A company in NOK whose provider talks to a simulator over HTTP. """
@@ -55,10 +61,8 @@ class VippsCommon(PaymentCommon, AccountTestInvoicingCommon):
         cls.country_norway = cls.env.ref('base.no')
         cls.vipps = cls._prepare_provider('vipps', update_values={
             'vipps_merchant_serial_number': NOK_UNIT.msn,
-            'vipps_client_id': NOK_UNIT.client_id,
-            'vipps_client_secret': NOK_UNIT.client_secret,
-            'vipps_subscription_key': NOK_UNIT.subscription_key,
             'is_published': True,
+            **KEYS,
         })
         cls.method_vipps = cls.env.ref('payment.payment_method_vipps')
         cls.method_mobile_pay = cls.env.ref('payment.payment_method_mobile_pay')

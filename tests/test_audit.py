@@ -168,7 +168,7 @@ class TestAudit(WebhookCommon, CheckoutCommon):
         self.vipps.with_user(admin).write({
             'vipps_capture_mode': 'on_delivery',
             'vipps_merchant_serial_number': '654321',
-            'vipps_client_secret': 'a-new-secret',
+            'vipps_secondary_subscription_key': 'a-new-secret',
             'vipps_client_id': self.vipps.vipps_client_id,  # The mask changes nothing.
             'pending_msg': "<p>Secret plans</p>",
             'vipps_deadline_warning_days': self.vipps.vipps_deadline_warning_days,
@@ -178,7 +178,7 @@ class TestAudit(WebhookCommon, CheckoutCommon):
         self.assertEqual(set(event.details.split('; ')), {
             "Capture: Manually → On delivery",
             f"Merchant Serial Number: {NOK_UNIT.msn} → 654321",
-            "Client Secret: changed",
+            "Secondary Subscription Key: changed",
             "Pending Message: changed",
         })
         self.assertEqual((event.provider_id, event.reference), (self.vipps, self.vipps.name))
@@ -186,11 +186,20 @@ class TestAudit(WebhookCommon, CheckoutCommon):
     def test_a_new_provider_a_webhook_and_a_removed_provider_are_recorded(self):
         self.first_id = self.audit.search([], limit=1).id
         provider = self.vipps.copy()
+        webhook_id = self.vipps.vipps_webhook_id
         self.vipps.action_vipps_set_up_webhooks()
         name = provider.name
         provider.unlink()
-        created, registered, removed = self._get_events('configured', 'webhook_registered')
-        self.assertEqual((created.details, created.reference), ("Created", name))
+        created, configured, registered, removed = self._get_events(
+            'configured', 'webhook_registered'
+        )
+        self.assertEqual(created.reference, name)
+        self.assertEqual(created.details.split('; ')[0], "Created")
+        self.assertIn(f"Merchant Serial Number: {NOK_UNIT.msn}", created.details)
+        self.assertEqual(set(configured.details.split('; ')), {
+            f"Webhook ID: {webhook_id} → {self.vipps.vipps_webhook_id}", "Webhook Secret: changed",
+            "Previous Webhook Secrets: changed",
+        })
         self.assertEqual(registered.details, self.vipps.vipps_webhook_url)
         self.assertEqual((removed.details, removed.reference), ("Removed", name))
         self.assertFalse(created.provider_id)

@@ -12,6 +12,7 @@ from odoo.tools import mute_logger
 
 from ..models.payment_provider_availability import BUS_MESSAGE, MAX_FAILURES
 from ..models.vipps_api_call import PENDING_KEY
+from .common import KEYS
 from .pos_common import PosCommon
 
 
@@ -137,7 +138,7 @@ class TestAvailability(PosCommon):
 
     def test_calls_are_removed_when_they_are_old_and_those_of_others_stay(self):
         self._fail(2)
-        other = self.vipps.copy({'state': 'test'})
+        other = self.vipps.copy({**KEYS, 'state': 'test'})
         self.env['vipps.api.call']._note(other, 'get', tx=self.env['payment.transaction'])
         self._end_request()
         calls = self.env['vipps.api.call'].search([])

@@ -8,7 +8,7 @@ from odoo.tests import new_test_user, tagged
 from odoo.tools import mute_logger
 
 from ..simulator.sales_units import DKK_UNIT, NOK_UNIT
-from .common import TransactionCommon
+from .common import KEYS, TransactionCommon
 from .test_webhook import WebhookCommon
 
 MANAGER = 'mobilepay_vipps.group_payment_manager'
@@ -115,7 +115,7 @@ class TestCompany(WebhookCommon, TransactionCommon):
     def test_who_shares_a_sales_unit_keeps_the_webhook_of_the_other(self):
         for company in (self.company, self.other_company):
             with self.subTest(company=company.name):
-                other = self.vipps.copy({'company_id': company.id, 'state': 'test'})
+                other = self.vipps.copy({**KEYS, 'company_id': company.id, 'state': 'test'})
                 self.env.cr.postcommit.run()
                 other.action_vipps_set_up_webhooks()
                 self.vipps.action_vipps_set_up_webhooks()

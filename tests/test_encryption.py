@@ -17,7 +17,8 @@ from .common import VippsCommon
 
 KEY, NEW_KEY = (Fernet.generate_key().decode() for _i in range(2))
 PROVIDER_LOGGER = 'odoo.addons.mobilepay_vipps.models.payment_provider'
-ENCRYPTION_LOGGER = f'{PROVIDER_LOGGER}_encryption'
+SECRETS_LOGGER = 'odoo.addons.mobilepay_vipps.models.vipps_secrets'
+PLACE = ('database', 'model', 1, 'name')
 
 
 @tagged('post_install', '-at_install')
@@ -40,8 +41,9 @@ class TestEncryption(BaseCase):
         self.key_file.write_bytes(content)
 
     def _assert_encrypts_with(self, key):
-        ciphertext = encryption.encrypt("clear text")
-        self.assertEqual(Fernet(key).decrypt(ciphertext.encode()), b"clear text")
+        ciphertext = encryption.encrypt("clear text", PLACE)
+        with patch.dict(os.environ, {encryption.KEY_VARIABLE: key}):
+            self.assertEqual(encryption.decrypt(ciphertext, PLACE), "clear text")
 
     #=== Sources ===#
 
@@ -72,16 +74,16 @@ class TestEncryption(BaseCase):
     def test_key_file_is_made_in_the_data_directory_for_its_owner_only(self):
         previous_mask = os.umask(0)
         self.addCleanup(os.umask, previous_mask)
-        encryption.encrypt("clear text")
+        encryption.encrypt("clear text", PLACE)
         self.assertEqual(self.key_file.stat().st_mode & 0o777, 0o600)
         self.assertEqual(self.key_file.parent.stat().st_mode & 0o777, 0o700)
         self.assertEqual(list(self.key_file.parent.iterdir()), [self.key_file])
 
     def test_key_file_is_made_only_once(self):
-        ciphertext = encryption.encrypt("clear text")
+        ciphertext = encryption.encrypt("clear text", PLACE)
         key = self.key_file.read_bytes()
-        self.assertEqual(encryption.decrypt(ciphertext), "clear text")
-        encryption.encrypt("clear text")
+        self.assertEqual(encryption.decrypt(ciphertext, PLACE), "clear text")
+        encryption.encrypt("clear text", PLACE)
         self.assertEqual(self.key_file.read_bytes(), key)
 
     def test_key_file_of_a_faster_worker_is_kept(self):
@@ -91,25 +93,64 @@ class TestEncryption(BaseCase):
             self._assert_encrypts_with(KEY)
         self.assertEqual(self.key_file.read_text(), KEY)
 
+    def test_a_new_key_file_is_on_the_disk_before_anything_is_encrypted_with_it(self):
+        synced = set()
+
+        def sync(descriptor):
+            synced.add(os.path.realpath(f'/proc/self/fd/{descriptor}'))
+            return os_fsync(descriptor)
+
+        os_fsync = os.fsync
+        with patch.object(os, 'fsync', sync):
+            encryption.encrypt("clear text", PLACE)
+        folder = self.key_file.parent.resolve()
+        self.assertLessEqual({str(folder), str(folder.parent)}, synced)
+        drafts = {Path(path) for path in synced} - {folder, folder.parent}
+        self.assertEqual({path.parent for path in drafts}, {folder}, "The key was not synced.")
+
+    def test_a_file_that_others_can_read_is_noticed(self):
+        self.assertFalse(encryption.is_key_file_exposed())
+        self._write_key_file(KEY.encode())
+        for mode in (0o600, 0o400, 0o640, 0o660, 0o604, 0o666, 0o602):
+            with self.subTest(mode=oct(mode)):
+                self.key_file.chmod(mode)
+                self.assertEqual(encryption.is_key_file_exposed(), mode not in (0o600, 0o400))
+                self._assert_encrypts_with(KEY)  # Customers go on paying.
+        os.environ[encryption.KEY_VARIABLE] = KEY  # Then nobody reads the file.
+        self.assertFalse(encryption.is_key_file_exposed())
+
     #=== Encryption ===#
+
+    def test_a_ciphertext_can_be_decrypted_in_its_place_only(self):
+        ciphertext = encryption.encrypt("clear text", PLACE)
+        self.assertEqual(encryption.decrypt(ciphertext, PLACE), "clear text")
+        for place in (
+            ('copy', 'model', 1, 'name'), ('database', 'other', 1, 'name'),
+            ('database', 'model', 2, 'name'), ('database', 'model', 1, 'other'),
+            ('databasemodel', '', 1, 'name'), ('database', 'model', '1', 'name'),
+        ):
+            with self.subTest(place=place), self.assertRaises(encryption.EncryptionKeyError):
+                encryption.decrypt(ciphertext, place)
+        with self.assertRaises(encryption.EncryptionKeyError):
+            encryption.decrypt_unbound(ciphertext)
 
     def test_text_of_any_alphabet_comes_back(self):
         for text in ("a", "fake==", "blåbærgrød", "💰" * 100):
             with self.subTest(text=text):
-                self.assertEqual(encryption.decrypt(encryption.encrypt(text)), text)
+                self.assertEqual(encryption.decrypt(encryption.encrypt(text, PLACE), PLACE), text)
 
     def test_ciphertext_is_ascii_and_never_the_same(self):
-        ciphertexts = {encryption.encrypt("clear text") for _i in range(3)}
+        ciphertexts = {encryption.encrypt("clear text", PLACE) for _i in range(3)}
         self.assertEqual(len(ciphertexts), 3)
         self.assertTrue(all(text.isascii() and "clear" not in text for text in ciphertexts))
 
     def test_rotated_keys_encrypt_with_the_first_and_decrypt_with_all(self):
         os.environ[encryption.KEY_VARIABLE] = KEY
-        ciphertext = encryption.encrypt("clear text")
+        ciphertext = encryption.encrypt("clear text", PLACE)
         for separator in (',', ' ', '\n', ', ', ' ,\n'):
             with self.subTest(separator=separator):
                 os.environ[encryption.KEY_VARIABLE] = f'{NEW_KEY}{separator}{KEY}'
-                self.assertEqual(encryption.decrypt(ciphertext), "clear text")
+                self.assertEqual(encryption.decrypt(ciphertext, PLACE), "clear text")
                 self._assert_encrypts_with(NEW_KEY)
 
     def test_several_lines_of_odoo_conf_are_several_keys(self):
@@ -117,8 +158,9 @@ class TestEncryption(BaseCase):
         rcfile.write_text(f'[options]\nvipps_encryption_key = {NEW_KEY}\n    {KEY}\n')
         with patch.object(config, 'rcfile', str(rcfile)):
             config.load()
-        ciphertext = Fernet(KEY).encrypt(b"clear text").decode()
-        self.assertEqual(encryption.decrypt(ciphertext), "clear text")
+        with patch.dict(os.environ, {encryption.KEY_VARIABLE: KEY}):
+            ciphertext = encryption.encrypt("clear text", PLACE)
+        self.assertEqual(encryption.decrypt(ciphertext, PLACE), "clear text")
         self._assert_encrypts_with(NEW_KEY)
 
     #=== Without a good key ===#
@@ -131,7 +173,7 @@ class TestEncryption(BaseCase):
                     with self.assertRaisesRegex(
                         encryption.EncryptionKeyError, "malformed"
                     ) as raised:
-                        call("text")
+                        call("text", PLACE)
                     self.assertNotIn(key, str(raised.exception))
 
     def test_malformed_key_file_is_refused(self):
@@ -139,32 +181,32 @@ class TestEncryption(BaseCase):
             with self.subTest(content=content):
                 self._write_key_file(content)
                 with self.assertRaises(encryption.EncryptionKeyError):
-                    encryption.encrypt("text")
+                    encryption.encrypt("text", PLACE)
                 self.assertEqual(self.key_file.read_bytes(), content, "It may be mended by hand.")
 
     def test_key_file_that_cannot_be_used_is_refused(self):
         self.key_file.mkdir(parents=True)
         with self.assertRaisesRegex(encryption.EncryptionKeyError, "file"):
-            encryption.encrypt("text")
+            encryption.encrypt("text", PLACE)
 
     def test_data_directory_that_cannot_be_used_is_refused(self):
         self.key_file.parent.write_text("not a folder")
         with self.assertRaisesRegex(encryption.EncryptionKeyError, "file"):
-            encryption.encrypt("text")
+            encryption.encrypt("text", PLACE)
 
     def test_other_key_does_not_decrypt(self):
         os.environ[encryption.KEY_VARIABLE] = KEY
-        ciphertext = encryption.encrypt("clear text")
+        ciphertext = encryption.encrypt("clear text", PLACE)
         os.environ[encryption.KEY_VARIABLE] = NEW_KEY
         with self.assertRaisesRegex(encryption.EncryptionKeyError, "none of the"):
-            encryption.decrypt(ciphertext)
+            encryption.decrypt(ciphertext, PLACE)
 
     def test_text_that_was_changed_is_not_decrypted(self):
-        ciphertext = encryption.encrypt("clear text")
+        ciphertext = encryption.encrypt("clear text", PLACE)
         changed = ciphertext[:-10] + ('A' if ciphertext[-10] != 'A' else 'B') + ciphertext[-9:]
         for text in (changed, ciphertext[:20], '', 'rubbish', 'blåbær'):
             with self.subTest(text=text), self.assertRaises(encryption.EncryptionKeyError):
-                encryption.decrypt(text)
+                encryption.decrypt(text, PLACE)
 
 
 @tagged('post_install', '-at_install')
@@ -188,7 +230,9 @@ class TestLostEncryptionKey(VippsCommon):
     def test_calls_fail_with_a_sentence_that_says_what_to_do(self):
         for name in ('action_vipps_test_connection', 'action_vipps_set_up_webhooks'):
             with self.subTest(name=name), self.assertRaisesRegex(
-                UserError, "encryption key of this server was lost or changed.*enter the keys again"
+                UserError,
+                "encryption key of this server was lost or changed, or this database is a copy.*"
+                "enter the keys again",
             ):
                 getattr(self.vipps, name)()
         self.assertFalse(self.simulator.exchanges)
@@ -212,7 +256,7 @@ class TestLostEncryptionKey(VippsCommon):
     def test_malformed_key_refuses_to_save_keys_with_a_sentence(self):
         os.environ[encryption.KEY_VARIABLE] = 'malformed'
         with (
-            self.assertLogs(ENCRYPTION_LOGGER, 'ERROR') as logs,
+            self.assertLogs(SECRETS_LOGGER, 'ERROR') as logs,
             self.assertRaisesRegex(UserError, "The keys cannot be saved.*encryption key"),
         ):
             self.vipps.vipps_client_secret = 'fake-new-secret'

@@ -431,7 +431,7 @@ class TestHealth(WebhookCommon, TransactionCommon):
         self.assertEqual(self._ask(token, kind='Basic').status_code, 401)
         self.assertEqual(self._ask(token, method='post').status_code, 405)
         self.assertEqual(self._ask(token).status_code, 200)
-        self.vipps.vipps_monitoring_token_hash = False
+        self.vipps._vipps_write_protected({'vipps_monitoring_token_hash': False})
         self.env.flush_all()
         self.assertEqual(self._ask('None').status_code, 401)
 

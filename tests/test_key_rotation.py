@@ -2,7 +2,6 @@
 
 import os
 import tempfile
-import time
 from pathlib import Path
 from unittest.mock import patch
 
@@ -42,10 +41,6 @@ class TestKeyRotation(TransactionCommon):
         for patcher in (
             patch.dict(config.options, {'data_dir': folder.name}),
             patch.dict(os.environ),
-            # Others' databases on the same server are none of our business.
-            patch.object(
-                type(self.vipps), '_vipps_list_databases', lambda self: [self.env.cr.dbname]
-            ),
         ):
             patcher.start()
             self.addCleanup(patcher.stop)
@@ -56,30 +51,29 @@ class TestKeyRotation(TransactionCommon):
         self.key_file.parent.mkdir()
         self.key_file.write_text(self.old_key)
         self.key_file.chmod(0o600)
-        self._age_key_file()
         self._enter(
             client_id=NOK_UNIT.client_id, client_secret=NOK_UNIT.client_secret,
             subscription_key=NOK_UNIT.subscription_key,
         )
         # They cannot be read anymore, and nobody does.
-        self.env['payment.provider'].search([('id', '!=', self.vipps.id)]).write(
+        self.env['payment.provider'].search([
+            ('code', '=', 'vipps'), ('id', '!=', self.vipps.id),
+        ])._vipps_write_protected(
             dict.fromkeys([f'{name}_ciphertext' for name in SECRET_FIELDS], False)
         )
 
     def _enter(self, **keys):
-        self.vipps.write({f'vipps_{name}': key for name, key in keys.items()})
-
-    def _age_key_file(self):
-        """ Let the newest key be older than anybody who works. """
-        before = time.time() - encryption.SETTLED_SECONDS - 10
-        os.utime(self.key_file, (before, before))
-
-    def _read_key_file(self):
-        return self.key_file.read_text().split()
+        self.vipps.sudo().write({f'vipps_{name}': key for name, key in keys.items()})
 
     def _get_ciphertexts(self):
+        """ Return all ciphertexts of the provider, by where they are. """
         self.env.flush_all()
-        return self.vipps._vipps_find_ciphertexts(self.env.cr)
+        self.env.invalidate_all()
+        provider = self.vipps.sudo()
+        ciphertexts = {name: provider[f'{name}_ciphertext'] for name in SECRET_FIELDS}
+        for number, previous in enumerate(provider.vipps_webhook_previous_secrets or []):
+            ciphertexts[number] = previous['ciphertext']
+        return {name: ciphertext for name, ciphertext in ciphertexts.items() if ciphertext}
 
     def _replace(self, **keys):
         """ Do what the window does: it is opened, filled in, and its button is pressed. """
@@ -101,89 +95,59 @@ class TestKeyRotation(TransactionCommon):
 
     #=== Our encryption key ===#
 
-    def test_all_secrets_are_encrypted_with_a_new_key_and_the_old_one_leaves_later(self):
+    def test_all_secrets_are_encrypted_with_the_newest_key_wherever_that_comes_from(self):
         self.vipps.action_vipps_set_up_webhooks()
+        first_secret = self.vipps._vipps_get_secret('vipps_webhook_secret')
         self.vipps.action_vipps_set_up_webhooks()  # The previous secret is kept.
-        ciphertexts = self._get_ciphertexts()
-        self.assertEqual(len(ciphertexts), 5)
         secrets = {name: self.vipps._vipps_get_secret(name) for name in (
             'vipps_client_secret', 'vipps_webhook_secret',
         )}
-        message = self.vipps.action_vipps_rotate_encryption_key()['params']['message']
-        self.assertIn("removed by itself", message)
-        self.env.flush_all()
-        new_key, old_key = self._read_key_file()
-        self.assertEqual(old_key, self.old_key)
-        self.assertEqual(self.key_file.stat().st_mode & 0o777, 0o600)
-        new_ciphertexts = self._get_ciphertexts()
-        self.assertEqual(len(new_ciphertexts), 5)
-        self.assertFalse(new_ciphertexts & ciphertexts)
-        for ciphertext in new_ciphertexts:
-            Fernet(new_key).decrypt(ciphertext.encode())
-        for name, secret in secrets.items():
-            self.assertEqual(self.vipps._vipps_get_secret(name), secret)
-        self.env['payment.provider']._vipps_drop_encryption_keys()
-        self.assertEqual(len(self._read_key_file()), 2, "Somebody may still encrypt with it.")
-        self._age_key_file()
-        self.env['payment.provider']._vipps_drop_encryption_keys()
-        self.assertEqual(self._read_key_file(), [new_key])
-        self._assert_payments_go_on()
+        keys = [self.old_key]
 
-    def test_a_key_that_something_needs_stays(self):
-        ciphertext = self.vipps.vipps_client_id_ciphertext
+        def use_file():
+            self.key_file.write_text('\n'.join(keys))
+
+        def use_environment():
+            os.environ[encryption.KEY_VARIABLE] = ','.join(keys)
+
+        def use_configuration():
+            os.environ.pop(encryption.KEY_VARIABLE, None)
+            config.options[encryption.KEY_OPTION] = ' '.join(keys)
+
+        for use in (use_file, use_environment, use_configuration):
+            with self.subTest(use.__name__):
+                ciphertexts = self._get_ciphertexts()
+                self.assertEqual(len(ciphertexts), 5)
+                keys.insert(0, Fernet.generate_key().decode())
+                use()
+                message = self.vipps.action_vipps_rotate_encryption_key()['params']['message']
+                self.assertIn("Older keys behind it may be removed", message)
+                new_ciphertexts = self._get_ciphertexts()
+                self.assertEqual(new_ciphertexts.keys(), ciphertexts.keys())
+                self.assertFalse(set(new_ciphertexts.values()) & set(ciphertexts.values()))
+                del keys[1]
+                use()
+                for name, secret in secrets.items():
+                    self.assertEqual(self.vipps._vipps_get_secret(name), secret)
+                self.assertIn(first_secret, dict(self.vipps._vipps_get_webhook_secrets()))
+                self._assert_payments_go_on()
+
+    def test_the_file_is_never_changed(self):
         self.vipps.action_vipps_rotate_encryption_key()
-        self.vipps.vipps_client_id_ciphertext = ciphertext  # by who began before
-        self._age_key_file()
-        self.env['payment.provider']._vipps_drop_encryption_keys()
-        self.assertEqual(self._read_key_file()[1], self.old_key)
-        self.vipps.action_vipps_rotate_encryption_key()
-        self.assertEqual(len(self._read_key_file()), 3)
-        self._age_key_file()
-        self.env['payment.provider']._vipps_drop_encryption_keys()
-        self.assertEqual(len(self._read_key_file()), 1)
-        self._assert_payments_go_on()
+        self.assertEqual(self.key_file.read_text(), self.old_key)
 
-    def test_keys_stay_when_a_database_cannot_be_looked_into(self):
-        self.vipps.action_vipps_rotate_encryption_key()
-        self._age_key_file()
-        with (
-            patch.object(
-                type(self.vipps), '_vipps_list_databases', lambda self: ['vipps_no_such_database']
-            ),
-            mute_logger('odoo.sql_db'),
-        ):
-            self.env['payment.provider']._vipps_drop_encryption_keys()
-        self.assertEqual(len(self._read_key_file()), 2)
-
-    def test_pressing_twice_makes_one_key(self):
-        for _time in range(2):
-            self.vipps.action_vipps_rotate_encryption_key()
-        self.assertEqual(len(self._read_key_file()), 2)
-
-    def test_a_key_in_front_of_the_environment_is_used_and_no_file_is_touched(self):
-        os.environ[encryption.KEY_VARIABLE] = self.old_key
-        message = self.vipps.action_vipps_rotate_encryption_key()['params']['message']
-        self.assertIn("put a new one in front of it", message)
-        new_key = Fernet.generate_key().decode()
-        os.environ[encryption.KEY_VARIABLE] = f'{new_key},{self.old_key}'
-        self.vipps.action_vipps_rotate_encryption_key()
-        os.environ[encryption.KEY_VARIABLE] = new_key
-        self._assert_payments_go_on()
-        self.assertEqual(self._read_key_file(), [self.old_key])
-
-    @mute_logger(f'{MODELS_LOGGER}.payment_provider_encryption')
+    @mute_logger(f'{MODELS_LOGGER}.vipps_secrets')
     def test_a_malformed_key_refuses_and_changes_nothing(self):
         ciphertexts = self._get_ciphertexts()
         self.key_file.write_text('malformed')
         with self.assertRaisesRegex(UserError, "encryption key of this server"):
             self.vipps.action_vipps_rotate_encryption_key()
         self.assertEqual(self._get_ciphertexts(), ciphertexts)
-        self.assertEqual(self._read_key_file(), ['malformed'])
+        self.assertEqual(self.key_file.read_text(), 'malformed')
 
     def test_what_no_key_can_read_is_named_and_left_alone(self):
-        self.vipps.vipps_client_id_ciphertext = ciphertext = (
-            Fernet(Fernet.generate_key()).encrypt(b"x").decode()
-        )
+        ciphertext = Fernet(Fernet.generate_key()).encrypt(b"x").decode()
+        self.vipps._vipps_write_protected({'vipps_client_id_ciphertext': ciphertext})
         message = self.vipps.action_vipps_rotate_encryption_key()['params']['message']
         self.assertIn(f"{self.vipps.name} cannot be read", message)
         self.assertEqual(self.vipps.vipps_client_id_ciphertext, ciphertext)
@@ -309,6 +273,7 @@ class TestKeyRotation(TransactionCommon):
     #=== Keys from the environment ===#
 
     def _set_variables(self, msn=NOK_UNIT.msn, **keys):
+        os.environ[f'VIPPS_DATABASE_{msn}'] = self.env.cr.dbname
         os.environ.update({f'VIPPS_{name.upper()}_{msn}': key for name, key in keys.items()})
         self.env.invalidate_all()
 
@@ -347,13 +312,41 @@ class TestKeyRotation(TransactionCommon):
         self.assertFalse(self.vipps.vipps_environment_keys)
         self.vipps.action_vipps_test_connection()
 
-    def test_keys_of_the_environment_are_sent_to_vipps_mobilepay_or_this_machine_only(self):
+    def test_keys_of_the_environment_are_for_their_database_only(self):
+        self._enter(client_secret='fake-own')
+        for database in (
+            f'{self.env.cr.dbname}_copy', self.env.cr.dbname.upper(), f' {self.env.cr.dbname}', '',
+        ):
+            with self.subTest(database=database):
+                self._set_variables(client_secret=NOK_UNIT.client_secret)
+                os.environ[f'VIPPS_DATABASE_{NOK_UNIT.msn}'] = database
+                self.assertFalse(self.vipps.vipps_environment_keys)
+                self.assertEqual(self.vipps._vipps_get_secret('vipps_client_secret'), 'fake-own')
+
+    def test_keys_of_the_environment_that_name_no_database_are_told_of(self):
+        def get_problems():
+            return {p['key']: p['note'] for p in self.vipps.sudo()._vipps_get_problems()}
+
         self._set_variables(client_secret=NOK_UNIT.client_secret)
-        self.env['ir.config_parameter'].sudo().set_param(
-            'mobilepay_vipps.test_api_url', 'https://elsewhere.example.com'
+        self.assertNotIn('environment_keys', get_problems())
+        del os.environ[f'VIPPS_DATABASE_{NOK_UNIT.msn}']
+        self.assertIn(
+            f"VIPPS_DATABASE_{NOK_UNIT.msn} to {self.env.cr.dbname}",
+            get_problems()['environment_keys'],
         )
-        with self.assertRaisesRegex(UserError, "are not sent to the address"):
-            self.vipps.action_vipps_test_connection()
+        os.environ[f'VIPPS_DATABASE_{NOK_UNIT.msn}'] = 'another'  # And that is nobody's business.
+        self.assertNotIn('environment_keys', get_problems())
+
+    def test_a_key_file_that_others_can_read_is_told_of(self):
+        def get_problem():
+            problems = self.vipps.sudo()._vipps_get_problems()
+            return next((p for p in problems if p['key'] == 'key_file'), None)
+
+        self.assertIsNone(get_problem())
+        self.key_file.chmod(0o644)
+        self.assertEqual(get_problem()['level'], 'warning')
+        self.assertIn("chmod 600", get_problem()['note'])
+        self._assert_payments_go_on()
 
     def test_a_neutralized_copy_gets_no_keys_of_the_environment(self):
         self._set_variables(client_id=NOK_UNIT.client_id, client_secret=NOK_UNIT.client_secret)

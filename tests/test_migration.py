@@ -1,12 +1,18 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+import os
 from datetime import timedelta
+from unittest.mock import patch
+
+from cryptography.fernet import Fernet
 
 from odoo.modules.migration import load_script
 from odoo.modules.module import get_module_path
 from odoo.tests import tagged
 
-from .common import TransactionCommon
+from .. import const
+from ..encryption import KEY_VARIABLE
+from .common import KEYS, TransactionCommon
 
 
 @tagged('post_install', '-at_install')
@@ -130,3 +136,92 @@ class TestMigration(TransactionCommon):
         self._capture(tx, 100)
         self.assertFalse(tx.child_transaction_ids.vipps_pos_config_id)
         self.assertNotIn(tx, tx.search([('vipps_pos_config_id', '!=', False)]))
+
+    def _store_as_before(self, key):
+        """ Store keys and secrets as version 17.0.1.4.0 encrypted them. """
+        def encrypt(text):
+            return Fernet(key).encrypt(text.encode()).decode()
+
+        self.vipps.action_vipps_set_up_webhooks()
+        secret = self.vipps._vipps_get_secret('vipps_webhook_secret')
+        self.vipps._vipps_write_protected({
+            'vipps_webhook_previous_secrets': [
+                {'url': 'http://localhost', 'ciphertext': encrypt('fake-old'),
+                 'until': '2999-01-01 00:00:00'},
+            ],
+        })
+        self.env.flush_all()
+        for name, text in {**KEYS, 'vipps_webhook_secret': secret}.items():
+            self.env.cr.execute(
+                f"UPDATE payment_provider SET {name}_ciphertext = %s WHERE id = %s",
+                [encrypt(text), self.vipps.id],
+            )
+        self.env.invalidate_all()
+        return secret
+
+    def test_keys_of_earlier_versions_are_bound_to_their_place(self):
+        key = Fernet.generate_key().decode()
+        secret = self._store_as_before(key)
+        with patch.dict(os.environ, {KEY_VARIABLE: key}):
+            self.assertTrue(self.vipps.vipps_unreadable_keys)
+            self._migrate('17.0.1.5.0', 'post', 'keys')
+            self.assertFalse(self.vipps.vipps_unreadable_keys)
+            self.vipps.action_vipps_test_connection()
+            self.assertEqual(
+                {secret for secret, _url in self.vipps._vipps_get_webhook_secrets()},
+                {secret, 'fake-old'},
+            )
+            self.assertFalse(self.vipps._vipps_get_problems())
+
+    def test_without_the_encryption_key_the_update_succeeds_and_the_problem_is_told(self):
+        old_key, other_key = (Fernet.generate_key().decode() for _i in range(2))
+        self._store_as_before(old_key)
+        for key in (other_key, 'malformed'):
+            with self.subTest(key=key), patch.dict(os.environ, {KEY_VARIABLE: key}):
+                self._migrate('17.0.1.5.0', 'post', 'keys')
+                problem, = self.vipps._vipps_get_problems()
+                self.assertEqual(problem['key'], 'encryption')
+                self.assertIn("missing when Odoo was updated", problem['note'])
+        with patch.dict(os.environ, {KEY_VARIABLE: old_key}):
+            self.vipps.action_vipps_rotate_encryption_key()
+            self.assertFalse(self.vipps._vipps_get_problems())
+            self.vipps.action_vipps_test_connection()
+
+    def test_an_address_that_keys_are_not_sent_to_anymore_is_removed(self):
+        parameters = self.env['ir.config_parameter']
+        for url, is_kept in (
+            ('https://elsewhere.example.com', False), ('http://127.0.0.1:8080', True),
+        ):
+            parameters.set_param(const.TEST_API_URL_PARAMETER, 'http://127.0.0.1:1')
+            self.env.flush_all()
+            self.env.cr.execute(
+                "UPDATE ir_config_parameter SET value = %s WHERE key = %s",
+                [url, const.TEST_API_URL_PARAMETER],
+            )
+            self._migrate('17.0.1.5.0', 'pre', 'keys')
+            self.env.registry.clear_cache()
+            self.assertEqual(
+                parameters.get_param(const.TEST_API_URL_PARAMETER), is_kept and url
+            )
+
+    def test_what_was_remembered_of_contacts_that_were_filled_in_is_forgotten(self):
+        tx = self._authorize()
+        self.env['vipps.key.rotation'].create({
+            'provider_id': self.vipps.id, 'vipps_client_id': 'fake',
+        })
+        self.env.flush_all()
+        # As the version before had it.
+        self.env.cr.execute("""
+            ALTER TABLE payment_transaction ADD COLUMN vipps_filled_partner_id integer,
+                                            ADD COLUMN vipps_filled_fields jsonb;
+            ALTER TABLE payment_provider ADD COLUMN vipps_user_info_target varchar;
+            UPDATE payment_transaction SET vipps_filled_fields = '{"email": "fake-signature"}';
+            UPDATE payment_provider SET vipps_user_info_target = 'partner';
+        """)
+        for _time in range(2):  # An update that was stopped is made again.
+            self._migrate('17.0.1.5.0', 'pre', 'keys')
+        self.env.cr.execute("SELECT tx::text FROM payment_transaction tx WHERE id = %s", [tx.id])
+        self.assertNotIn('fake-signature', self.env.cr.fetchone()[0])
+        self.env.cr.execute("SELECT p::text FROM payment_provider p WHERE id = %s", [self.vipps.id])
+        self.assertNotIn('partner', self.env.cr.fetchone()[0].split(','))
+        self.assertFalse(self.env['vipps.key.rotation'].search([]))

@@ -14,7 +14,7 @@ from odoo.tools import mute_logger
 from odoo.tools.safe_eval import safe_eval
 
 from ..models.payment_transaction_comparison import SETTLED_STATES
-from .common import TransactionCommon
+from .common import KEYS, TransactionCommon
 
 TX_LOGGER = 'odoo.addons.mobilepay_vipps.models.payment_transaction_converging'
 
@@ -78,7 +78,7 @@ class TestPaymentComparison(TransactionCommon):
     #=== What is compared ===#
 
     def test_what_is_reserved_or_changed_lately_is_compared_every_night(self):
-        other_provider = self.vipps.copy({'state': 'test'})
+        other_provider = self.vipps.copy({**KEYS, 'state': 'test'})
         expected = self._prepare('AUTHORIZED', 'authorized', days=170)
         expected += self._prepare('AUTHORIZED', 'error', days=15)
         expected += self._prepare('CAPTURED', days=13)
@@ -126,7 +126,7 @@ class TestPaymentComparison(TransactionCommon):
         self.assertFalse(self._get_scheduled())
 
     def test_what_there_are_no_keys_for_is_not_compared(self):
-        other_provider = self.vipps.copy({'state': 'test'})
+        other_provider = self.vipps.copy({**KEYS, 'state': 'test'})
         self._prepare('AUTHORIZED', 'authorized', provider_id=other_provider.id)
         other_provider.write({'state': 'disabled', 'vipps_client_secret': False})
         self._schedule()
@@ -149,7 +149,7 @@ class TestPaymentComparison(TransactionCommon):
         self.assertEqual(tx.state, 'done')
 
     def test_button_has_all_payments_of_the_provider_compared(self):
-        other_provider = self.vipps.copy({'state': 'test'})
+        other_provider = self.vipps.copy({**KEYS, 'state': 'test'})
         expected = self._prepare('AUTHORIZED', 'authorized', days=170)
         expected += self._prepare('CAPTURED', days=300)
         expected += self._prepare('CREATED', 'draft', days=300)

@@ -7,7 +7,7 @@ from odoo.tests import tagged
 
 from odoo.addons.payment.tests.http_common import PaymentHttpCommon
 
-from .common import VippsCommon
+from .common import KEYS, VippsCommon
 
 BRANDS = {'NOK': 'vipps', 'DKK': 'mobile_pay', 'EUR': 'mobile_pay'}
 
@@ -145,7 +145,7 @@ class TestPaymentMethod(VippsCommon, PaymentHttpCommon):
                 self.assertEqual(self._get_tiles(country, 'DKK'), expected)
 
     def test_two_providers_of_ours_get_the_tile_of_their_currency_each(self):
-        danish = self.vipps.copy({'state': 'test', 'is_published': True})
+        danish = self.vipps.copy({**KEYS, 'state': 'test', 'is_published': True})
         danish.available_currency_ids = self.currencies['DKK']
         self.vipps.available_currency_ids = self.currencies['NOK']
         self.assertEqual(self._get_tiles('SE', 'DKK'), [('mobile_pay', danish)])

@@ -12,7 +12,7 @@ from odoo.addons.payment.tests.http_common import PaymentHttpCommon
 
 from ..models.payment_provider import SECRET_FIELDS, SECRET_MASK
 from ..simulator.sales_units import DKK_UNIT, NOK_UNIT
-from .common import VippsCommon
+from .common import KEYS, VippsCommon
 
 ALL_SECRETS = {name: f'fake-{name}' for name in SECRET_FIELDS}
 
@@ -48,15 +48,17 @@ class TestProviderSecrets(ProviderCommon):
     def test_secrets_read_back_as_a_mask_when_set_and_as_nothing_when_not(self):
         for name in SECRET_FIELDS:
             with self.subTest(name=name):
-                self.vipps[name] = 'fake-key'
+                self.vipps.sudo()[name] = 'fake-key'
                 self.assertEqual(self.vipps.read([name])[0][name], SECRET_MASK)
                 self.vipps.state = 'disabled'
                 self.vipps[name] = False
                 self.assertIs(self.vipps.read([name])[0][name], False)
 
     def test_clear_text_is_readable_nowhere_after_write_and_create(self):
-        created = self.vipps.create({'name': "New", 'code': 'vipps', **ALL_SECRETS})
-        self.vipps.write(ALL_SECRETS)
+        created = self.vipps.sudo().create({
+            'name': "New", 'code': 'vipps', **ALL_SECRETS,
+        }).sudo(False)
+        self.vipps.sudo().write(ALL_SECRETS)
         for provider in (self.vipps, created):
             for records in (provider, provider.sudo(), provider.with_context(lang='en_US')):
                 texts = str(records.read()) + str(records.export_data(list(SECRET_FIELDS)))
@@ -67,7 +69,7 @@ class TestProviderSecrets(ProviderCommon):
         self.assertNotIn('fake-', cached)
 
     def test_database_holds_only_ciphertext(self):
-        self.vipps.write(ALL_SECRETS)
+        self.vipps.sudo().write(ALL_SECRETS)
         row = self._read_row(self.vipps)
         for name, secret in ALL_SECRETS.items():
             self.assertNotIn(secret, row)
@@ -79,36 +81,36 @@ class TestProviderSecrets(ProviderCommon):
         self.assertFalse(self.env.cr.fetchall())
 
     def test_stored_secret_comes_back_in_clear_text_for_the_server(self):
-        self.vipps.write(ALL_SECRETS)
+        self.vipps.sudo().write(ALL_SECRETS)
         for name, secret in ALL_SECRETS.items():
             self.assertEqual(self.vipps._vipps_get_secret(name), secret)
 
     def test_writing_the_mask_changes_nothing(self):
-        self.vipps.vipps_webhook_secret = 'fake-webhook-secret'
+        self.vipps.sudo().vipps_webhook_secret = 'fake-webhook-secret'
         row = self._read_row(self.vipps)
         self.vipps.write(dict.fromkeys(SECRET_FIELDS, SECRET_MASK))
         self.assertEqual(self._read_row(self.vipps), row)
 
     def test_writing_one_secret_leaves_the_others_alone(self):
-        self.vipps.write(ALL_SECRETS)
+        self.vipps.sudo().write(ALL_SECRETS)
         for name in SECRET_FIELDS:
             with self.subTest(name=name):
                 self.env.invalidate_all()
-                self.vipps.write({name: 'fake-new'})
+                self.vipps.sudo().write({name: 'fake-new'})
                 for other in SECRET_FIELDS:
                     expected = 'fake-new' if other == name else ALL_SECRETS[other]
                     self.assertEqual(self.vipps._vipps_get_secret(other), expected)
-                self.vipps.write({name: ALL_SECRETS[name]})
+                self.vipps.sudo().write({name: ALL_SECRETS[name]})
 
     def test_writing_nothing_clears(self):
-        self.vipps.write({'state': 'disabled', **ALL_SECRETS})
+        self.vipps.sudo().write({'state': 'disabled', **ALL_SECRETS})
         for name in SECRET_FIELDS:
             for empty in (False, '', '  '):
                 with self.subTest(name=name, empty=empty):
                     self.vipps[name] = empty
                     self.assertFalse(self.vipps[name])
                     self.assertFalse(self.vipps[f'{name}_ciphertext'])
-                    self.vipps[name] = 'fake-key'
+                    self.vipps.sudo()[name] = 'fake-key'
 
     def test_white_space_and_invisible_characters_are_stripped(self):
         for name in SECRET_FIELDS:
@@ -118,7 +120,7 @@ class TestProviderSecrets(ProviderCommon):
                 'fake-\u00adkey', 'fake-key\x00\x7f', SECRET_MASK + 'fake-key',
             ):
                 with self.subTest(name=name, pasted=pasted):
-                    self.vipps[name] = pasted
+                    self.vipps.sudo()[name] = pasted
                     self.assertEqual(self.vipps._vipps_get_secret(name), 'fake-key')
 
     def test_merchant_serial_number_is_stripped_too(self):
@@ -166,12 +168,12 @@ class TestProviderSecrets(ProviderCommon):
                     elif name in SECRET_FIELDS:
                         self.assertIn(provider.read([name])[0][name], (SECRET_MASK, False))
 
-    def test_duplicate_for_another_company_has_the_keys_but_no_webhook(self):
-        self.vipps.write({
+    def test_duplicate_for_another_company_has_neither_keys_nor_webhook_and_says_so(self):
+        self.vipps.sudo().write({
             'vipps_webhook_secret': 'fake-webhook-secret',
             'vipps_secondary_subscription_key': NOK_UNIT.subscription_key,
+            'vipps_webhook_id': 'fake-id', 'vipps_webhook_url': 'https://a.b',
         })
-        self.vipps.sudo().write({'vipps_webhook_id': 'fake-id', 'vipps_webhook_url': 'https://a.b'})
         company = self.company_data_2['company']
         self.system_user.company_ids |= company
         duplicate = self.vipps.with_context(
@@ -179,14 +181,16 @@ class TestProviderSecrets(ProviderCommon):
         ).copy({'company_id': company.id})
         self.assertEqual((duplicate.company_id, duplicate.state), (company, 'disabled'))
         self.assertEqual(duplicate.vipps_merchant_serial_number, NOK_UNIT.msn)
-        for name in SECRET_FIELDS - {'vipps_webhook_secret'}:
-            self.assertEqual(
-                duplicate._vipps_get_secret(name), self.vipps._vipps_get_secret(name)
-            )
-        for name in ('vipps_webhook_secret', 'vipps_webhook_id', 'vipps_webhook_url'):
+        for name in (*SECRET_FIELDS, 'vipps_webhook_id', 'vipps_webhook_url'):
             self.assertFalse(duplicate[name])
-        self.assertNotIn('fake-id', self._read_row(duplicate))
-        duplicate.state = 'test'
+        row = self._read_row(duplicate)
+        for text in ('fake-id', *(self.vipps[f'{name}_ciphertext'] for name in SECRET_FIELDS)):
+            self.assertNotIn(text, row)
+        self.assertIn("has no keys", duplicate.message_ids[0].body)
+        with Form(duplicate) as form:
+            for name, key in KEYS.items():
+                form[name] = key
+            form.state = 'test'
         duplicate.action_vipps_test_connection()
 
 
@@ -216,7 +220,9 @@ class TestProviderSettings(ProviderCommon):
     #=== Environment ===#
 
     def test_environment_follows_the_state_and_a_disabled_provider_keeps_the_last_one(self):
-        provider = self.vipps.create({'name': "Vipps", 'code': 'vipps', **ALL_SECRETS})
+        provider = self.vipps.sudo().create({
+            'name': "Vipps", 'code': 'vipps', **ALL_SECRETS,
+        }).sudo(False)
         provider.vipps_merchant_serial_number = '123456'
         self.assertEqual(provider.vipps_environment, 'test')
         for state, expected in (
@@ -259,7 +265,7 @@ class TestProviderSettings(ProviderCommon):
 
     def test_keys_of_the_same_sales_unit_can_be_entered_while_payments_are_open(self):
         self._start()
-        self.vipps.write({
+        self.vipps.sudo().write({
             'vipps_merchant_serial_number': f' {NOK_UNIT.msn} ',
             'vipps_subscription_key': NOK_UNIT.secondary_subscription_key,
         })
@@ -275,7 +281,7 @@ class TestProviderSettings(ProviderCommon):
         self.assertEqual(self.vipps.vipps_environment, 'production')
 
     def test_payments_of_another_provider_do_not_matter(self):
-        other = self.vipps.copy({'state': 'test'})
+        other = self.vipps.copy({**KEYS, 'state': 'test'})
         self._start()
         other.state = 'enabled'
         self.assertEqual(other.vipps_environment, 'production')
@@ -340,9 +346,12 @@ class TestProviderSettings(ProviderCommon):
         with self.assertRaisesRegex(AssertionError, "vipps_merchant_serial_number"):
             form.save()
 
-    def test_form_changes_one_key_alone(self):
+    def test_form_does_not_change_keys_that_are_set(self):
         with Form(self.vipps) as form:
-            form.vipps_subscription_key = NOK_UNIT.secondary_subscription_key
+            for name in KEYS:
+                with self.subTest(name=name), self.assertRaisesRegex(AssertionError, "readonly"):
+                    form[name] = 'fake-untried'
+            form.vipps_secondary_subscription_key = NOK_UNIT.secondary_subscription_key
         self.vipps.action_vipps_test_connection()
 
     def test_form_shows_neither_capture_manually_nor_an_editable_environment(self):

@@ -46,7 +46,7 @@ class TestConnection(ConnectionCommon):
         self.assertRegex(notification['params']['message'], r"123456 in the Test environment")
 
     def test_secondary_subscription_key_is_right_too(self):
-        self.vipps.vipps_subscription_key = NOK_UNIT.secondary_subscription_key
+        self.vipps.sudo().vipps_subscription_key = NOK_UNIT.secondary_subscription_key
         self.vipps.action_vipps_test_connection()
 
     def test_stages_are_token_and_list_of_webhooks(self):
@@ -61,19 +61,19 @@ class TestConnection(ConnectionCommon):
         self.assertEqual(self.simulator.exchanges[calls]['operation'], 'token')
 
     def test_wrong_client_id(self):
-        self.vipps.vipps_client_id = DKK_UNIT.client_id
+        self.vipps.sudo().vipps_client_id = DKK_UNIT.client_id
         self._assert_explained("The client ID or the client secret is wrong")
 
     def test_wrong_client_secret(self):
-        self.vipps.vipps_client_secret = 'fake-wrong'
+        self.vipps.sudo().vipps_client_secret = 'fake-wrong'
         self._assert_explained("The client ID or the client secret is wrong")
 
     def test_wrong_subscription_key(self):
-        self.vipps.vipps_subscription_key = 'fake-wrong'
+        self.vipps.sudo().vipps_subscription_key = 'fake-wrong'
         self._assert_explained("The subscription key is wrong")
 
     def test_subscription_key_of_another_sales_unit(self):
-        self.vipps.vipps_subscription_key = DKK_UNIT.subscription_key
+        self.vipps.sudo().vipps_subscription_key = DKK_UNIT.subscription_key
         self._assert_explained("subscription key is")
 
     def test_wrong_merchant_serial_number(self):
@@ -90,7 +90,7 @@ class TestConnection(ConnectionCommon):
     def test_keys_with_characters_that_no_key_has(self):
         for name in ('vipps_client_id', 'vipps_client_secret', 'vipps_subscription_key'):
             with self.subTest(name=name), self.env.cr.savepoint():
-                self.vipps[name] = 'fåke–key'
+                self.vipps.sudo()[name] = 'fåke–key'
                 self._assert_explained("is wrong")
 
     def test_product_that_is_not_active(self):
@@ -109,9 +109,60 @@ class TestConnection(ConnectionCommon):
                     self._assert_explained("does not answer")
                     self.simulator.clear_faults()
 
-    def test_address_of_a_simulator_that_keys_may_not_be_sent_to(self):
-        self._set_parameter(const.TEST_API_URL_PARAMETER, 'http://simulator.example.com')
-        self._assert_explained("must start with https")
+    def test_addresses_that_are_not_of_this_machine_are_neither_stored_nor_used(self):
+        url = self.simulator.url
+        port = url.rpartition(':')[2]
+        for bad_url in (
+            'https://evil.example', 'http://evil.example', 'https://127.0.0.1.evil.example',
+            'https://127.0.0.1@evil.example', 'https://localhost:80@evil.example/',
+            f'http://user@127.0.0.1:{port}', f'http://user:x@localhost:{port}',
+            'https://evil.example#@127.0.0.1', 'https://evil.example\\@127.0.0.1',
+            'https://127.0.0.1\n.evil.example', f'{url}\n', f' {url}', f'{url}/../x', f'{url}?x',
+            'http://127.999.0.1', 'http://0.0.0.0', 'http://[::]', 'http://10.0.0.1',
+            'http://169.254.169.254', 'http://2130706433', 'http://127.1', 'http://localhost.evil.no',
+            'http://[::ffff:10.0.0.1]', 'ftp://127.0.0.1', '//127.0.0.1', '127.0.0.1', 'localhost',
+            'http://١٢٧.0.0.1', f'http://127.0.0.1:{port}:80', 'http://127.0.0.1:',
+        ):
+            with self.subTest(url=bad_url):
+                for user in (self.system_user, self.env.ref('base.user_root')):
+                    with (
+                        self.assertRaisesRegex(ValidationError, "simulator on this machine"),
+                        self.env.cr.savepoint(),
+                    ):
+                        self.env['ir.config_parameter'].with_user(user).sudo().set_param(
+                            const.TEST_API_URL_PARAMETER, bad_url
+                        )
+                self._store_address(bad_url)
+                self._assert_explained("leads somewhere else. No keys are sent there")
+        self.assertFalse(self.simulator.exchanges)
+
+    def _store_address(self, url):
+        """ Store an address as a script does that knows of no rules. """
+        self.env.flush_all()
+        self.env.cr.execute(
+            "UPDATE ir_config_parameter SET value = %s WHERE key = %s",
+            [url, const.TEST_API_URL_PARAMETER],
+        )
+        self.env.invalidate_all()
+        self.env.registry.clear_cache()
+
+    def test_addresses_of_this_machine_are_taken(self):
+        for url in (
+            'http://127.0.0.1:8080', 'https://127.0.0.1', 'http://127.255.0.254:1/',
+            'http://localhost:65535', 'http://[::1]:8080',
+        ):
+            with self.subTest(url=url):
+                self._set_parameter(const.TEST_API_URL_PARAMETER, url)
+
+    def test_a_simulator_that_redirects_gets_the_keys_and_nobody_else(self):
+        other = Simulator(allow_loopback_http=True).start()
+        self.addCleanup(other.close)
+        site = RedirectingSite(307, other.url)
+        self.addCleanup(site.close)
+        self._set_parameter(const.TEST_API_URL_PARAMETER, site.url)
+        with self.assertRaises(UserError):
+            self.vipps.action_vipps_test_connection()
+        self.assertFalse(other.exchanges)
 
     def test_only_administrators_may_test_and_set_up(self):
         for groups in (
@@ -172,7 +223,7 @@ class TestConnectionOfEnvironments(ConnectionCommon):
             ))
 
     def _enter_production_keys(self):
-        self.vipps.write({
+        self.vipps.sudo().write({
             'vipps_merchant_serial_number': '999999',
             **{f'vipps_{name}': key for name, key in self.PRODUCTION_KEYS.items()},
         })
@@ -205,7 +256,7 @@ class TestConnectionOfEnvironments(ConnectionCommon):
         self.vipps.action_vipps_test_connection()
 
     def test_keys_of_no_environment(self):
-        self.vipps.vipps_client_secret = 'fake-wrong'
+        self.vipps.sudo().vipps_client_secret = 'fake-wrong'
         self._assert_refused(
             "The client ID or the client secret is wrong", self.vipps.action_vipps_test_connection
         )
@@ -215,6 +266,29 @@ class TestConnectionOfEnvironments(ConnectionCommon):
         self._enter_production_keys()
         self._assert_refused("is wrong", self.vipps.action_vipps_test_connection)
         self.assertFalse(self.production.exchanges)
+
+    def test_refused_keys_of_production_are_not_tried_at_the_simulator(self):
+        self._set_parameter(const.TEST_API_URL_PARAMETER, self.simulator.url)
+        self._enter_production_keys()
+        self.vipps.sudo().vipps_client_secret = 'fake-old'
+        self.vipps.state = 'enabled'
+        self._assert_refused(
+            "The client ID or the client secret is wrong", self.vipps.action_vipps_test_connection
+        )
+        self.assertTrue(self.production.exchanges)
+        self.assertFalse(self.simulator.exchanges)
+
+    def test_the_guide_does_not_try_keys_of_production_at_the_simulator(self):
+        self._enter_production_keys()
+        self.vipps.state = 'enabled'
+        self.vipps.state = 'disabled'
+        self._set_parameter(const.TEST_API_URL_PARAMETER, self.simulator.url)
+        guide = self.env['vipps.setup.guide'].with_user(self.system_user).browse(
+            self.vipps.action_vipps_open_guide()['res_id']
+        )
+        guide.action_next()
+        self.assertEqual(self.vipps.state, 'enabled')
+        self.assertFalse(self.simulator.exchanges)
 
     def test_system_parameter_does_not_redirect_production(self):
         self._set_parameter(const.TEST_API_URL_PARAMETER, self.simulator.url)
@@ -380,7 +454,7 @@ class TestWebhookSetUp(ConnectionCommon):
         self._set_up()
         self.client.delete_webhook(self.vipps.vipps_webhook_id)
         self.vipps.vipps_webhook_secret = False
-        self._set_parameter(const.TEST_API_URL_PARAMETER, 'https://apitest.example.com')
+        self._set_parameter(const.TEST_API_URL_PARAMETER, False)
         for url in ('http://127.0.0.1', 'http://localhost:8069', 'https://localhost', 'http://[::1]'):
             with self.subTest(url=url):
                 self._set_parameter('web.base.url', url)

@@ -8,6 +8,7 @@ from odoo.tests import tagged
 
 from ..hooks import uninstall_hook
 from ..models.payment_provider import SECRET_FIELDS
+from .common import KEYS
 from .test_payment_provider import ProviderCommon
 
 
@@ -31,7 +32,7 @@ class TestProviderRemoval(ProviderCommon):
     def test_neutralized_copy_is_disabled_and_has_no_secrets(self):
         self.vipps.action_vipps_set_up_webhooks()  # The previous secret is kept.
         self.vipps.action_vipps_create_monitoring_token()
-        self.vipps.vipps_secondary_subscription_key = 'another-key'
+        self.vipps.sudo().vipps_secondary_subscription_key = 'another-key'
         texts = [self.vipps[name] for name in (
             *(f'{name}_ciphertext' for name in SECRET_FIELDS),
             'vipps_monitoring_token_hash', 'vipps_webhook_id', 'vipps_webhook_url',
@@ -49,6 +50,55 @@ class TestProviderRemoval(ProviderCommon):
         self.assertTrue(tx.vipps_redirect_url)
         self._neutralize()
         self.assertFalse(tx.vipps_redirect_url)
+
+    def test_neutralized_copy_knows_nothing_of_customers_and_of_keys_that_were_being_entered(self):
+        tx = self._start()
+        tx.sudo().write({
+            'vipps_user_sub': 'fake-sub', 'vipps_user_details': {'name': "Kari"},
+            'vipps_customer_phone': '47******32', 'vipps_user_info_state': 'received',
+            'vipps_next_user_info': '2999-01-01',
+        })
+        for model, values in (
+            ('vipps.key.rotation', {}),
+            ('vipps.setup.guide', {'step': 'keys', 'market': 'NO', 'capture_mode': 'manual'}),
+        ):
+            self.env[model].create({
+                **values, 'provider_id': self.vipps.id, 'vipps_client_secret': 'fake',
+            })
+        self._neutralize()
+        for name in (
+            'vipps_user_sub', 'vipps_user_details', 'vipps_customer_phone', 'vipps_next_user_info',
+        ):
+            self.assertFalse(tx.sudo()[name])
+        self.assertEqual(tx.vipps_user_info_state, 'erased')
+        self.assertFalse(self.env['vipps.key.rotation'].search([]))
+        self.assertFalse(self.env['vipps.setup.guide'].search([]))
+        self.env.registry.clear_cache()
+        self.assertFalse(self.env['ir.config_parameter'].sudo().get_param(
+            'mobilepay_vipps.test_api_url'
+        ))
+
+    def test_neutralized_copy_of_production_can_be_used_with_test_keys_and_back(self):
+        self.vipps.state = 'enabled'
+        tx = self._create_transaction('redirect')
+        tx.vipps_payment_state = 'AUTHORIZED'
+        self.vipps.state = 'disabled'
+        with self.assertRaisesRegex(UserError, "open or reserved"):
+            self.vipps.state = 'test'
+        self._neutralize()
+        self.env.registry.clear_cache()
+        self.assertEqual(self.vipps.vipps_environment, 'test')
+        self.env['ir.config_parameter'].set_param(
+            'mobilepay_vipps.test_api_url', self.simulator.url
+        )
+        self.vipps.write({**KEYS, 'state': 'test'})
+        self.vipps.action_vipps_test_connection()
+        with self.assertRaisesRegex(UserError, "has no keys anymore"):
+            self.env['vipps.api.client']._read_payment(tx)
+        self.vipps.state = 'enabled'
+        self.vipps.state = 'disabled'
+        with self.assertRaisesRegex(UserError, "open or reserved"):
+            self.vipps.state = 'test'
 
     def test_neutralized_copy_leaves_other_providers_alone(self):
         row = self._read_row(self.dummy_provider)

@@ -21,6 +21,10 @@ SALES = ('sales', 'invoicing')
 METHODS = {
     'account.move': {'action_vipps_refund': INVOICING},
     'account.payment': {'action_refund_wizard': INVOICING},
+    'account.payment.method.line': {
+        'create': INVOICING, 'unlink': INVOICING, 'write': INVOICING,
+    },
+    'ir.config_parameter': {'create': NOBODY, 'unlink': NOBODY, 'write': NOBODY},
     'ir.module.module': {'button_uninstall': NOBODY},
     'payment.capture.wizard': {'action_capture': INVOICING},
     'payment.provider': {
@@ -33,7 +37,9 @@ METHODS = {
         'action_vipps_rotate_encryption_key': NOBODY,
         'action_vipps_set_up_webhooks': NOBODY,
         'action_vipps_test_connection': NOBODY,
+        'copy': NOBODY,
         'create': NOBODY,
+        'default_get': NOBODY,
         'unlink': NOBODY,
         'write': NOBODY,
     },
@@ -50,11 +56,13 @@ METHODS = {
         'create': NOBODY,
         'write': NOBODY,
     },
+    'pos.config': {'create': NOBODY, 'write': NOBODY},
     'pos.make.payment': {'check': TILL},
     'pos.order': {
         'create_from_ui': TILL, 'get_and_set_online_payments_data': TILL, 'write': TILL,
     },
     'pos.payment': {'create': TILL, 'write': TILL},
+    'pos.payment.method': {'create': NOBODY, 'unlink': NOBODY, 'write': NOBODY},
     'pos.session': {
         'action_pos_session_closing_control': TILL,
         'action_vipps_view_unsettled': ('till', 'invoicing'),
@@ -77,14 +85,16 @@ METHODS = {
     },
     'stock.picking': {'write': SALES},
     'vipps.audit.event': {'create': NOBODY, 'unlink': NOBODY, 'write': NOBODY},
-    'vipps.key.rotation': {'action_rotate': NOBODY, 'create': NOBODY, 'write': NOBODY},
+    'vipps.audited': {'create': NOBODY, 'unlink': NOBODY, 'write': NOBODY},
+    'vipps.key.rotation': {'action_rotate': NOBODY, 'default_get': NOBODY},
     'vipps.personal.data': {
         'action_erase': NOBODY,
-        'action_erase_with_contact': NOBODY,
+        'action_copy_to_contact': NOBODY,
         'action_export': NOBODY,
         'create': NOBODY,
     },
     'vipps.refund.wizard': {'action_refund': INVOICING, 'action_release': INVOICING},
+    'vipps.secrets': {'create': NOBODY, 'default_get': NOBODY, 'write': NOBODY},
     'vipps.setup.guide': {
         'action_back': NOBODY,
         'action_next': NOBODY,
@@ -95,6 +105,8 @@ METHODS = {
         'action_refund_payment': NOBODY,
         'action_skip': NOBODY,
         'action_start_payment': NOBODY,
+        'create': NOBODY,
+        'default_get': NOBODY,
         'get_payment_status': NOBODY,
         'write': NOBODY,
     },
@@ -223,7 +235,7 @@ class TestPenetration(RpcCommon):
                 self.assertEqual(str(error), ACCESS_ERROR)
             return
         self.assertTrue(self._is_override(model, name), f"It returned {result!r}.")
-        self.assertIn(result, (True, [], None))
+        self.assertIn(result, (True, [], None, {}))
         self.assertFalse(args and args[0], "It was called on a record.")
 
     def test_no_method_touches_what_belongs_to_another_company(self):

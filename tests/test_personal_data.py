@@ -32,9 +32,8 @@ class PersonalDataCommon(TransactionCommon, HttpCase):
         super().setUpClass()
         cls.manager = cls._create_manager('vipps_manager', cls.company)
         cls.vipps.write({
-            'vipps_collect_user_info': True, 'vipps_user_info_target': 'partner',
-            'vipps_scope_name': True, 'vipps_scope_email': True, 'vipps_scope_phone': True,
-            'vipps_scope_address': True,
+            'vipps_collect_user_info': True, 'vipps_scope_name': True, 'vipps_scope_email': True,
+            'vipps_scope_phone': True, 'vipps_scope_address': True,
         })
         cls.person = cls.env['res.partner'].create({'name': "Kari Nordmann", 'lang': 'en_US'})
 
@@ -86,7 +85,7 @@ class TestPersonalData(PersonalDataCommon):
         wizard = self._open()
         for text in (
             tx.reference, EXAMPLE_EMAIL, '+4790000001', EXAMPLE_STREET, "Oslo",
-            tx.sudo().vipps_user_sub, "Received", "Email, Phone, Street",
+            tx.sudo().vipps_user_sub, "Received",
         ):
             self.assertIn(text, wizard.content)
         record = self._get_records('data_read')
@@ -110,10 +109,6 @@ class TestPersonalData(PersonalDataCommon):
         self.assertEqual(payment['shared'], SHARED)
         self.assertEqual(payment['customer_id_at_vipps_mobilepay'], tx.sudo().vipps_user_sub)
         self.assertEqual(payment['asked_for'], ['name', 'email', 'phoneNumber', 'address'])
-        self.assertEqual(
-            payment['filled_in_on_contact'],
-            ['city', 'country_id', 'email', 'phone', 'street', 'zip'],
-        )
         self.assertEqual((payment['amount'], payment['currency']), (249.5, 'NOK'))
         self.assertEqual(self._get_records('data_exported').partner_id, self.person)
 
@@ -194,7 +189,6 @@ class TestPersonalData(PersonalDataCommon):
             self.assertFalse(tx_sudo[name], name)
         self.assertEqual((tx.state, tx.amount, tx.payment_id), ('done', amount, payment))
         self.assertEqual(tx.partner_name, "Kari Nordmann")
-        self.assertEqual(self.person.email, EXAMPLE_EMAIL)  # It was not asked to go.
         self.assertNotIn('+4790000001', wizard.content)
         record = self._get_records('data_erased')
         self.assertEqual((record.user_id, record.partner_id), (self.manager, self.person))
@@ -220,27 +214,99 @@ class TestPersonalData(PersonalDataCommon):
         self.assertEqual(tx.state, 'authorized')
         self.assertFalse(tx.sudo().vipps_user_details)
 
-    def test_on_the_contact_only_what_was_filled_in_and_not_changed_since_is_erased(self):
-        self._share()
-        self.person.phone = '22 33 44 55'
-        wizard = self._open()
-        self.assertTrue(wizard.is_filled)
-        wizard.action_erase_with_contact()
-        self.env.invalidate_all()
-        self.assertEqual(self.person.name, "Kari Nordmann")
-        self.assertEqual(self.person.phone, '22 33 44 55')
-        self.assertFalse(
-            self.person.email or self.person.street or self.person.city or self.person.country_id
-        )
-        self.assertFalse(wizard.is_filled)
-        self.assertIn('email', self._get_records('data_erased').details)
-
-    def test_what_was_filled_in_is_known_after_the_details_are_forgotten(self):
+    def test_the_receipt_of_a_till_loses_the_phone_number(self):
         tx = self._share()
-        tx._vipps_forget()
-        self._open().action_erase_with_contact()
-        self.env.invalidate_all()
+        tx.sudo().vipps_customer_phone = '47******32'
+        session = self._open_session()
+        order = self.env['pos.order'].create({
+            'session_id': session.id, 'company_id': self.company.id, 'partner_id': self.person.id,
+            'amount_tax': 0, 'amount_total': 249.5, 'amount_paid': 0, 'amount_return': 0,
+        })
+        payment = self.env['pos.payment'].sudo().create({
+            'pos_order_id': order.id, 'payment_method_id': session.payment_method_ids[0].id,
+            'amount': 249.5, 'vipps_transaction_id': tx.id,
+            'ticket': f"Vipps\n47******32\nToday\nReference {tx.reference}\n",
+        })
+        self._open().action_erase()
+        self.assertEqual(payment.ticket, f"Vipps\nToday\nReference {tx.reference}\n")
+
+    def _open_session(self):
+        config = self.env['pos.config'].create({'name': "Shop", 'company_id': self.company.id})
+        config.pricelist_id = False
+        config.open_ui()
+        return config.current_session_id
+
+    #=== Copied to the contact ===#
+
+    def _let_edit_contacts(self):
+        self.manager.groups_id |= self.env.ref('base.group_partner_manager')
+
+    def test_what_is_missing_on_the_contact_is_shown_and_copied_when_somebody_presses(self):
+        self._let_edit_contacts()
+        tx = self._share()
         self.assertFalse(self.person.email)
+        wizard = self._open(record=tx)
+        self.assertIn("fills in what is empty on the contact:", wizard.content)
+        for label in ("Email", "Phone", "Street", "City", "Country"):
+            self.assertIn(label, wizard.content)
+        self.assertTrue(wizard.is_copyable)
+        wizard.action_copy_to_contact()
+        self.env.invalidate_all()
+        self.assertEqual(
+            {name: self.person[name] for name in ('email', 'phone', 'street', 'zip', 'city')},
+            {name: SHARED[name] for name in ('email', 'phone', 'street', 'zip', 'city')},
+        )
+        self.assertEqual(self.person.country_id.code, 'NO')
+        record = self._get_records('data_copied')
+        self.assertEqual((record.user_id, record.partner_id), (self.manager, self.person))
+        self.assertIn("Email", record.details)
+        self.assertNotIn(EXAMPLE_EMAIL, record.details)
+        self.assertFalse(wizard.is_copyable)
+        with self.assertRaisesRegex(UserError, "nothing to copy"):
+            wizard.action_copy_to_contact()
+
+    def test_nothing_that_is_on_the_contact_is_overwritten(self):
+        self._let_edit_contacts()
+        tx = self._share()
+        typed = {
+            'name': "Firma Nordmann", 'email': 'post@nordmann.example.com', 'mobile': '98765432',
+            'street': "Torget 1", 'zip': '5014', 'city': "Bergen",
+        }
+        self.person.write(typed)
+        wizard = self._open(record=tx)
+        self.assertIn("does not change the name, e-mail address, phone number, address", (
+            ' '.join(str(wizard.content).split())
+        ))
+        self.assertFalse(wizard.is_copyable)
+        with self.assertRaisesRegex(UserError, "nothing to copy"):
+            wizard.action_copy_to_contact()
+        self.person.mobile = False
+        self.env.invalidate_all()
+        wizard.action_copy_to_contact()
+        self.assertEqual(self.person.phone, SHARED['phone'])
+        self.assertEqual({name: self.person[name] for name in typed}, {**typed, 'mobile': False})
+
+    def test_an_email_address_that_is_not_verified_is_not_copied(self):
+        self._let_edit_contacts()
+        tx = self._share()
+        tx.sudo().vipps_user_details = {**SHARED, 'email_verified': False}
+        self._open(record=tx).action_copy_to_contact()
+        self.assertFalse(self.person.email)
+        self.assertEqual(self.person.phone, SHARED['phone'])
+
+    def test_only_one_payment_of_a_known_customer_is_copied_and_by_whoever_may_edit_contacts(self):
+        tx = self._share()
+        with self.assertRaises(AccessError):
+            self._open(record=tx).action_copy_to_contact()
+        self._let_edit_contacts()
+        wizard = self._open()
+        self.assertFalse(wizard.is_copyable)
+        with self.assertRaisesRegex(UserError, "nothing to copy"):
+            wizard.action_copy_to_contact()
+        tx.partner_id = everybody = self.env.ref('base.public_partner')
+        with self.assertRaisesRegex(UserError, "nothing to copy"):
+            self._open(record=tx).action_copy_to_contact()
+        self.assertFalse(self.person.email or everybody.email)
 
     #=== Who may ===#
 
@@ -255,7 +321,7 @@ class TestPersonalData(PersonalDataCommon):
                     with self.assertRaises(AccessError):
                         record.with_user(user).action_vipps_personal_data()
         for user in (self.accountant, portal, other_manager):
-            for call in ('action_export', 'action_erase', 'action_erase_with_contact', 'read'):
+            for call in ('action_export', 'action_erase', 'action_copy_to_contact', 'read'):
                 with self.subTest(user=user.login, call=call), self.assertRaises(AccessError):
                     getattr(wizard.with_user(user), call)()
         self.assertEqual(tx.sudo().vipps_user_details, SHARED)
@@ -274,9 +340,8 @@ class TestPersonalData(PersonalDataCommon):
         wizard = self._open(other_manager)
         self.assertIn("Nothing is known", wizard.content)
         self.assertEqual(self._export(wizard)['payments'], [])
-        wizard.action_erase_with_contact()
+        wizard.action_erase()
         self.assertEqual(tx.sudo().vipps_user_details, SHARED)
-        self.assertEqual(self.person.email, EXAMPLE_EMAIL)
         # Nor by claiming to work there.
         with self.assertRaises(AccessError):
             wizard.with_context(allowed_company_ids=self.company.ids).read(['content'])

@@ -11,6 +11,7 @@ from odoo.tools import mute_logger
 
 from ..hooks import uninstall_hook
 from ..simulator.sales_units import NOK_UNIT
+from .common import KEYS
 from .pos_common import PosCommon
 
 OUR_LOGGER = 'odoo.addons.mobilepay_vipps'
@@ -459,14 +460,14 @@ class TestPosAccess(PosCommon):
             method.write({'vipps_provider_id': self.vipps.id})
 
     def test_a_method_without_one_provider_in_its_company_is_refused_with_a_sentence(self):
-        other = self.vipps.copy({'state': 'test'})
+        other = self.vipps.copy({**KEYS, 'state': 'test'})
         with self.assertRaisesRegex(ValidationError, "Ask an administrator"):
             self.env['pos.payment.method'].with_user(self.manager).create(self._prepare_method())
         method = self.env['pos.payment.method'].create(
             self._prepare_method(vipps_provider_id=other.id)
         )
         self.assertEqual(method.vipps_provider_id, other)
-        foreign = self.vipps.copy({'company_id': self.other_company.id, 'state': 'test'})
+        foreign = self.vipps.copy({**KEYS, 'company_id': self.other_company.id, 'state': 'test'})
         for provider in (foreign, self.dummy_provider):
             with self.subTest(provider=provider.name), \
                     self.assertRaisesRegex(ValidationError, "Choose another one"):
@@ -489,7 +490,7 @@ class TestPosAccess(PosCommon):
         methods.create(self._prepare_method(vipps_allow_qr=False, vipps_default_flow='push'))
 
     def test_a_method_of_an_open_session_keeps_its_provider(self):
-        other = self.vipps.copy({'state': 'test'})
+        other = self.vipps.copy({**KEYS, 'state': 'test'})
         with self.assertRaisesRegex(UserError, "close"):
             self.pos_method.vipps_provider_id = other
         self.assertEqual(self.pos_method.vipps_provider_id, self.vipps)

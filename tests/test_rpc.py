@@ -304,8 +304,10 @@ class TestRpcSecrets(RpcCommon):
         self.vipps.write({
             'vipps_secondary_subscription_key': 'fake-secondary-key',
             'vipps_webhook_id': 'fake-id', 'vipps_webhook_url': 'https://fake-url',
-            'vipps_webhook_previous_secrets': [{'ciphertext': 'fake-ciphertext'}],
             'vipps_foreign_webhooks': 'https://fake-foreign-url',
+        })
+        self.vipps._vipps_write_protected({
+            'vipps_webhook_previous_secrets': [{'ciphertext': 'fake-ciphertext'}],
         })
         values = self.vipps.read(self.NAMES)[0]
         self.assertTrue(all(values[name] for name in self.NAMES))

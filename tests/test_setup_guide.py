@@ -223,8 +223,8 @@ class TestSetupGuide(TransactionCommon):
         self._assert_refused("does not answer", self._open(), **KEYS)
 
     def test_keys_that_cannot_be_decrypted_anymore_are_asked_for_again(self):
-        guide = self._open()
-        guide.write(KEYS)
+        guide = self._go(self._open(), 'market', **KEYS)
+        guide.action_back()
         self.env.flush_all()
         self.env.cr.execute("UPDATE payment_provider SET vipps_client_secret_ciphertext = 'x'")
         self.env.invalidate_all()
@@ -244,8 +244,12 @@ class TestSetupGuide(TransactionCommon):
     def test_sales_unit_is_not_changed_while_payments_are_open(self):
         self._start_test_payment()
         guide = self._open()
-        with self.assertRaisesRegex(UserError, "are open or reserved"):
-            guide.write({'vipps_merchant_serial_number': DKK_UNIT.msn})
+        while guide.step != 'keys':
+            guide = self._get_shown(guide.action_back())
+        self._assert_refused(
+            "are open or reserved", guide, vipps_merchant_serial_number=DKK_UNIT.msn,
+        )
+        self.assertEqual(self.vipps.vipps_merchant_serial_number, NOK_UNIT.msn)
 
     #=== Market, capture, tills ===#
 

@@ -15,7 +15,7 @@ from ..models.vipps_job import MAX_SILENCES
 from ..models.vipps_webhook_event import FIRST_RETRY_DELAY
 from ..protocol.payment import Event
 from ..simulator.sales_units import NOK_UNIT
-from .common import TransactionCommon
+from .common import KEYS, TransactionCommon
 from .test_webhook import WebhookCommon
 
 MINUTE = timedelta(minutes=1)
@@ -178,7 +178,7 @@ class TestEventVerdict(EventCommon):
 
     def _tell_by_another_provider(self, tx, **values):
         """ Store an event that came by the webhook of another provider with the same keys. """
-        other = self.vipps.copy({'state': 'test', **values})
+        other = self.vipps.copy({**KEYS, 'state': 'test', **values})
         other.action_vipps_set_up_webhooks()
         body = json.dumps(self._prepare_event(tx.vipps_payment_reference)).encode()
         secret = other._vipps_get_secret('vipps_webhook_secret')

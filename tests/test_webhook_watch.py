@@ -17,7 +17,7 @@ from .. import const, encryption
 from ..protocol.payloads import PAYMENT_EVENTS
 from ..protocol.tests.server import Server
 from ..simulator.sales_units import NOK_UNIT
-from .common import TransactionCommon
+from .common import KEYS, TransactionCommon
 from .test_webhook import WebhookCommon
 
 PROVIDER_LOGGER = 'odoo.addons.mobilepay_vipps.models.payment_provider'
@@ -58,7 +58,7 @@ class TestWebhookWatch(WebhookCommon, TransactionCommon):
 
     def _copy_provider(self):
         """ Return another provider of this database whose webhook is set up. """
-        other = self.vipps.copy({'state': 'test'})
+        other = self.vipps.copy({**KEYS, 'state': 'test'})
         other.action_vipps_set_up_webhooks()
         return other
 
@@ -128,7 +128,7 @@ class TestWebhookWatch(WebhookCommon, TransactionCommon):
         self.vipps.sudo().write(dict.fromkeys(
             ('vipps_webhook_id', 'vipps_webhook_url', 'vipps_webhook_secret')
         ))
-        self._set_parameter(const.TEST_API_URL_PARAMETER, 'https://apitest.example.com')
+        self._set_parameter(const.TEST_API_URL_PARAMETER, False)
         calls = len(self.simulator.exchanges)
         for url in ('http://127.0.0.1:8069', 'http://localhost', 'http://shop.example.com', ''):
             with self.subTest(url=url):
@@ -331,7 +331,7 @@ class TestWebhookWatch(WebhookCommon, TransactionCommon):
 
     def test_keys_that_are_refused_are_reported_once(self):
         webhooks, webhook = self.client.list_webhooks(), self._read_webhook()
-        self.vipps.vipps_client_secret = 'fake-wrong'
+        self.vipps.sudo().vipps_client_secret = 'fake-wrong'
         for _day in range(2):
             self._watch()
             activity, = self._get_activities()
@@ -383,9 +383,9 @@ class TestWebhookWatch(WebhookCommon, TransactionCommon):
     def test_keys_of_one_provider_do_not_keep_the_next_one_from_being_watched(self):
         @contextlib.contextmanager
         def enter_wrong_keys(provider):
-            provider.vipps_client_secret = 'fake-wrong'
+            provider.sudo().vipps_client_secret = 'fake-wrong'
             yield
-            provider.vipps_client_secret = NOK_UNIT.client_secret
+            provider.sudo().vipps_client_secret = NOK_UNIT.client_secret
 
         self._assert_others_watched(enter_wrong_keys)
 

@@ -1,9 +1,8 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from odoo import _, api, fields, models
+from odoo import _, fields, models
 from odoo.exceptions import UserError
 
-from ..models.payment_provider import SECRET_MASK
 from ..models.payment_provider_keys import KEY_VARIABLES
 from ..models.vipps_api_client import SUBSCRIPTION_KEYS
 
@@ -12,44 +11,30 @@ class VippsKeyRotation(models.TransientModel):
     """ Replaces keys without a moment in which none is good. """
     _name = 'vipps.key.rotation'
     _description = "Vipps MobilePay Key Rotation"
+    _inherit = ['vipps.secrets']
 
     provider_id = fields.Many2one(
         string="Provider", comodel_name='payment.provider', required=True, ondelete='cascade',
         domain=[('code', '=', 'vipps')],
     )
     vipps_client_id = fields.Char(
-        string="Client ID", compute='_compute_vipps_keys', readonly=False
+        string="Client ID", compute='_compute_vipps_secrets', readonly=False
     )
     vipps_client_id_ciphertext = fields.Char(groups='base.group_system')
     vipps_client_secret = fields.Char(
-        string="Client Secret", compute='_compute_vipps_keys', readonly=False
+        string="Client Secret", compute='_compute_vipps_secrets', readonly=False
     )
     vipps_client_secret_ciphertext = fields.Char(groups='base.group_system')
     vipps_subscription_key = fields.Char(
-        string="Subscription Key", compute='_compute_vipps_keys', readonly=False
+        string="Subscription Key", compute='_compute_vipps_secrets', readonly=False
     )
     vipps_subscription_key_ciphertext = fields.Char(groups='base.group_system')
     vipps_secondary_subscription_key = fields.Char(
-        string="Secondary Subscription Key", compute='_compute_vipps_keys', readonly=False
+        string="Secondary Subscription Key", compute='_compute_vipps_secrets', readonly=False
     )
     vipps_secondary_subscription_key_ciphertext = fields.Char(groups='base.group_system')
 
-    @api.depends(*(f'{name}_ciphertext' for name in KEY_VARIABLES))
-    def _compute_vipps_keys(self):
-        for wizard in self:
-            for name in KEY_VARIABLES:
-                wizard[name] = bool(wizard[f'{name}_ciphertext']) and SECRET_MASK
-
-    @api.model_create_multi
-    def create(self, values_list):
-        """ Override to encrypt what is entered, as on the provider. """
-        return super().create([
-            self.env['payment.provider']._vipps_prepare_values(values) for values in values_list
-        ])
-
-    def write(self, values):
-        """ Override to encrypt what is entered, as on the provider. """
-        return super().write(self.env['payment.provider']._vipps_prepare_values(values))
+    #=== ACTION METHODS ===#
 
     def action_rotate(self):
         """ Try the new keys at Vipps MobilePay, together with those that stay, and store them if
@@ -72,8 +57,10 @@ class VippsKeyRotation(models.TransientModel):
                     "The key %s comes from the environment of the server. Whoever runs the server"
                     " replaces it there.", label,
                 ))
+        with self._vipps_explain_encryption_errors():
+            keys = {name: self._vipps_decrypt(name) for name in names}
         with self.env.cr.savepoint():
-            provider.write({f'{name}_ciphertext': self[f'{name}_ciphertext'] for name in names})
+            provider._vipps_write_protected(keys)
             provider._vipps_try_keys(names)
         for name in names:
             if name in SUBSCRIPTION_KEYS:

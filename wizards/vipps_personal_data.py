@@ -29,7 +29,7 @@ class VippsPersonalData(models.TransientModel):
     )
     content = fields.Html(string="What Is Known", compute='_compute_content', sanitize=False)
     is_known = fields.Boolean(compute='_compute_content')
-    is_filled = fields.Boolean(compute='_compute_content')
+    is_copyable = fields.Boolean(compute='_compute_content')
 
     #=== COMPUTE METHODS ===#
 
@@ -41,9 +41,10 @@ class VippsPersonalData(models.TransientModel):
             wizard.content = self.env['ir.qweb']._render('mobilepay_vipps.personal_data', {
                 'payments': [wizard._describe(tx_sudo) for tx_sudo in txs_sudo[:SHOWN_PAYMENTS]],
                 'hidden_count': len(txs_sudo[SHOWN_PAYMENTS:]),
+                'copy': wizard._describe_copy(txs_sudo),
             })
             wizard.is_known = bool(txs_sudo)
-            wizard.is_filled = bool(txs_sudo.vipps_filled_partner_id)
+            wizard.is_copyable = bool(wizard._prepare_copy(txs_sudo)[0])
 
     #=== CRUD METHODS ===#
 
@@ -88,17 +89,31 @@ class VippsPersonalData(models.TransientModel):
         :rtype: dict
         """
         self._check_rights()
-        return self._erase()
+        txs_sudo = self._get_transactions_sudo(with_parts=True)
+        txs_sudo._vipps_forget_customer()
+        self.env['vipps.audit.event']._vipps_forget(self.partner_id)
+        self._record('data_erased')
+        return self._prepare_action()
 
-    def action_erase_with_contact(self):
-        """ Erase what is not needed for the accounts, and on the contact what was filled in and
-        nobody has changed since; that is recorded.
+    def action_copy_to_contact(self):
+        """ Fill in what is empty on the contact with what was shared with the payment, as the
+        window shows it; that is recorded.
 
         :return: The action that shows what is left.
         :rtype: dict
+        :raise AccessError: If the user may not change the contact.
+        :raise UserError: If there is nothing to fill in.
         """
         self._check_rights()
-        return self._erase(with_contact=True)
+        values, _differing_names = self._prepare_copy(self._get_transactions_sudo())
+        if not values:
+            raise UserError(_(
+                "There is nothing to copy: nothing that was shared is missing on the contact."
+            ))
+        # The history of a contact would keep what is to be erased some day.
+        self.partner_id.with_context(tracking_disable=True).write(values)
+        self._record('data_copied', ", ".join(self._describe_fields(values)))
+        return self._prepare_action()
 
     #=== BUSINESS METHODS ===#
 
@@ -126,6 +141,34 @@ class VippsPersonalData(models.TransientModel):
                 " choose Show there."
             ))
 
+    def _prepare_copy(self, txs_sudo):
+        """ Return what *Copy to Contact* fills in: only where one payment is looked at, whose
+        customer is known.
+
+        :param payment.transaction txs_sudo: The payments that the window is about.
+        :return: The values of the contact that it does not have, and what it has otherwise, by the
+                 names for people.
+        :rtype: tuple[dict, list[str]]
+        """
+        details = self.transaction_id and txs_sudo.vipps_user_details
+        users_sudo = self.partner_id.sudo().with_context(active_test=False).user_ids
+        if not details or any(user._is_public() for user in users_sudo):
+            return {}, []
+        return self.partner_id._vipps_compare_details(details)
+
+    def _describe_copy(self, txs_sudo):
+        """ Return what *Copy to Contact* fills in and what it leaves, for people. """
+        values, differing_names = self._prepare_copy(txs_sudo)
+        return {
+            'filled': ", ".join(self._describe_fields(values)),
+            'differing': ", ".join(differing_names),
+        }
+
+    @api.model
+    def _describe_fields(self, names):
+        partner_fields = self.env['res.partner']._fields
+        return [partner_fields[name]._description_string(self.env) for name in names]
+
     def _get_transactions_sudo(self, with_parts=False):
         """ Return the payments of the customer in the companies that the user works in.
 
@@ -141,10 +184,9 @@ class VippsPersonalData(models.TransientModel):
         domain = [
             ('provider_code', '=', 'vipps'),
             ('company_id', 'in', company_ids),
-            '|', '|',
+            '|',
             ('partner_id', 'in', partner_ids),
             ('sale_order_ids.partner_id', 'in', partner_ids),
-            ('vipps_filled_partner_id', 'in', partner_ids),
         ]
         if self.transaction_id:
             domain.append(('id', '=', self.transaction_id.id))
@@ -160,14 +202,6 @@ class VippsPersonalData(models.TransientModel):
             self.env['vipps.audit.event'].sudo()._record(
                 action, provider, partner_id=self.partner_id.id, details=details,
             )
-
-    def _erase(self, with_contact=False):
-        txs_sudo = self._get_transactions_sudo(with_parts=True)
-        cleared = txs_sudo._vipps_clear_filled() if with_contact else set()
-        txs_sudo._vipps_forget_customer()
-        self.env['vipps.audit.event']._vipps_forget(self.partner_id)
-        self._record('data_erased', ", ".join(sorted(cleared)) or None)
-        return self._prepare_action()
 
     def _prepare_action(self):
         return {
@@ -201,7 +235,6 @@ class VippsPersonalData(models.TransientModel):
                 'asked_for': (tx_sudo.vipps_scopes or '').split(),
                 'customer_id_at_vipps_mobilepay': tx_sudo.vipps_user_sub or None,
                 'shared': tx_sudo.vipps_user_details or {},
-                'filled_in_on_contact': sorted(tx_sudo.vipps_filled_fields or {}),
                 'phone_at_till': tx_sudo._vipps_mask_phone(tx_sudo.vipps_customer_phone) or None,
                 'copied_from_contact': {
                     name.removeprefix('partner_'): tx_sudo[name] or None for name in (
@@ -218,7 +251,6 @@ class VippsPersonalData(models.TransientModel):
         :param payment.transaction tx_sudo: The payment.
         :rtype: dict
         """
-        partner_fields = self.env['res.partner']._fields
         return {
             'reference': tx_sudo.reference,
             'date': format_datetime(self.env, tx_sudo.create_date),
@@ -230,10 +262,6 @@ class VippsPersonalData(models.TransientModel):
             'shared': self._describe_details(tx_sudo.vipps_user_details or {}),
             'sub': tx_sudo.vipps_user_sub,
             'phone': tx_sudo._vipps_mask_phone(tx_sudo.vipps_customer_phone),
-            'filled': ", ".join(
-                partner_fields[name]._description_string(self.env)
-                for name in tx_sudo.vipps_filled_fields or ()
-            ),
             'copied': [text for text in (
                 tx_sudo.partner_name, tx_sudo.partner_email, tx_sudo.partner_phone,
                 tx_sudo.partner_address, tx_sudo.partner_zip, tx_sudo.partner_city,

@@ -17,7 +17,7 @@ ENTERED_KEYS = re.compile(
 REQUESTED_PATHS = re.compile(r'^.* DEBUG \S+ urllib3\.connectionpool: .*$', re.M)
 
 COLLECTED = {
-    'vipps_collect_user_info': True, 'vipps_user_info_target': 'partner',
+    'vipps_collect_user_info': True,
     'vipps_scope_name': True, 'vipps_scope_email': True, 'vipps_scope_address': True,
 }
 

@@ -1,3 +1,0 @@
-# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
-
-from . import vipps_keys

@@ -1,0 +1,62 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import _, api, models
+
+
+class PosPaymentMethod(models.Model):
+    """ With which provider and in which journal tills take payments. """
+    _name = 'pos.payment.method'
+    _inherit = ['pos.payment.method', 'vipps.audited']
+    _vipps_silent_fields = ('vipps_push_refused',)
+
+    def _vipps_filter_audited(self, values):
+        """ Override of `vipps.audited` to leave other methods alone. """
+        return self.filtered(lambda method: 'vipps' in (
+            method.use_payment_terminal, values.get('use_payment_terminal')
+        ))
+
+    def _vipps_get_audited_provider(self):
+        """ Override of `vipps.audited`. """
+        return self.sudo().vipps_provider_id
+
+
+class PosConfig(models.Model):
+    """ Which tills take payments. """
+    _inherit = 'pos.config'
+
+    #=== CRUD METHODS ===#
+
+    @api.model_create_multi
+    def create(self, values_list):
+        """ Override of `point_of_sale` to record who lets a till take our payments. """
+        configs = super().create(values_list)
+        for config in configs:
+            config._vipps_record_methods(self.env['pos.payment.method'])
+        return configs
+
+    def write(self, values):
+        """ Override of `point_of_sale` to record who lets a till take our payments, or not. """
+        if 'payment_method_ids' not in values:
+            return super().write(values)
+        old_methods = [config._vipps_get_methods() for config in self]
+        res = super().write(values)
+        for config, methods in zip(self, old_methods, strict=True):
+            config._vipps_record_methods(methods)
+        return res
+
+    #=== BUSINESS METHODS ===#
+
+    def _vipps_get_methods(self):
+        return self.payment_method_ids.filtered(lambda m: m.use_payment_terminal == 'vipps')
+
+    def _vipps_record_methods(self, old_methods):
+        """ Record which of our payment methods were added and removed.
+
+        :param pos.payment.method old_methods: The methods that there were before.
+        :return: None
+        """
+        methods = self._vipps_get_methods()
+        for method in methods - old_methods:
+            method._vipps_record_settings([_("Added to %s", self.name)])
+        for method in old_methods - methods:
+            method._vipps_record_settings([_("Taken from %s", self.name)])
