@@ -33,24 +33,30 @@ class IrConfigParameter(models.Model):
     @api.model_create_multi
     def create(self, values_list):
         """ Override of `base` to record who lets a simulator stand in for Vipps MobilePay. """
-        with self._vipps_record_test_api_url():
+        with self._vipps_record_test_api_url([values.get('key') for values in values_list]):
             return super().create(values_list)
 
     def write(self, values):
         """ Override of `base` to record who lets a simulator stand in for Vipps MobilePay. """
-        with self._vipps_record_test_api_url():
+        with self._vipps_record_test_api_url([values.get('key'), *self.mapped('key')]):
             return super().write(values)
 
     def unlink(self):
         """ Override of `base` to record who lets no simulator stand in anymore. """
-        with self._vipps_record_test_api_url():
+        with self._vipps_record_test_api_url(self.mapped('key')):
             return super().unlink()
 
     #=== BUSINESS METHODS ===#
 
     @contextlib.contextmanager
-    def _vipps_record_test_api_url(self):
-        """ Record a change of the address in the audit trail. """
+    def _vipps_record_test_api_url(self, keys):
+        """ Record a change of the address in the audit trail.
+
+        :param list keys: The parameters that are about to change.
+        """
+        if const.TEST_API_URL_PARAMETER not in keys:
+            yield
+            return
         old_url = self._vipps_read_test_api_url()
         yield
         url = self._vipps_read_test_api_url()

@@ -182,7 +182,8 @@ class VippsAuditEvent(models.Model):
     #=== INITIALIZATION ===#
 
     def init(self):
-        """ Override to have PostgreSQL protect the table, also from what does not use the ORM. """
+        """ Override to have PostgreSQL protect the table, also from what does not use the ORM. An
+        update that fills a new column has to drop the triggers first; they are made again here. """
         references = {
             field.name: self.env[field.comodel_name]._table
             for field in self._fields.values() if field.type == 'many2one' and field.store
