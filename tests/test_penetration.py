@@ -86,7 +86,9 @@ METHODS = {
     'stock.picking': {'write': SALES},
     'vipps.audit.event': {'create': NOBODY, 'unlink': NOBODY, 'write': NOBODY},
     'vipps.audited': {'create': NOBODY, 'unlink': NOBODY, 'write': NOBODY},
-    'vipps.key.rotation': {'action_rotate': NOBODY, 'default_get': NOBODY},
+    'vipps.key.rotation': {
+        'action_rotate': NOBODY, 'create': NOBODY, 'default_get': NOBODY, 'write': NOBODY,
+    },
     'vipps.personal.data': {
         'action_erase': NOBODY,
         'action_copy_to_contact': NOBODY,
