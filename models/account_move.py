@@ -3,6 +3,8 @@
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError
 
+from ..trust import clean, get_readable
+
 
 class AccountMove(models.Model):
     _inherit = 'account.move'
@@ -25,11 +27,12 @@ class AccountMove(models.Model):
     @api.depends('move_type', 'state', 'amount_residual')
     def _compute_vipps_is_refundable(self):
         for move in self:
+            stored_move = get_readable(move)
             move.vipps_is_refundable = (
-                move._vipps_is_open_credit_note()
+                stored_move._vipps_is_open_credit_note()
                 and any(
                     tx._vipps_get_refundable_amount() > 0 or tx._vipps_get_reserved_amount() > 0
-                    for tx in move._vipps_get_transactions()
+                    for tx in stored_move._vipps_get_transactions()
                 )
             )
 
@@ -45,7 +48,10 @@ class AccountMove(models.Model):
         self.check_access_rights('write')
         self.check_access_rule('write')
         self.ensure_one()
-        for tx_sudo in self._vipps_get_transactions():
+        self = clean(self)
+        txs_sudo = self._vipps_get_transactions()
+        txs_sudo._vipps_check_operator()
+        for tx_sudo in txs_sudo:
             # What happened elsewhere is shown right away, but nobody has to wait for it.
             tx_sudo._vipps_try(lambda tx=tx_sudo: tx._vipps_refresh(wait=False, may_capture=False))
             tx_sudo._vipps_post_process()  # A refund that was found settles the credit note.
@@ -91,6 +97,8 @@ class AccountMove(models.Model):
         """ Return the transactions of the payments at Vipps MobilePay of an invoice, or of the
         invoice that a credit note reverses, and of their orders.
 
+        The links can be written by people, so they can lead to another company.
+
         :return: The transactions, oldest first, in sudo mode.
         :rtype: payment.transaction
         """
@@ -101,6 +109,7 @@ class AccountMove(models.Model):
             txs_sudo |= moves_sudo.pos_order_ids.payment_ids.vipps_transaction_id
         return txs_sudo.filtered(
             lambda tx: tx.provider_code == 'vipps' and tx.vipps_payment_reference
+            and tx._vipps_serves(self.company_id)
         ).sorted(lambda tx: tx._origin.id)
 
     def _vipps_assign_payments(self, payments):

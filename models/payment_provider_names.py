@@ -1,7 +1,10 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from odoo import api, fields, models
+from odoo import _, api, fields, models
+from odoo.exceptions import AccessError
 from odoo.osv import expression
+
+from ..trust import get_readable
 
 
 class VippsPaidDocument(models.AbstractModel):
@@ -20,12 +23,50 @@ class VippsPaidDocument(models.AbstractModel):
     @api.depends('transaction_ids.state', 'transaction_ids.provider_id.name')
     @api.depends_context('lang')
     def _compute_vipps_paid_with(self):
-        self.transaction_ids.fetch(['state', 'operation', 'provider_id'])
+        self._origin.transaction_ids.fetch(['state', 'operation', 'provider_id'])
         for document in self:
-            txs = document.transaction_ids.filtered(
+            txs = get_readable(document).transaction_ids.filtered(
                 lambda tx: tx.state in ('authorized', 'done') and tx.operation != 'refund'
             )
             document.vipps_paid_with = ", ".join(txs.provider_id.mapped('name'))
+
+    #=== CRUD METHODS ===#
+
+    @api.model_create_multi
+    def create(self, values_list):
+        """ Override of `orm` to let only the system link payments of Vipps MobilePay.
+
+        :raise AccessError: If somebody else does.
+        """
+        documents = super().create(values_list)
+        if not self.env.su and documents._vipps_get_linked_sudo():
+            self._vipps_refuse_link()
+        return documents
+
+    def write(self, values):
+        """ Override of `orm` to let only the system link payments of Vipps MobilePay, and take
+        them out of their documents: the document is the right to capture, release and refund.
+
+        :raise AccessError: If somebody else does.
+        """
+        if self.env.su or 'transaction_ids' not in values:
+            return super().write(values)
+        before = {document: document._vipps_get_linked_sudo() for document in self}
+        res = super().write(values)
+        if any(document._vipps_get_linked_sudo() != txs for document, txs in before.items()):
+            self._vipps_refuse_link()
+        return res
+
+    def _vipps_get_linked_sudo(self):
+        return self.sudo().transaction_ids.filtered(lambda tx: tx.provider_code == 'vipps')
+
+    def _vipps_refuse_link(self):
+        raise AccessError(_(
+            "Payments of Vipps MobilePay belong to what the customer paid. They cannot be put into"
+            " another document, nor taken out of theirs."
+        ))
+
+    #=== SEARCH METHODS ===#
 
     def _search_vipps_paid_with(self, operator, value):
         """ Return the domain of the documents that are paid with providers of such names; without

@@ -13,6 +13,7 @@ from odoo.fields import Command
 from odoo.tools import format_date
 
 from .. import const
+from ..source import Fact
 from ..step_log import log_step
 from .vipps_job import DONE
 
@@ -125,8 +126,8 @@ class PaymentTransaction(models.Model):
         """ Override of `payment` to link a refund with the credit note that it is made for, so that
         core reconciles them. """
         move_id = self.env.context.get('vipps_credit_note_id')
-        if is_refund and move_id:
-            custom_create_values['invoice_ids'] = [Command.link(move_id)]
+        if is_refund and isinstance(move_id, Fact):
+            custom_create_values['invoice_ids'] = [Command.link(int(move_id))]
         return super()._create_child_transaction(
             amount, is_refund=is_refund, **custom_create_values
         )

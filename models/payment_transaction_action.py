@@ -2,10 +2,12 @@
 
 import json
 
-from odoo import _, models
+from odoo import SUPERUSER_ID, _, models
 from odoo.exceptions import AccessError, ValidationError
 
 from odoo.addons.payment import utils as payment_utils
+
+from ..trust import clean
 
 
 class PaymentTransaction(models.Model):
@@ -22,9 +24,9 @@ class PaymentTransaction(models.Model):
         """
         payment_utils.check_rights_on_recordset(self)
         txs_sudo = self.sudo()  # The user may operate, but only the system writes.
-        for tx_sudo in txs_sudo.filtered(
-            lambda t: t.provider_code == 'vipps' and t.state == 'authorized'
-        ):
+        vipps_txs_sudo = txs_sudo.filtered(lambda t: t.provider_code == 'vipps')
+        vipps_txs_sudo._vipps_check_operator()
+        for tx_sudo in clean(vipps_txs_sudo).filtered(lambda t: t.state == 'authorized'):
             tx_sudo._ensure_provider_is_not_disabled()
             tx_sudo._vipps_read_for_operator()
             if tx_sudo.state != 'authorized' and len(txs_sudo) == 1:
@@ -34,9 +36,12 @@ class PaymentTransaction(models.Model):
     def action_void(self):
         """ Override of `payment` to tell who comes too late, or again, that it is released. """
         payment_utils.check_rights_on_recordset(self)
-        released_txs = self.sudo().filtered(
-            lambda t: t.provider_code == 'vipps' and t.state != 'authorized'
-            and t._vipps_get_releases()
+        vipps_txs_sudo = self.sudo().filtered(lambda t: t.provider_code == 'vipps')
+        if vipps_txs_sudo:
+            vipps_txs_sudo._vipps_check_operator()
+            self = clean(self)
+        released_txs = vipps_txs_sudo.filtered(
+            lambda t: t.state != 'authorized' and t._vipps_get_releases()
         )
         if self == released_txs and len(self) == 1:
             return released_txs._vipps_notify_change()
@@ -51,7 +56,9 @@ class PaymentTransaction(models.Model):
         if any(tx.provider_code != 'vipps' for tx in self):
             return super().action_refund(amount_to_refund=amount_to_refund)
         payment_utils.check_rights_on_recordset(self)
-        txs_sudo = self.sudo()  # The user may operate, but only the system writes.
+        # The user may operate, but only the system writes.
+        txs_sudo = clean(self).sudo()
+        txs_sudo._vipps_check_company()
         if any(tx.state == 'authorized' for tx in txs_sudo):
             raise ValidationError(self.env['vipps.api.client']._get_sentence('6020'))
         return super(PaymentTransaction, txs_sudo).action_refund(amount_to_refund=amount_to_refund)
@@ -77,21 +84,50 @@ class PaymentTransaction(models.Model):
     def _vipps_check_operator(self):
         """ Ensure that the user may operate on the transactions: that takes the right to write
         them, or, as core has it for the buttons of documents, to write all of their orders, or
-        their invoices if there are no orders.
+        their invoices if there are no orders, if these are of companies that the payment is for.
 
         :return: None
         :raise AccessError: If the user may not.
         """
         txs = self._origin.sudo(False)  # In a window they are no real records yet.
+        txs._vipps_check_company()
         try:
             payment_utils.check_rights_on_recordset(txs)
         except AccessError:
             for tx_sudo in txs.sudo():
                 root_sudo = tx_sudo._vipps_get_root()
-                documents_sudo = root_sudo.sale_order_ids or root_sudo.invoice_ids
-                if not documents_sudo:
+                documents_sudo = root_sudo._vipps_get_operator_documents()
+                if not documents_sudo or not all(
+                    root_sudo._vipps_serves(document.company_id) for document in documents_sudo
+                ):
                     raise
                 payment_utils.check_rights_on_recordset(documents_sudo.sudo(False))
+
+    def _vipps_get_operator_documents(self):
+        """ Return the documents whose writers may operate on the payment. """
+        return self.sale_order_ids or self.invoice_ids
+
+    def _vipps_serves(self, company):
+        """ Return whether the payment can be for documents of a company: those of its own and of
+        its branches.
+
+        :param res.company company: The company of the document.
+        :rtype: bool
+        """
+        return self.company_id in company.sudo().parent_ids
+
+    def _vipps_check_company(self):
+        """ Ensure that the payments can be for documents of the user's companies, in sudo mode,
+        too: core's buttons of documents take it for granted that a payment belongs to these.
+
+        :return: None
+        :raise AccessError: If they cannot.
+        """
+        companies_sudo = self.env.user.sudo().company_ids.parent_ids
+        if self.env.uid != SUPERUSER_ID and self.sudo().company_id - companies_sudo:
+            raise AccessError(_(
+                "This payment belongs to another company, so nothing was done. Ask its staff."
+            ))
 
     def _vipps_list_amounts(self):
         """ Return what Odoo holds of the payments, for a window that somebody decides in.

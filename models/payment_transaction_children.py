@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from odoo import fields, models
 
+from ..source import Fact
 from ..step_log import log_step
 from .vipps_api_client import VippsError
 
@@ -284,7 +285,9 @@ class PaymentTransaction(models.Model):
         """
         refund_txs = self.browse()
         chosen_id = self.env.context.get('vipps_refunded_capture_id')
-        for capture_tx in self._vipps_get_captures().sorted(lambda t: t.id != chosen_id):
+        for capture_tx in self._vipps_get_captures().sorted(
+            lambda t: not isinstance(chosen_id, Fact) or t.id != int(chosen_id)
+        ):
             part = min(amount, capture_tx._vipps_get_refundable_amount())
             if self.currency_id.compare_amounts(part, 0) > 0:
                 refund_txs |= capture_tx._create_child_transaction(part, is_refund=True)

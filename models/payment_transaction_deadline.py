@@ -6,6 +6,7 @@ from odoo.tools import create_index, format_amount, format_date
 
 from odoo.addons.payment import utils as payment_utils
 
+from ..trust import clean
 from .vipps_api_client import VippsError
 from .vipps_job import DONE, NOTHING_LEFT, run_steps
 
@@ -66,7 +67,7 @@ class PaymentTransaction(models.Model):
         """
         payment_utils.check_rights_on_recordset(self)
         # In the same order for everybody, so that two people do not wait for each other.
-        txs_sudo = self.sudo().filtered('vipps_payment_reference').sorted('id')
+        txs_sudo = clean(self).sudo().filtered('vipps_payment_reference').sorted('id')
         if len(txs_sudo) > MAX_PAYMENTS:
             raise UserError(_(
                 "These are %(count)s payments. Select at most %(maximum)s at a time: each of them"

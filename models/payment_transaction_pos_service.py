@@ -4,6 +4,8 @@ from odoo import _, api, fields, models
 
 from odoo.addons.payment import utils as payment_utils
 
+from ..trust import clean
+
 
 class PaymentTransaction(models.Model):
     """ What the back office sees of payments at tills, and does about them. """
@@ -62,7 +64,7 @@ class PaymentTransaction(models.Model):
         payment_utils.check_rights_on_recordset(self)
         self.ensure_one()
         # What can be refunded may have changed.
-        tx_sudo = self.sudo()
+        tx_sudo = clean(self).sudo()
         tx_sudo._ensure_provider_is_not_disabled()
         tx_sudo._vipps_read_for_operator()
         tx_sudo._vipps_post_process()

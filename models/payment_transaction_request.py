@@ -9,6 +9,7 @@ from odoo import _, models
 from odoo.exceptions import ValidationError
 from odoo.tools import float_compare, format_amount
 
+from ..source import Fact
 from ..step_log import log_step
 from .vipps_api_client import VippsError
 from .vipps_job import NOTHING_LEFT, run_steps
@@ -37,6 +38,7 @@ class PaymentTransaction(models.Model):
         if self.provider_code != 'vipps':
             return super()._send_capture_request(amount_to_capture=amount_to_capture)
 
+        self._vipps_check_company()
         self._ensure_provider_is_not_disabled()
         tx_sudo = self.sudo()  # The user may operate, but only the system writes.
         amount = tx_sudo._vipps_check_amount(
@@ -62,6 +64,7 @@ class PaymentTransaction(models.Model):
         if self.provider_code != 'vipps':
             return super()._send_void_request(amount_to_void=amount_to_void)
 
+        self._vipps_check_company()
         self._ensure_provider_is_not_disabled()
         tx_sudo = self.sudo()  # The user may operate, but only the system writes.
         amount = tx_sudo._vipps_check_amount(amount_to_void, tx_sudo._vipps_get_reserved_amount())
@@ -89,6 +92,7 @@ class PaymentTransaction(models.Model):
         if self.provider_code != 'vipps':
             return super()._send_refund_request(amount_to_refund=amount_to_refund)
 
+        self._vipps_check_company()
         self._ensure_provider_is_not_disabled()
         tx_sudo = self.sudo()  # The user may operate, but only the system writes.
         root_sudo = tx_sudo._vipps_get_root()
@@ -106,9 +110,9 @@ class PaymentTransaction(models.Model):
             return root_sudo._vipps_refund(amount, refund_tx)
 
         tx_sudo._vipps_check_books()
-        return root_sudo.with_context(vipps_refunded_capture_id=tx_sudo.id)._vipps_operate(
-            refund, 'refund', amount
-        )
+        return root_sudo.with_context(
+            vipps_refunded_capture_id=Fact(tx_sudo.id)
+        )._vipps_operate(refund, 'refund', amount)
 
     def _vipps_check_amount(self, amount, available_amount):
         """ Ensure that an amount can be operated with.

@@ -13,6 +13,7 @@ from odoo.addons.payment import utils as payment_utils
 
 from ..source import USER
 from ..step_log import log_step
+from ..trust import clean
 from .vipps_api_client import VippsError
 
 _logger = logging.getLogger(__name__)
@@ -99,7 +100,8 @@ class PaymentTransaction(models.Model):
         """
         payment_utils.check_rights_on_recordset(self)
         # What is found was not done by who looks.
-        return self.with_user(SUPERUSER_ID).with_context(vipps_source=USER)._vipps_update()
+        txs = clean(self).with_user(SUPERUSER_ID)
+        return txs.with_context(vipps_source=USER)._vipps_update()
 
     def action_vipps_refund(self):
         """ Open core's wizard to refund what was captured, or the list of captures to choose one
@@ -110,6 +112,7 @@ class PaymentTransaction(models.Model):
         """
         payment_utils.check_rights_on_recordset(self)
         self.ensure_one()
+        self = clean(self)
         payments = self.sudo()._vipps_get_refundable_payments()
         if not payments:
             raise UserError(_(

@@ -7,6 +7,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tools import format_amount
 
 from ..source import TILL
+from ..trust import clean
 from .pos_payment_method import FLOWS
 
 MAX_KEY_LENGTH = 64
@@ -63,6 +64,7 @@ class PosSession(models.Model):
         :raise AccessError: If this is not for the user or for this till.
         :raise UserError: If no payment can be taken; it says what to do.
         """
+        self = clean(self)
         self._vipps_check_till(is_open=True)
         order_sudo = self._vipps_get_order(order_id)
         payment_sudo = order_sudo.payment_ids.filtered(
@@ -100,6 +102,7 @@ class PosSession(models.Model):
         :rtype: dict
         :raise AccessError: If this is not for the user or for this till.
         """
+        self = clean(self)
         self._vipps_check_till(is_open=True)
         tx_sudo = self._vipps_get_attempt_sudo(reference)
         tx_sudo._vipps_check_enabled()
@@ -118,6 +121,7 @@ class PosSession(models.Model):
         :rtype: dict
         :raise AccessError: If this is not for the user or for this till.
         """
+        self = clean(self)
         self._vipps_check_till()
         tx_sudo = self._vipps_get_attempt_sudo(reference)
         tx_sudo._vipps_refresh_for_till()
@@ -131,6 +135,7 @@ class PosSession(models.Model):
         :rtype: dict
         :raise AccessError: If this is not for the user or for this till.
         """
+        self = clean(self)
         self._vipps_check_till()
         tx_sudo = self._vipps_get_attempt_sudo(reference)
         if tx_sudo.operation == 'refund':
@@ -148,6 +153,7 @@ class PosSession(models.Model):
         :raise AccessError: If this is not for the user or for this till.
         :raise UserError: If it was not given back, or if that is unknown.
         """
+        self = clean(self)
         self._vipps_check_till()
         tx_sudo = self._vipps_get_attempt_sudo(reference)
         tx_sudo._vipps_undo_attempt()
@@ -163,6 +169,7 @@ class PosSession(models.Model):
         :raise AccessError: If this is not for the user or for this till.
         :raise UserError: If it was not paid, or if the order is gone.
         """
+        self = clean(self)
         self._vipps_check_till()
         tx_sudo = self._vipps_get_attempt_sudo(reference)
         tx_sudo._vipps_attach()
@@ -176,6 +183,7 @@ class PosSession(models.Model):
         :rtype: list[dict]
         :raise AccessError: If this is not for the user or for this till.
         """
+        self = clean(self)
         self._vipps_check_till()
         if pos_references is None:
             attempts_sudo = self._vipps_get_unsettled()

@@ -7,6 +7,7 @@ from odoo.exceptions import RedirectWarning
 from odoo.tools import format_amount
 
 from ..source import TILL
+from ..trust import clean
 
 
 class PosSession(models.Model):
@@ -30,6 +31,7 @@ class PosSession(models.Model):
         :rtype: dict
         :raise AccessError: If this is not for the user.
         """
+        self = clean(self)
         self._vipps_check_till()
         attempts = self.env['vipps.till.attempt'].create([
             {'session_id': self.id, 'reference': tx_sudo.reference}
@@ -63,7 +65,7 @@ class PosSession(models.Model):
     def _vipps_get_unsettled(self):
         """ Return the attempts of the session that are open, or that took money for no finished
         order, after a look at those that are open. """
-        attempts_sudo = self._vipps_search_unsettled().with_context(vipps_source=TILL)
+        attempts_sudo = clean(self)._vipps_search_unsettled().with_context(vipps_source=TILL)
         for tx_sudo in attempts_sudo._vipps_filter_open():
             tx_sudo._vipps_refresh_for_till()
         return attempts_sudo._vipps_filter_unsettled()

@@ -6,6 +6,8 @@ from odoo import SUPERUSER_ID, api, fields, models
 
 from odoo.addons.payment import utils as payment_utils
 
+from ..trust import clean, get_readable
+
 
 class SaleOrder(models.Model):
     _inherit = 'sale.order'
@@ -88,7 +90,7 @@ class SaleOrder(models.Model):
             self.env
         ))
         for order in self:
-            txs = order._vipps_get_payments()
+            txs = get_readable(order)._vipps_get_payments()
             order.vipps_status = "\n".join(
                 f"{tx.reference}: {tx._vipps_get_summary()}" for tx in txs
             )
@@ -113,7 +115,7 @@ class SaleOrder(models.Model):
         for order in self:
             order.vipps_timeline = Markup().join(
                 Markup('<h6>%s</h6>%s') % (tx.reference, tx.vipps_timeline)
-                for tx in order._vipps_get_payments() if tx.vipps_event_log
+                for tx in get_readable(order)._vipps_get_payments() if tx.vipps_event_log
             )
 
     #=== ACTION METHODS ===#
@@ -127,7 +129,8 @@ class SaleOrder(models.Model):
         """
         payment_utils.check_rights_on_recordset(self)
         # Salespersons have no access to transactions, and what is found was not done by who looks.
-        return self.with_user(SUPERUSER_ID)._vipps_get_payments()._vipps_update()
+        orders = clean(self).with_user(SUPERUSER_ID)
+        return orders._vipps_get_payments()._vipps_update()
 
     #=== BUSINESS METHODS ===#
 

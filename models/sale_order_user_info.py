@@ -2,6 +2,8 @@
 
 from odoo import api, fields, models
 
+from ..trust import get_readable
+
 
 class SaleOrder(models.Model):
     _inherit = 'sale.order'
@@ -17,9 +19,8 @@ class SaleOrder(models.Model):
     @api.depends('transaction_ids.vipps_user_info_state')
     def _compute_vipps_has_user_info(self):
         for order in self:
-            order.vipps_has_user_info = 'received' in order.transaction_ids.mapped(
-                'vipps_user_info_state'
-            )
+            txs = get_readable(order).transaction_ids
+            order.vipps_has_user_info = 'received' in txs.mapped('vipps_user_info_state')
 
     #=== ACTION METHODS ===#
 

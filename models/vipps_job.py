@@ -10,6 +10,7 @@ from odoo import SUPERUSER_ID, api
 from odoo.service.model import PG_CONCURRENCY_ERRORS_TO_RETRY
 
 from ..step_log import log_step
+from ..trust import keep_trusted
 
 _logger = logging.getLogger(__name__)
 
@@ -44,7 +45,9 @@ def run_steps(env, step, max_steps=None, job=None):
     while not is_over and time.monotonic() < started + RUN_SECONDS and steps != max_steps:
         try:
             with env.registry.cursor() as cr:
-                outcome = step(api.Environment(cr, SUPERUSER_ID, dict(env.context)))
+                outcome = step(
+                    api.Environment(cr, SUPERUSER_ID, keep_trusted(env.context))
+                )
         except OperationalError as error:
             if error.pgcode not in PG_CONCURRENCY_ERRORS_TO_RETRY:
                 raise

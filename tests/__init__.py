@@ -1,5 +1,6 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+from . import test_access
 from . import test_accounting
 from . import test_amounts
 from . import test_app_link

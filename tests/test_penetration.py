@@ -19,8 +19,15 @@ TILL = ('till',)
 INVOICING = ('invoicing',)
 SALES = ('sales', 'invoicing')
 METHODS = {
-    'account.move': {'action_vipps_refund': INVOICING},
-    'account.payment': {'action_refund_wizard': INVOICING},
+    'account.move': {
+        'action_vipps_refund': INVOICING, 'create': INVOICING, 'write': INVOICING,
+    },
+    'account.payment': {
+        'action_refund_wizard': INVOICING,
+        'copy_data': INVOICING,
+        'create': INVOICING,
+        'write': INVOICING,
+    },
     'account.payment.method.line': {
         'create': INVOICING, 'unlink': INVOICING, 'write': INVOICING,
     },
@@ -82,6 +89,8 @@ METHODS = {
         'action_unlock': SALES,
         'action_vipps_personal_data': NOBODY,
         'action_vipps_update': SALES,
+        'create': SALES,
+        'write': SALES,
     },
     'stock.picking': {'write': SALES},
     'vipps.audit.event': {'create': NOBODY, 'unlink': NOBODY, 'write': NOBODY},
@@ -89,6 +98,7 @@ METHODS = {
     'vipps.key.rotation': {
         'action_rotate': NOBODY, 'create': NOBODY, 'default_get': NOBODY, 'write': NOBODY,
     },
+    'vipps.paid.document': {'create': NOBODY, 'write': NOBODY},
     'vipps.personal.data': {
         'action_erase': NOBODY,
         'action_copy_to_contact': NOBODY,

@@ -4,6 +4,8 @@ from odoo import api, fields, models
 
 from odoo.addons.payment import utils as payment_utils
 
+from ..trust import clean
+
 
 class PaymentCaptureWizard(models.TransientModel):
     _inherit = 'payment.capture.wizard'
@@ -57,6 +59,16 @@ class PaymentCaptureWizard(models.TransientModel):
     def _vipps_is_for_vipps(self):
         return all(tx.provider_code == 'vipps' for tx in self.transaction_ids)
 
+    #=== CONSTRAINT METHODS ===#
+
+    @api.constrains('transaction_ids')
+    def _check_vipps_operator(self):
+        """ Ensure that the user may capture the payments.
+
+        :raise AccessError: If the user may not.
+        """
+        self.transaction_ids._vipps_check_operator()
+
     #=== ACTION METHODS ===#
 
     def action_capture(self):
@@ -66,6 +78,7 @@ class PaymentCaptureWizard(models.TransientModel):
         :raise ValidationError: If something happened to the transactions since the window opened.
         """
         payment_utils.check_rights_on_recordset(self)
+        self = clean(self)
         wizards_sudo = self.sudo()
         wizards_sudo.transaction_ids._vipps_check_operator()
         for wizard_sudo in wizards_sudo:

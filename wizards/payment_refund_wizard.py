@@ -2,6 +2,8 @@
 
 from odoo import api, fields, models
 
+from ..trust import clean
+
 
 class PaymentRefundWizard(models.TransientModel):
     _inherit = 'payment.refund.wizard'
@@ -10,15 +12,26 @@ class PaymentRefundWizard(models.TransientModel):
     support_refund = fields.Selection(compute_sudo=True)
     # What the user decides on: set when the window opens, and never shown.
     vipps_seen_amounts = fields.Char(
-        compute='_compute_vipps_seen_amounts', store=True, readonly=False
+        compute='_compute_vipps_seen_amounts', compute_sudo=True, store=True, readonly=False
     )
 
     #=== COMPUTE METHODS ===#
 
     @api.depends('payment_id')
     def _compute_vipps_seen_amounts(self):
+        self.transaction_id._vipps_check_operator()
         for wizard in self:
             wizard.vipps_seen_amounts = wizard.transaction_id._vipps_list_amounts()
+
+    #=== CONSTRAINT METHODS ===#
+
+    @api.constrains('payment_id')
+    def _check_vipps_operator(self):
+        """ Ensure that the user may refund the payment.
+
+        :raise AccessError: If the user may not.
+        """
+        self.sudo().transaction_id._vipps_check_operator()
 
     #=== ACTION METHODS ===#
 
@@ -27,6 +40,7 @@ class PaymentRefundWizard(models.TransientModel):
 
         :raise ValidationError: If something happened to the payment since the window opened.
         """
+        self = clean(self)
         for wizard in self:
             wizard.transaction_id._vipps_check_seen_amounts(
                 wizard.vipps_seen_amounts, 'refund', wizard.amount_to_refund

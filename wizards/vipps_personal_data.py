@@ -6,6 +6,8 @@ from odoo import _, api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import format_amount, format_datetime
 
+from ..trust import clean, get_readable
+
 SHOWN_PAYMENTS = 100
 
 
@@ -13,7 +15,7 @@ class VippsPersonalData(models.TransientModel):
     """ What is known of a customer from Vipps MobilePay: shown, exported and erased.
 
     Nothing of it is stored here. It can be created and not be changed, so that whoever looks at
-    somebody's data is recorded.
+    somebody's data is recorded, and nothing is computed for a record that its reader did not store.
     """
     _name = 'vipps.personal.data'
     _description = "Vipps MobilePay Personal Data"
@@ -37,7 +39,11 @@ class VippsPersonalData(models.TransientModel):
     @api.depends_context('allowed_company_ids', 'lang', 'tz', 'uid')
     def _compute_content(self):
         for wizard in self:
-            txs_sudo = wizard._get_transactions_sudo()
+            stored_wizard = get_readable(wizard)
+            txs_sudo = self.env['payment.transaction'].sudo()
+            if stored_wizard:
+                stored_wizard._check_rights()
+                txs_sudo = stored_wizard._get_transactions_sudo()
             wizard.content = self.env['ir.qweb']._render('mobilepay_vipps.personal_data', {
                 'payments': [wizard._describe(tx_sudo) for tx_sudo in txs_sudo[:SHOWN_PAYMENTS]],
                 'hidden_count': len(txs_sudo[SHOWN_PAYMENTS:]),
@@ -71,6 +77,7 @@ class VippsPersonalData(models.TransientModel):
         :return: The action that downloads the file.
         :rtype: dict
         """
+        self = clean(self)
         self._check_rights()
         self._record('data_exported')
         return {
@@ -88,6 +95,7 @@ class VippsPersonalData(models.TransientModel):
         :return: The action that shows what is left.
         :rtype: dict
         """
+        self = clean(self)
         self._check_rights()
         txs_sudo = self._get_transactions_sudo(with_parts=True)
         txs_sudo._vipps_forget_customer()
@@ -104,6 +112,7 @@ class VippsPersonalData(models.TransientModel):
         :raise AccessError: If the user may not change the contact.
         :raise UserError: If there is nothing to fill in.
         """
+        self = clean(self)
         self._check_rights()
         values, _differing_names = self._prepare_copy(self._get_transactions_sudo())
         if not values:

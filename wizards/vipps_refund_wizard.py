@@ -4,6 +4,11 @@ from odoo import _, api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.tools import format_amount
 
+from odoo.addons.payment import utils as payment_utils
+
+from ..source import Fact
+from ..trust import clean
+
 
 class VippsRefundWizard(models.TransientModel):
     """ Refunds a credit note from what was captured for its documents, the oldest capture first.
@@ -15,24 +20,27 @@ class VippsRefundWizard(models.TransientModel):
         string="Credit Note", comodel_name='account.move', required=True, readonly=True,
         ondelete='cascade',
     )
-    currency_id = fields.Many2one(related='move_id.currency_id')
-    residual_amount = fields.Monetary(string="Open Amount", related='move_id.amount_residual')
+    # Nothing is computed in sudo mode, as a browser can make up records with any credit note.
+    currency_id = fields.Many2one(related='move_id.currency_id', related_sudo=False)
+    residual_amount = fields.Monetary(
+        string="Open Amount", related='move_id.amount_residual', related_sudo=False
+    )
     transaction_ids = fields.Many2many(
         string="Captured Payments",
+        help="Those of the user's company: branches are paid with the provider of their parent.",
         comodel_name='payment.transaction',
         compute='_compute_transactions',
-        compute_sudo=True,
     )
     refundable_amount = fields.Monetary(
-        string="Left to Refund", compute='_compute_transactions', compute_sudo=True
+        string="Left to Refund", compute='_compute_transactions'
     )
-    reserved_amount = fields.Monetary(
-        string="Reserved", compute='_compute_transactions', compute_sudo=True
-    )
+    reserved_amount = fields.Monetary(string="Reserved", compute='_compute_transactions')
     # What the user decides on: what Odoo held when the window was opened.
-    seen_amounts = fields.Char(compute='_compute_seen_amounts', compute_sudo=True, store=True)
+    seen_amounts = fields.Char(
+        compute='_compute_seen_amounts', compute_sudo=False, store=True
+    )
     amount = fields.Monetary(
-        string="Refund", compute='_compute_amount', store=True, readonly=False
+        string="Refund", compute='_compute_amount', compute_sudo=False, store=True, readonly=False
     )
 
     #=== COMPUTE METHODS ===#
@@ -44,7 +52,7 @@ class VippsRefundWizard(models.TransientModel):
             captures = txs.mapped(lambda t: t._vipps_get_captures()).filtered(
                 lambda t: t._vipps_get_refundable_amount() > 0
             )
-            wizard.transaction_ids = captures
+            wizard.transaction_ids = captures.sudo(False)._filter_access_rules('read')
             wizard.refundable_amount = sum(captures.mapped('vipps_refundable_amount'))
             wizard.reserved_amount = sum(tx._vipps_get_reserved_amount() for tx in txs)
 
@@ -58,6 +66,18 @@ class VippsRefundWizard(models.TransientModel):
         for wizard in self:
             wizard.amount = min(wizard._get_owed_amount(), wizard.refundable_amount)
 
+    #=== CONSTRAINT METHODS ===#
+
+    @api.constrains('move_id')
+    def _check_move_id(self):
+        """ Ensure that the user may refund the credit note.
+
+        :raise AccessError: If the user may not.
+        """
+        for wizard in self:
+            payment_utils.check_rights_on_recordset(wizard.move_id)
+            wizard._get_transactions()._vipps_check_operator()
+
     #=== ACTION METHODS ===#
 
     def action_refund(self):
@@ -67,6 +87,7 @@ class VippsRefundWizard(models.TransientModel):
         :rtype: dict
         :raise UserError: If nothing was refunded.
         """
+        self = clean(self)
         self._prepare_operation()
         self._check_amount()
         refund_txs, error = self._send_refunds()
@@ -88,6 +109,7 @@ class VippsRefundWizard(models.TransientModel):
         :rtype: dict
         :raise UserError: If it was not released.
         """
+        self = clean(self)
         self._prepare_operation()
         reserved_amount = self.reserved_amount
         if reserved_amount <= 0:
@@ -103,7 +125,13 @@ class VippsRefundWizard(models.TransientModel):
     #=== BUSINESS METHODS ===#
 
     def _get_transactions(self):
-        """ Return the payments of the documents in their currency, oldest first, in sudo mode. """
+        """ Return the payments of the documents in their currency, oldest first, in sudo mode.
+
+        :rtype: payment.transaction
+        :raise AccessError: If the user may not see the credit note.
+        """
+        self.move_id._origin.check_access_rights('read')
+        self.move_id._origin.check_access_rule('read')
         return self.move_id._vipps_get_transactions().filtered(
             lambda tx: tx.currency_id == self.currency_id
         )
@@ -136,8 +164,8 @@ class VippsRefundWizard(models.TransientModel):
         self.check_access_rule('write')
         self.ensure_one()
         move = self.move_id
-        move.check_access_rights('write')
-        move.check_access_rule('write')
+        payment_utils.check_rights_on_recordset(move)
+        self._get_transactions()._vipps_check_operator()
         # Whoever does the same at the same time waits, and then starts anew.
         self.env.cr.execute(
             "UPDATE account_move SET id = id WHERE id = %s", [move.id], log_exceptions=False
@@ -176,7 +204,9 @@ class VippsRefundWizard(models.TransientModel):
         """
         left = self.amount
         refund_txs_sudo = self.env['payment.transaction'].sudo()
-        for tx_sudo in self._get_transactions().with_context(vipps_credit_note_id=self.move_id.id):
+        for tx_sudo in self._get_transactions().with_context(
+            vipps_credit_note_id=Fact(self.move_id.id)
+        ):
             part = min(left, tx_sudo._vipps_get_refundable_amount())
             if self.currency_id.compare_amounts(part, 0) <= 0:
                 continue

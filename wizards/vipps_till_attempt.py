@@ -28,6 +28,7 @@ class VippsTillAttempt(models.TransientModel):
 
     def _compute_status(self):
         for attempt in self:
+            attempt.session_id._origin._vipps_check_till()
             tx_sudo = attempt.session_id._vipps_get_attempt_sudo(attempt.reference)
             state, is_attached = tx_sudo._vipps_get_till_state(), tx_sudo._vipps_is_attached()
             attempt.create_time = tx_sudo.create_date

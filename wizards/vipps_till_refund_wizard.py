@@ -3,6 +3,10 @@
 from odoo import _, api, fields, models
 from odoo.tools import format_amount
 
+from odoo.addons.payment import utils as payment_utils
+
+from ..trust import clean
+
 
 class VippsTillRefundWizard(models.TransientModel):
     """ Refunds a payment at a till from the back office. Core's wizard needs a payment in the
@@ -22,22 +26,31 @@ class VippsTillRefundWizard(models.TransientModel):
         string="Paid", related='transaction_id.amount', related_sudo=False
     )
     refundable_amount = fields.Monetary(
-        string="Left to Refund", related='transaction_id.vipps_refundable_amount',
-        related_sudo=False,
+        string="Left to Refund", compute='_compute_refundable_amount'
     )
-    is_unattached = fields.Boolean(
-        related='transaction_id.vipps_is_unattached', related_sudo=False
-    )
+    is_unattached = fields.Boolean(compute='_compute_refundable_amount')
     # What the user decides on: what Odoo held when the window was opened.
-    seen_amounts = fields.Char(compute='_compute_seen_amounts', store=True)
+    seen_amounts = fields.Char(
+        compute='_compute_seen_amounts', compute_sudo=False, store=True
+    )
     amount = fields.Monetary(
-        string="Refund", compute='_compute_amount', store=True, readonly=False
+        string="Refund", compute='_compute_amount', compute_sudo=False, store=True, readonly=False
     )
 
     #=== COMPUTE METHODS ===#
 
+    # A browser can make up records with any payment, and what is computed of that is in sudo mode.
+
+    @api.depends('transaction_id')
+    def _compute_refundable_amount(self):
+        self._check_transaction_id()
+        for wizard in self:
+            wizard.refundable_amount = wizard.transaction_id.vipps_refundable_amount
+            wizard.is_unattached = wizard.transaction_id.vipps_is_unattached
+
     @api.depends('transaction_id')
     def _compute_seen_amounts(self):
+        self._check_transaction_id()
         for wizard in self:
             wizard.seen_amounts = wizard.transaction_id._vipps_list_amounts()
 
@@ -45,6 +58,16 @@ class VippsTillRefundWizard(models.TransientModel):
     def _compute_amount(self):
         for wizard in self:
             wizard.amount = wizard.refundable_amount
+
+    #=== CONSTRAINT METHODS ===#
+
+    @api.constrains('transaction_id')
+    def _check_transaction_id(self):
+        """ Ensure that the user may refund the payment.
+
+        :raise AccessError: If the user may not.
+        """
+        payment_utils.check_rights_on_recordset(self.transaction_id._origin)
 
     #=== ACTION METHODS ===#
 
@@ -59,6 +82,7 @@ class VippsTillRefundWizard(models.TransientModel):
         self.check_access_rights('write')
         self.check_access_rule('write')
         self.ensure_one()
+        self = clean(self)
         tx = self.transaction_id
         tx._vipps_check_seen_amounts(self.seen_amounts, 'refund', self.amount)
         tx.action_refund(amount_to_refund=self.amount)
