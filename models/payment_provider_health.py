@@ -41,9 +41,9 @@ class PaymentProvider(models.Model):
     vipps_health = fields.Selection(
         string="Health",
         selection=[
-            ('ok', "All is well"),
+            ('ok', "Everything works"),
             ('warning', "Needs attention"),
-            ('error', "Does not work"),
+            ('error', "Down"),
             ('off', "Not in use"),
         ],
         **HEALTH,
@@ -58,7 +58,7 @@ class PaymentProvider(models.Model):
         **HEALTH,
     )
     vipps_paused_until = fields.Datetime(
-        string="Left Out of the Checkout until",
+        string="Hidden at checkout until",
         help="Vipps MobilePay did not answer several times in a row.",
         **HEALTH,
     )
@@ -160,7 +160,7 @@ class PaymentProvider(models.Model):
         if status == 'off':
             return _("Not in use: the provider is disabled, and nothing is open or reserved.")
         if not problems:
-            return _("All is well.")
+            return _("Everything works.")
         return "; ".join(problem['summary'] for problem in problems) + "."
 
     def _vipps_get_statistics(self):

@@ -64,8 +64,7 @@ class PaymentProvider(models.Model):
             ('vipps_provider_id', '=', self.id), ('vipps_push_refused', '=', True),
         ]).vipps_push_refused = False
         return self._vipps_notify(_(
-            "The keys fit: Vipps MobilePay knows the sales unit %(msn)s in the %(environment)s"
-            " environment.",
+            "Connected: sales unit %(msn)s (%(environment)s).",
             msn=self.vipps_merchant_serial_number,
             environment=self._vipps_get_environment_name(self.vipps_environment),
         ))

@@ -178,7 +178,7 @@ class PaymentProvider(models.Model):
         if last and last['outcome'] == 'unauthorized':
             return self._vipps_make_problem(
                 'keys', 'error',
-                _("Vipps MobilePay refuses the keys of %s", self.name),
+                _("The keys of %s are refused", self.name),
                 _("Nobody can pay. Open the payment provider, press Test Connection, and enter the"
                   " keys that it names again."),
                 last['failure_count'], last['failing_since'],
@@ -269,7 +269,7 @@ class PaymentProvider(models.Model):
             'unbooked': (
                 'bookings', 'error',
                 _("Payments cannot be booked"),
-                _("Open the payments, read in their history what is wrong, and mend it. Odoo tries"
+                _("Open the payments, read in their history what is wrong, and solve it. Odoo tries"
                   " again every hour."),
             ),
             'inbox_late': (
@@ -281,7 +281,7 @@ class PaymentProvider(models.Model):
             'failed_events': (
                 'failed_events', 'warning',
                 _("Events of Vipps MobilePay need attention"),
-                _("Open the events, read what is wrong, and replay them when it is mended."),
+                _("Open the events, read what is wrong, and replay them when it is solved."),
             ),
             'open_1_hour': (
                 'open_payments', 'warning',

@@ -273,7 +273,7 @@ class PaymentProvider(models.Model):
         if not self.vipps_webhook_id:
             return _("The webhook was not set up.")
         if not webhook:
-            return _("Vipps MobilePay did not have the webhook anymore.")
+            return _("The webhook was no longer registered at Vipps MobilePay.")
         if webhook['url'] != url or self.vipps_webhook_url != url:
             return _("The webhook was registered for the address %s.", webhook['url'])
         if not self.env['vipps.api.client']._has_all_events(webhook):

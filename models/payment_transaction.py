@@ -85,7 +85,9 @@ class PaymentTransaction(models.Model):
     vipps_redirect_url = fields.Char(copy=False, readonly=True, groups='base.group_system')
     # Makes the next try after a definite refusal a new operation to Vipps MobilePay.
     vipps_refusal_count = fields.Integer(copy=False, readonly=True)
-    vipps_last_read = fields.Datetime(string="Last Read", copy=False, readonly=True)
+    vipps_last_read = fields.Datetime(
+        string="Last Checked with Vipps MobilePay", copy=False, readonly=True
+    )
     vipps_next_read = fields.Datetime(copy=False, readonly=True, index='btree_not_null')
     vipps_read_count = fields.Integer(copy=False, readonly=True)
 

@@ -72,8 +72,8 @@ class PaymentTransaction(models.Model):
                 'type': 'warning',
                 'sticky': True,
                 'message': _(
-                    "Nothing of payment %s is reserved anymore: it was captured or released in the"
-                    " meantime. Odoo has been updated.", self.reference,
+                    "Nothing of payment %s is reserved any longer: it was captured or released in"
+                    " the meantime. Odoo has been updated.", self.reference,
                 ),
                 'next': {'type': 'ir.actions.client', 'tag': 'soft_reload'},
             },

@@ -80,7 +80,7 @@ class PaymentTransaction(models.Model):
         self._vipps_touch_documents()
         self._vipps_cancel_open_attempts()
         if self._vipps_is_document_cancelled():
-            raise ValidationError(_("The order was cancelled, so it cannot be paid anymore."))
+            raise ValidationError(_("The order was cancelled, so it can no longer be paid."))
         if self._vipps_is_paid_otherwise():
             raise ValidationError(_(
                 "This is already paid, or being paid. Nothing more has been charged. Reload the"

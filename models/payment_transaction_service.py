@@ -175,7 +175,7 @@ class PaymentTransaction(models.Model):
             'authorized': self._vipps_format(self.vipps_authorized_amount),
         }
         if not self.currency_id.compare_amounts(captured, self.vipps_authorized_amount):
-            return _("Captured %(captured)s, which is all of it.", **amounts)
+            return _("Captured in full: %(captured)s", **amounts)
         if self.currency_id.is_zero(remaining):
             return _("Captured %(captured)s of %(authorized)s. The rest was released.", **amounts)
         return _("Captured %(captured)s of %(authorized)s.", **amounts)
@@ -203,7 +203,7 @@ class PaymentTransaction(models.Model):
         }
         sentences = [_("Reserved: %(amount)s.", **values)]
         if self.vipps_capture_mode == 'on_delivery':
-            sentences.append(_("It is captured by itself when you deliver."))
+            sentences.append(_("Captured automatically on delivery."))
         if not self.vipps_capture_deadline:
             return sentences
         if self.vipps_capture_deadline < fields.Datetime.now():
@@ -387,7 +387,7 @@ class PaymentTransaction(models.Model):
         elif self.state == 'done':
             message = _("Captured %(amount)s of payment %(payment)s.", **values)
         else:
-            message = _("Payment %(payment)s over %(amount)s came to nothing.", **values)
+            message = _("Payment %(payment)s of %(amount)s was not completed.", **values)
             if self.state_message:
                 message += Markup("<br/>") + _("The customer was told: %s", self.state_message)
         if self._vipps_is_done_elsewhere():

@@ -105,7 +105,7 @@ class VippsAuditEvent(models.Model):
         string="Outcome",
         help="Asked for: somebody asked for it. What came of it follows; if nothing does, Odoo was"
              " stopped in the middle.\n"
-             "Unknown: it may have taken effect. Odoo reads the payment again by itself.",
+             "Unknown: it may have taken effect. Odoo reads the payment again automatically.",
         selection=[
             ('asked', "Asked for"),
             ('done', "Done"),

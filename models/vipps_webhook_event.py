@@ -63,7 +63,7 @@ class VippsWebhookEvent(models.Model):
         readonly=True,
     )
     state = fields.Selection(
-        string="Verdict",
+        string="Status",
         help="To process: the payment is going to be read at Vipps MobilePay.\n"
              "Processed: the payment was read after the event.\n"
              "Unmatched: there is no transaction for it, or not yet.\n"
@@ -80,7 +80,7 @@ class VippsWebhookEvent(models.Model):
         required=True,
         readonly=True,
     )
-    tries = fields.Integer(string="Tries", readonly=True)
+    tries = fields.Integer(string="Attempts", readonly=True)
     # Empty as soon as there is nothing left to do.
     next_try = fields.Datetime(string="Next Try", readonly=True, index='btree_not_null')
     # Since it came, or since it was replayed.

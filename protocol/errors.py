@@ -29,7 +29,7 @@ CODES = {
     '4010': (ALREADY_SENT, False),
     '4020': (ALREADY_SENT, False),
     '4040': (_("The amount is not valid."), False),
-    '4050': (_("The customer must check in again: the code is not valid anymore."), False),
+    '4050': (_("The customer must check in again: the code is no longer valid."), False),
     '4060': (_("This is not a customer's code, or it was used before. Ask the customer to open the"
                " code in the app again, and scan that one."), False),
     '4070': (_("The phone number is not valid. Enter it with its country code."), False),
@@ -81,7 +81,7 @@ CODES = {
     '6160': (PROCESSING, True),
     '6170': (_("The payment is captured already."), False),
     '6180': (_("The payment is refunded already."), False),
-    '6190': (_("The payment cannot be released anymore."), False),
+    '6190': (_("The payment can no longer be released."), False),
     '6200': (_("The payment cannot be captured."), False),
     '6210': (_("The payment cannot be refunded."), False),
     '6220': (_("The payment is more than a year old, so it cannot be refunded. Pay the customer in"

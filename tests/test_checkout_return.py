@@ -85,7 +85,7 @@ class TestReturn(CheckoutCommon):
                 result, page = self._get_result(self._return(tx))
                 self.assertEqual(result, 'failed')
                 self.assertIn(words, page.text_content())
-                self.assertEqual(self._get_link(page, "Pay Again"), '/shop/payment')
+                self.assertEqual(self._get_link(page, "Try Again"), '/shop/payment')
                 self.assertEqual(order.state, 'draft')
                 cart = self.url_open('/shop/cart')
                 self.assertIn(self.product.name, cart.text)
@@ -109,7 +109,7 @@ class TestReturn(CheckoutCommon):
         self._change_browser(with_session=True)
         result, page = self._get_result(self._return(tx))
         self.assertEqual(result, 'failed')
-        cart = self.url_open(self._get_link(page, "Pay Again"))
+        cart = self.url_open(self._get_link(page, "Try Again"))
         self.assertEqual(urlsplit(cart.url).path, '/shop/cart')
         self.assertIn(self.product.name, cart.text)
 
@@ -126,7 +126,7 @@ class TestReturn(CheckoutCommon):
                 self.simulator.decline(tx.vipps_payment_reference)
                 self._change_browser(with_session=True)
                 _result, page = self._get_result(self._return(tx))
-                answer = self.url_open(self._get_link(page, "Pay Again"))
+                answer = self.url_open(self._get_link(page, "Try Again"))
                 self.assertEqual(answer.status_code, 200)
                 self.assertIn('name="o_payment_radio"', answer.text)
 
@@ -154,7 +154,7 @@ class TestReturn(CheckoutCommon):
         second._vipps_refresh()
         result, page = self._get_result(self._return(first))
         self.assertEqual(result, 'paid_otherwise')
-        self.assertNotIn("Pay Again", page.text_content())
+        self.assertNotIn("Try Again", page.text_content())
 
     def test_the_status_page_sends_who_did_not_pay_to_the_page_that_says_why(self):
         tx = self._start_cart()
@@ -173,7 +173,7 @@ class TestReturn(CheckoutCommon):
         result, page = self._get_result(self._return(tx))
         self.assertEqual(result, 'unclear')
         self.assertNotIn("Thank you", page.text_content())
-        self.assertNotIn("Pay Again", page.text_content())
+        self.assertNotIn("Try Again", page.text_content())
         self.assertIn("do not pay again", page.text_content())
         self.assertEqual(tx.sale_order_ids.state, 'draft')
 

@@ -81,7 +81,7 @@ class TestTrouble(CheckoutCommon):
         result, page = self._get_result(self._try_again(page))
         self.assertEqual(result, 'failed')
         self.assertIn("choose another payment method", page.text_content())
-        self.assertEqual(self._get_link(page, "Pay Again"), '/shop/payment')
+        self.assertEqual(self._get_link(page, "Try Again"), '/shop/payment')
 
     def test_trying_again_what_is_paid_meanwhile_creates_no_payment(self):
         self.simulator.fault('create', 'lost', times=None)

@@ -110,7 +110,7 @@ class TestCustomerService(TransactionCommon):
     def test_the_status_of_a_payment_that_was_captured_in_full_says_so(self):
         tx = self._authorize(amount=100)
         self._do(tx, 'capture')
-        self.assertEqual(self._get_status(tx), "Captured kr 100.00, which is all of it.")
+        self.assertEqual(self._get_status(tx), "Captured in full: kr 100.00")
 
     def test_the_status_says_why_nothing_was_charged(self):
         for operation, words in (
@@ -139,7 +139,7 @@ class TestCustomerService(TransactionCommon):
         self.product.invoice_policy = 'delivery'
         _order, tx = self._authorize_order()
         status = self._get_status(tx)
-        self.assertIn("It is captured by itself when you deliver.", status)
+        self.assertIn("Captured automatically on delivery.", status)
         self.assertNotIn("Capture it", status)
 
     def test_captures_releases_and_refunds_say_what_they_are_and_who_made_them(self):

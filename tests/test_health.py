@@ -93,7 +93,7 @@ class TestHealth(WebhookCommon, TransactionCommon):
         self.assertFalse(self._get_problems())
         vipps = self.vipps.with_user(self.manager)
         self.assertEqual(vipps.vipps_health, 'ok')
-        self.assertEqual(vipps.vipps_verdict, "All is well.")
+        self.assertEqual(vipps.vipps_verdict, "Everything works.")
         self.assertEqual(vipps.vipps_access, 'works')
         self.assertEqual(vipps.vipps_webhook_status, 'registered')
 

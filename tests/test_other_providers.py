@@ -123,7 +123,7 @@ class TestOtherProviders(CheckoutCommon):
             self.simulator.decline(tx.vipps_payment_reference)
             result, page = self._get_result(self._return(tx))
             self.assertEqual(result, 'failed')
-            self.assertEqual(self._get_link(page, "Pay Again"), '/shop/payment')
+            self.assertEqual(self._get_link(page, "Try Again"), '/shop/payment')
 
         self._for_each_way(check)
 

@@ -168,7 +168,7 @@ class TestWebhookWatch(WebhookCommon, TransactionCommon):
 
     def test_webhook_that_was_deleted_is_registered_again(self):
         self.client.delete_webhook(self.vipps.vipps_webhook_id)
-        self._assert_repaired("did not have the webhook anymore")
+        self._assert_repaired("no longer registered at Vipps MobilePay")
 
     def test_webhook_that_was_registered_twice_keeps_its_registration_and_secret(self):
         webhook = self._read_webhook()
@@ -314,7 +314,7 @@ class TestWebhookWatch(WebhookCommon, TransactionCommon):
                     self.simulator.clear_faults()
                     self._assert_kept(webhooks, webhook)
                     self.assertFalse(self._get_activities())
-        self._assert_repaired("did not have the webhook anymore")
+        self._assert_repaired("no longer registered at Vipps MobilePay")
 
     def test_what_cannot_be_deleted_is_deleted_the_next_day(self):
         self._break()

@@ -71,6 +71,6 @@ class VippsKeyRotation(models.TransientModel):
         )
         self.sudo().unlink()  # Nobody may, and nobody needs what is left.
         return provider._vipps_notify(_(
-            "Vipps MobilePay takes the new keys, and they are used from now on: %s.",
+            "The new keys work and are now in use: %s.",
             ", ".join(labels),
         ))

@@ -113,7 +113,7 @@ class VippsRefundWizard(models.TransientModel):
         self._prepare_operation()
         reserved_amount = self.reserved_amount
         if reserved_amount <= 0:
-            raise ValidationError(_("Nothing is reserved anymore. Close this window."))
+            raise ValidationError(_("Nothing is reserved any longer. Close this window."))
         for tx_sudo in self._get_transactions():
             amount = tx_sudo._vipps_get_reserved_amount()
             if amount > 0:

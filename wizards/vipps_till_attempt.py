@@ -62,7 +62,7 @@ class VippsTillAttempt(models.TransientModel):
             'paid': _("Paid, but the order is not finished."),
             'refunded': _("Refunded, but the order of the refund is not finished."),
             'returned': _("Given back. There is nothing left to do."),
-        }.get(state) or tx_sudo._vipps_get_till_message(state) or _("It came to nothing.")
+        }.get(state) or tx_sudo._vipps_get_till_message(state) or _("It was not completed.")
 
     #=== ACTION METHODS ===#
 

@@ -106,7 +106,7 @@ registry.category('web_tour.tours').add('vipps_abort_then_pay', {
         },
         {
             content: "Find the payment page one click away",
-            trigger: 'a:contains("Pay Again")',
+            trigger: 'a:contains("Try Again")',
         },
         ...pay(),
         seeThanks(),

@@ -10,7 +10,7 @@ registry.category("web_tour.tours").add("vipps_health", {
     steps: () => [
         {
             content: "Read in the list of all providers what is wrong, and open one",
-            trigger: 'tr:contains("Does not work") td[name="vipps_verdict"]:contains("does not answer")',
+            trigger: 'tr:contains("Down") td[name="vipps_verdict"]:contains("does not answer")',
         },
         {
             content: "Read what to do",

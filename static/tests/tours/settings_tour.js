@@ -34,8 +34,8 @@ registry.category('web_tour.tours').add('vipps_settings', {
             trigger: 'button[name="action_vipps_test_connection"]',
         },
         {
-            content: "Read that the keys fit",
-            trigger: '.o_notification:contains("The keys fit")',
+            content: "Read that the provider is connected",
+            trigger: '.o_notification:contains("Connected: sales unit")',
             isCheck: true,
         },
         {
