@@ -10,7 +10,6 @@ import {
     emptyOrder,
     lineIs,
     nextOrder,
-    openPayment,
     see,
     startOrder,
     validate,
@@ -19,10 +18,7 @@ import {
 //#region Restaurant
 
 function openTable() {
-    return [
-        { content: "Open the table", trigger: '.floor-map .table .label:contains("1")' },
-        ...see("See its order", ".product-screen"),
-    ];
+    return [{ content: "Open the table", trigger: '.floor-map .table .label:contains("1")' }];
 }
 
 function leaveTable() {
@@ -44,7 +40,6 @@ addTour(
     approveElsewhere(),
     see("Read that it is paid", '.o_notification:contains("has paid"):contains("45.00")'),
     openTable(),
-    openPayment(),
     lineIs("done", "Paid with Vipps"),
     validate(),
     nextOrder(),
