@@ -109,6 +109,7 @@ METHODS = {
     'vipps.secrets': {'create': NOBODY, 'default_get': NOBODY, 'write': NOBODY},
     'vipps.setup.guide': {
         'action_back': NOBODY,
+        'action_freeze_address': NOBODY,
         'action_next': NOBODY,
         'action_open_checklist': NOBODY,
         'action_open_health': NOBODY,

@@ -7,6 +7,7 @@ from . import vipps_key_rotation
 from . import vipps_personal_data
 from . import vipps_refund_wizard
 from . import vipps_setup_guide
+from . import vipps_setup_guide_keys
 from . import vipps_setup_guide_payment
 from . import vipps_till_attempt
 from . import vipps_till_refund_wizard

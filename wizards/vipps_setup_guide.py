@@ -5,10 +5,6 @@ from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Command
 
 from .. import const
-from ..models.payment_provider_guide import KEY_FIELDS
-from ..models.vipps_api_client import VippsError
-
-STATES = {'test': 'test', 'production': 'enabled'}
 
 
 class VippsSetupGuide(models.TransientModel):
@@ -19,7 +15,6 @@ class VippsSetupGuide(models.TransientModel):
     """
     _name = 'vipps.setup.guide'
     _description = "Vipps MobilePay Set-up Guide"
-    _inherit = ['vipps.secrets']
     _check_company_auto = True
 
     provider_id = fields.Many2one(
@@ -41,25 +36,6 @@ class VippsSetupGuide(models.TransientModel):
     )
     progress = fields.Char(compute='_compute_progress')
     progress_percent = fields.Integer(compute='_compute_progress')
-
-    # What was entered waits here until it was tried, and is then stored on the provider.
-    vipps_merchant_serial_number = fields.Char(
-        string="Merchant Serial Number", compute='_compute_vipps_merchant_serial_number',
-        readonly=False,
-    )
-    entered_merchant_serial_number = fields.Char(readonly=True)
-    vipps_client_id = fields.Char(
-        string="Client ID", compute='_compute_vipps_secrets', readonly=False
-    )
-    vipps_client_id_ciphertext = fields.Char(groups='base.group_system')
-    vipps_client_secret = fields.Char(
-        string="Client Secret", compute='_compute_vipps_secrets', readonly=False
-    )
-    vipps_client_secret_ciphertext = fields.Char(groups='base.group_system')
-    vipps_subscription_key = fields.Char(
-        string="Subscription Key", compute='_compute_vipps_secrets', readonly=False
-    )
-    vipps_subscription_key_ciphertext = fields.Char(groups='base.group_system')
 
     verdict = fields.Char(compute='_compute_verdict')
     environment = fields.Selection(related='provider_id.vipps_environment')
@@ -102,23 +78,6 @@ class VippsSetupGuide(models.TransientModel):
                 number=number, total=len(steps), name=names[guide.step],
             )
 
-    @api.depends('entered_merchant_serial_number', 'provider_id.vipps_merchant_serial_number')
-    def _compute_vipps_merchant_serial_number(self):
-        for guide in self:
-            guide.vipps_merchant_serial_number = (
-                guide.entered_merchant_serial_number
-                or guide.provider_id.vipps_merchant_serial_number
-            )
-
-    @api.depends(*(f'provider_id.{name}' for name in KEY_FIELDS))
-    def _compute_vipps_secrets(self):
-        """ Override to show the keys that the provider has, too. """
-        return super()._compute_vipps_secrets()
-
-    def _vipps_has_key(self, name):
-        """ Override of `vipps.secrets` for the keys that the provider has. """
-        return super()._vipps_has_key(name) or bool(self.provider_id[name])
-
     @api.depends('provider_id.vipps_environment', 'provider_id.vipps_merchant_serial_number')
     def _compute_verdict(self):
         for guide in self:
@@ -152,28 +111,6 @@ class VippsSetupGuide(models.TransientModel):
         self.is_address_frozen = bool(
             self.env['ir.config_parameter'].sudo().get_param('web.base.url.freeze')
         )
-
-    #=== CRUD METHODS ===#
-
-    def write(self, values):
-        """ Override to keep the keys that were entered until they are tried.
-
-        :raise UserError: If customers pay with others.
-        """
-        values = dict(values)
-        for provider in self.provider_id:
-            if provider.state == 'enabled' and any(
-                values[name] != provider[name] for name in KEY_FIELDS if name in values
-            ):
-                raise UserError(_(
-                    "Customers pay with the keys that are there. Choose Replace Keys on the payment"
-                    " provider, which tries new ones first, or disable the provider."
-                ))
-        if 'vipps_merchant_serial_number' in values:
-            values['entered_merchant_serial_number'] = self._vipps_clean_key(
-                values.pop('vipps_merchant_serial_number')
-            )
-        return super().write(values)
 
     #=== ACTION METHODS ===#
 
@@ -322,89 +259,6 @@ class VippsSetupGuide(models.TransientModel):
             'views': [(False, 'form')],
             'target': 'new',
         }
-
-    #=== BUSINESS METHODS - KEYS ===#
-
-    def _finish_keys(self):
-        """ Find out what the keys are of, and switch the provider to that environment.
-
-        :raise UserError: If one of them is wrong; it says which.
-        """
-        provider = self.provider_id
-        if not all(self[name] for name in KEY_FIELDS):
-            raise UserError(_(
-                "Enter all four: they are on the same page of the portal, under For developers, API"
-                " keys."
-            ))
-        keys = self._take_entered_keys()
-        if keys:
-            provider._vipps_write_protected(keys)
-        if provider.state == 'disabled':
-            provider.is_published = False  # It is in use from now on; a person publishes it.
-        provider.state = STATES[self._find_environment()]
-        try:
-            self.env['vipps.api.client']._list_webhooks(provider)
-        except VippsError as error:
-            raise UserError(provider._vipps_explain_list_error(error)) from error
-
-    def _take_entered_keys(self):
-        """ Return what was entered and is not on the provider yet, and keep it no longer.
-
-        :return: The values of the provider, in clear text.
-        :rtype: dict
-        """
-        names = [name for name in self._vipps_get_secret_names() if self[f'{name}_ciphertext']]
-        with self._vipps_explain_encryption_errors():
-            keys = {name: self._vipps_decrypt(name) for name in names}
-        if self.entered_merchant_serial_number:
-            keys['vipps_merchant_serial_number'] = self.entered_merchant_serial_number
-        self._vipps_write_protected({
-            **dict.fromkeys((f'{name}_ciphertext' for name in names), False),
-            'entered_merchant_serial_number': False,
-        })
-        return keys
-
-    def _find_environment(self):
-        """ Return the environment that the keys are of, by trying them.
-
-        :rtype: str
-        :raise UserError: If they are of none, or if that cannot be found out.
-        """
-        api_client = self.env['vipps.api.client']
-        environments = ('test', 'production')
-        if api_client._get_simulator_url():
-            # Test keys are not sent to Vipps MobilePay while a simulator stands in for it, nor
-            # those of production to the simulator.
-            environments = (self.provider_id.vipps_environment,)
-        errors = []
-        for environment in environments:
-            try:
-                api_client._fetch_token(self.provider_id, environment)
-            except VippsError as error:
-                errors.append(error)
-            else:
-                return environment
-        raise UserError(self._explain_refusal(errors)) from errors[0]
-
-    def _explain_refusal(self, errors):
-        """ Return a sentence that says which key is wrong when no environment takes them.
-
-        :param list[VippsError] errors: What each environment said.
-        :rtype: str
-        """
-        for error in errors:
-            if not error.is_unauthorized and error.status != 400:
-                return str(error)  # It may be the right one, and just not answer.
-        if all(error.is_subscription_key for error in errors):
-            return _(
-                "The subscription key is wrong. Copy the Ocp-Apim-Subscription-Key of this sales"
-                " unit from the Vipps MobilePay portal (For developers, API keys) again."
-            )
-        return _(
-            "The client ID or the client secret is wrong, or not of the same sales unit as the"
-            " subscription key. Copy all of them from the Vipps MobilePay portal (For developers,"
-            " API keys) again, either from Test or from Production."
-        )
 
     #=== BUSINESS METHODS - MARKET AND CAPTURE ===#
 
