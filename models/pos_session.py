@@ -203,6 +203,7 @@ class PosSession(models.Model):
         :raise AccessError: If this is not for the user or for this till.
         :raise UserError: If it is no phone number.
         """
+        self = clean(self)
         self._vipps_check_till()
         return bool(self._vipps_check_phone(phone))
 

@@ -76,6 +76,7 @@ METHODS = {
         'update_closing_control_state_session': TILL,
         'vipps_attach_attempt': TILL,
         'vipps_cancel_attempt': TILL,
+        'vipps_check_phone': TILL,
         'vipps_create_attempt': TILL,
         'vipps_get_attempt': TILL,
         'vipps_list_attempts': TILL,
