@@ -29,6 +29,8 @@ from . import payment_transaction_operation
 from . import payment_transaction_request
 from . import payment_transaction_action
 from . import payment_transaction_delivery
+from . import payment_transaction_unpaid
+from . import payment_transaction_release
 from . import payment_transaction_accounting
 from . import payment_transaction_app
 from . import payment_transaction_comparison

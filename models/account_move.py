@@ -65,7 +65,20 @@ class AccountMove(models.Model):
             'target': 'new',
         }
 
+    def payment_action_void(self):
+        """ Override of `account_payment` to say what was released. """
+        txs_sudo = self.sudo().authorized_transaction_ids
+        seen_amounts = txs_sudo._vipps_list_amounts()
+        return super().payment_action_void() or txs_sudo._vipps_notify_done(seen_amounts)
+
     #=== BUSINESS METHODS ===#
+
+    def _invoice_paid_hook(self):
+        """ Override of `account` to have the payments of orders looked at that were paid otherwise.
+        """
+        res = super()._invoice_paid_hook()
+        self.line_ids.sale_line_ids.order_id._vipps_look_at_payments()
+        return res
 
     def _post(self, soft=True):
         """ Override of `sale` to reconcile invoices with captures, and credit notes with refunds,

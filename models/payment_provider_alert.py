@@ -18,17 +18,18 @@ INFORMATION_PERIOD = timedelta(days=7)
 # What is looked for again and again.
 SEEN_PROBLEMS = (
     'api', 'keys', 'encryption', 'environment_keys', 'key_file', 'clock', 'webhook', 'events',
-    'inbox', 'open_payments', 'bookings', 'failed_events', 'deadlines', 'differences',
+    'inbox', 'open_payments', 'bookings', 'failed_events', 'deadlines', 'guarantees', 'differences',
 )
 
 # Who meets these tells somebody, who is not told again after having decided to wait; and some are
 # taken back by who does not meet them anymore.
 TOLD_ELSEWHERE = (
-    'bookings', 'failed_events', 'deadlines', 'differences', 'difference', 'checkout', 'tills',
+    'bookings', 'failed_events', 'deadlines', 'guarantees', 'differences', 'difference',
+    'checkout', 'tills',
 )
 TAKEN_BACK_ELSEWHERE = (
     'webhook_watch', 'webhook_address', 'comparison', 'payment', 'subscription_key', 'failure',
-    'deadline', 'refund',
+    'deadline', 'guarantee', 'unpaid', 'refund',
 )
 
 # An alert is committed at once, and what it tells of a bit later.

@@ -43,7 +43,8 @@ class PaymentProvider(models.Model):
     )
     vipps_deadline_warning_days = fields.Integer(
         string="Warn Before the Deadline",
-        help="How many days before a reservation can no longer be captured somebody is told.",
+        help="How many days before the last day of capture of a reservation, and before the end of"
+             " its guarantee, somebody is told.",
         default=3,
     )
 

@@ -15,6 +15,7 @@ COUNT_FIELDS = {
     'vipps_open_10_minutes_count': 'open_10_minutes',
     'vipps_open_1_hour_count': 'open_1_hour',
     'vipps_near_deadline_count': 'near_deadline',
+    'vipps_near_guarantee_count': 'near_guarantee',
     'vipps_differing_count': 'differences',
     'vipps_unbooked_count': 'unbooked',
     'vipps_inbox_count': 'inbox',
@@ -74,7 +75,12 @@ class PaymentProvider(models.Model):
     vipps_open_count = fields.Integer(string="Open Payments", **HEALTH)
     vipps_open_10_minutes_count = fields.Integer(string="Open for 10 Minutes", **HEALTH)
     vipps_open_1_hour_count = fields.Integer(string="Open for an Hour", **HEALTH)
-    vipps_near_deadline_count = fields.Integer(string="Reservations near Their Deadline", **HEALTH)
+    vipps_near_deadline_count = fields.Integer(
+        string="Reservations near Their Last Day of Capture", **HEALTH
+    )
+    vipps_near_guarantee_count = fields.Integer(
+        string="Reservations near the End of Their Guarantee", **HEALTH
+    )
     vipps_differing_count = fields.Integer(string="Differences", **HEALTH)
     vipps_unbooked_count = fields.Integer(string="Payments Not Booked", **HEALTH)
     vipps_error_count = fields.Integer(string="Errors of the Last 7 Days", **HEALTH)

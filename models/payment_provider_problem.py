@@ -57,6 +57,13 @@ class PaymentProvider(models.Model):
                  ('vipps_capture_deadline', '<=', deadline)],
                 'vipps_capture_deadline',
             ),
+            'near_guarantee': (
+                'payment.transaction',
+                [*own, ('vipps_remaining_amount', '>', 0),
+                 ('vipps_guaranteed_until', '<=', deadline),
+                 ('vipps_capture_deadline', '>', deadline)],
+                'vipps_guaranteed_until',
+            ),
             'differences': (
                 'payment.transaction', [*own, ('vipps_difference', '!=', False)], 'create_date',
             ),
@@ -291,9 +298,16 @@ class PaymentProvider(models.Model):
             ),
             'near_deadline': (
                 'deadlines', 'warning',
-                _("Reservations are near their deadline"),
-                _("Capture what is delivered, and release what is not going to be: after the"
-                  " deadline nothing can be captured."),
+                _("Reservations are near their last day of capture"),
+                _("Capture what is delivered, and release what is not going to be: after that day"
+                  " nothing can be captured."),
+            ),
+            'near_guarantee': (
+                'guarantees', 'warning',
+                _("Reservations are not guaranteed, or not much longer"),
+                _("Capture what is delivered. When the guarantee has ended, a capture can fail,"
+                  " because the bank may have released the money: then deliver only what is"
+                  " captured."),
             ),
             'differences': (
                 'differences', 'warning',

@@ -45,7 +45,28 @@ class PaymentTransaction(models.Model):
         )
         if self == released_txs and len(self) == 1:
             return released_txs._vipps_notify_change()
-        return super().action_void()
+        seen_amounts = self._vipps_list_amounts()
+        return super().action_void() or self._vipps_notify_done(seen_amounts)
+
+    def action_vipps_open_payments(self):
+        """ Open the payments in the books of what was captured and refunded.
+
+        :return: The action.
+        :rtype: dict
+        """
+        payment_utils.check_rights_on_recordset(self)
+        self.ensure_one()
+        payments = self.sudo()._vipps_get_booked_payments()
+        action = {
+            'type': 'ir.actions.act_window',
+            'name': _("Payments"),
+            'res_model': payments._name,
+            'view_mode': 'tree,form',
+            'domain': [('id', 'in', payments.ids)],
+        }
+        if len(payments) == 1:
+            action.update({'view_mode': 'form', 'res_id': payments.id})
+        return action
 
     def action_refund(self, amount_to_refund=None):
         """ Override of `payment` to let those refund who may write the transaction, in all
@@ -78,6 +99,57 @@ class PaymentTransaction(models.Model):
                 'next': {'type': 'ir.actions.client', 'tag': 'soft_reload'},
             },
         }
+
+    def _vipps_notify_done(self, seen_amounts, next_action='ir.actions.client'):
+        """ Return the notification that says what was captured and released, and what is reserved.
+
+        :param str seen_amounts: What :meth:`_vipps_list_amounts` returned before.
+        :param str next_action: The type of the action that follows, if not a reload.
+        :return: The notification; None if nothing was done.
+        :rtype: dict | None
+        """
+        held_amounts = json.loads(seen_amounts)
+        sentences = [
+            sentence
+            for root_sudo in self._vipps_get_roots_sudo()
+            for sentence in root_sudo._vipps_describe_done(held_amounts[str(root_sudo.id)])
+        ]
+        return {
+            'type': 'ir.actions.client',
+            'tag': 'display_notification',
+            'params': {
+                'title': _("Vipps MobilePay"),
+                'type': 'success',
+                'message': " ".join(sentences),
+                'next': {'type': next_action, 'tag': 'soft_reload'},
+            },
+        } if sentences else None
+
+    def _vipps_describe_done(self, held_amounts):
+        """ Return what was captured and released, and what is still reserved.
+
+        :param dict held_amounts: What Odoo held before, in minor units.
+        :return: Sentences for the staff; none if nothing was done.
+        :rtype: list[str]
+        """
+        done = {
+            name: self.env['vipps.api.client']._to_major(
+                amount - held_amounts[name], self.currency_id
+            )
+            for name, amount in self._vipps_get_held_amounts().items()
+        }
+        sentences = []
+        for name, sentence in (
+            ('CAPTURED', _("%(reference)s: captured %(amount)s.")),
+            ('CANCELLED', _("%(reference)s: released %(amount)s.")),
+        ):
+            if done[name] > 0:
+                sentences.append(sentence % {
+                    'reference': self.reference, 'amount': self._vipps_format(done[name]),
+                })
+        if sentences and self._vipps_get_reserved_amount():
+            sentences += self._vipps_describe_reserved()
+        return sentences
 
     #=== BUSINESS METHODS ===#
 

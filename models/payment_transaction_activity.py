@@ -25,25 +25,12 @@ class PaymentTransaction(models.Model):
             return
         self = self._vipps_in_staff_language()
         if self.provider_id.state != 'disabled' and not self._vipps_is_open():
-            self._vipps_follow_up_failure()
-        if not self.vipps_remaining_amount:
-            self._vipps_end_activity('deadline', _("Nothing is reserved anymore."))
-        self._vipps_propose_refund()
-
-    def _vipps_follow_up_failure(self):
-        """ Take back that a capture or release failed, unless it is too late for it. """
-        activities = self._vipps_get_activities('failure')
-        unpaid_amount = self.currency_id.round(
-            self._vipps_get_delivered_amount() - self._vipps_get_paid_amount()
-        ) if activities and self.state == 'cancel' else 0
-        if unpaid_amount > 0:
-            activities.note = _(
-                "Nothing is reserved anymore, and %s is delivered and not paid. Ask the customer to"
-                " pay again, and mark this as done.",
-                format_amount(self.env, unpaid_amount, self.currency_id),
-            )
-        else:
             self._vipps_end_activity('failure', _("Nothing is left to capture or to release."))
+        if not self.vipps_remaining_amount:
+            for problem in ('deadline', 'guarantee'):
+                self._vipps_end_activity(problem, _("Nothing is reserved anymore."))
+        self._vipps_propose_refund()
+        self._vipps_follow_up_unpaid()
 
     def _vipps_tell_failure(self, error):
         """ Tell somebody that what is due could not be captured or released.

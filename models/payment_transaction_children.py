@@ -259,6 +259,8 @@ class PaymentTransaction(models.Model):
             self._vipps_set_canceled('CANCELLED')
         else:
             txs._set_canceled()
+        if name == 'CANCELLED':
+            self._vipps_tell_release(amount)
 
     def _vipps_choose_child(self, name, amount, own_tx, event):
         """ Return the transaction that was made for what an event tells of, if there is one.

@@ -31,9 +31,16 @@ class PaymentTransaction(models.Model):
         copy=False,
         readonly=True,
     )
+    vipps_guaranteed_until = fields.Datetime(
+        string="Guaranteed Until",
+        help="Until when Vipps MobilePay guarantees that what is reserved can be captured. After"
+             " that, a capture can fail, because the bank may have released the money.",
+        copy=False,
+        readonly=True,
+    )
     vipps_capture_deadline = fields.Datetime(
-        string="Capture Deadline",
-        help="Until when what is reserved can be captured.",
+        string="Last Day of Capture",
+        help="After that, what is reserved cannot be captured anymore.",
         copy=False,
         readonly=True,
     )
@@ -118,11 +125,13 @@ class PaymentTransaction(models.Model):
             },
         })
         if payment.capture_guaranteed_until:
-            self.vipps_capture_deadline = payment.capture_guaranteed_until.replace(microsecond=0)
-        elif payment.authorized and not self.vipps_capture_deadline:
+            self.vipps_guaranteed_until = payment.capture_guaranteed_until.replace(microsecond=0)
+        if payment.authorized and not self.vipps_capture_deadline:
             # It was approved a few minutes later, at most.
             days = self.provider_id._vipps_get_reservation_days(self.currency_id)
-            self.vipps_capture_deadline = self.create_date + timedelta(days=days)
+            self.vipps_capture_deadline = max(filter(None, (
+                self.create_date + timedelta(days=days), self.vipps_guaranteed_until,
+            )))
         # A state that is not known yet says nothing about the money, but is no reason to fail.
         if payment.derived_state in self._fields['vipps_payment_state'].get_values(self.env):
             self.vipps_payment_state = payment.derived_state

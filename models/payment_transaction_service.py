@@ -13,7 +13,7 @@ from odoo.addons.payment import utils as payment_utils
 
 from ..source import USER
 from ..step_log import log_step
-from ..trust import clean
+from ..trust import clean, get_readable
 from .vipps_api_client import VippsError
 
 _logger = logging.getLogger(__name__)
@@ -43,13 +43,17 @@ class PaymentTransaction(models.Model):
         compute='_compute_vipps_is_refundable', compute_sudo=True
     )
 
+    vipps_payment_count = fields.Integer(
+        string="Payments", compute='_compute_vipps_payment_count', compute_sudo=True
+    )
+
     #=== COMPUTE METHODS ===#
 
     @api.depends(
         'provider_code', 'operation', 'state', 'amount', 'source_transaction_id',
         'vipps_payment_reference', 'vipps_payment_state', 'vipps_authorized_amount',
         'vipps_captured_amount', 'vipps_refunded_amount', 'vipps_remaining_amount',
-        'vipps_capture_deadline', 'vipps_capture_mode',
+        'vipps_capture_deadline', 'vipps_guaranteed_until', 'vipps_capture_mode',
     )
     @api.depends_context('lang', 'tz')
     def _compute_vipps_status(self):
@@ -88,6 +92,11 @@ class PaymentTransaction(models.Model):
     def _compute_vipps_is_refundable(self):
         for tx in self:
             tx.vipps_is_refundable = bool(tx._vipps_get_refundable_payments())
+
+    @api.depends('payment_id', 'child_transaction_ids.payment_id')
+    def _compute_vipps_payment_count(self):
+        for tx in self:
+            tx.vipps_payment_count = len(get_readable(tx)._vipps_get_booked_payments())
 
     #=== ACTION METHODS ===#
 
@@ -199,20 +208,27 @@ class PaymentTransaction(models.Model):
             return []
         values = {
             'amount': self._vipps_format(self.vipps_remaining_amount),
-            'date': format_date(self.env, self.vipps_capture_deadline, date_format='long'),
+            'guaranteed': format_date(self.env, self.vipps_guaranteed_until, date_format='long'),
+            'deadline': format_date(self.env, self.vipps_capture_deadline, date_format='long'),
         }
         sentences = [_("Reserved: %(amount)s.", **values)]
         if self.vipps_capture_mode == 'on_delivery':
             sentences.append(_("Captured automatically on delivery."))
+        now = fields.Datetime.now()
         if not self.vipps_capture_deadline:
             return sentences
-        if self.vipps_capture_deadline < fields.Datetime.now():
-            sentences.append(_("It had to be captured before %(date)s: try it now, and do not"
+        if self.vipps_capture_deadline < now:
+            sentences.append(_("The last day of capture was %(deadline)s: try it now, and do not"
                                " deliver before it is captured.", **values))
-        elif self.vipps_capture_mode == 'on_delivery':
-            sentences.append(_("That has to be before %(date)s.", **values))
+        elif not self.vipps_guaranteed_until:
+            sentences.append(_("It can be captured until %(deadline)s.", **values))
+        elif self.vipps_guaranteed_until < now:
+            sentences.append(_("It was guaranteed until %(guaranteed)s. A capture can still succeed"
+                               " until %(deadline)s: do not deliver before it is captured.",
+                               **values))
         else:
-            sentences.append(_("Capture it before %(date)s.", **values))
+            sentences.append(_("It is guaranteed until %(guaranteed)s, and can be captured until"
+                               " %(deadline)s.", **values))
         return sentences
 
     def _vipps_describe_operation(self):
@@ -313,6 +329,15 @@ class PaymentTransaction(models.Model):
                 'next': {'type': 'ir.actions.client', 'tag': 'soft_reload'},
             },
         }
+
+    def _vipps_get_booked_payments(self):
+        """ Return the payments in the books of all that was captured and refunded of a payment.
+
+        :rtype: account.payment
+        """
+        if not self.vipps_payment_reference:
+            return self.env['account.payment']
+        return (self._vipps_get_captures() | self._vipps_get_refunds()).payment_id
 
     def _vipps_get_refundable_payments(self):
         """ Return the posted payments of captures of this transaction that something is left to

@@ -42,7 +42,9 @@ class SaleOrder(models.Model):
         txs = self.env['payment.transaction'].search([
             ('sale_order_ids', 'in', list(order_ids)),
             ('vipps_payment_reference', '!=', False),
-            ('state', 'in', ('authorized', 'done')),
+            # What is delivered although its reservation was released is to be told.
+            '|', ('state', 'in', ('authorized', 'done')),
+            '&', ('state', '=', 'cancel'), ('vipps_authorized_amount', '>', 0),
             '|', '|',
             ('vipps_capture_mode', '=', 'on_delivery'),
             ('sale_order_ids.delivery_status', 'in', ('partial', 'full')),

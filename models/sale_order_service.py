@@ -19,6 +19,13 @@ class SaleOrder(models.Model):
         compute_sudo=True,
         groups='base.group_user',
     )
+    vipps_summary = fields.Html(
+        string="Vipps MobilePay Summary",
+        compute='_compute_vipps_summary',
+        sanitize=False,
+        compute_sudo=True,
+        groups='base.group_user',
+    )
     vipps_currency_id = fields.Many2one(
         comodel_name='res.currency',
         help="The currency of the payments, if it is the same for all of them.",
@@ -54,9 +61,17 @@ class SaleOrder(models.Model):
         compute_sudo=True,
         groups='base.group_user',
     )
+    vipps_guaranteed_until = fields.Datetime(
+        string="Guaranteed Until",
+        help="Until when Vipps MobilePay guarantees that what is still reserved can be captured."
+             " After that, a capture can fail, because the bank may have released the money.",
+        compute='_compute_vipps_payments',
+        compute_sudo=True,
+        groups='base.group_user',
+    )
     vipps_capture_deadline = fields.Datetime(
-        string="Capture Before",
-        help="Until when what is still reserved can be captured.",
+        string="Last Day of Capture",
+        help="After that, what is still reserved cannot be captured anymore.",
         compute='_compute_vipps_payments',
         compute_sudo=True,
         groups='base.group_user',
@@ -82,7 +97,8 @@ class SaleOrder(models.Model):
         'transaction_ids.vipps_status', 'transaction_ids.vipps_difference',
         'transaction_ids.vipps_authorized_amount', 'transaction_ids.vipps_captured_amount',
         'transaction_ids.vipps_refunded_amount', 'transaction_ids.vipps_remaining_amount',
-        'transaction_ids.vipps_capture_deadline', 'transaction_ids.vipps_app_link',
+        'transaction_ids.vipps_capture_deadline', 'transaction_ids.vipps_guaranteed_until',
+        'transaction_ids.vipps_app_link',
     )
     @api.depends_context('lang', 'tz')
     def _compute_vipps_payments(self):
@@ -102,11 +118,22 @@ class SaleOrder(models.Model):
                 'vipps_remaining_amount',
             ):
                 order[name] = sum(txs.mapped(name)) if currency else 0
-            order.vipps_capture_deadline = min(txs.filtered(
-                lambda t: t.vipps_remaining_amount > 0 and t.vipps_capture_deadline
-            ).mapped('vipps_capture_deadline'), default=False)
+            reserved_txs = txs.filtered(lambda t: t.vipps_remaining_amount > 0)
+            for name in ('vipps_capture_deadline', 'vipps_guaranteed_until'):
+                order[name] = min(filter(None, reserved_txs.mapped(name)), default=False)
             order.vipps_app_link = app_links.get(
                 txs.filtered('vipps_app_link')[:1].vipps_app_link, False
+            )
+
+    @api.depends('transaction_ids.vipps_status', 'transaction_ids.vipps_difference')
+    @api.depends_context('lang', 'tz')
+    def _compute_vipps_summary(self):
+        for order in self:
+            order.vipps_summary = Markup().join(
+                Markup('<div>%s: %s</div>') % (
+                    self._vipps_make_link(tx), tx._vipps_get_summary(),
+                )
+                for tx in get_readable(order)._vipps_get_payments()
             )
 
     @api.depends('transaction_ids.vipps_timeline')
@@ -114,7 +141,7 @@ class SaleOrder(models.Model):
     def _compute_vipps_timeline(self):
         for order in self:
             order.vipps_timeline = Markup().join(
-                Markup('<h6>%s</h6>%s') % (tx.reference, tx.vipps_timeline)
+                Markup('<h6>%s</h6>%s') % (self._vipps_make_link(tx), tx.vipps_timeline)
                 for tx in get_readable(order)._vipps_get_payments() if tx.vipps_event_log
             )
 
@@ -132,7 +159,25 @@ class SaleOrder(models.Model):
         orders = clean(self).with_user(SUPERUSER_ID)
         return orders._vipps_get_payments()._vipps_update()
 
+    def payment_action_void(self):
+        """ Override of `sale` to say what was released. """
+        txs_sudo = self.sudo().authorized_transaction_ids
+        seen_amounts = txs_sudo._vipps_list_amounts()
+        return super().payment_action_void() or txs_sudo._vipps_notify_done(seen_amounts)
+
     #=== BUSINESS METHODS ===#
+
+    def _vipps_make_link(self, tx):
+        """ Return the reference of a transaction, as a link for users who may read it.
+
+        :param payment.transaction tx: The transaction.
+        :rtype: str
+        """
+        if not tx.sudo(False).check_access_rights('read', raise_exception=False):
+            return tx.reference
+        return Markup('<a href="/web#id=%s&amp;model=%s&amp;view_type=form">%s</a>') % (
+            tx.id, tx._name, tx.reference,
+        )
 
     def _vipps_get_payments(self):
         """ Return the transactions that stand for payments of the orders, newest first. """

@@ -19,6 +19,7 @@ from . import test_delivery
 from . import test_delivery_amount
 from . import test_delivery_discount
 from . import test_delivery_lines
+from . import test_delivery_unpaid
 from . import test_encryption
 from . import test_health
 from . import test_health_tour

@@ -48,11 +48,14 @@ class TestCustomerService(TransactionCommon):
         self.env.invalidate_all()
         return tx.with_user(self.accountant).vipps_status.replace('\N{NO-BREAK SPACE}', ' ')
 
-    def _get_deadline(self, tx):
-        deadline = Datetime.context_timestamp(
-            tx.with_user(self.accountant), tx.vipps_capture_deadline
-        )
-        return deadline.strftime('%B ') + f'{deadline.day}, {deadline.year}'
+    def _get_period(self, tx):
+        dates = [
+            Datetime.context_timestamp(tx.with_user(self.accountant), date)
+            for date in (tx.vipps_guaranteed_until, tx.vipps_capture_deadline)
+        ]
+        return "It is guaranteed until {}, and can be captured until {}.".format(*(
+            date.strftime('%B ') + f'{date.day}, {date.year}' for date in dates
+        ))
 
     def _get_rows(self, timeline):
         """ Return the texts of the cells of a timeline. """
@@ -80,19 +83,19 @@ class TestCustomerService(TransactionCommon):
 
         self._approve(tx)
         tx._vipps_refresh()
-        before = f"before {self._get_deadline(tx)}."
-        self.assertEqual(self._get_status(tx), f"Reserved: kr 100.00. Capture it {before}")
+        until = self._get_period(tx)
+        self.assertEqual(self._get_status(tx), f"Reserved: kr 100.00. {until}")
 
         self._do(tx, 'capture', 4000)
         self.assertEqual(
             self._get_status(tx),
-            f"Captured kr 40.00 of kr 100.00. Reserved: kr 60.00. Capture it {before}",
+            f"Captured kr 40.00 of kr 100.00. Reserved: kr 60.00. {until}",
         )
         self._do(tx, 'refund', 1000)
         self.assertEqual(
             self._get_status(tx),
             "Captured kr 40.00 of kr 100.00. Refunded kr 10.00 of kr 40.00. Reserved: kr 60.00."
-            f" Capture it {before}",
+            f" {until}",
         )
         self._do(tx, 'cancel')
         self.assertEqual(
@@ -131,7 +134,11 @@ class TestCustomerService(TransactionCommon):
 
     def test_the_status_warns_of_a_deadline_that_has_passed(self):
         tx = self._authorize()
+        tx.vipps_guaranteed_until = Datetime.subtract(Datetime.now(), days=1)
+        self.assertIn("A capture can still succeed until", self._get_status(tx))
+        self.assertIn("do not deliver before it is captured", self._get_status(tx))
         tx.vipps_capture_deadline = Datetime.subtract(Datetime.now(), days=1)
+        self.assertIn("The last day of capture was", self._get_status(tx))
         self.assertIn("do not deliver before it is captured", self._get_status(tx))
 
     def test_the_status_says_that_a_payment_is_captured_by_its_deliveries(self):
@@ -140,6 +147,7 @@ class TestCustomerService(TransactionCommon):
         _order, tx = self._authorize_order()
         status = self._get_status(tx)
         self.assertIn("Captured automatically on delivery.", status)
+        self.assertIn("It is guaranteed until", status)
         self.assertNotIn("Capture it", status)
 
     def test_captures_releases_and_refunds_say_what_they_are_and_who_made_them(self):
@@ -257,8 +265,15 @@ class TestCustomerService(TransactionCommon):
             (100, 40, 0, 60),
         )
         self.assertEqual(order.vipps_capture_deadline, tx.vipps_capture_deadline)
+        self.assertEqual(order.vipps_guaranteed_until, tx.vipps_guaranteed_until)
         self.assertIn(tx.reference, order.vipps_status)
+        self.assertIn(tx.reference, order.vipps_summary)
         self.assertEqual(len(self._get_rows(order.vipps_timeline)), 3)
+        self.assertNotIn('href', order.vipps_summary + order.vipps_timeline)
+        self.env.invalidate_all()
+        order = order.with_user(self.env.ref('base.user_admin'))
+        for value in (order.vipps_summary, order.vipps_timeline):
+            self.assertIn(f'id={tx.id}&', value.unescape())
 
     def test_nobody_updates_a_payment_without_the_right_to_change_its_document(self):
         order, tx = self._authorize_order()
@@ -277,7 +292,7 @@ class TestCustomerService(TransactionCommon):
         order.message_subscribe(self.partner.ids)
         order = order.with_user(self.customer)
         self.assertTrue(order.read(['name']))
-        for name in ('vipps_status', 'vipps_timeline', 'vipps_captured_amount'):
+        for name in ('vipps_status', 'vipps_summary', 'vipps_timeline', 'vipps_captured_amount'):
             with self.subTest(field=name), self.assertRaises(AccessError):
                 order.read([name])
         with self.assertRaises(AccessError):

@@ -24,7 +24,10 @@ class TestDeadline(TransactionCommon):
     def _reserve(self, days, **values):
         """ Return a transaction that can be captured for so many days. """
         tx = self._authorize(**values)
-        tx.vipps_capture_deadline = fields.Datetime.now() + timedelta(days=days)
+        tx.write({
+            'vipps_capture_deadline': fields.Datetime.now() + timedelta(days=days),
+            'vipps_guaranteed_until': False,
+        })
         return tx
 
     def _reserve_order(self, days=10, quantity=2, **values):
@@ -83,7 +86,42 @@ class TestDeadline(TransactionCommon):
                 self.assertTrue(self._get_order_activities(tx))
                 getattr(self.simulator, operation)(tx.vipps_payment_reference)
                 tx._vipps_refresh()
-                self.assertFalse(self._get_order_activities(tx))
+                self.assertNotIn(
+                    f'deadline:{tx.id}', self._get_order_activities(tx).mapped('vipps_problem')
+                )
+
+    def test_the_end_of_the_guarantee_is_told_apart_from_the_last_day_of_capture(self):
+        tx = self._reserve_order(days=170)
+        tx.vipps_guaranteed_until = fields.Datetime.now() + timedelta(days=2)
+        self._warn()
+        activity = self._get_order_activities(tx)
+        self.assertIn("guarantees it until", activity.note)
+        self.assertIn("can fail", activity.note)
+        self.assertNotIn("cannot be captured", activity.note)
+        activity.action_feedback()
+        self._warn()
+        self.assertFalse(self._get_order_activities(tx), "Who has decided to wait is not asked.")
+
+        tx.vipps_capture_deadline = fields.Datetime.now() + timedelta(days=1)
+        self._warn()
+        self.assertIn("cannot be captured after", self._get_order_activities(tx).note)
+
+    def test_the_warning_of_the_last_day_takes_the_place_of_that_of_the_guarantee(self):
+        tx = self._reserve_order(days=14)
+        tx.vipps_guaranteed_until = fields.Datetime.now() + timedelta(days=2)
+        self._warn()
+        tx.vipps_capture_deadline = fields.Datetime.now() + timedelta(days=2)
+        self._warn()
+        self.assertIn("cannot be captured after", self._get_order_activities(tx).note)
+        self.simulator.capture(tx.vipps_payment_reference)
+        tx._vipps_refresh()
+        self.assertFalse(self._get_order_activities(tx))
+
+    def test_both_days_near_are_one_warning(self):
+        tx = self._reserve_order(days=1)
+        tx.vipps_guaranteed_until = fields.Datetime.now() + timedelta(days=1)
+        self._warn()
+        self.assertEqual(len(self._get_order_activities(tx)), 1)
 
     def test_what_is_captured_or_not_approved_is_not_warned_of(self):
         captured_tx = self._reserve(1)

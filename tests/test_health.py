@@ -158,11 +158,15 @@ class TestHealth(WebhookCommon, TransactionCommon):
         open_tx, reserved_tx, other_tx = self._start(), self._authorize(), self._authorize()
         self._age(open_tx, hours=2)
         reserved_tx.sudo().vipps_capture_deadline = fields.Datetime.now() + timedelta(days=2)
+        other_tx.sudo().vipps_guaranteed_until = fields.Datetime.now() + timedelta(days=1)
         other_tx.sudo().vipps_difference = "Something differs"
         other_tx.sudo().vipps_next_booking = fields.Datetime.now() + timedelta(hours=1)
         problems = self._get_problems()
         self.assertEqual(
-            list(problems), ['bookings', 'open_payments', 'deadlines', 'differences']
+            list(problems), ['bookings', 'open_payments', 'deadlines', 'guarantees', 'differences']
+        )
+        self.assertEqual(
+            (self.vipps.vipps_near_deadline_count, self.vipps.vipps_near_guarantee_count), (1, 1),
         )
         self.assertEqual(
             (self.vipps.vipps_open_count, self.vipps.vipps_open_10_minutes_count,

@@ -225,3 +225,39 @@ class TestMigration(TransactionCommon):
         self.env.cr.execute("SELECT p::text FROM payment_provider p WHERE id = %s", [self.vipps.id])
         self.assertNotIn('partner', self.env.cr.fetchone()[0].split(','))
         self.assertFalse(self.env['vipps.key.rotation'].search([]))
+
+    def test_the_end_of_the_guarantee_becomes_a_date_of_its_own(self):
+        guaranteed_tx, other_tx, late_tx = (self._authorize() for _i in range(3))
+        guaranteed_until = guaranteed_tx.vipps_guaranteed_until
+        last_day = guaranteed_tx.vipps_capture_deadline
+        self.env.flush_all()
+        # As the version before had it.
+        self.env.cr.execute("""
+            UPDATE payment_transaction
+               SET vipps_capture_deadline = vipps_guaranteed_until, vipps_is_deadline_told = TRUE
+             WHERE id IN %s
+        """, [(guaranteed_tx.id, late_tx.id)])
+        self.env.cr.execute("""
+            UPDATE payment_transaction
+               SET vipps_capture_deadline = create_date + interval '200 days'
+             WHERE id = %s
+        """, [late_tx.id])
+        self.env.cr.execute("""
+            ALTER TABLE payment_transaction DROP COLUMN vipps_guaranteed_until;
+            ALTER TABLE payment_transaction DROP COLUMN vipps_is_guarantee_told;
+            ALTER TABLE sale_order ADD COLUMN vipps_is_locked_by_person boolean;
+        """)
+        self._migrate('17.0.1.5.0', 'pre', 'delivery')
+        self.assertEqual(guaranteed_tx.vipps_guaranteed_until, guaranteed_until)
+        self.assertEqual(guaranteed_tx.vipps_capture_deadline, last_day)
+        self.assertTrue(guaranteed_tx.vipps_is_guarantee_told)
+        self.assertFalse(guaranteed_tx.vipps_is_deadline_told)
+        self.assertEqual((other_tx.vipps_capture_deadline - other_tx.create_date).days, 180)
+        self.assertFalse(other_tx.vipps_guaranteed_until)
+        self.assertEqual((late_tx.vipps_capture_deadline - late_tx.create_date).days, 200)
+        self.assertTrue(late_tx.vipps_is_deadline_told)
+        self.env.cr.execute("""
+            SELECT FROM information_schema.columns
+             WHERE table_name = 'sale_order' AND column_name = 'vipps_is_locked_by_person'
+        """)
+        self.assertFalse(self.env.cr.rowcount)

@@ -272,12 +272,18 @@ class TestPaymentChildren(TransactionCommon):
             [('CREATED', 24950), ('AUTHORIZED', 24950), ('CAPTURED', 4950)],
         )
 
-    def test_deadline_is_the_one_that_is_guaranteed(self):
+    def test_the_end_of_the_guarantee_is_not_the_last_day_of_capture(self):
         tx = self._authorize()
-        self.assertTrue(tx.vipps_capture_deadline)
-        self.assertGreater(tx.vipps_capture_deadline, tx.create_date)
+        self.assertGreater(tx.vipps_guaranteed_until, tx.create_date)
+        self.assertEqual((tx.vipps_capture_deadline - tx.create_date).days, 180)
+        self.assertLess(tx.vipps_guaranteed_until, tx.vipps_capture_deadline)
 
-    def test_deadline_is_the_one_of_the_market_when_none_is_guaranteed(self):
+    def test_a_guarantee_that_is_longer_than_what_is_usual_moves_the_last_day(self):
+        self.vipps.vipps_reservation_days = 1
+        tx = self._authorize()
+        self.assertEqual(tx.vipps_capture_deadline, tx.vipps_guaranteed_until)
+
+    def test_the_last_day_of_capture_is_the_one_of_the_market(self):
         for days, expected in ((0, 180), (30, 30)):
             with self.subTest(days=days):
                 self.vipps.vipps_reservation_days = days

@@ -85,6 +85,9 @@ class PaymentCaptureWizard(models.TransientModel):
             wizard_sudo.transaction_ids._vipps_check_seen_amounts(
                 wizard_sudo.vipps_seen_amounts, 'capture', wizard_sudo.amount_to_capture
             )
-        if all(wizard_sudo._vipps_is_for_vipps() for wizard_sudo in wizards_sudo):
-            return super(PaymentCaptureWizard, wizards_sudo).action_capture()
-        return super().action_capture()
+        if not all(wizard_sudo._vipps_is_for_vipps() for wizard_sudo in wizards_sudo):
+            return super().action_capture()
+        action = super(PaymentCaptureWizard, wizards_sudo).action_capture()
+        return action or wizards_sudo.transaction_ids._vipps_notify_done(
+            wizards_sudo[:1].vipps_seen_amounts, next_action='ir.actions.act_window_close'
+        )

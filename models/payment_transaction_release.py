@@ -1,0 +1,79 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+import logging
+
+from psycopg2 import OperationalError
+
+from odoo import SUPERUSER_ID, _, models
+
+_logger = logging.getLogger(__name__)
+
+
+class PaymentTransaction(models.Model):
+    """ What customers are told of reservations that are released. """
+    _inherit = 'payment.transaction'
+
+    def _vipps_tell_release(self, amount):
+        """ Tell the customer that a reservation was released, or lowered, after the order was
+        confirmed: without a word, it looks as if the order was paid.
+
+        The mail is left to the queue: a mail server that hangs holds nothing up here.
+
+        :param float amount: The amount, in major units.
+        :return: None
+        """
+        order = self.sale_order_ids.filtered(lambda order: order.state in ('sale', 'cancel'))[:1]
+        if not order:
+            return
+        tx = self._vipps_in_customer_language()
+        company_partner = order.company_id.partner_id
+        try:
+            with self.env.cr.savepoint():
+                order.with_user(SUPERUSER_ID).with_context(
+                    lang=tx.env.lang, mail_notify_force_send=False
+                ).message_post(
+                    subject=tx._vipps_get_release_subject(order),
+                    body=tx._vipps_explain_release(order, amount),
+                    author_id=(order.user_id.partner_id or company_partner).id,
+                    partner_ids=order.partner_id.ids,
+                    subtype_xmlid='mail.mt_comment',
+                )
+        except OperationalError:
+            raise  # Another worker was faster: all of this is done again.
+        except Exception:
+            # The money comes first.
+            _logger.exception("The customer of payment %s is not told of a release.", tx.reference)
+
+    def _vipps_get_release_subject(self, order):
+        return _("Your payment for order %s", order.name)
+
+    def _vipps_explain_release(self, order, amount):
+        """ Return what the customer reads.
+
+        :param sale.order order: The order.
+        :param float amount: The amount that was released, in major units.
+        :rtype: str
+        """
+        values = {
+            'amount': self._vipps_format(amount),
+            'order': order.name,
+            'captured': self._vipps_format(self._vipps_get_captured_amount()),
+        }
+        sentences = []
+        if order.state == 'cancel':
+            sentences.append(_("Order %(order)s is cancelled.", **values))
+        if self.currency_id.is_zero(self._vipps_get_captured_amount()):
+            sentences.append(_(
+                "The reservation of %(amount)s for order %(order)s is released. You have not been"
+                " charged.", **values,
+            ))
+        else:
+            sentences.append(_(
+                "You have been charged %(captured)s for order %(order)s. The rest of the"
+                " reservation, %(amount)s, is released: you are not charged for it.", **values,
+            ))
+        sentences.append(_(
+            "It can take your bank a few days to show this. If you still expect something of this"
+            " order, please contact us."
+        ))
+        return " ".join(sentences)

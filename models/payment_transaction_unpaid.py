@@ -1,0 +1,109 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import _, fields, models
+
+
+class PaymentTransaction(models.Model):
+    """ Goods that left, or are going to, and that neither a payment nor a reservation covers. """
+    _inherit = 'payment.transaction'
+
+    # What somebody was last told of: the reason and the amount. Who has dealt with it is not told
+    # again before it gets worse.
+    vipps_told_unpaid = fields.Char(copy=False, readonly=True)
+
+    #=== BUSINESS METHODS ===#
+
+    def _vipps_follow_up_unpaid(self):
+        """ Tell the salesperson what is delivered of the orders and not covered, or what is not
+        covered anymore since a reservation was released, and take it back when it is settled.
+
+        However many payments an order has, its first one tells it.
+
+        :return: None
+        """
+        approved_txs = self.sale_order_ids.transaction_ids.filtered(
+            lambda tx: tx.vipps_payment_reference and tx.vipps_authorized_amount > 0
+        )
+        if not approved_txs:
+            return
+        tx = approved_txs.sorted('id')[0].with_company(self.company_id)._vipps_in_staff_language()
+        reason, amount = tx._vipps_find_unpaid()
+        told_reason, _separator, told_amount = (tx.vipps_told_unpaid or '').partition(' ')
+        if not reason:
+            if told_reason:
+                tx.vipps_told_unpaid = False
+                tx._vipps_end_activity('unpaid', _("What is delivered is paid, or going to be."))
+            return
+        is_worse = reason != told_reason and told_reason != 'delivered' or (
+            tx.currency_id.compare_amounts(amount, float(told_amount or 0)) > 0
+        )
+        if f'{reason} {amount:.6f}' == tx.vipps_told_unpaid:
+            return
+        if is_worse or tx._vipps_get_activities('unpaid'):
+            tx._vipps_tell_unpaid(reason, amount)
+        tx.vipps_told_unpaid = f'{reason} {amount:.6f}'
+
+    def _vipps_find_unpaid(self):
+        """ Return what of the orders is not covered by payments and reservations.
+
+        :return: The reason: `delivered`, or `released` if nothing of it is delivered yet; and the
+                 amount, in major units. None and 0 if everything is covered.
+        :rtype: tuple[str | None, float]
+        """
+        orders = self.sale_order_ids.filtered(lambda order: order.state == 'sale')
+        txs = orders.transaction_ids
+        covered_amount = self._vipps_get_paid_amount() + sum(
+            tx._vipps_get_reserved_amount() for tx in txs
+        )
+        # What a part payment was not asked for is to be paid in another way.
+        asked_amount = sum(
+            tx.amount for tx in txs
+            if tx.state in ('authorized', 'done') or tx.vipps_authorized_amount > 0
+        ) if self._vipps_is_part_payment() else float('inf')
+
+        def get_uncovered(amount):
+            return self.currency_id.round(min(amount, asked_amount) - covered_amount)
+
+        amount = get_uncovered(self._vipps_get_delivered_amount())
+        if amount > 0:
+            return 'delivered', amount
+        amount = get_uncovered(sum(orders.mapped('amount_total')))
+        if amount > 0 and any(tx._vipps_get_releases() for tx in txs) and not all(
+            order._vipps_is_closed() for order in orders
+        ):
+            return 'released', amount
+        return None, 0
+
+    def _vipps_is_part_payment(self):
+        """ Return whether the customer was asked for a part of the orders only. """
+        return any(
+            order.require_payment and order.prepayment_percent < 1
+            for order in self.sale_order_ids
+        )
+
+    def _vipps_tell_unpaid(self, reason, amount):
+        """ Give the salesperson something to do.
+
+        :param str reason: See :meth:`_vipps_find_unpaid`.
+        :param float amount: The amount, in major units.
+        :return: None
+        """
+        if reason == 'delivered':
+            summary = _("Payment %s does not cover what is delivered", self.reference)
+            note = _(
+                "%s is delivered and not paid, and nothing is reserved for it. Ask the customer for"
+                " it, with a payment link or an invoice. This disappears when it is paid. If it is"
+                " settled in another way, mark it as done.", self._vipps_format(amount),
+            )
+        else:
+            summary = _("Payment %s does not cover the order anymore", self.reference)
+            note = _(
+                "The reservation was released, and %s of the order is not paid. Ask the customer to"
+                " pay again, with a payment link, before you deliver. This disappears when it is"
+                " paid. If it is settled in another way, mark it as done.",
+                self._vipps_format(amount),
+            )
+        activities = self._vipps_get_activities('unpaid')
+        if activities:
+            activities.summary = summary
+        self._vipps_schedule_activity('unpaid', summary, note)
