@@ -20,7 +20,10 @@ INVOICING = ('invoicing',)
 SALES = ('sales', 'invoicing')
 METHODS = {
     'account.move': {
-        'action_vipps_refund': INVOICING, 'create': INVOICING, 'write': INVOICING,
+        'action_vipps_refund': INVOICING,
+        'create': INVOICING,
+        'payment_action_void': INVOICING,
+        'write': INVOICING,
     },
     'account.payment': {
         'action_refund_wizard': INVOICING,
@@ -55,6 +58,7 @@ METHODS = {
         'action_capture': INVOICING,
         'action_refund': INVOICING,
         'action_vipps_capture_delivered': INVOICING,
+        'action_vipps_open_payments': INVOICING,
         'action_vipps_personal_data': NOBODY,
         'action_vipps_refund': INVOICING,
         'action_vipps_release': INVOICING,
@@ -85,12 +89,10 @@ METHODS = {
     },
     'res.partner': {'action_vipps_personal_data': NOBODY},
     'sale.order': {
-        'action_confirm': SALES,
-        'action_lock': SALES,
-        'action_unlock': SALES,
         'action_vipps_personal_data': NOBODY,
         'action_vipps_update': SALES,
         'create': SALES,
+        'payment_action_void': SALES,
         'write': SALES,
     },
     'stock.picking': {'write': SALES},
