@@ -187,6 +187,12 @@ class TestMigration(TransactionCommon):
             self.assertFalse(self.vipps._vipps_get_problems())
             self.vipps.action_vipps_test_connection()
 
+    def test_databases_that_are_older_than_the_window_for_new_keys_are_updated(self):
+        self.env.flush_all()
+        self.env.cr.execute("ALTER TABLE vipps_key_rotation RENAME TO other")
+        self._migrate('17.0.1.5.0', 'pre', 'keys')
+        self.env.cr.execute("ALTER TABLE other RENAME TO vipps_key_rotation")
+
     def test_an_address_that_keys_are_not_sent_to_anymore_is_removed(self):
         parameters = self.env['ir.config_parameter']
         for url, is_kept in (

@@ -20,7 +20,8 @@ def migrate(cr, version):
         DELETE FROM ir_config_parameter
          WHERE key = 'mobilepay_vipps.test_api_url' AND value !~ %s
     """, [LOOPBACK_PATTERN])
-    cr.execute("DELETE FROM vipps_key_rotation")
+    if sql.table_exists(cr, 'vipps_key_rotation'):  # since 17.0.1.4.0
+        cr.execute("DELETE FROM vipps_key_rotation")
     for table, column in (
         ('payment_provider', 'vipps_user_info_target'),
         ('payment_transaction', 'vipps_filled_partner_id'),

@@ -139,6 +139,19 @@ class TestClient(unittest.TestCase):
         self.assertEqual(token_request['headers']['client_secret'], 'the-client-secret')
         self.assertNotIn('authorization', token_request['headers'])
 
+    def test_keys_for_this_machine_do_not_go_by_a_proxy(self):
+        proxy = Server()
+        self.addCleanup(proxy.close)
+        proxy.answers = [success(payment())]
+        self.server.answers = [success(payment())]
+        with mock.patch.dict(os.environ, {
+            **dict.fromkeys(('http_proxy', 'HTTP_PROXY', 'all_proxy'), proxy.url),
+            **dict.fromkeys(('no_proxy', 'NO_PROXY'), ''),
+        }):
+            self.client.get_payment(REFERENCE)
+        self.assertTrue(self.server.requests)
+        self.assertFalse(proxy.requests)
+
     def test_what_is_sent_for_each_operation(self):
         self.server.answers = [success(payment())]
         self.client.capture(REFERENCE, 40, 'NOK', 'key-2')
