@@ -12,7 +12,8 @@ from .. import const
 from ..protocol import amount as protocol_amount
 from ..protocol import errors, payloads, phone, receipt, reference, signature, user_info
 from ..protocol.access_token import Credentials
-from ..protocol.client import Client, take_clock_offset
+from ..protocol.client import Client
+from ..protocol.connection import take_clock_offset
 from ..protocol.payment import Event
 
 _logger = logging.getLogger(__name__)

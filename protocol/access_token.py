@@ -6,12 +6,13 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from .errors import UnreadableAnswer
+from .errors import NO_ANSWER, NoAnswer, UnreadableAnswer
 
 PATH = '/accesstoken/get'
 MARGIN_SECONDS = 60
 MARGIN_SHARE = 0.1  # of the life of a token
-TOKEN_PATTERN = re.compile(r'[!-~]+')  # what fits behind `Bearer` in a header
+TOKEN_PATTERN = re.compile(r'[!-~]{1,8000}')  # what fits behind `Bearer` in a header
+MAX_LIFETIME = 7 * 24 * 3600  # of a day, as documented
 
 
 @dataclass(frozen=True)
@@ -67,17 +68,21 @@ class TokenCache:
         self._lock = threading.Lock()
         self._entries = {}
 
-    def get(self, credentials, fetch, refused=None):
+    def get(self, credentials, fetch, refused=None, timeout=-1):
         """Return a token that is still good.
 
         :param Credentials credentials: The credentials it is for.
         :param function fetch: Asks for a new one; returns the parsed JSON of the answer.
         :param str refused: A token that was refused although it seemed good.
+        :param float timeout: How long to wait for others who fetch one, in seconds; -1: as long as
+            that takes.
         :rtype: str
         :raise VippsError: If there is none.
         """
         entry = self._get_entry(credentials.fingerprint)
-        with entry.lock:
+        if not entry.lock.acquire(timeout=timeout if timeout == -1 else max(timeout, 0)):
+            raise NoAnswer('waiting for an access token', NO_ANSWER, True)
+        try:
             is_good = entry.token and entry.token != refused and self._clock() < entry.good_until
             if not is_good:
                 entry.token = None
@@ -85,6 +90,8 @@ class TokenCache:
                 entry.token, lifetime = parse(fetch())
                 entry.good_until = asked + lifetime - max(MARGIN_SECONDS, MARGIN_SHARE * lifetime)
             return entry.token
+        finally:
+            entry.lock.release()
 
     def get_subscription_keys(self, credentials):
         """Return the subscription keys in the order in which they are to be tried.
@@ -124,9 +131,9 @@ def parse(answer):
     """
     try:
         token, lifetime = answer['access_token'], int(answer['expires_in'])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, OverflowError, TypeError, ValueError):
         token = None
     # Raised behind the handler: what was caught has parts of the answer in it.
     if not isinstance(token, str) or not TOKEN_PATTERN.fullmatch(token):
         raise UnreadableAnswer('no access token in the answer')
-    return token, lifetime
+    return token, min(lifetime, MAX_LIFETIME)

@@ -1,19 +1,15 @@
-"""The HTTP client: headers, time-outs and retries."""
+"""The HTTP client: headers, retries, and what is taken of an answer."""
 
-import http.cookiejar
 import json
 import logging
 import random
-import threading
 import time
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from urllib.parse import quote, urlsplit
 
 import requests
 from requests.packages.urllib3.exceptions import HTTPError
 
-from . import access_token, payloads, user_info
+from . import access_token, connection, payloads, user_info
 from .errors import (
     NO_ANSWER,
     WRONG_KEYS,
@@ -25,17 +21,15 @@ from .errors import (
     UnreadableAnswer,
     from_response,
 )
-from .payment import Event, Payment
+from .payment import Event, Payment, is_address
+from .strict_json import parse_json
 
 _logger = logging.getLogger(__name__)
 
-CONNECT_SECONDS, READ_SECONDS = 5, 15
-# A person or a worker waits: everything that a call takes is over after about this time.
+# A person or a worker waits: everything that a call takes is over after this time.
 DEADLINE_SECONDS = 20
 MAX_ATTEMPTS = 3
 FIRST_PAUSE_SECONDS = 0.5
-MAX_ANSWER_SIZE = 4 * 1024 * 1024
-CHUNK_SIZE = 1024  # so small that an answer that drips is noticed
 
 PAYMENTS = '/epayment/v1/payments'
 WEBHOOKS = '/webhooks/v1/webhooks'
@@ -48,7 +42,6 @@ USERINFO = '/vipps-userinfo-api/userinfo'
 NOTHING_TO_CANCEL_CODES = ('6050', '6190')
 
 _tokens = access_token.TokenCache()
-_thread = threading.local()
 
 
 class Client:
@@ -59,14 +52,15 @@ class Client:
     """
 
     def __init__(
-        self, credentials, system, *, deadline=DEADLINE_SECONDS, tokens=_tokens, sleep=time.sleep,
-        on_refused_key=None,
+        self, credentials, system, *, deadline=DEADLINE_SECONDS, max_attempts=MAX_ATTEMPTS,
+        tokens=_tokens, sleep=time.sleep, on_refused_key=None,
     ):
         """Prepare a client; nothing is sent.
 
         :param access_token.Credentials credentials: The keys of the sales unit.
         :param dict system: The four `Vipps-System-*` headers.
         :param float deadline: The seconds that a call may take, whatever it needs.
+        :param int max_attempts: How often a request is sent at most until there is an answer.
         :param access_token.TokenCache tokens: Where access tokens are kept.
         :param function sleep: Waits for some seconds.
         :param function on_refused_key: Called when a subscription key is refused and the other one
@@ -81,6 +75,7 @@ class Client:
         self._credentials = credentials
         self._system = {name: value[:30] for name, value in system.items()}
         self._deadline = deadline
+        self._max_attempts = max_attempts
         self._tokens = tokens
         self._sleep = sleep
         self._on_refused_key = on_refused_key
@@ -97,7 +92,9 @@ class Client:
         """
         answer = self._request('POST', PAYMENTS, payload, idempotency_key)
         name = 'reference' if payload['userFlow'] == 'PUSH_MESSAGE' else 'redirectUrl'
-        if not _has_texts(answer, name):
+        if not _has_texts(answer, name) or (
+            name == 'redirectUrl' and not is_address(answer[name])
+        ):
             raise UnreadableAnswer(f'no {name} in the answer')
         return answer
 
@@ -116,7 +113,10 @@ class Client:
         answer = self._request('GET', _path(reference, 'events'))
         if not isinstance(answer, list):
             raise UnreadableAnswer('no events in the answer')
-        return sorted(map(Event.parse, answer), key=lambda event: event.timestamp)
+        events = sorted(map(Event.parse, answer), key=lambda event: event.timestamp)
+        if any(event.reference != reference for event in events):
+            raise UnreadableAnswer('an event of another payment in the answer')
+        return events
 
     def capture(self, reference, amount, currency, idempotency_key):
         """Capture a part of what is reserved, or all of it.
@@ -142,14 +142,16 @@ class Client:
         :param bool only_unapproved: Whether an approved payment is refused.
         :rtype: Payment
         """
+        end = self._get_end()
         try:
             return Payment.parse(self._request(
-                'POST', _path(reference, 'cancel'), {'cancelTransactionOnly': only_unapproved}
+                'POST', _path(reference, 'cancel'), {'cancelTransactionOnly': only_unapproved},
+                end=end,
             ))
         except Refused as error:
             if error.code not in NOTHING_TO_CANCEL_CODES:
                 raise
-            payment = self.get_payment(reference)
+            payment = Payment.parse(self._request('GET', _path(reference), end=end))
             if not payment.cancelled or payment.remaining:
                 raise
             return payment
@@ -185,10 +187,11 @@ class Client:
         :rtype: dict
         """
         path = f'{USERINFO}/{quote(sub, safe="")}'
+        end = self._get_end()
         try:
-            answer = self._request('GET', path)
+            answer = self._request('GET', path, end=end)
         except Unauthorized:
-            answer = self._request('GET', path, with_key=False)
+            answer = self._request('GET', path, with_key=False, end=end)
         if not isinstance(answer, dict):
             raise UnreadableAnswer('no customer in the answer')
         return user_info.parse_userinfo(answer)
@@ -238,7 +241,7 @@ class Client:
 
         :return: None
         """
-        access_token.parse(self._fetch_token(time.monotonic() + self._deadline))
+        access_token.parse(self._fetch_token(self._get_end()))
 
     def _fetch_token(self, end):
         headers = {**self._system, **self._credentials.headers()}
@@ -246,9 +249,15 @@ class Client:
 
     # Requests
 
-    def _request(self, method, path, payload=None, idempotency_key=None, with_key=True):
+    def _get_end(self):
+        return time.monotonic() + self._deadline
+
+    def _request(
+        self, method, path, payload=None, idempotency_key=None, with_key=True, end=None,
+    ):
         """Send a request with an access token; one that is refused is replaced once.
 
+        :param float end: When it has to be over, if it is one of several requests of a call.
         :return: The parsed JSON of the answer, or None if it is empty.
         """
         body = None if payload is None else json.dumps(payload).encode()
@@ -262,12 +271,13 @@ class Client:
             headers['Idempotency-Key'] = idempotency_key
         # A second cancellation changes nothing; a second registration would be a second webhook.
         may_repeat = method != 'POST' or idempotency_key or path.endswith('/cancel')
-        end = time.monotonic() + self._deadline
+        end = end or self._get_end()
         send = self._try_keys if with_key else self._repeat
         refused_token = None
         while True:
             token = self._tokens.get(
-                self._credentials, lambda: self._fetch_token(end), refused=refused_token
+                self._credentials, lambda: self._fetch_token(end), refused=refused_token,
+                timeout=end - time.monotonic(),
             )
             headers['Authorization'] = f'Bearer {token}'
             try:
@@ -297,7 +307,7 @@ class Client:
 
     def _repeat(self, method, path, body, headers, end, may_repeat=True):
         """Send a request, again if that can help, until the end."""
-        for attempt in range(1, MAX_ATTEMPTS + 1):
+        for attempt in range(1, self._max_attempts + 1):
             try:
                 return self._send(method, path, body, headers, end, attempt)
             except NoAnswer as error:
@@ -308,7 +318,7 @@ class Client:
                 # A payment that is not ready for this will not be in a second.
                 is_too_early = isinstance(error, NotNow) and error.status not in (423, 429)
                 if (
-                    is_too_early or not may_repeat or attempt == MAX_ATTEMPTS
+                    is_too_early or not may_repeat or attempt == self._max_attempts
                     or time.monotonic() + pause >= end
                 ):
                     raise
@@ -320,7 +330,11 @@ class Client:
         started = time.monotonic()
         answer = error = status = None
         try:
-            status, content, answer_headers = self._exchange(method, path, body, headers, end)
+            status, content, answer_headers = connection.exchange(
+                method, self._credentials.base_url.rstrip('/') + path, body, headers, end,
+                # Keys for a simulator on this machine must not go by a proxy of the network.
+                proxies={'no_proxy': '*'} if self._is_local else None,
+            )
         except (requests.exceptions.InvalidHeader, UnicodeError):
             error = Unauthorized(operation, WRONG_KEYS, False)  # No header can have such a key.
         except (requests.RequestException, HTTPError):
@@ -328,8 +342,8 @@ class Client:
         else:
             if 200 <= status < 300:
                 try:
-                    answer = json.loads(content) if content.strip() else None
-                except (ValueError, RecursionError):
+                    answer = parse_json(content) if content.strip() else None
+                except ValueError:
                     error = UnreadableAnswer(f'{operation}: the answer is not JSON')
             else:
                 error = from_response(status, answer_headers, content, operation)
@@ -341,38 +355,6 @@ class Client:
         if error:
             raise error
         return answer
-
-    def _exchange(self, method, path, body, headers, end):
-        seconds = end - time.monotonic()
-        if seconds <= 0:  # All the time went into waiting for an access token.
-            raise requests.Timeout
-        with _get_session().request(
-            method, self._credentials.base_url.rstrip('/') + path, data=body, headers=headers,
-            timeout=(min(CONNECT_SECONDS, seconds), min(READ_SECONDS, seconds)),
-            # Keys for a simulator on this machine must not go by a proxy of the network.
-            proxies={'no_proxy': '*'} if self._is_local else None,
-            allow_redirects=False, stream=True,
-        ) as response:
-            _thread.clock_offset = _get_clock_offset(response.headers)
-            return response.status_code, _read(response, end), response.headers
-
-
-def take_clock_offset():
-    """Return by how many seconds the clock of this machine was ahead when this thread last got an
-    answer; None if that is not known, or was returned before.
-
-    :rtype: float | None
-    """
-    offset, _thread.clock_offset = getattr(_thread, 'clock_offset', None), None
-    return offset
-
-
-def _get_clock_offset(headers):
-    try:
-        date = parsedate_to_datetime(headers.get('Date') or '')
-        return (datetime.now(timezone.utc) - date).total_seconds()
-    except (TypeError, ValueError):  # No date, or one without a time zone.
-        return None
 
 
 def _path(reference, operation=None):
@@ -394,22 +376,3 @@ def _has_texts(data, *names):
 def _get_event_names(webhook):
     names = webhook.get('events')
     return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
-
-
-def _read(response, end):
-    """Return the body of an answer, unless it is too large or comes too slowly."""
-    content = bytearray()
-    for chunk in response.iter_content(CHUNK_SIZE):
-        content += chunk
-        if len(content) > MAX_ANSWER_SIZE or time.monotonic() > end:
-            raise requests.RequestException
-    return content
-
-
-def _get_session():
-    """Return the connections of this thread, which are kept open between requests."""
-    if not hasattr(_thread, 'session'):
-        _thread.session = requests.Session()
-        _thread.session.auth = lambda request: request  # or a ~/.netrc would replace the token
-        _thread.session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
-    return _thread.session

@@ -3,8 +3,9 @@
 https://developer.vippsmobilepay.com/docs/APIs/epayment-api/api-guide/errors/
 """
 
-import json
 import re
+
+from .strict_json import parse_json
 
 
 def _(text):
@@ -212,7 +213,8 @@ def from_response(status, headers, body, operation):
 def _get_class(status, code, problem):
     if status in (423, 429) or code in NOT_NOW_CODES:
         return NotNow
-    if status >= 500 or status == 408:
+    # A gateway, a proxy or a login page of a network answers for an API that was not reached.
+    if status >= 500 or status == 408 or status < 400 or (status == 404 and not problem):
         return NoAnswer
     if status == 401:
         is_key = 'subscription key' in str(problem.get('message') or problem.get('detail')).lower()
@@ -224,8 +226,8 @@ def _get_class(status, code, problem):
 
 def _parse(body):
     try:
-        problem = json.loads(body)
-    except (ValueError, RecursionError):
+        problem = parse_json(body)
+    except ValueError:
         return {}
     return problem if isinstance(problem, dict) else {}
 

@@ -15,6 +15,8 @@ FINAL_STATES = ('AUTHORIZED', 'ABORTED', 'EXPIRED', 'TERMINATED')
 MAX_TEXT_LENGTH = 255
 MAX_AMOUNT = 2**31 - 1  # of PostgreSQL's `integer`; a payment is at most 65 000 000
 
+MAX_ADDRESS_LENGTH = 2000  # what fits into a QR code
+
 # RFC 3339, section 5.6.
 TIMESTAMP_PATTERN = re.compile(
     r'(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)'
@@ -63,7 +65,7 @@ class Payment:
                 name: _get_aggregate(aggregate, f'{name}Amount', currency)
                 for name in ('authorized', 'captured', 'refunded', 'cancelled')
             },
-            redirect_url=_get_if_text(data, 'redirectUrl'),
+            redirect_url=data.get('redirectUrl') if is_address(data.get('redirectUrl')) else None,
             capture_guaranteed_until=_parse_timestamp(
                 _get_if_text(data, 'captureGuaranteedUntil') or ''
             ),
@@ -142,6 +144,17 @@ class Event:
             # Only webhooks have it. A wrong one must not look like none, which fits every payment.
             msn=None if data.get('msn') is None else _get_text(data, 'msn'),
         )
+
+
+def is_address(value):
+    """Return whether a value is an address that a customer can be sent to.
+
+    :rtype: bool
+    """
+    return (
+        isinstance(value, str) and len(value) <= MAX_ADDRESS_LENGTH and value.isprintable()
+        and value.startswith(('https://', 'http://'))
+    )
 
 
 def _get(data, name, kind):

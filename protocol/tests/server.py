@@ -63,6 +63,7 @@ class Server:
                 answer = server.answer({
                     'method': self.command,
                     'path': self.path,
+                    'port': self.client_address[1],
                     'headers': {name.lower(): value for name, value in self.headers.items()},
                     'body': self.rfile.read(length),
                 })

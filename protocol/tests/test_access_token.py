@@ -70,10 +70,18 @@ class TestAccessToken(unittest.TestCase):
             {}, None, [], {'access_token': 'x'}, {'access_token': 1, 'expires_in': '1'},
             {'access_token': 'x', 'expires_in': 'long'},
             {'access_token': 'x\r\ny', 'expires_in': '3600'},
+            {'access_token': 'x' * 9000, 'expires_in': '3600'},
+            {'access_token': 'x', 'expires_in': float('inf')},
+            {'access_token': 'x', 'expires_in': float('nan')},
         ):
             with self.subTest(answer=answer), self.assertRaises(NoAnswer):
                 self.cache.get(Credentials(**KEYS), lambda answer=answer: answer)
         self.assertEqual(self.get(), 'token-1')
+
+    def test_no_token_is_kept_for_ever(self):
+        self.get(lifetime='9' * 400)
+        self.now = 365 * 24 * 3600
+        self.assertEqual(self.get(), 'token-2')
 
     def test_credentials_do_not_show_themselves(self):
         credentials = Credentials(**KEYS)

@@ -1,13 +1,17 @@
+import contextlib
+import gzip
+import itertools
 import json
 import logging
 import os
+import socket
 import tempfile
 import threading
 import time
 import unittest
 from unittest import mock
 
-from .. import errors
+from .. import connection, errors
 from ..access_token import Credentials, TokenCache
 from ..client import Client
 from .server import CUT, Server
@@ -239,25 +243,116 @@ class TestClient(unittest.TestCase):
             return 200, {'Connection': 'close'}, pieces
 
         for answer in (self.hold, drip):
-            with self.subTest(answer=answer.__name__):
-                self.server.answers = [answer]
-                self.client = self.make_client(deadline=0.4)
+            for max_attempts in (1, 3):
+                with self.subTest(answer=answer.__name__, max_attempts=max_attempts):
+                    self.server.answers = [answer]
+                    self.client = self.make_client(deadline=0.4, max_attempts=max_attempts)
+                    started = time.monotonic()
+                    self.assert_fails(errors.NoAnswer, self.create)
+                    self.assertLess(time.monotonic() - started, 1)
+
+    def talk(self, *pieces):
+        """Return the address of a server that answers with pieces, the last one for ever."""
+        server = socket.create_server(('127.0.0.1', 0))
+        self.addCleanup(server.close)
+        closed = threading.Event()
+
+        def serve():
+            with contextlib.suppress(OSError):
+                connection, _address = server.accept()
+                with connection:
+                    connection.recv(65536)
+                    for piece in itertools.chain(pieces, itertools.repeat(pieces[-1])):
+                        connection.sendall(piece)
+                        self.released.wait(0.01)
+            closed.set()
+
+        threading.Thread(target=serve, daemon=True).start()
+        return f'http://127.0.0.1:{server.getsockname()[1]}', closed
+
+    def test_nobody_waits_past_the_deadline_for_headers_that_drip(self):
+        for pieces in (
+            (b'H', b'TTP/1.1 200 OK\r\n', b'X-A: b\r\n'), (b'HTTP/1.1 200 OK\r\nX: ', b'x'),
+        ):
+            with self.subTest(pieces=pieces):
+                url, closed = self.talk(*pieces)
+                client = self.make_client(base_url=url, deadline=0.4, max_attempts=1)
                 started = time.monotonic()
-                self.assert_fails(errors.NoAnswer, self.create)
-                self.assertLess(time.monotonic() - started, 2)
+                self.assert_fails(errors.NoAnswer, client.fetch_token)
+                self.assertLess(time.monotonic() - started, 1)
+                # The connection is given up, too, and not read by a thread for ever.
+                self.assertTrue(closed.wait(5))
+
+    def test_nobody_waits_past_the_deadline_for_an_address_or_a_connection(self):
+        def look_up(*_args, **_options):
+            self.released.wait()
+            raise OSError
+
+        with mock.patch.object(socket, 'getaddrinfo', look_up):
+            client = self.make_client(deadline=0.4, max_attempts=1)
+            started = time.monotonic()
+            self.assert_fails(errors.NoAnswer, client.fetch_token)
+            self.assertLess(time.monotonic() - started, 1)
+
+    def test_the_deadline_is_one_for_all_that_a_call_needs(self):
+        def slow(answer):
+            return lambda request: self.released.wait(0.3) or answer
+
+        self.server.token_answer = lambda request: (
+            self.released.wait(0.3) or self.server._make_token(request)
+        )
+        self.server.answers = [slow(problem(401))]
+        for operation in (
+            lambda client: client.get_payment(REFERENCE),
+            lambda client: client.cancel(REFERENCE),
+            lambda client: client.get_user_info('a-b'),
+        ):
+            started = time.monotonic()
+            client = self.make_client(deadline=0.7)
+            self.assert_fails(errors.NoAnswer, lambda: operation(client))
+            self.assertLess(time.monotonic() - started, 1.2)
+        self.server.answers = [slow(problem(400, '6050')), self.hold]
+        started = time.monotonic()
+        client = self.make_client(deadline=0.9)
+        self.assert_fails(errors.NoAnswer, lambda: client.cancel(REFERENCE))
+        self.assertLess(time.monotonic() - started, 1.4)
+
+    def test_one_attempt_is_one_request(self):
+        for failure in (CUT, problem(503), problem(429), (200, {}, b'<html>')):
+            with self.subTest(failure=failure):
+                self.server.requests.clear()
+                self.server.answers = [failure]
+                client = self.make_client(max_attempts=1)
+                self.assert_fails(errors.NoAnswer, lambda: client.get_payment(REFERENCE))
+                self.assertEqual((len(self.server.requests), self.pauses), (1, []))
+
+    def test_connections_are_kept_until_they_may_be_gone(self):
+        connections = set()
+        self.server.answers = [
+            lambda request: connections.add(request['port']) or success(payment())
+        ]
+        for idle, expected in ((30, 1), (-1, 3)):
+            with mock.patch.object(connection, 'IDLE_SECONDS', idle):
+                connections.clear()
+                for _i in range(3):
+                    self.client.get_payment(REFERENCE)
+            with self.subTest(idle=idle):
+                self.assertEqual(len(connections), expected)
 
     def test_nobody_waits_past_the_deadline_for_the_token_of_another(self):
         tokens = TokenCache()
         arrived = threading.Event()
         self.server.token_answer = lambda request: arrived.set() or self.hold(request)
         patient = self.make_client(deadline=0.6, tokens=tokens)
-        hurried = self.make_client(deadline=0.2, tokens=tokens)
+        hurried = self.make_client(deadline=0.1, tokens=tokens)
         thread = threading.Thread(target=lambda: self.assert_fails(
             errors.NoAnswer, lambda: patient.get_payment(REFERENCE)
         ))
         thread.start()
         arrived.wait()
+        started = time.monotonic()
         self.assert_fails(errors.NoAnswer, lambda: hurried.get_payment(REFERENCE))
+        self.assertLess(time.monotonic() - started, 0.4)
         thread.join()
         self.assertEqual(len(self.server.token_requests), 1)
 
@@ -392,13 +487,82 @@ class TestClient(unittest.TestCase):
         self.assertEqual(len(self.server.requests), 41)
 
     def test_a_redirection_is_not_followed(self):
-        self.server.answers = [(302, {'Location': f'{self.server.url}/elsewhere'}, b'')]
-        self.assert_fails(errors.VippsError, lambda: self.client.get_payment(REFERENCE))
-        self.assertEqual(len(self.server.requests), 1)
+        client = self.make_client(max_attempts=1)
+        for status in (301, 302, 303, 304, 307, 308):
+            with self.subTest(status=status):
+                self.server.requests.clear()
+                self.server.answers = [
+                    (status, {'Location': f'{self.server.url}/elsewhere'}, b'')
+                ]
+                # Whoever redirects is not the API: nothing is known of the payment.
+                self.assert_fails(errors.NoAnswer, lambda: client.get_payment(REFERENCE))
+                self.assertEqual(len(self.server.requests), 1)
 
-    def test_an_endless_answer_is_not_read(self):
-        self.server.answers = [(200, {}, json.dumps(payment()).encode() + b' ' * 5 * 1024 * 1024)]
-        self.assert_fails(errors.NoAnswer, lambda: self.client.get_payment(REFERENCE))
+    def test_an_endless_or_packed_answer_is_not_read(self):
+        client = self.make_client(max_attempts=1)
+        body = json.dumps(payment()).encode()
+        self.server.answers = [(200, {'Content-Encoding': 'gzip'}, gzip.compress(body))]
+        client.get_payment(REFERENCE)
+        large = body + b' ' * 5 * 1024 * 1024
+        for headers, answer in (
+            ({}, large),
+            ({'Content-Encoding': 'gzip'}, gzip.compress(large)),
+            ({'Content-Encoding': 'gzip, gzip'}, gzip.compress(gzip.compress(body))),
+            ({'Content-Encoding': 'gzip'}, body),
+            ({'X-A': 'x' * 70000}, body),
+            ({f'X-{number}': 'x' for number in range(200)}, body),
+            ({'Transfer-Encoding': 'chunked', 'Content-Length': '9'}, b'rubbish\r\n'),
+        ):
+            with self.subTest(headers=str(headers)[:40]):
+                self.server.answers = [(200, {'Connection': 'close', **headers}, answer)]
+                self.assert_fails(errors.NoAnswer, lambda: client.get_payment(REFERENCE))
+
+    def test_an_answer_that_is_no_payment_of_ours_is_an_unknown_outcome(self):
+        client = self.make_client(max_attempts=1)
+        good = payment(captured=40, refunded=10)
+        self.server.answers = [success(good)]
+        client.get_payment(REFERENCE)
+        text = json.dumps(good)
+        for body in (
+            text[:-20],
+            text.replace('"value": 100', '"value": "100"'),
+            text.replace('"value": 100', '"value": 100.0'),
+            text.replace('"value": 100', '"value": true'),
+            text.replace('"value": 100', '"value": null'),
+            text.replace('"value": 100', '"value": -100'),
+            text.replace('"value": 100', '"value": 1e2'),
+            text.replace('"value": 100', '"value": NaN'),
+            text.replace('"value": 100', f'"value": {10 ** 15}'),
+            text.replace('"value": 100', '"value": ' + '9' * 3_000_000),
+            text.replace('"value": 100', '"value": 100, "value": 1'),
+            text.replace('"state"', '"state": "CREATED", "state"'),
+            text.replace('psp-1', 'a\\u0000b'), text.replace('psp-1', '\\ud800'),
+            text.replace('psp-1', 'x' * 300),
+            '[' * 100_000 + ']' * 100_000, '{"a":' * 100_000, '<html><h1>Oops</h1>',
+        ):
+            with self.subTest(body=body[:200]):
+                self.server.answers = [(200, {}, body.encode())]
+                started = time.monotonic()
+                self.assert_fails(errors.NoAnswer, lambda: client.get_payment(REFERENCE))
+                self.assertLess(time.monotonic() - started, 2)
+
+    def test_nobody_is_sent_anywhere_else_than_to_a_page(self):
+        for url in (
+            'javascript:alert(1)', 'data:text/html,x', '/elsewhere', 'vipps', 'https://' + 'x' * 3000,
+            'https://a\nb', 7, ['https://pay.example.com'],
+        ):
+            with self.subTest(url=str(url)[:40]):
+                self.server.answers = [success({'reference': REFERENCE, 'redirectUrl': url}, 201)]
+                self.assert_fails(errors.NoAnswer, self.create)
+                self.server.answers = [success({**payment('CREATED'), 'redirectUrl': url})]
+                self.assertIsNone(self.client.get_payment(REFERENCE).redirect_url)
+
+    def test_a_gateway_that_knows_no_path_says_nothing_of_the_payment(self):
+        client = self.make_client(max_attempts=1)
+        self.server.answers = [(404, {}, b'<html>Not Found</html>')]
+        self.assert_fails(errors.NoAnswer, lambda: client.get_payment(REFERENCE))
+        self.server.answers = [problem(404)]
+        self.assert_fails(errors.NotFound, lambda: client.get_payment(REFERENCE))
 
     def test_cookies_are_not_kept(self):
         self.server.answers = [(200, {'Set-Cookie': 'a=b'}, json.dumps(payment()).encode())]
@@ -474,6 +638,8 @@ class TestClient(unittest.TestCase):
         self.assertEqual(
             [event.psp_reference for event in self.client.get_events(REFERENCE)], ['psp-1', 'psp-2']
         )
+        self.server.answers = [success([events[0], {**events[1], 'reference': 'AB2CD-S00043-X'}])]
+        self.assert_fails(errors.UnreadableAnswer, lambda: self.client.get_events(REFERENCE))
 
     def test_the_link_in_the_app(self):
         url = 'https://shop.example.com/my/orders/7?access_token=4798765432'
