@@ -13,6 +13,14 @@ LAST_PAUSE = timedelta(minutes=30)
 
 BUS_MESSAGE = 'VIPPS_AVAILABILITY'
 
+# After a call without an answer, pages and tills find out together whether there is one again: for
+# as long as it has lasted, within these bounds, none of them asks.
+FIRST_PROBE_DELAY = timedelta(seconds=2)
+LAST_PROBE_DELAY = timedelta(seconds=10)
+
+# What PostgreSQL knows the lock by that the one of them holds who asks.
+PROBE_LOCK = 0x76697070
+
 
 class PaymentProvider(models.Model):
     """ Whether customers are offered to pay with Vipps MobilePay while it does not answer.
@@ -58,6 +66,32 @@ class PaymentProvider(models.Model):
         return self.env['vipps.api.call']._get_last({
             'provider_id': self.id, 'environment': self.sudo().vipps_environment,
         })
+
+    #=== BUSINESS METHODS - WAITING ===#
+
+    def _vipps_may_ask(self, patience):
+        """ Return whether somebody who waits may ask Vipps MobilePay.
+
+        While it does not answer, one may for all: all workers share what was noted of the last
+        call, and a lock until the end of the database transaction.
+
+        :param Patience patience: How long the person waits.
+        :rtype: bool
+        """
+        self.ensure_one()
+        if not patience.get_seconds():
+            return False
+        last = self._vipps_get_last_call()
+        if not last or last['outcome'] != 'no_answer':
+            return True
+        failing_for = last['create_date'] - last['failing_since']
+        delay = min(max(failing_for, FIRST_PROBE_DELAY), LAST_PROBE_DELAY)
+        if patience.is_polling and fields.Datetime.now() < last['create_date'] + delay:
+            return False
+        self.env.cr.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [PROBE_LOCK, self.id])
+        return self.env.cr.fetchone()[0]
+
+    #=== BUSINESS METHODS - WHO IS TOLD ===#
 
     def _vipps_follow_availability(self, failures_before, failures):
         """ Tell tills and the audit trail when customers cannot pay anymore, and when they can.

@@ -13,6 +13,7 @@ from odoo.tools.misc import hmac
 from odoo.addons.payment import utils as payment_utils
 
 from ..controllers.main import VippsController
+from ..patience import WAITING_SECONDS
 from ..step_log import log_step
 from .vipps_api_client import VippsError
 
@@ -52,7 +53,7 @@ class PaymentTransaction(models.Model):
         if self.provider_code != 'vipps':
             return res
 
-        self._vipps_start_payment()
+        self._vipps_with_patience()._vipps_start_payment()
         return {'api_url': VippsController._redirect_url, 'reference': self.reference}
 
     def _get_post_processing_values(self):
@@ -192,7 +193,7 @@ class PaymentTransaction(models.Model):
         :rtype: bool
         :raise ValidationError: If the payment is refused.
         """
-        self._vipps_start_payment()
+        self._vipps_with_patience()._vipps_start_payment()
         return bool(self.vipps_redirect_url) or self.state != 'draft'
 
     def _vipps_find_payment(self):
@@ -238,8 +239,9 @@ class PaymentTransaction(models.Model):
         ):
             if self.currency_id.compare_amounts(tx.amount + self.amount, due_amount) <= 0:
                 continue
+            if not tx._vipps_lock(wait=WAITING_SECONDS):
+                break
             try:
-                tx._vipps_lock()
                 tx._vipps_cancel(only_unapproved=True)
             except VippsError as error:
                 if error.is_unknown:

@@ -13,6 +13,7 @@ from odoo import SUPERUSER_ID, _, _lt, api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import format_datetime
 
+from ..patience import WAITING_SECONDS
 from .pos_payment_method import FLOWS
 from .vipps_api_client import VippsError
 
@@ -217,7 +218,8 @@ class PaymentTransaction(models.Model):
         """
         self.ensure_one()
         is_wanted = self._vipps_claim_order()
-        self._vipps_lock()
+        if not self._vipps_lock(wait=WAITING_SECONDS):
+            return  # The till asks again.
         if self.state != 'draft' or self.vipps_payment_state:
             return
         if not is_wanted:
@@ -304,9 +306,9 @@ class PaymentTransaction(models.Model):
 
         What an event tells of is read at once. What cannot be read now is read later.
         """
-        tx = self._vipps_get_root()
+        tx = self._vipps_get_root()._vipps_with_patience(is_polling=True)
         requests = tx._vipps_get_read_requests()
-        if not requests and not tx._vipps_is_open():
+        if not requests and not tx._vipps_is_open() or not tx._vipps_may_ask():
             return
         min_age = None if tx._vipps_has_news() else POLLING_INTERVAL
 
@@ -355,10 +357,12 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - CANCELLING ===#
 
     def _vipps_cancel_attempt(self):
-        """ Cancel an attempt that the customer has not approved; one that was approved is paid. """
+        """ Cancel an attempt that the customer has not approved; one that was approved is paid.
+
+        Without an answer, or while others work on it, it stays as it is, and the till asks again.
+        """
         self.ensure_one()
-        self._vipps_lock()
-        if self.state != 'draft':
+        if not self._vipps_lock(wait=WAITING_SECONDS) or self.state != 'draft':
             return
         try:
             self._vipps_cancel(only_unapproved=True)
@@ -375,7 +379,9 @@ class PaymentTransaction(models.Model):
         :raise UserError: If it is part of an order, or was not given back, or if that is unknown.
         """
         self.ensure_one()
-        self._vipps_lock()  # Nobody finishes the order with it from now on.
+        if not self._vipps_lock(wait=WAITING_SECONDS):
+            raise UserError(self.env['vipps.api.client']._get_sentence('6160'))
+        # Nobody finishes the order with it from now on.
         if self._vipps_is_attached():
             raise UserError(_(
                 "Payment %s is part of a finished order. Refund the order instead.", self.reference

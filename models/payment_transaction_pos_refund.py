@@ -6,6 +6,7 @@ from odoo import _, api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import format_amount
 
+from ..patience import WAITING_SECONDS
 from ..step_log import log_step
 from .payment_transaction_reading import NOT_FOUND_PERIOD
 from .vipps_api_client import VippsError
@@ -96,8 +97,7 @@ class PaymentTransaction(models.Model):
         self.ensure_one()
         is_wanted = self._vipps_claim_order()
         root = self._vipps_get_root()
-        root._vipps_lock()
-        if self.state != 'draft':
+        if not root._vipps_lock(wait=WAITING_SECONDS) or self.state != 'draft':
             return
         if not is_wanted:
             self._vipps_drop_refund()
@@ -138,7 +138,8 @@ class PaymentTransaction(models.Model):
         """ Drop a stored refund that was not done, for a cashier who wants something else. """
         self.ensure_one()
         root = self._vipps_get_root()
-        root._vipps_lock()
+        if not root._vipps_lock(wait=WAITING_SECONDS):
+            return
         if self.state == 'draft' and not root._vipps_try(root._vipps_refresh) and (
             self.state == 'draft'
         ):

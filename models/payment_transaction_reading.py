@@ -5,11 +5,13 @@ import time
 from datetime import timedelta
 
 from psycopg2 import OperationalError
+from psycopg2.errors import LockNotAvailable
 
 from odoo import _, _lt, api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import SQL
 
+from ..patience import Patience
 from ..step_log import log_step
 from .vipps_api_client import VippsError
 from .vipps_job import DONE, NO_ANSWER, run_steps
@@ -100,10 +102,29 @@ class PaymentTransaction(models.Model):
     def _vipps_refresh_for_customer(self):
         """ Read open payments for a customer who waits, without waiting for somebody else's answer,
         and without an error: what cannot be read now is read later. """
-        for tx in self.filtered(lambda t: t.provider_code == 'vipps' and t._vipps_is_open()):
-            tx._vipps_try(
-                lambda tx=tx: tx._vipps_refresh(min_age=CUSTOMER_READ_INTERVAL, wait=False)
-            )
+        txs = self._vipps_with_patience(is_polling=True)
+        for tx in txs.filtered(lambda t: t.provider_code == 'vipps' and t._vipps_is_open()):
+            if tx._vipps_may_ask():
+                tx._vipps_try(
+                    lambda tx=tx: tx._vipps_refresh(min_age=CUSTOMER_READ_INTERVAL, wait=False)
+                )
+
+    def _vipps_with_patience(self, is_polling=False):
+        """ Return the transactions for a person who waits until they are read.
+
+        :param bool is_polling: Whether the page or the till asks again without being told to.
+        :rtype: payment.transaction
+        """
+        if self.env['vipps.api.client']._get_patience():
+            return self  # It is one request, and one person.
+        return self.with_context(vipps_patience=Patience(is_polling))
+
+    def _vipps_may_ask(self):
+        """ Return whether a person who waits may have the payment read now.
+
+        Otherwise not even its row is locked.
+        """
+        return self.provider_id._vipps_may_ask(self.env['vipps.api.client']._get_patience())
 
     def _vipps_is_open(self):
         """ Tell whether we wait for something to happen at Vipps MobilePay. """
@@ -122,10 +143,19 @@ class PaymentTransaction(models.Model):
         What was changed by others in the meantime ends in a serialization failure, after which
         Odoo repeats the whole request.
 
-        :param bool wait: Whether to wait for others who hold a lock.
+        :param bool|float wait: Whether to wait for others who hold a lock, or for how many seconds.
         :return: Whether everything is locked.
         :rtype: bool
         """
+        if not isinstance(wait, bool):
+            try:
+                with self.env.cr.savepoint():
+                    self.env.cr.execute("SET LOCAL lock_timeout = %s", [f'{int(wait * 1000)}ms'])
+                    self._vipps_lock()
+                    self.env.cr.execute("SET LOCAL lock_timeout TO DEFAULT")
+            except LockNotAvailable:
+                return False
+            return True
         self.flush_recordset()
         is_approved = self.state in ('authorized', 'done')
         documents = () if is_approved else (self.sale_order_ids, self.invoice_ids)

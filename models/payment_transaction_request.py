@@ -235,7 +235,7 @@ class PaymentTransaction(models.Model):
         :raise ValidationError: If it cannot be read.
         """
         try:
-            self._vipps_refresh(may_capture=False)
+            self._vipps_with_patience()._vipps_refresh(may_capture=False)
         except VippsError as error:
             log_step(_logger, 'read', self, outcome=error.outcome, error=error.log_text)
             raise ValidationError("Vipps MobilePay: " + str(error)) from error

@@ -297,26 +297,30 @@ class PaymentTransaction(models.Model):
     def _vipps_update(self):
         """ Read payments at Vipps MobilePay for a person who asked for it.
 
-        One that cannot be read does not keep the others from being read.
+        One that cannot be read does not keep the others from being read, unless Vipps MobilePay
+        does not answer.
 
         :return: A notification that tells what changed.
         :rtype: dict
         :raise UserError: If none can be read.
         """
-        changes, errors = [], []
-        txs = self.mapped(lambda tx: tx._vipps_get_root())
-        for tx in txs:
+        changes, errors, reads = [], [], 0
+        for tx in self.mapped(lambda tx: tx._vipps_get_root()):
+            tx = tx._vipps_with_patience()
             before = (tx.vipps_status, tx.vipps_difference)
             try:
                 tx._vipps_refresh()
                 if tx.vipps_payment_state:  # Otherwise it was never created.
                     tx._vipps_read_log()
+                reads += 1
             except VippsError as error:
                 log_step(_logger, 'read', tx, outcome=error.outcome, error=error.log_text)
                 errors.append(f"{tx.reference}: {error}")
+                if error.is_no_answer:
+                    break
             if (tx.vipps_status, tx.vipps_difference) != before:
                 changes.append(f"{tx.reference}: {tx._vipps_get_summary()}")
-        if errors and len(errors) == len(txs):
+        if errors and not reads:
             raise UserError("\n".join(errors))
         return {
             'type': 'ir.actions.client',

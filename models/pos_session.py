@@ -123,7 +123,7 @@ class PosSession(models.Model):
         """
         self = clean(self)
         self._vipps_check_till()
-        tx_sudo = self._vipps_get_attempt_sudo(reference)
+        tx_sudo = self._vipps_get_attempt_sudo(reference, is_polling=True)
         tx_sudo._vipps_refresh_for_till()
         return tx_sudo._vipps_get_till_status(with_qr)
 
@@ -257,10 +257,11 @@ class PosSession(models.Model):
             ))
         return order.sudo()  # Cashiers may not read the attempts of its payments.
 
-    def _vipps_get_attempt_sudo(self, reference):
+    def _vipps_get_attempt_sudo(self, reference, is_polling=False):
         """ Return an attempt of the till, or of one that shares its orders with it.
 
         :param str reference: The reference of the attempt.
+        :param bool is_polling: Whether the till asks again without being told to.
         :rtype: payment.transaction
         :raise AccessError: If there is none.
         """
@@ -272,7 +273,9 @@ class PosSession(models.Model):
         ])
         if not tx_sudo:
             raise AccessError(_("There is no such payment at this Point of Sale."))
-        return tx_sudo.with_company(self.company_id).with_context(vipps_source=TILL)
+        return tx_sudo.with_company(self.company_id).with_context(
+            vipps_source=TILL
+        )._vipps_with_patience(is_polling)
 
     def _vipps_check_nothing_open(self, order_sudo):
         """ Ensure that nobody is paying the order already.

@@ -64,9 +64,14 @@ class PosSession(models.Model):
 
     def _vipps_get_unsettled(self):
         """ Return the attempts of the session that are open, or that took money for no finished
-        order, after a look at those that are open. """
-        attempts_sudo = clean(self)._vipps_search_unsettled().with_context(vipps_source=TILL)
-        for tx_sudo in attempts_sudo._vipps_filter_open():
+        order, after a look at those that are open: at those that nobody has looked at for the
+        longest time first, for no longer than a person waits. """
+        attempts_sudo = clean(self)._vipps_search_unsettled().with_context(
+            vipps_source=TILL
+        )._vipps_with_patience()
+        for tx_sudo in attempts_sudo._vipps_filter_open().sorted(
+            lambda tx: tx.vipps_last_read or tx.create_date
+        ):
             tx_sudo._vipps_refresh_for_till()
         return attempts_sudo._vipps_filter_unsettled()
 

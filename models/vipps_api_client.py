@@ -9,6 +9,7 @@ from odoo.exceptions import UserError
 from odoo.modules.module import get_manifest
 
 from .. import const
+from ..patience import LONGER_SECONDS, TILL_CREATE_SECONDS, Patience
 from ..protocol import amount as protocol_amount
 from ..protocol import errors, payloads, phone, receipt, reference, signature, user_info
 from ..protocol.access_token import Credentials
@@ -99,8 +100,8 @@ class VippsApiClient(models.AbstractModel):
             metadata=values['metadata'],
             scopes=(tx.vipps_scopes or '').split(),
         )
-        with self._call(tx.provider_id, 'create', tx):
-            answer = self._connect_for(tx).create_payment(
+        with self._call(tx.provider_id, 'create', tx) as limits:
+            answer = self._connect_for(tx, **limits).create_payment(
                 payload, self._get_idempotency_key(tx, 'create', tx.amount, sequence)
             )
         return answer.get('redirectUrl')
@@ -116,8 +117,8 @@ class VippsApiClient(models.AbstractModel):
         :rtype: protocol.payment.Payment
         :raise VippsError: If it cannot be read.
         """
-        with self._call(tx.provider_id, 'get', tx):
-            return self._connect_for(tx).get_payment(tx.vipps_payment_reference)
+        with self._call(tx.provider_id, 'get', tx) as limits:
+            return self._connect_for(tx, **limits).get_payment(tx.vipps_payment_reference)
 
     @api.model
     def _read_events(self, tx):
@@ -130,8 +131,8 @@ class VippsApiClient(models.AbstractModel):
         :rtype: list[protocol.payment.Event]
         :raise VippsError: If it cannot be read.
         """
-        with self._call(tx.provider_id, 'events', tx):
-            return self._connect_for(tx).get_events(tx.vipps_payment_reference)
+        with self._call(tx.provider_id, 'events', tx) as limits:
+            return self._connect_for(tx, **limits).get_events(tx.vipps_payment_reference)
 
     @api.model
     def _capture_payment(self, tx, amount, idempotency_key):
@@ -146,8 +147,8 @@ class VippsApiClient(models.AbstractModel):
         :rtype: protocol.payment.Payment
         :raise VippsError: If it is refused, or if it is unknown whether it took effect.
         """
-        with self._call(tx.provider_id, 'capture', tx):
-            return self._connect_for(tx).capture(
+        with self._call(tx.provider_id, 'capture', tx) as limits:
+            return self._connect_for(tx, **limits).capture(
                 tx.vipps_payment_reference,
                 self._to_minor(amount, tx.currency_id),
                 tx.currency_id.name,
@@ -167,8 +168,8 @@ class VippsApiClient(models.AbstractModel):
         :rtype: protocol.payment.Payment
         :raise VippsError: If it is refused, or if it is unknown whether it took effect.
         """
-        with self._call(tx.provider_id, 'refund', tx):
-            return self._connect_for(tx).refund(
+        with self._call(tx.provider_id, 'refund', tx) as limits:
+            return self._connect_for(tx, **limits).refund(
                 tx.vipps_payment_reference,
                 self._to_minor(amount, tx.currency_id),
                 tx.currency_id.name,
@@ -187,8 +188,8 @@ class VippsApiClient(models.AbstractModel):
         :rtype: protocol.payment.Payment
         :raise VippsError: If it is refused, or if it is unknown whether it took effect.
         """
-        with self._call(tx.provider_id, 'cancel', tx):
-            return self._connect_for(tx).cancel(
+        with self._call(tx.provider_id, 'cancel', tx) as limits:
+            return self._connect_for(tx, **limits).cancel(
                 tx.vipps_payment_reference, only_unapproved=only_unapproved
             )
 
@@ -337,8 +338,13 @@ class VippsApiClient(models.AbstractModel):
         return delete
 
     @api.model
-    def _connect_for(self, tx):
-        """ Return the API client for a transaction, with the sales unit that it was made with. """
+    def _connect_for(self, tx, **limits):
+        """ Return the API client for a transaction, with the sales unit that it was made with.
+
+        :param payment.transaction tx: The root transaction.
+        :param limits: How long a call may take, see :meth:`_get_limits`.
+        :rtype: protocol.client.Client
+        """
         provider = tx.provider_id.sudo()
         if (tx.vipps_environment, tx.vipps_merchant_serial_number) != (
             provider.vipps_environment, provider.vipps_merchant_serial_number
@@ -351,12 +357,14 @@ class VippsApiClient(models.AbstractModel):
                 environment=tx.vipps_environment, provider=provider.name,
             ))
         is_till = tx.vipps_user_flow in ('QR', 'PUSH_MESSAGE')
-        return self._connect(provider, plugin='odoo-pos-vipps' if is_till else 'odoo-payment-vipps')
+        return self._connect(
+            provider, plugin='odoo-pos-vipps' if is_till else 'odoo-payment-vipps', **limits
+        )
 
     @api.model
     def _connect(
         self, provider, environment=None, msn=None, plugin='odoo-payment-vipps', key_name=None,
-        can_alert=True,
+        can_alert=True, **limits,
     ):
         """ Return the API client of a provider.
 
@@ -366,6 +374,7 @@ class VippsApiClient(models.AbstractModel):
         :param str plugin: What Vipps MobilePay is told to be called by.
         :param str key_name: The only subscription key to use: the name of its field.
         :param bool can_alert: Whether there is a database to tell administrators in.
+        :param limits: How long a call may take, see :meth:`_get_limits`.
         :rtype: protocol.client.Client
         :raise VippsError: If the credentials are missing, or if they could be read on their way.
         """
@@ -399,7 +408,7 @@ class VippsApiClient(models.AbstractModel):
             'Vipps-System-Version': release.series,
             'Vipps-System-Plugin-Name': plugin,
             'Vipps-System-Plugin-Version': get_manifest('mobilepay_vipps')['version'],
-        }, on_refused_key=provider._vipps_alert_refused_key if can_alert else None)
+        }, on_refused_key=provider._vipps_alert_refused_key if can_alert else None, **limits)
 
     @api.model
     def _get_api_url(self, provider, environment):
@@ -443,7 +452,12 @@ class VippsApiClient(models.AbstractModel):
 
     @contextlib.contextmanager
     def _call(self, provider, operation, tx=None, environment=None):
-        """ Note how a call goes, and let errors leave as sentences for people. """
+        """ Note how a call goes, and let errors leave as sentences for people.
+
+        :return: How long the call may take, see :meth:`_get_limits`.
+        """
+        patience = self._get_patience()
+        limits = self._get_limits(provider, operation, tx, patience)
         started = time.monotonic()
 
         def note(error=None):
@@ -453,11 +467,51 @@ class VippsApiClient(models.AbstractModel):
             )
 
         try:
-            yield
+            yield limits
         except errors.VippsError as error:
             note(error)
+            if patience and isinstance(error, errors.NoAnswer):
+                patience.is_over = True
             raise VippsError(_(error.sentence), error) from error
         note()
+
+    #=== WAITING ===#
+
+    @api.model
+    def _get_patience(self):
+        """ Return how long the person waits that the calls are made for, if there is one.
+
+        :rtype: Patience | None
+        """
+        patience = self.env.context.get('vipps_patience')
+        return patience if isinstance(patience, Patience) else None
+
+    @api.model
+    def _get_limits(self, provider, operation, tx, patience):
+        """ Return how long a call may take for a person who waits.
+
+        :param payment.provider provider: The provider.
+        :param str operation: The operation.
+        :param payment.transaction tx: The root transaction, if it is about a payment.
+        :param Patience|None patience: How long the person waits, if there is one.
+        :return: The options of the client.
+        :rtype: dict
+        :raise VippsError: If nothing is asked now, because there is no answer.
+        """
+        if not patience:
+            return {}
+        is_start = operation == 'create' and tx.vipps_user_flow != 'WEB_REDIRECT'  # At a till.
+        if operation in LONGER_SECONDS and not is_start:
+            return {'deadline': LONGER_SECONDS[operation]}
+        if not provider._vipps_may_ask(patience):
+            error = VippsError(_(errors.NO_ANSWER), errors.NoAnswer(
+                f'{operation}, which was not asked for,', errors.NO_ANSWER, True
+            ))
+            error.is_recorded = True  # With the call that had no answer.
+            raise error
+        if is_start:
+            return {'deadline': TILL_CREATE_SECONDS}
+        return {'deadline': patience.get_seconds(), 'max_attempts': 1}
 
     #=== CONVERSIONS ===#
 

@@ -1,0 +1,38 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+""" How long people wait for Vipps MobilePay. """
+
+import time
+
+# Somebody looks at a page or a till: all reads of a request together take no more than this, in
+# seconds, and nobody waits longer for a lock. What takes longer is left to the jobs.
+WAITING_SECONDS = 2
+
+# What is not asked for again and again may take longer than reads.
+LONGER_SECONDS = {'create': 5, 'capture': 8, 'refund': 8}
+TILL_CREATE_SECONDS = 3
+
+
+class Patience:
+    """ How long a person waits for reads in one request, and whether there was no answer.
+
+    It is handed on in the context, in which a browser can put nothing like it.
+    """
+
+    def __init__(self, is_polling):
+        """ Begin to wait.
+
+        :param bool is_polling: Whether the page or the till asks again without being told to.
+        """
+        self.is_polling = is_polling
+        self.is_over = False
+        self._end = None
+
+    def get_seconds(self):
+        """ Return the seconds that are left, from when something is asked for the first time.
+
+        :rtype: float
+        """
+        if self._end is None:
+            self._end = time.monotonic() + WAITING_SECONDS
+        return 0 if self.is_over else max(self._end - time.monotonic(), 0)

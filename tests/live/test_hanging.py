@@ -1,0 +1,177 @@
+"""Vipps MobilePay takes every request and answers none: who has nothing to do with it goes on."""
+
+import contextlib
+import statistics
+import threading
+import time
+from datetime import datetime
+
+from tools.customer import ShopError
+
+from .shop import at_once, result_on, wait_until
+from .till import TillTest
+
+WAITING_SECONDS = 2  # that a page or a till waits for Vipps MobilePay, at most
+PATIENCE = 3  # seconds that anybody waits for anything
+POLLING_INTERVAL = 1.5  # seconds from one answer to the next question of a till
+ROUNDS = 8
+
+
+class TestHanging(TillTest):
+
+    def setUp(self):
+        """Let another till take cash."""
+        super().setUp()
+        self.seconds = {}
+        self.cash = f"Cash {time.time_ns() % 10 ** 4:04}"
+        journal = self.rpc('account.journal', 'create', {
+            'name': self.cash, 'type': 'cash', 'code': self.cash[-4:],
+        })
+        method = self.rpc('pos.payment.method', 'create', {
+            'name': self.cash, 'journal_id': journal,
+        })
+        config = self.rpc('pos.config', 'create', {
+            'name': "Cash Till", 'payment_method_ids': [(6, 0, [method])],
+        })
+        self.cash_till = self.open_till(config=config)
+
+    def measure(self, name, action):
+        """Do something, and keep how long it took; returns what it returns."""
+        started = time.monotonic()
+        try:
+            return action()
+        finally:
+            self.seconds.setdefault(name, []).append(time.monotonic() - started)
+
+    @contextlib.contextmanager
+    def followed(self, *references):
+        """Let browsers follow attempts, as tills do with each line that is open."""
+        is_over = threading.Event()
+
+        def follow(reference):
+            while not is_over.is_set():
+                status = self.measure('poll', lambda: self.till.attempt('get', reference))
+                self.statuses[reference] = status['state']
+                is_over.wait(POLLING_INTERVAL)
+
+        self.statuses = {}
+        threads = [threading.Thread(target=follow, args=[reference]) for reference in references]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            for thread in threads:
+                thread.join()
+
+    def sell_for_cash(self):
+        """Sell something for cash at the other till."""
+        order = self.cash_till.new_order(50)
+        self.cash_till.add_payment(order, method=self.cash)
+        self.cash_till.finish(order)
+        self.assertTrue(order.server_id)
+
+    def look_around(self):
+        """Open a page of the back office."""
+        self.rpc('sale.order', 'web_search_read', [], {'name': {}, 'state': {}}, limit=10)
+
+    def assert_quick(self, name, seconds=PATIENCE):
+        self.assertLess(max(self.seconds[name]), seconds, self.seconds)
+
+    def count_overlaps(self):
+        """Return how many reads hung at the same moment, at most, once it is known that they do."""
+        starts = sorted(
+            datetime.fromisoformat(call['time'][:23]).timestamp() for call in self.calls('get')
+        )
+        later = [start for start in starts if start > self.started + 2 * WAITING_SECONDS]
+        return max((
+            sum(start <= other < start + WAITING_SECONDS - 0.2 for other in later)
+            for start in later
+        ), default=0)
+
+    def test_two_lines_that_hang_hold_up_no_other_till_and_no_page(self):
+        references = [self.ask(), self.ask()]
+        self.fault('get', 'latency', seconds=60)
+        self.fault('cancel', 'latency', seconds=60)
+        self.fault('webhook', 'lost')
+        self.started = time.time()
+        with self.followed(*references):
+            wait_until(lambda: len(self.calls('get')) >= 2)
+            for _round in range(ROUNDS):
+                at_once(
+                    lambda: self.measure('sale', self.sell_for_cash),
+                    lambda: self.measure('page', self.look_around),
+                )
+            self.measure('cancel', lambda: self.till.attempt('cancel', references[0]))
+            self.measure('close', lambda: self.refusal(self.till.close))
+            for name in ('sale', 'page', 'poll', 'cancel', 'close'):
+                self.assert_quick(name)
+            self.assertLess(statistics.median(self.seconds['poll']), 1, self.seconds)
+            self.assertLessEqual(self.count_overlaps(), 1)
+
+            # As soon as it answers, one finds out, and all know.
+            self.control('DELETE', 'faults')
+            for reference in references:
+                self.decide(reference, 'decline')
+            wait_until(lambda: set(self.statuses.values()) == {'unpaid'}, 15)
+
+    def test_lines_that_are_started_while_it_hangs_hold_up_nobody_either(self):
+        orders = [self.new_order(), self.new_order()]
+        for operation in ('token', 'create', 'get', 'cancel'):
+            self.fault(operation, 'latency', seconds=60)
+        self.control('POST', 'tokens/revoke')
+        created = [self.till.create(order)['reference'] for order in orders]
+        at_once(*[
+            lambda reference=reference: self.measure(
+                'start', lambda: self.till.attempt('start', reference)
+            ) for reference in created
+        ])
+        self.assert_quick('start', PATIENCE + 1)
+        with self.followed(*created):
+            for _round in range(ROUNDS):
+                at_once(
+                    lambda: self.measure('sale', self.sell_for_cash),
+                    lambda: self.measure('page', self.look_around),
+                )
+            for name in ('sale', 'page', 'poll'):
+                self.assert_quick(name)
+            self.control('DELETE', 'faults')
+            for reference in created:
+                wait_until(
+                    lambda reference=reference: self.till.attempt('start', reference)['state']
+                    == 'waiting', 15,
+                )
+        for reference in created:
+            wait_until(lambda reference=reference: self.till.attempt('cancel', reference)['state']
+                       == 'unpaid')
+
+    def test_customers_who_wait_or_come_back_hold_up_nobody(self):
+        started = [self.start_payment() for _number in range(3)]
+        self.fault('get', 'latency', seconds=60)
+        self.fault('webhook', 'lost')
+        for _customer, reference in started:
+            self.decide(reference)
+
+        def come_back(customer, reference):
+            page = self.measure('return', lambda: customer.open(self.return_url(reference)))
+            self.assertEqual(page.status, 200)
+            for _round in range(3):
+                with contextlib.suppress(ShopError):
+                    self.measure('status', customer.ask_for_status)
+
+        at_once(
+            *[lambda one=one: come_back(*one) for one in started],
+            lambda: [self.measure('sale', self.sell_for_cash) for _round in range(ROUNDS)],
+        )
+        self.assert_quick('sale')
+        for name in ('return', 'status'):  # Both workers are taken once, by those before.
+            self.assert_quick(name, PATIENCE + WAITING_SECONDS)
+        self.control('DELETE', 'faults')
+        _customer, reference = started[0]
+
+        def read_result():
+            page = self.new_browser().open(self.return_url(reference))
+            return result_on(page) in ('paid', 'authorized')
+
+        wait_until(read_result, 15)
