@@ -6,7 +6,7 @@ import time
 
 # Somebody looks at a page or a till: all reads of a request together take no more than this, in
 # seconds, and nobody waits longer for a lock. What takes longer is left to the jobs.
-WAITING_SECONDS = 2
+WAITING_SECONDS = 1.5
 
 # What is not asked for again and again may take longer than reads.
 LONGER_SECONDS = {'create': 5, 'capture': 8, 'refund': 8}

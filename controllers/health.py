@@ -3,6 +3,7 @@
 from odoo import http
 from odoo.http import request
 
+from .. import const
 from .limits import refuse
 
 # Longer than ours, and nobody computes with what somebody sends.
@@ -14,7 +15,7 @@ class VippsHealthController(http.Controller):
 
     @http.route(
         _health_url, type='http', auth='public', methods=['GET'], csrf=False, save_session=False,
-        sitemap=False,
+        sitemap=False, max_content_length=const.MAX_FORM_SIZE,
     )
     def vipps_health(self, **data):
         """ Tell a monitoring system how a provider does.

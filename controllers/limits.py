@@ -2,6 +2,8 @@
 
 import math
 
+from werkzeug.exceptions import HTTPException
+
 from odoo import _
 from odoo.http import request
 
@@ -22,11 +24,14 @@ def refuse(provider_sudo, answer):
     """ Refuse a request whose signature or token is wrong.
 
     :param payment.provider provider_sudo: The provider that it is about, if that is known.
-    :param odoo.http.Response answer: The answer to who was not refused often.
+    :param odoo.http.Response|HTTPException answer: The answer if it was not refused often.
     :return: The answer, or another one with the status 429 to an address that was refused often.
     :rtype: odoo.http.Response
+    :raise HTTPException: If that is the answer.
     """
     wait = request.env['vipps.request']._admit_refused(provider_sudo)
+    if not wait and isinstance(answer, HTTPException):
+        raise answer
     if not wait:
         return answer
     return request.make_response(

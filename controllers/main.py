@@ -26,16 +26,22 @@ class VippsController(http.Controller):
     _webhook_url = '/payment/vipps/webhook'
 
     @http.route(
-        _redirect_url, type='http', auth='public', methods=['POST'], csrf=False, website=True,
-        sitemap=False,
+        _redirect_url, type='http', auth='public', methods=['GET', 'POST'], csrf=False,
+        website=True, sitemap=False, max_content_length=const.MAX_FORM_SIZE,
     )
     def vipps_redirect(self, reference=None, retry=None, **data):
         """ Send the customer to the payment that was created for the transaction of this session.
+
+        Only the form of the payment is sent to it: whoever comes otherwise, as a browser that was
+        restored does, goes on in the shop.
 
         :param str reference: The reference of the transaction.
         :param str retry: Whether to try again to create the payment.
         :param dict data: Not used.
         """
+        self._keep_private()
+        if request.httprequest.method != 'POST':
+            return request.redirect('/shop')
         tx_sudo = request.env['payment.transaction'].sudo().browse(
             PaymentPostProcessing.get_monitored_transaction_id()
         ).exists()
@@ -60,7 +66,8 @@ class VippsController(http.Controller):
         )
 
     @http.route(
-        _return_url, type='http', auth='public', methods=['GET'], website=True, sitemap=False
+        _return_url, type='http', auth='public', methods=['GET'], website=True, sitemap=False,
+        max_content_length=const.MAX_FORM_SIZE,
     )
     def vipps_return(self, reference=None, access_token=None, **data):
         """ Receive the customer who comes back, maybe in another browser and without a session.
@@ -70,11 +77,12 @@ class VippsController(http.Controller):
         :param dict data: Not used.
         """
         started = time.monotonic()
+        self._keep_private()
         tx_sudo = request.env['payment.transaction'].sudo().with_context(
             vipps_source=RETURN
         )._vipps_get_from_return(reference, access_token)
         if not tx_sudo:
-            raise NotFound()
+            return refuse(request.env['payment.provider'].sudo(), NotFound())
         tx_sudo._vipps_refresh_for_customer()
         log_step(
             _logger, 'returned', tx_sudo, started=started, result=tx_sudo._vipps_get_result()
@@ -86,24 +94,52 @@ class VippsController(http.Controller):
             return request.redirect('/payment/status')
         return self._render_result(tx_sudo, tx_sudo._vipps_get_result())
 
+    @staticmethod
+    def _keep_private():
+        """ Let no browser, proxy or other website keep or learn the address with its token. """
+        headers = request.future_response.headers
+        headers.set('Cache-Control', 'no-store')
+        headers.set('Referrer-Policy', 'no-referrer')
+
     def _render_result(self, tx_sudo, result, message=None):
         if result == 'failed' and tx_sudo._vipps_is_paid_otherwise():
             result = 'paid_otherwise'  # Nobody must be invited to pay again.
         retry_url = None
         if result in ('failed', 'unavailable', 'limited'):
             has_cart = request.session.get('sale_order_id') in tx_sudo.sale_order_ids.ids
-            retry_url = tx_sudo._vipps_get_retry_url(has_cart)
+            # The link opens the document, with the name and the address of the customer.
+            is_payer = has_cart or self._is_payer(tx_sudo)
+            retry_url = tx_sudo._vipps_get_retry_url(has_cart) if is_payer else '/shop'
         return request.render('mobilepay_vipps.payment_result', {
             'tx': tx_sudo,
             'result': result,
             'message': message or tx_sudo.state_message,
             'document': tx_sudo._vipps_get_document_name(),
             'retry_url': retry_url,
+            'is_payer': retry_url != '/shop',
         })
+
+    @staticmethod
+    def _is_payer(tx_sudo):
+        """ Return whether the session started to pay the documents of a transaction, or is the
+        customer's, or whether there are none that could be read. """
+        documents_sudo = tx_sudo.sale_order_ids or tx_sudo.invoice_ids
+        user = request.env.user
+        if not documents_sudo or not user._is_public() and (
+            user.partner_id.commercial_partner_id == tx_sudo.partner_id.commercial_partner_id
+        ):
+            return True
+        monitored_sudo = tx_sudo.browse(
+            PaymentPostProcessing.get_monitored_transaction_id()
+        ).exists()
+        return monitored_sudo == tx_sudo or bool(
+            monitored_sudo.sale_order_ids & tx_sudo.sale_order_ids
+            or monitored_sudo.invoice_ids & tx_sudo.invoice_ids
+        )
 
     @http.route(
         f'{_webhook_url}/<int:provider_id>', type='http', auth='public', methods=['POST'],
-        csrf=False, save_session=False,
+        csrf=False, save_session=False, max_content_length=const.MAX_WEBHOOK_SIZE,
     )
     def vipps_webhook(self, provider_id, **data):
         """ Store an event in the inbox.
@@ -113,11 +149,12 @@ class VippsController(http.Controller):
         :param int provider_id: The provider that the webhook was registered for.
         :param dict data: Not used. Without it, Odoo would log what somebody sends as a form.
         """
-        provider_sudo = request.env['payment.provider'].sudo()._vipps_get_for_webhook(provider_id)
-        if not provider_sudo:
-            raise NotFound()
         body = self._read_body()
-        if not provider_sudo._vipps_verify_webhook(body, request.httprequest.headers):
+        provider_sudo = request.env['payment.provider'].sudo()._vipps_get_for_webhook(provider_id)
+        # Nobody learns which providers there are.
+        if not provider_sudo or not provider_sudo._vipps_verify_webhook(
+            body, request.httprequest.headers
+        ):
             answer = refuse(
                 provider_sudo, Unauthorized().get_response(request.httprequest.environ)
             )
@@ -131,7 +168,8 @@ class VippsController(http.Controller):
             # Refusing it would only hold up the events behind it.
             _logger.warning("A webhook of provider %s is not an event of a payment.", provider_id)
         else:
-            request.env['vipps.webhook.event'].sudo()._store(provider_sudo, event)
+            if not request.env['vipps.webhook.event'].sudo()._store(provider_sudo, event):
+                return request.make_response('', status=429, headers=[('Retry-After', '3600')])
         return request.make_response('')
 
     def _read_body(self):

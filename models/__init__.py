@@ -1,6 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 from . import ir_config_parameter
+from . import ir_http
 from . import ir_module_module
 from . import vipps_api_client
 from . import vipps_secrets

@@ -310,11 +310,12 @@ class PaymentTransaction(models.Model):
     def _vipps_get_return_url(self):
         """ Return the URL that the customer comes back to.
 
-        It is taken from the website that the customer is on, if Vipps MobilePay takes its address.
+        It is taken from the website that the customer is on, if it is one of ours and Vipps
+        MobilePay takes its address.
         """
         provider = self.provider_id
         base_url = provider.get_base_url()
-        if not provider._vipps_is_allowed_url(base_url):
+        if not provider._vipps_is_own_url(base_url) or not provider._vipps_is_allowed_url(base_url):
             base_url = self.env['ir.config_parameter'].sudo().get_param('web.base.url', '')
         return base_url.rstrip('/') + self._vipps_get_return_route()
 

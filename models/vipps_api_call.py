@@ -135,7 +135,7 @@ class VippsApiCall(models.Model):
     @api.model
     def _note(
         self, provider, operation, error=None, tx=None, environment=None, duration=None,
-        clock_offset=None,
+        clock_offset=None, is_impatient=False,
     ):
         """ Note how a call went, whatever becomes of the database transaction it was made in.
 
@@ -146,6 +146,7 @@ class VippsApiCall(models.Model):
         :param str environment: The environment, if not the one of the provider.
         :param float duration: How long it took, in seconds.
         :param float clock_offset: By how many seconds our clock was ahead.
+        :param bool is_impatient: Whether a person did not wait for longer.
         :return: None
         """
         values = {
@@ -160,6 +161,7 @@ class VippsApiCall(models.Model):
             'duration': None if duration is None else round(duration * 1000),
             'clock_offset': None if clock_offset is None else round(clock_offset),
             'create_date': fields.Datetime.now(),
+            'is_impatient': is_impatient,
         }
         pending = self.env.cr.postcommit.data.get(PENDING_KEY, [])
         if error:
@@ -282,6 +284,8 @@ class VippsApiCall(models.Model):
         """ Return how many calls failed in a row up to a call, and since when.
 
         A payment that fails again and again is counted once: that says nothing about the others.
+        Nor does it say that customers cannot pay if a person did not wait for longer: it is only
+        the first failure then.
 
         :param dict values: The call.
         :param dict|None last: The last one, see :meth:`_get_last`.
@@ -293,7 +297,9 @@ class VippsApiCall(models.Model):
             return {'failure_count': 0, 'failing_since': None}
         if not last or not last['failure_count']:
             return {'failure_count': 1, 'failing_since': values['create_date']}
-        is_same = values['reference'] and values['reference'] == last['reference']
+        is_same = values.get('is_impatient') or (
+            values['reference'] and values['reference'] == last['reference']
+        )
         return {
             'failure_count': last['failure_count'] + (0 if is_same else 1),
             'failing_since': last['failing_since'],

@@ -461,9 +461,11 @@ class VippsApiClient(models.AbstractModel):
         started = time.monotonic()
 
         def note(error=None):
+            duration = time.monotonic() - started
             self.env['vipps.api.call']._note(
-                provider, operation, error, tx, environment,
-                time.monotonic() - started, take_clock_offset(),
+                provider, operation, error, tx, environment, duration, take_clock_offset(),
+                is_impatient=bool(patience) and not getattr(error, 'status', None)
+                and duration >= limits['deadline'],
             )
 
         try:

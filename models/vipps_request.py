@@ -18,7 +18,29 @@ _logger = logging.getLogger(__name__)
 # The fields of a transaction that say what it pays.
 DOCUMENT_FIELDS = ('sale_order_ids', 'invoice_ids', 'pos_order_id')
 
-IPV6_CUSTOMER_PREFIX = 64  # What a customer of a network has at least for themselves.
+# Requests at the very same moment do not see each other. As close to a limit as this, they are
+# counted once more.
+MAX_CONCURRENT = 8
+
+# Count what was asked before, and add this request unless a limit is reached.
+ADMIT = """
+    WITH asked AS (
+        SELECT * FROM unnest(%(keys)s, %(limits)s) AS asked (key, most)
+    ), counted AS (
+        SELECT asked.key, asked.most, count(request.id) AS number, min(request.moment) AS oldest
+          FROM asked
+          LEFT JOIN vipps_request request
+            ON request.key = asked.key AND request.moment > %(since)s
+         GROUP BY asked.key, asked.most
+    ), admitted AS (
+        INSERT INTO vipps_request (key, moment)
+        SELECT key, %(now)s
+          FROM asked
+         WHERE NOT EXISTS (SELECT FROM counted WHERE number >= most)
+        RETURNING id
+    )
+    SELECT key, number, oldest, ARRAY(SELECT id FROM admitted) FROM counted
+"""
 
 
 class VippsRequest(models.Model):
@@ -51,7 +73,10 @@ class VippsRequest(models.Model):
         :return: The seconds to wait until the next try; 0 if this one is admitted.
         :rtype: int
         """
-        limits = {f'address {self._get_client_address()}': const.MAX_STARTS_PER_ADDRESS}
+        limits = {
+            f'provider {tx.provider_id.id}': const.MAX_STARTS_PER_PROVIDER,
+            **self._get_address_limits('address', const.MAX_STARTS_PER_ADDRESS),
+        }
         users = tx.partner_id.with_context(active_test=False).user_ids
         if tx.partner_id and not any(user._is_public() for user in users):
             limits[f'partner {tx.partner_id.id}'] = const.MAX_STARTS_PER_PARTNER
@@ -63,22 +88,41 @@ class VippsRequest(models.Model):
     @api.model
     def _admit_refused(self, provider):
         """ Count a request that is refused because it does not prove who sends it, unless there
-        were too many of them from the same address, so that nothing more is done for it.
+        were too many of them, so that nothing more is done for it.
 
-        :param payment.provider provider: The provider that it is about.
+        :param payment.provider provider: The provider that it is about, if there is one.
         :return: The seconds to wait until the next try; 0 if there were not too many.
         :rtype: int
         """
-        return self._admit(
-            {f'refused {self._get_client_address()}': const.MAX_REFUSALS_PER_ADDRESS}, provider
-        )
+        return self._admit({
+            f'refusals {provider.id}': const.MAX_REFUSALS_PER_PROVIDER,
+            **self._get_address_limits('refused', const.MAX_REFUSALS_PER_ADDRESS),
+        }, provider)
+
+    @api.model
+    def _get_address_limits(self, kind, limit):
+        """ Return how many requests of a kind are admitted from where this one comes from.
+
+        :param str kind: The kind of limit.
+        :param int limit: How many are admitted from one address.
+        :return: The limits of the address, or of IPv6 of the networks that it is in: whoever has
+                 one address there has all of a network.
+        :rtype: dict[str, int]
+        """
+        address = self._get_client_address()
+        if not isinstance(address, ipaddress.IPv6Address):
+            return {f'{kind} {address}': limit}
+        return {
+            f'{kind} {ipaddress.ip_network((int(address), prefix), strict=False)}': limit * factor
+            for prefix, factor in const.IPV6_PREFIXES.items()
+        }
 
     @api.model
     def _get_client_address(self):
         """ Return the address of the client, which comes from a proxy if `proxy_mode` says so.
 
-        :return: The address; of IPv6 the network, as its addresses are changed at will.
-        :rtype: str
+        :return: The address; a text if it is none.
+        :rtype: ipaddress.IPv4Address | ipaddress.IPv6Address | str
         """
         text = request.httprequest.remote_addr or ''
         has_port = text.startswith('[') or text.count(':') == 1  # As some proxies tell it.
@@ -86,12 +130,7 @@ class VippsRequest(models.Model):
             address = ipaddress.ip_address(urlsplit(f'//{text}').hostname if has_port else text)
         except ValueError:
             return text
-        if address.version == 4:
-            return str(address)
-        return str(
-            address.ipv4_mapped
-            or ipaddress.ip_network((int(address), IPV6_CUSTOMER_PREFIX), strict=False)
-        )
+        return getattr(address, 'ipv4_mapped', None) or address
 
     #=== BUSINESS METHODS - COUNTING ===#
 
@@ -110,17 +149,13 @@ class VippsRequest(models.Model):
         """
         if getattr(request, 'vipps_is_admitted', False):
             return 0  # Odoo repeats what collided with something else.
-        ids = []
         with self._in_own_transaction() as requests:
-            wait, kind = requests._get_wait(limits, 1)
+            wait, kind, ids, is_close = requests._insert_if_admitted(limits)
             if wait:
                 requests._report(kind, provider)
-            else:
-                ids = requests._insert(limits)
-        if ids:
-            # Of those that came at the very same moment, none has seen all others.
+        if is_close and ids:
             with self._in_own_transaction() as requests:
-                wait, _kind = requests._get_wait(limits, 0)
+                wait = requests._get_wait(limits)
                 if wait:
                     requests.browse(ids).unlink()
         request.vipps_is_admitted = not wait
@@ -131,36 +166,57 @@ class VippsRequest(models.Model):
         with self.pool.cursor() as cr:
             yield self.with_env(self.env(cr=cr, su=True))
 
-    def _get_wait(self, limits, more):
-        """ Return how long to wait until there is room for more requests.
+    def _insert_if_admitted(self, limits):
+        """ Count a request with one query, unless a limit is reached.
 
         :param dict[str, int] limits: How many are admitted, by what they have in common.
-        :param int more: How many more are to be admitted.
-        :return: The seconds, 0 if there is room, and the kind of limit that is reached.
-        :rtype: tuple[int, str]
+        :return: The seconds to wait and the kind of limit that is reached, or 0; the rows; whether
+                 a limit is close.
+        :rtype: tuple[int, str, list[int], bool]
         """
         now = fields.Datetime.now()
-        found = {self._hash(name): (name.split()[0], limit) for name, limit in limits.items()}
+        names = {self._hash(name): name for name in limits}
+        self.env.cr.execute(ADMIT, {
+            'keys': list(names), 'limits': list(limits.values()), 'now': now,
+            'since': now - const.REQUEST_PERIOD,
+        })
+        waits, ids, is_close = [(0, '')], [], False
+        for key, number, oldest, ids in self.env.cr.fetchall():
+            name = names[key]
+            if number >= limits[name]:
+                waits.append((self._get_seconds(oldest, now), name.split()[0]))
+            is_close = is_close or number >= limits[name] - MAX_CONCURRENT
+        return (*max(waits), ids, is_close)
+
+    def _get_wait(self, limits):
+        """ Return how long to wait if more requests were counted than are admitted.
+
+        :param dict[str, int] limits: How many are admitted, by what they have in common.
+        :return: The seconds, 0 if there were not too many.
+        :rtype: int
+        """
+        now = fields.Datetime.now()
+        most = {self._hash(name): limit for name, limit in limits.items()}
         self.env.cr.execute("""
             SELECT key, count(*), min(moment)
               FROM vipps_request
              WHERE key = ANY(%s) AND moment > %s
              GROUP BY key
-        """, (list(found), now - const.REQUEST_PERIOD))
-        waits = [(0, '')]
-        for key, count, oldest in self.env.cr.fetchall():
-            kind, limit = found[key]
-            if count + more > limit:
-                seconds = (oldest + const.REQUEST_PERIOD - now).total_seconds()
-                waits.append((max(1, math.ceil(seconds)), kind))
-        return max(waits)
+        """, (list(most), now - const.REQUEST_PERIOD))
+        return max((
+            self._get_seconds(oldest, now)
+            for key, number, oldest in self.env.cr.fetchall() if number > most[key]
+        ), default=0)
+
+    @staticmethod
+    def _get_seconds(oldest, now):
+        return max(1, math.ceil((oldest + const.REQUEST_PERIOD - now).total_seconds()))
 
     def _insert(self, names):
         self.env.cr.execute(
-            "INSERT INTO vipps_request (key, moment) SELECT unnest(%s), %s RETURNING id",
+            "INSERT INTO vipps_request (key, moment) SELECT unnest(%s), %s",
             ([self._hash(name) for name in names], fields.Datetime.now()),
         )
-        return [row[0] for row in self.env.cr.fetchall()]
 
     def _hash(self, name):
         return hmac(self.env, 'vipps_request', name)
@@ -168,27 +224,33 @@ class VippsRequest(models.Model):
     def _report(self, kind, provider):
         """ Tell that requests are limited, once in a period.
 
-        :param str kind: The limit that is reached: `document`, `partner`, `address`, `refused`.
-        :param payment.provider provider: The provider that they are about.
+        :param str kind: The limit that is reached: `document`, `partner`, `address`, `provider`,
+                         `refused`, `refusals` or `events`.
+        :param payment.provider provider: The provider that they are about, if there is one.
         :return: None
         """
-        limits = {f'limited {provider.id}': 1}
-        if self._get_wait(limits, 1)[0]:
+        if self._insert_if_admitted({f'limited {provider.id}': 1})[0]:
             return
-        self._insert(limits)
         what = {
             'document': _("Payments of one order or invoice were started too often."),
             'partner': _("One customer started payments too often."),
             'address': _("Payments were started too often from one network address."),
+            'provider': _("Payments were started too often, from many network addresses."),
             'refused': _("Requests that did not prove who sends them came too often from one"
                          " network address."),
+            'refusals': _("Requests that did not prove who sends them came too often, from many"
+                          " network addresses."),
+            'events': _("More events with a good signature came than a shop can have. Vipps"
+                        " MobilePay sends them again later. If you did not sell that much, somebody"
+                        " else has the secret: set up the webhooks again, and revoke the secret that"
+                        " was replaced."),
         }[kind]
         self.env['vipps.audit.event']._record(
             'limited', provider=provider.with_env(self.env), outcome='refused', details=what
         )
         _logger.warning(
             "Requests to provider %s are limited for some minutes (%s). If all clients have the"
-            " address of a proxy, set proxy_mode.", provider.id, kind,
+            " address of a proxy, set proxy_mode.", provider.id or '-', kind,
         )
 
     @api.autovacuum

@@ -10,6 +10,7 @@ from odoo import _, _lt, api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import create_index
 
+from .. import const
 from ..source import WEBHOOK
 from ..step_log import log_step
 from .vipps_api_client import VippsError
@@ -30,6 +31,9 @@ ATTENTION_STATES = ('unmatched', 'failed')
 
 # How long the transaction of an event is looked for: the event can be faster than our commit.
 UNMATCHED_PERIOD = timedelta(minutes=15)
+
+# For how long those are kept at least that nobody dealt with.
+MIN_ATTENTION_PERIOD = timedelta(days=90)
 
 # How many events are removed in one database transaction.
 PURGE_LIMIT = 1000
@@ -103,6 +107,10 @@ class VippsWebhookEvent(models.Model):
             self.env.cr, 'vipps_webhook_event_provider_index', self._table, ['provider_id', 'id'],
         )
         create_index(
+            self.env.cr, 'vipps_webhook_event_hour_index', self._table,
+            ['provider_id', 'create_date'],
+        )
+        create_index(
             self.env.cr, 'vipps_webhook_event_failed_index', self._table, ['provider_id'],
             where="next_try IS NULL AND state IN ('unmatched', 'failed')",
         )
@@ -159,7 +167,8 @@ class VippsWebhookEvent(models.Model):
 
         :param payment.provider provider: The provider whose webhook was called.
         :param protocol.payment.Event event: The event, whose signature was verified.
-        :return: None
+        :return: Whether it is there; if not, so many came in an hour that it has to come later.
+        :rtype: bool
         """
         is_relevant = self._is_relevant(provider, event.msn, event.success)
         now = fields.Datetime.now()
@@ -169,15 +178,27 @@ class VippsWebhookEvent(models.Model):
                 success, state, tries, next_try, pending_since,
                 create_date, write_date, create_uid, write_uid
             )
-            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 0, %s, %s, %s, %s, %s, %s)
+            SELECT %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 0, %s, %s, %s, %s, %s, %s
+             WHERE (
+                SELECT count(*)
+                  FROM vipps_webhook_event
+                 WHERE provider_id = %s AND create_date > %s
+             ) < %s
             ON CONFLICT (provider_id, psp_reference, name) DO NOTHING
         """, [
             provider.id, event.msn, event.name, event.reference, event.psp_reference, event.amount,
             event.currency, event.timestamp, event.success,
             'pending' if is_relevant else 'ignored', now if is_relevant else None, now,
             now, now, self.env.uid, self.env.uid,
+            provider.id, now - timedelta(hours=1), const.MAX_EVENTS_PER_HOUR,
         ], log_exceptions=False)  # Another worker can be storing it: then Odoo tries again.
         is_new = bool(self.env.cr.rowcount)
+        if not is_new and not self.search_count([
+            ('provider_id', '=', provider.id), ('psp_reference', '=', event.psp_reference),
+            ('name', '=', event.name),
+        ], limit=1):
+            self.env['vipps.request'].sudo()._report('events', provider)
+            return False
         if is_new:
             log_step(
                 _logger, 'event_stored', provider=provider,
@@ -191,6 +212,7 @@ class VippsWebhookEvent(models.Model):
                 ('vipps_pos_session_id', '!=', False),
                 ('company_id', '=', provider.company_id.id),
             ])._vipps_wake_tills()
+        return True
 
     @api.model
     def _is_relevant(self, provider, msn, success):
@@ -367,7 +389,8 @@ class VippsWebhookEvent(models.Model):
 
     @api.model
     def _vipps_purge(self, provider, before):
-        """ Remove events of a provider that were dealt with.
+        """ Remove events of a provider that were dealt with, and those without a payment that
+        nobody dealt with for months: who has the secret can make up as many as they like.
 
         :param payment.provider provider: The provider.
         :param datetime before: Until when events came that are removed.
@@ -376,8 +399,13 @@ class VippsWebhookEvent(models.Model):
         """
         events = self.search([
             ('provider_id', '=', provider.id),
-            ('state', 'in', ('processed', 'ignored')),
             ('create_date', '<', before),
+            '|',
+            ('state', 'in', ('processed', 'ignored')),
+            '&', '&',
+            ('state', '=', 'unmatched'),
+            ('next_try', '=', False),
+            ('create_date', '<', fields.Datetime.now() - MIN_ATTENTION_PERIOD),
         ], order='id', limit=PURGE_LIMIT)
         count = len(events)
         events.unlink()

@@ -63,6 +63,7 @@ from . import test_setup_tours
 from . import test_tours
 from . import test_translations
 from . import test_user_info
+from . import test_waiting
 from . import test_webhook
 from . import test_webhook_event
 from . import test_webhook_inbox

@@ -1,9 +1,10 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+from unittest.mock import patch
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from odoo.tests import tagged
-from odoo.tools import mute_logger
+from odoo.tests import new_test_user, tagged
+from odoo.tools import config, mute_logger
 
 from .http_common import CheckoutCommon
 
@@ -103,15 +104,80 @@ class TestReturn(CheckoutCommon):
         )
         self.assertTrue(self._get_link(page, "Betal på nytt"))
 
-    def test_who_did_not_pay_finds_the_cart_in_another_browser_too(self):
-        tx = self._start_cart()
+    def test_who_comes_with_the_address_of_the_page_alone_does_not_get_the_order(self):
+        invoice = self._create_invoice()
+        for tx, document in (
+            (self._start_cart(), None),
+            (self._start_order(self._create_order()), None),
+            (self._start_invoice(invoice), invoice),
+        ):
+            document = document or tx.sale_order_ids
+            document._portal_ensure_token()
+            self.simulator.decline(tx.vipps_payment_reference)
+            for with_session in (True, False):
+                with self.subTest(document=document, with_session=with_session):
+                    self._change_browser(with_session)
+                    answer = self.url_open(tx._vipps_get_return_route(), allow_redirects=False)
+                    result, page = self._get_result(answer)
+                    self.assertEqual(result, 'failed')
+                    self.assertEqual(self._get_link(page, "Go to the Shop"), '/shop')
+                    self.assertIn("go back to the browser", page.text_content())
+                    self.assertNotIn(document.access_token, answer.text)
+
+    def test_a_customer_who_is_logged_in_gets_the_own_order(self):
+        order = self._create_order(website_id=self.website.id)
+        tx = self._start_order(order)
         self.simulator.decline(tx.vipps_payment_reference)
-        self._change_browser(with_session=True)
-        result, page = self._get_result(self._return(tx))
-        self.assertEqual(result, 'failed')
-        cart = self.url_open(self._get_link(page, "Try Again"))
-        self.assertEqual(urlsplit(cart.url).path, '/shop/cart')
-        self.assertIn(self.product.name, cart.text)
+        for login, partner, link in (
+            ('kari', self.partner, "Try Again"),
+            ('ola', self.env['res.partner'].create({'name': "Ola"}), "Go to the Shop"),
+        ):
+            new_test_user(self.env, f'vipps_{login}', 'base.group_portal', partner_id=partner.id)
+            self.authenticate(f'vipps_{login}', f'vipps_{login}')
+            _result, page = self._get_result(self.url_open(tx._vipps_get_return_route()))
+            self.assertTrue(self._get_link(page, link))
+
+    def test_nobody_keeps_or_learns_the_address_of_the_page(self):
+        tx = self._start_cart()
+        self._approve(tx)
+        answers = [self._return(tx)]
+        self.assertEqual(answers[0].status_code, 303)
+        self._change_browser()
+        answers.append(self._return(tx))
+        answers.append(self.url_open('/payment/vipps/redirect', data={}, allow_redirects=False))
+        for answer in answers:
+            self.assertIn('no-store', answer.headers['Cache-Control'])
+            self.assertEqual(answer.headers['Referrer-Policy'], 'no-referrer')
+
+    def test_who_opens_the_way_to_the_payment_anew_finds_the_shop(self):
+        self._start_cart()
+        for query in ('', '?reference=x', '?retry=1'):
+            answer = self.url_open(f'/payment/vipps/redirect{query}', allow_redirects=False)
+            self.assertEqual(answer.status_code, 303)
+            self.assertEqual(urlsplit(answer.headers['Location']).path, '/shop')
+
+    def test_only_our_own_websites_are_returned_to(self):
+        self.env['website'].create({'name': "Other", 'domain': 'https://other-shop.example.com'})
+        own = urlsplit(self.base_url()).hostname
+        for host, expected in (
+            (None, own),
+            ('evil.example', '127.0.0.1'),
+            ('evil.example:443', '127.0.0.1'),
+            ('other-shop.example.com.evil.example', '127.0.0.1'),
+            ('other-shop.example.com@evil.example', '127.0.0.1'),
+            ('other-shop.example.com', 'other-shop.example.com'),
+        ):
+            with self.subTest(host=host), patch.dict(config.options, {'proxy_mode': True}):
+                headers = {'X-Forwarded-Host': host, 'X-Forwarded-Proto': 'https'} if host else {}
+                order = self._create_order()
+                params = self._prepare_order_params(order)
+                values = self.opener.post(
+                    f'{self.base_url()}/my/orders/{order.id}/transaction', headers=headers,
+                    json={'jsonrpc': '2.0', 'id': 0, 'params': params}, timeout=30,
+                ).json()['result']
+                tx = self._get_tx(values['reference'])
+                self.assertEqual(urlsplit(self._get_return_url(tx)).hostname, expected)
+                self.assertFalse(urlsplit(tx._vipps_get_retry_url(False)).netloc)
 
     def test_who_did_not_pay_an_invoice_or_a_link_finds_the_page_to_pay_it(self):
         invoice = self._create_invoice()
@@ -124,7 +190,6 @@ class TestReturn(CheckoutCommon):
             with self.subTest(route=route):
                 tx = self._start_checkout(route, params)
                 self.simulator.decline(tx.vipps_payment_reference)
-                self._change_browser(with_session=True)
                 _result, page = self._get_result(self._return(tx))
                 answer = self.url_open(self._get_link(page, "Try Again"))
                 self.assertEqual(answer.status_code, 200)

@@ -39,7 +39,9 @@ class TestRateLimit(CheckoutCommon):
             'document': const.MAX_STARTS_PER_DOCUMENT,
             'partner': const.MAX_STARTS_PER_PARTNER,
             'address': const.MAX_STARTS_PER_ADDRESS,
+            'provider': const.MAX_STARTS_PER_PROVIDER,
             'refused': const.MAX_REFUSALS_PER_ADDRESS,
+            'refusals': const.MAX_REFUSALS_PER_PROVIDER,
         }
         self.env['vipps.request'].sudo()._insert(
             [name] * (limits[name.split()[0]] - left)
@@ -47,6 +49,15 @@ class TestRateLimit(CheckoutCommon):
 
     def _count_requests(self):
         return self.env['vipps.request'].sudo().search_count([])
+
+    def _fill_times(self, name, count):
+        self.env['vipps.request'].sudo()._insert([name] * count)
+
+    def _start_from(self, address):
+        with self._behind_a_proxy():
+            return self._start_payment(**{
+                'X-Forwarded-For': address, 'X-Forwarded-Host': 'shop.example.com',
+            })
 
     def _post_start(self, route, params, **headers):
         """ Start a payment as the payment form does, whatever comes of it. """
@@ -248,11 +259,47 @@ class TestRateLimit(CheckoutCommon):
                 })
                 (self._assert_limited if is_limited else self._assert_started)(answer)
 
+    def test_a_household_and_a_company_have_one_limit_for_all_their_networks(self):
+        for name, count, inside, outside in (
+            ('address 2001:db8:1:100::/56', 2 * const.MAX_STARTS_PER_ADDRESS,
+             '2001:db8:1:1ff::1', '2001:db8:1:200::1'),
+            ('address 2001:db8:2::/48', 4 * const.MAX_STARTS_PER_ADDRESS,
+             '2001:db8:2:ffff::1', '2001:db8:3::1'),
+        ):
+            with self.subTest(name=name):
+                self._fill_times(name, count - 1)
+                self._assert_started(self._start_from(inside))
+                self._assert_limited(self._start_from(inside))
+                self._assert_started(self._start_from(outside))
+
+    def test_a_provider_is_limited_wherever_they_come_from(self):
+        self._fill(f'provider {self.vipps.id}', left=1)
+        self._assert_started(self._start_from('203.0.113.1'))
+        self._assert_limited(self._start_from('203.0.113.2'))
+        event = self.env['vipps.audit.event'].sudo().search([('action', '=', 'limited')])
+        self.assertIn("many network addresses", event.details)
+
+    def test_a_request_is_counted_by_one_query(self):
+        request = self.env['vipps.request'].sudo()
+        limits = {'address 203.0.113.1': 300, 'partner 1': 20, 'document x': 10}
+        for expected in (1, 1, 2):  # As close to a limit as this, it is looked at once more.
+            before = self.env.cr.sql_log_count
+            wait, kind, ids, is_close = request._insert_if_admitted(limits)
+            self.assertEqual(self.env.cr.sql_log_count - before, 1)
+            self.assertEqual((wait, kind, len(ids), is_close), (0, '', 3, expected == 2))
+        for _i in range(7):
+            request._insert_if_admitted(limits)
+        rows = self._count_requests()
+        wait, kind, ids, _is_close = request._insert_if_admitted(limits)
+        self.assertEqual((bool(wait), kind, ids, self._count_requests()), (
+            True, 'document', [], rows,
+        ))
+
     def test_nobody_reads_from_the_rows_who_has_asked(self):
         self._start_payment()
         self.env.cr.execute("SELECT vipps_request::text FROM vipps_request")
         rows = self.env.cr.fetchall()
-        self.assertEqual(len(rows), 3)
+        self.assertEqual(len(rows), 4)
         for row, in rows:
             self.assertNotIn('127.0.0.1', row)
             self.assertNotIn('partner', row)
@@ -301,6 +348,28 @@ class TestRateLimit(CheckoutCommon):
         self.assertEqual(self._post_event(False).status_code, 429)
         self.assertEqual(self._post_event(True).status_code, 200)
         self.assertTrue(self.env['vipps.webhook.event'].search([]))
+
+    def test_who_looks_for_providers_or_comes_with_wrong_tokens_is_limited(self):
+        self.vipps.action_vipps_set_up_webhooks()
+        url = f'{self.base_url()}/payment/vipps/webhook/'
+        paths = [f'{url}{number}' for number in (self.vipps.id, self.vipps.id + 1000, 10 ** 30)]
+        self._fill('refused 127.0.0.1', left=3)
+        answers = [self.opener.post(path, data=b'{}', timeout=30) for path in paths]
+        self.assertEqual({(a.status_code, a.text) for a in answers}, {(401, answers[0].text)})
+        answers = [self.opener.post(path, data=b'{}', timeout=30) for path in paths]
+        self.assertEqual([a.status_code for a in answers], [429] * 3)
+        tx = self._start_cart()
+        wrong = self._get_return_url(tx)[:-1] + 'x'
+        self.assertEqual(self.url_open(wrong).status_code, 429)
+        self.assertEqual(self._return(tx).status_code, 303)
+        self.env['vipps.request'].sudo().search([]).unlink()
+        self.assertEqual(self.url_open(wrong).status_code, 404)
+
+    def test_refusals_are_limited_for_a_provider_wherever_they_come_from(self):
+        self.vipps.action_vipps_set_up_webhooks()
+        self._fill(f'refusals {self.vipps.id}')
+        self.assertEqual(self._post_event(False).status_code, 429)
+        self.assertEqual(self._post_event(True).status_code, 200)
 
     def test_who_tries_monitoring_tokens_is_told_so(self):
         self._fill('refused 127.0.0.1', left=1)

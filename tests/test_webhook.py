@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 import uuid
 from unittest.mock import patch
 
@@ -205,7 +206,7 @@ class TestWebhook(WebhookCommon):
     def test_unknown_provider_is_refused(self):
         for provider_id in (self.vipps.id + 1000, self.dummy_provider.id, 2 ** 31, 10 ** 30):
             with self.subTest(provider_id=provider_id):
-                self._assert_refused(404, self.body, provider_id=provider_id)
+                self._assert_refused(401, self.body, provider_id=provider_id)
 
     def test_provider_without_webhook_is_refused(self):
         for name in ('vipps_webhook_secret', 'vipps_webhook_url'):
@@ -241,6 +242,33 @@ class TestWebhook(WebhookCommon):
         headers = self._sign(large)
         self._assert_refused(413, large, headers)
         self._assert_refused(413, iter([large]), headers)  # of undeclared length
+
+    def test_large_form_is_refused_before_it_is_parsed(self):
+        pairs = b'a=b&' * 500_000
+        parts = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nb\r\n' * 50_000
+        opener = self.opener
+        for url, method in (
+            (f'/payment/vipps/webhook/{self.vipps.id}', 'POST'),
+            ('/payment/vipps/redirect', 'POST'),
+            ('/payment/vipps/return', 'GET'),
+            ('/payment/vipps/health', 'GET'),
+        ):
+            for content_type, body in (
+                ('application/x-www-form-urlencoded', pairs),
+                ('multipart/form-data; boundary=x', parts + b'--x--'),
+            ):
+                for data in (body, iter([body[:99], body[99:]])):  # or of undeclared length
+                    with self.subTest(url=url, content_type=content_type, data=type(data)):
+                        started = time.monotonic()
+                        status = opener.request(
+                            method, self.base_url() + url, data=data, timeout=30,
+                            headers={'Content-Type': content_type}, allow_redirects=False,
+                        ).status_code
+                        self.assertLess(time.monotonic() - started, 1)
+                        if data is body:
+                            self.assertEqual(status, 413)
+                        self.assertIn(status, (401, 404, 413, 303))
+        self.assertFalse(self._get_inbox())
 
     def test_largest_body_is_taken(self):
         body = self.body.ljust(const.MAX_WEBHOOK_SIZE)

@@ -11,6 +11,7 @@ from odoo import fields
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
+from .. import const
 from ..models.vipps_job import MAX_SILENCES
 from ..models.vipps_webhook_event import FIRST_RETRY_DELAY
 from ..protocol.payment import Event
@@ -382,6 +383,42 @@ class TestEventJob(EventCommon):
             self.assertEqual((event.state, event.next_try), ('failed', False))
             self.assertIn("does not answer", event.error)
         self.assertEqual(len(self._get_alerts()), 1)
+
+    def test_no_more_are_stored_in_an_hour_than_a_shop_can_have_and_none_is_lost(self):
+        self.patch(const, 'MAX_EVENTS_PER_HOUR', 2)
+        tx = self._start_approved()
+        first, late = self._prepare_events(tx)
+        self.assertEqual(self._post(first), 200)
+        self._tell('other')
+        with mute_logger('odoo.addons.mobilepay_vipps.models.vipps_request'):
+            for _i in range(2):
+                self.assertEqual(self._post(late), 429)
+            self.assertEqual(self._post(first), 200)  # It is there.
+        self.assertEqual(len(self._get_inbox()), 2)
+        event, = self.env['vipps.audit.event'].sudo().search([('action', '=', 'limited')])
+        self.assertIn("events with a good signature", event.details)
+        self.env.cr.execute(
+            "UPDATE vipps_webhook_event SET create_date = create_date - interval '1 hour'"
+        )
+        self.assertEqual(self._post(late), 200)
+
+    def test_what_nobody_dealt_with_is_removed_after_months(self):
+        events = self.env['vipps.webhook.event'].sudo()
+        for reference, state, days in (
+            ('new', 'unmatched', 89), ('old', 'unmatched', 91), ('failed', 'failed', 91),
+            ('waiting', 'pending', 91), ('done', 'processed', 2),
+        ):
+            event = self._tell(reference)
+            self.env.cr.execute(
+                "UPDATE vipps_webhook_event SET state = %s, next_try = %s,"
+                " create_date = create_date - %s WHERE id = %s",
+                [state, state == 'pending' and fields.Datetime.now() or None,
+                 timedelta(days=days), event.id],
+            )
+        events._vipps_purge(self.vipps, fields.Datetime.now() - timedelta(days=1))
+        self.assertEqual(
+            set(self._get_inbox().mapped('reference')), {'new', 'failed', 'waiting'}
+        )
 
     def test_job_runs_as_often_as_events_may_be_due_again(self):
         cron = self.env.ref('mobilepay_vipps.cron_process_webhook_events')

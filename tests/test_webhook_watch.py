@@ -9,8 +9,10 @@ from cryptography.fernet import Fernet
 from freezegun import freeze_time
 
 from odoo import fields
+from odoo.exceptions import AccessError
+from odoo.fields import Command
 from odoo.sql_db import TestCursor
-from odoo.tests import tagged
+from odoo.tests import new_test_user, tagged
 from odoo.tools import mute_logger
 
 from .. import const, encryption
@@ -422,6 +424,35 @@ class TestWebhookWatch(WebhookCommon, TransactionCommon):
                 clock.tick(time_passed)
                 self.assertEqual(self._post(body, headers), old_status)
                 self.assertEqual(self._post(body, self._sign(body, secret=secret)), 200)
+
+    def test_a_secret_that_was_replaced_is_revoked_by_who_may(self):
+        body = b'{}'
+        headers = self._sign(body)
+        self.vipps.action_vipps_set_up_webhooks()
+        secret = self.vipps._vipps_get_secret('vipps_webhook_secret')
+        manager = new_test_user(
+            self.env, 'vipps_revoker', 'base.group_user,mobilepay_vipps.group_payment_manager',
+            company_id=self.company.id, company_ids=[Command.set(self.company.ids)],
+        )
+        accountant = new_test_user(
+            self.env, 'vipps_no_revoker', 'base.group_user,account.group_account_manager',
+            company_id=self.company.id, company_ids=[Command.set(self.company.ids)],
+        )
+        with self.assertRaises(AccessError):
+            self.vipps.with_user(accountant).action_vipps_revoke_replaced_secrets()
+        self._let_everybody_read_providers()
+        with self.assertRaises(AccessError):
+            self.vipps.with_user(accountant).action_vipps_revoke_replaced_secrets()
+        with mute_logger('odoo.addons.mobilepay_vipps.controllers.main'):
+            self.assertEqual(self._post(body, headers), 200)
+            self.assertTrue(self.vipps.with_user(manager).vipps_has_replaced_secrets)
+            self.vipps.with_user(manager).action_vipps_revoke_replaced_secrets()
+            self.env.invalidate_all()
+            self.assertEqual(self._post(body, headers), 401)
+            self.assertEqual(self._post(body, self._sign(body, secret=secret)), 200)
+        self.assertFalse(self.vipps.with_user(manager).vipps_has_replaced_secrets)
+        event = self.env['vipps.audit.event'].sudo().search([('user_id', '=', manager.id)])
+        self.assertIn("revoked", event.details)
 
     def test_previous_secret_is_good_for_the_previous_address_only(self):
         self._set_parameter('web.base.url', 'http://localhost')

@@ -11,7 +11,7 @@ from tools.customer import ShopError
 from .shop import at_once, result_on, wait_until
 from .till import TillTest
 
-WAITING_SECONDS = 2  # that a page or a till waits for Vipps MobilePay, at most
+WAITING_SECONDS = 1.5  # that a page or a till waits for Vipps MobilePay, at most
 PATIENCE = 3  # seconds that anybody waits for anything
 POLLING_INTERVAL = 1.5  # seconds from one answer to the next question of a till
 ROUNDS = 8

@@ -78,4 +78,5 @@ class TestRateLimit(LiveTest):
         stored = 'NEW.vipps_payment_reference IS NOT NULL AND NEW.vipps_payment_state IS NULL'
         with collision_point(self.stack, 'payment_transaction', stored):
             self.press_pay(customer)
-        self.assertEqual(self.count_rows(), 3)  # The address, the customer, the order.
+        # The address, the customer, the order, the provider.
+        self.assertEqual(self.count_rows(), 4)
