@@ -1,6 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 """What the server believes of a browser: which parts of its context, and which records it reads."""
 
+from .patience import Patience
 from .source import Fact, Source
 
 # Words, times, and companies, which Odoo compares with those of the user.
@@ -16,7 +17,7 @@ def keep_trusted(context):
     """
     return {
         key: value for key, value in context.items()
-        if key in KEPT_KEYS or isinstance(value, (Source, Fact))
+        if key in KEPT_KEYS or isinstance(value, (Source, Fact, Patience))
     }
 
 

@@ -4,11 +4,13 @@ from . import ir_config_parameter
 from . import ir_http
 from . import ir_module_module
 from . import vipps_api_client
+from . import vipps_api_client_waiting
 from . import vipps_secrets
 from . import vipps_audited
 from . import payment_provider
 from . import payment_provider_capture
 from . import payment_provider_webhook
+from . import payment_provider_webhook_secret
 from . import payment_provider_keys
 from . import payment_provider_encryption
 from . import payment_provider_problem

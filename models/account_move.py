@@ -49,15 +49,11 @@ class AccountMove(models.Model):
         self.check_access_rule('write')
         self.ensure_one()
         self = clean(self)
-        txs_sudo = self._vipps_get_transactions()
+        txs_sudo = self._vipps_get_transactions()._vipps_with_patience()
         txs_sudo._vipps_check_operator()
         for tx_sudo in txs_sudo:
             # What happened elsewhere is shown right away, but nobody has to wait for it.
-            tx_sudo._vipps_try(
-                lambda tx=tx_sudo._vipps_with_patience(): tx._vipps_refresh(
-                    wait=False, may_capture=False
-                )
-            )
+            tx_sudo._vipps_try(lambda tx=tx_sudo: tx._vipps_refresh(wait=False, may_capture=False))
             tx_sudo._vipps_post_process()  # A refund that was found settles the credit note.
         wizard = self.env['vipps.refund.wizard'].create({'move_id': self.id})
         return {

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import requests
 
 from odoo import _, _lt, api, fields, models
-from odoo.exceptions import AccessError, UserError
+from odoo.exceptions import UserError
 
 from .. import const, encryption
 from ..controllers.main import VippsController
@@ -25,9 +25,6 @@ PREVIOUS_SECRET_PERIOD = timedelta(days=7)
 
 # Events that came within this time show that the address of the webhook is good.
 IN_USE_PERIOD = timedelta(days=30)
-
-# Whose members may let no replaced secret be good anymore.
-REVOKING_GROUPS = ('base.group_system', 'mobilepay_vipps.group_payment_manager')
 
 # PostgreSQL refuses to look for what no id can be.
 MAX_ID = 2 ** 31 - 1
@@ -53,10 +50,6 @@ class PaymentProvider(models.Model):
         string="Previous Webhook Secrets",
         copy=False, readonly=True, groups='base.group_system'
     )
-    vipps_has_replaced_secrets = fields.Boolean(
-        compute='_compute_vipps_has_replaced_secrets', compute_sudo=True,
-        groups=','.join(REVOKING_GROUPS),
-    )
     vipps_foreign_webhooks = fields.Text(
         string="Other Webhooks",
         help="Other addresses that receive the events of this sales unit, as of the last daily"
@@ -66,13 +59,6 @@ class PaymentProvider(models.Model):
         readonly=True,
         groups='base.group_system',
     )
-
-    #=== COMPUTE METHODS ===#
-
-    @api.depends('vipps_webhook_previous_secrets')
-    def _compute_vipps_has_replaced_secrets(self):
-        for provider in self:
-            provider.vipps_has_replaced_secrets = bool(provider._vipps_get_previous_secrets())
 
     #=== ACTION METHODS ===#
 
@@ -111,26 +97,6 @@ class PaymentProvider(models.Model):
             "Payments to be read at Vipps MobilePay, one after the other: %s. What Odoo cannot mend"
             " by itself is then listed under Differences, at the top of the payment provider.",
             count,
-        ))
-
-    def action_vipps_revoke_replaced_secrets(self):
-        """ Refuse from now on what is signed with a secret that was replaced, as after it leaked.
-
-        :return: The notification.
-        :rtype: dict
-        :raise AccessError: If the user is neither a payment manager nor an administrator.
-        """
-        self.ensure_one()
-        self.check_access_rights('read')
-        self.check_access_rule('read')
-        if not self.env.is_admin() and not any(map(self.env.user.has_group, REVOKING_GROUPS)):
-            raise AccessError(_("Only payment managers and administrators can do this."))
-        provider_sudo = self.sudo()
-        provider_sudo.vipps_webhook_previous_secrets = False
-        provider_sudo._vipps_record('configured', details=_("Replaced webhook secrets revoked"))
-        return self._vipps_notify(_(
-            "Events that are signed with a secret that was replaced are refused from now on. What"
-            " they would have told is read by the jobs."
         ))
 
     #=== BUSINESS METHODS - REGISTRATION ===#
@@ -401,27 +367,6 @@ class PaymentProvider(models.Model):
             return ipaddress.ip_address(host).is_global
         except ValueError:
             return '.' in host and not host.endswith(('.local', '.internal', '.localhost'))
-
-    @api.model
-    def _vipps_is_own_url(self, url):
-        """ Return whether a URL leads to a website of this database: browsers, and proxies that are
-        not careful, may name any host as the one of the request.
-
-        :param str url: The URL.
-        :rtype: bool
-        """
-        own_urls = self.env['website'].sudo().search([('domain', '!=', False)]).mapped('domain')
-        own_urls.append(self.env['ir.config_parameter'].sudo().get_param('web.base.url', ''))
-        return bool(self._vipps_get_host(url)) and (
-            self._vipps_get_host(url) in map(self._vipps_get_host, own_urls)
-        )
-
-    @staticmethod
-    def _vipps_get_host(url):
-        try:
-            return urlsplit(url).hostname
-        except ValueError:  # Not an address at all.
-            return None
 
     #=== BUSINESS METHODS - VERIFICATION ===#
 

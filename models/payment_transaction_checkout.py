@@ -3,7 +3,7 @@
 import logging
 import re
 import time
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from odoo import _, _lt, models
 from odoo.exceptions import ValidationError
@@ -315,9 +315,29 @@ class PaymentTransaction(models.Model):
         """
         provider = self.provider_id
         base_url = provider.get_base_url()
-        if not provider._vipps_is_own_url(base_url) or not provider._vipps_is_allowed_url(base_url):
+        if not self._vipps_is_own_url(base_url) or not provider._vipps_is_allowed_url(base_url):
             base_url = self.env['ir.config_parameter'].sudo().get_param('web.base.url', '')
         return base_url.rstrip('/') + self._vipps_get_return_route()
+
+    def _vipps_is_own_url(self, url):
+        """ Return whether a URL leads to a website of this database: browsers, and proxies that are
+        not careful, may name any host as the one of the request.
+
+        :param str url: The URL.
+        :rtype: bool
+        """
+        own_urls = self.env['website'].sudo().search([('domain', '!=', False)]).mapped('domain')
+        own_urls.append(self.env['ir.config_parameter'].sudo().get_param('web.base.url', ''))
+        return bool(self._vipps_get_host(url)) and (
+            self._vipps_get_host(url) in map(self._vipps_get_host, own_urls)
+        )
+
+    @staticmethod
+    def _vipps_get_host(url):
+        try:
+            return urlsplit(url).hostname
+        except ValueError:  # Not an address at all.
+            return None
 
     def _vipps_get_return_route(self):
         """ Return the signed route that shows how the payment went. """

@@ -9,7 +9,6 @@ from odoo.exceptions import UserError
 from odoo.modules.module import get_manifest
 
 from .. import const
-from ..patience import LONGER_SECONDS, TILL_CREATE_SECONDS, Patience
 from ..protocol import amount as protocol_amount
 from ..protocol import errors, payloads, phone, receipt, reference, signature, user_info
 from ..protocol.access_token import Credentials
@@ -476,44 +475,6 @@ class VippsApiClient(models.AbstractModel):
                 patience.is_over = True
             raise VippsError(_(error.sentence), error) from error
         note()
-
-    #=== WAITING ===#
-
-    @api.model
-    def _get_patience(self):
-        """ Return how long the person waits that the calls are made for, if there is one.
-
-        :rtype: Patience | None
-        """
-        patience = self.env.context.get('vipps_patience')
-        return patience if isinstance(patience, Patience) else None
-
-    @api.model
-    def _get_limits(self, provider, operation, tx, patience):
-        """ Return how long a call may take for a person who waits.
-
-        :param payment.provider provider: The provider.
-        :param str operation: The operation.
-        :param payment.transaction tx: The root transaction, if it is about a payment.
-        :param Patience|None patience: How long the person waits, if there is one.
-        :return: The options of the client.
-        :rtype: dict
-        :raise VippsError: If nothing is asked now, because there is no answer.
-        """
-        if not patience:
-            return {}
-        is_start = operation == 'create' and tx.vipps_user_flow != 'WEB_REDIRECT'  # At a till.
-        if operation in LONGER_SECONDS and not is_start:
-            return {'deadline': LONGER_SECONDS[operation]}
-        if not provider._vipps_may_ask(patience):
-            error = VippsError(_(errors.NO_ANSWER), errors.NoAnswer(
-                f'{operation}, which was not asked for,', errors.NO_ANSWER, True
-            ))
-            error.is_recorded = True  # With the call that had no answer.
-            raise error
-        if is_start:
-            return {'deadline': TILL_CREATE_SECONDS}
-        return {'deadline': patience.get_seconds(), 'max_attempts': 1}
 
     #=== CONVERSIONS ===#
 

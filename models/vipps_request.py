@@ -180,13 +180,14 @@ class VippsRequest(models.Model):
             'keys': list(names), 'limits': list(limits.values()), 'now': now,
             'since': now - const.REQUEST_PERIOD,
         })
-        waits, ids, is_close = [(0, '')], [], False
-        for key, number, oldest, ids in self.env.cr.fetchall():
+        waits, is_close = [(0, '')], False
+        rows = self.env.cr.fetchall()
+        for key, number, oldest, _ids in rows:
             name = names[key]
             if number >= limits[name]:
                 waits.append((self._get_seconds(oldest, now), name.split()[0]))
             is_close = is_close or number >= limits[name] - MAX_CONCURRENT
-        return (*max(waits), ids, is_close)
+        return (*max(waits), rows[0][3], is_close)
 
     def _get_wait(self, limits):
         """ Return how long to wait if more requests were counted than are admitted.
@@ -242,7 +243,7 @@ class VippsRequest(models.Model):
                           " network addresses."),
             'events': _("More events with a good signature came than a shop can have. Vipps"
                         " MobilePay sends them again later. If you did not sell that much, somebody"
-                        " else has the secret: set up the webhooks again, and revoke the secret that"
+                        " else has the secret: set up the webhooks again, and revoke the one that"
                         " was replaced."),
         }[kind]
         self.env['vipps.audit.event']._record(

@@ -5,7 +5,7 @@ from unittest.mock import patch
 from odoo.exceptions import ValidationError
 from odoo.tests import tagged
 
-from ..models import vipps_api_client
+from .. import patience
 from ..protocol import client
 from ..simulator.sales_units import NOK_UNIT
 from .common import TransactionCommon
@@ -36,7 +36,7 @@ class TestTrouble(CheckoutCommon):
         ):
             with self.subTest(operation=operation, kind=kind), \
                     self._without_pauses(), \
-                    patch.dict(vipps_api_client.LONGER_SECONDS, create=0.3), \
+                    patch.dict(patience.LONGER_SECONDS, create=0.3), \
                     patch.dict(client._tokens._entries, clear=True):
                 self.simulator.reset()
                 order = self._create_cart()

@@ -309,7 +309,9 @@ class TestClient(unittest.TestCase):
         ):
             started = time.monotonic()
             client = self.make_client(deadline=0.7)
-            self.assert_fails(errors.NoAnswer, lambda: operation(client))
+            self.assert_fails(
+                errors.NoAnswer, lambda client=client, operation=operation: operation(client)
+            )
             self.assertLess(time.monotonic() - started, 1.2)
         self.server.answers = [slow(problem(400, '6050')), self.hold]
         started = time.monotonic()
@@ -322,8 +324,8 @@ class TestClient(unittest.TestCase):
             with self.subTest(failure=failure):
                 self.server.requests.clear()
                 self.server.answers = [failure]
-                client = self.make_client(max_attempts=1)
-                self.assert_fails(errors.NoAnswer, lambda: client.get_payment(REFERENCE))
+                self.client = self.make_client(max_attempts=1)
+                self.assert_fails(errors.NoAnswer, lambda: self.client.get_payment(REFERENCE))
                 self.assertEqual((len(self.server.requests), self.pauses), (1, []))
 
     def test_connections_are_kept_until_they_may_be_gone(self):
@@ -548,8 +550,8 @@ class TestClient(unittest.TestCase):
 
     def test_nobody_is_sent_anywhere_else_than_to_a_page(self):
         for url in (
-            'javascript:alert(1)', 'data:text/html,x', '/elsewhere', 'vipps', 'https://' + 'x' * 3000,
-            'https://a\nb', 7, ['https://pay.example.com'],
+            'javascript:alert(1)', 'data:text/html,x', '/elsewhere', 'vipps',
+            'https://' + 'x' * 3000, 'https://a\nb', 7, ['https://pay.example.com'],
         ):
             with self.subTest(url=str(url)[:40]):
                 self.server.answers = [success({'reference': REFERENCE, 'redirectUrl': url}, 201)]

@@ -1,0 +1,46 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import _, api, fields, models
+from odoo.exceptions import AccessError
+
+# Whose members may let no replaced secret be good anymore.
+REVOKING_GROUPS = ('base.group_system', 'mobilepay_vipps.group_payment_manager')
+
+
+class PaymentProvider(models.Model):
+    """ The webhook secrets that were replaced. """
+    _inherit = 'payment.provider'
+
+    vipps_has_replaced_secrets = fields.Boolean(
+        compute='_compute_vipps_has_replaced_secrets', compute_sudo=True,
+        groups=','.join(REVOKING_GROUPS),
+    )
+
+    #=== COMPUTE METHODS ===#
+
+    @api.depends('vipps_webhook_previous_secrets')
+    def _compute_vipps_has_replaced_secrets(self):
+        for provider in self:
+            provider.vipps_has_replaced_secrets = bool(provider._vipps_get_previous_secrets())
+
+    #=== ACTION METHODS ===#
+
+    def action_vipps_revoke_replaced_secrets(self):
+        """ Refuse from now on what is signed with a secret that was replaced, as after it leaked.
+
+        :return: The notification.
+        :rtype: dict
+        :raise AccessError: If the user is neither a payment manager nor an administrator.
+        """
+        self.ensure_one()
+        self.check_access_rights('read')
+        self.check_access_rule('read')
+        if not self.env.su and not any(map(self.env.user.has_group, REVOKING_GROUPS)):
+            raise AccessError(_("Only payment managers and administrators can do this."))
+        provider_sudo = self.sudo()
+        provider_sudo.vipps_webhook_previous_secrets = False
+        provider_sudo._vipps_record('configured', details=_("Replaced webhook secrets revoked"))
+        return self._vipps_notify(_(
+            "Events that are signed with a secret that was replaced are refused from now on. What"
+            " they would have told is read by the jobs."
+        ))
