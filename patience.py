@@ -10,6 +10,8 @@ WAITING_SECONDS = 1.5
 
 # What is not asked for again and again may take longer than reads.
 LONGER_SECONDS = {'create': 5, 'capture': 8, 'refund': 8}
+# For as long after one without an answer, pages and tills that poll leave the others to the jobs.
+HANGING_SECONDS = 30
 TILL_CREATE_SECONDS = 3
 
 

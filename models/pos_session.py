@@ -236,7 +236,7 @@ class PosSession(models.Model):
     def _vipps_filter_texts(values):
         """ Return what PostgreSQL can compare with a text of what came from a browser. """
         values = values if isinstance(values, list) else []
-        return [value for value in values if isinstance(value, str) and '\0' not in value]
+        return [value for value in values if isinstance(value, str) and value.isprintable()]
 
     def _vipps_get_order(self, order_id):
         """ Return a draft order of the till, or of one that shares its orders with it.

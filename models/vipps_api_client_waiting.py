@@ -1,8 +1,10 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from odoo import _, api, models
+from datetime import timedelta
 
-from ..patience import LONGER_SECONDS, TILL_CREATE_SECONDS, Patience
+from odoo import _, api, fields, models
+
+from ..patience import HANGING_SECONDS, LONGER_SECONDS, TILL_CREATE_SECONDS, Patience
 from ..protocol import errors
 from .vipps_api_client import VippsError
 
@@ -37,9 +39,10 @@ class VippsApiClient(models.AbstractModel):
         if not patience:
             return {}
         is_start = operation == 'create' and tx.vipps_user_flow != 'WEB_REDIRECT'  # At a till.
-        if operation in LONGER_SECONDS and not is_start:
+        is_longer = operation in LONGER_SECONDS and not is_start
+        if is_longer and not (patience.is_polling and self._is_hanging(provider, operation)):
             return {'deadline': LONGER_SECONDS[operation]}
-        if not provider._vipps_may_ask(patience):
+        if is_longer or not provider._vipps_may_ask(patience):
             error = VippsError(_(errors.NO_ANSWER), errors.NoAnswer(
                 f'{operation}, which was not asked for,', errors.NO_ANSWER, True
             ))
@@ -48,3 +51,18 @@ class VippsApiClient(models.AbstractModel):
         if is_start:
             return {'deadline': TILL_CREATE_SECONDS}
         return {'deadline': patience.get_seconds(), 'max_attempts': 1}
+
+    @api.model
+    def _is_hanging(self, provider, operation):
+        """ Return whether an operation had no answer lately, although reads may have one.
+
+        :param payment.provider provider: The provider.
+        :param str operation: The operation.
+        :rtype: bool
+        """
+        return bool(self.env['vipps.api.call'].sudo().search_count([
+            ('provider_id', '=', provider.id),
+            ('operation', '=', operation),
+            ('outcome', '=', 'no_answer'),
+            ('create_date', '>', fields.Datetime.now() - timedelta(seconds=HANGING_SECONDS)),
+        ], limit=1))

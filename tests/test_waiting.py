@@ -7,7 +7,7 @@ from datetime import timedelta
 from freezegun import freeze_time
 
 from odoo import fields
-from odoo.exceptions import UserError
+from odoo.exceptions import AccessError, UserError
 from odoo.sql_db import db_connect
 from odoo.tests import tagged
 
@@ -176,6 +176,12 @@ class TestWaitingTill(WaitingMixin, PosCommon):
                 self.assertEqual(self.till.vipps_cancel_attempt(reference)['state'], 'waiting')
             self.assertEqual(len(self.simulator.exchanges), calls)
 
+    def test_a_text_that_cannot_be_one_of_ours_is_looked_for_by_nobody(self):
+        for reference in ('a\0b', '\ud800', 'a\nb', None, 7, ['x'], {'x': 1}):
+            with self.subTest(reference=ascii(reference)), self.assertRaises(AccessError):
+                self.till.vipps_get_attempt(reference)
+        self.assertEqual(self.till.vipps_list_attempts(['a\0b', '\ud800', 7]), [])
+
     def test_a_browser_cannot_say_how_long_it_waits(self):
         reference, = self._ask_often()
         for value in (1, True, 'x', {'is_over': True}):
@@ -205,6 +211,17 @@ class TestWaitingCustomer(WaitingMixin, CheckoutCommon):
                 f'/shop/payment/transaction/{order.id}', self._prepare_order_params(order)
             )
         self.assertEqual((first.state, second.vipps_payment_state), ('draft', 'CREATED'))
+
+    def test_a_capture_that_hangs_is_left_to_the_job_and_not_tried_by_every_page(self):
+        self.vipps.vipps_capture_mode = 'automatic'
+        tx = self._start_cart()
+        self._approve(tx)
+        self._note(operation='capture')
+        self._note('success')
+        self.assertEqual(self._poll()['state'], 'authorized')
+        self.assertFalse(self._get_calls('capture'))
+        self._run_job()
+        self.assertEqual(tx.state, 'done')
 
     def test_nobody_asks_for_a_customer_while_it_is_known_that_there_is_no_answer(self):
         tx = self._start_cart()
