@@ -1,9 +1,28 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from werkzeug.wsgi import LimitedStream
+import io
 
 from odoo import models
 from odoo.http import request
+
+
+class LimitedInput(io.RawIOBase):
+    """ The beginning of a body. """
+
+    def __init__(self, stream, size):
+        self._stream = stream
+        self._left = size
+
+    def readable(self):
+        """ Return that it can be read. """
+        return True
+
+    def readinto(self, buffer):
+        """ Read the next piece, and return its size. """
+        piece = self._stream.read(min(len(buffer), self._left))
+        buffer[:len(piece)] = piece
+        self._left -= len(piece)
+        return len(piece)
 
 
 class IrHttp(models.AbstractModel):
@@ -16,6 +35,6 @@ class IrHttp(models.AbstractModel):
         super()._pre_dispatch(rule, args)
         environ = request.httprequest._HTTPRequest__environ
         if rule.rule.startswith('/payment/vipps/') and environ.get('wsgi.input_terminated'):
-            environ['wsgi.input'] = LimitedStream(
+            environ['wsgi.input'] = LimitedInput(
                 environ['wsgi.input'], rule.endpoint.routing['max_content_length'] + 1
             )
