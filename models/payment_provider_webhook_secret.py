@@ -38,7 +38,7 @@ class PaymentProvider(models.Model):
         if not self.env.su and not any(map(self.env.user.has_group, REVOKING_GROUPS)):
             raise AccessError(_("Only payment managers and administrators can do this."))
         provider_sudo = self.sudo()
-        provider_sudo.vipps_webhook_previous_secrets = False
+        provider_sudo._vipps_write_protected({'vipps_webhook_previous_secrets': False})
         provider_sudo._vipps_record('configured', details=_("Replaced webhook secrets revoked"))
         return self._vipps_notify(_(
             "Events that are signed with a secret that was replaced are refused from now on. What"

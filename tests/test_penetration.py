@@ -44,6 +44,7 @@ METHODS = {
         'action_vipps_open_guide': NOBODY,
         'action_vipps_open_health': NOBODY,
         'action_vipps_open_list': NOBODY,
+        'action_vipps_revoke_replaced_secrets': NOBODY,
         'action_vipps_rotate_encryption_key': NOBODY,
         'action_vipps_set_up_webhooks': NOBODY,
         'action_vipps_test_connection': NOBODY,

@@ -86,8 +86,8 @@ class TestCreation(LiveTest):
             seconds['shop'] = time.monotonic() - started
 
         (page, reference), _nothing = at_once(wait_for_payment, look_around)
-        self.assertLess(seconds['payment'], 35)
-        self.assertLess(seconds['shop'], 10)
+        self.assertLess(seconds['payment'], 12)
+        self.assertLess(seconds['shop'], 6)
         self.repair()
         self.assert_payable(customer, self.try_again(customer, page), reference)
 
