@@ -244,9 +244,10 @@ class TestWebhook(WebhookCommon):
         self._assert_refused(413, iter([large]), headers)  # of undeclared length
 
     def test_large_form_is_refused_before_it_is_parsed(self):
-        pairs = b'a=b&' * 500_000
+        pairs = b'a=b&' * 2_000_000
         parts = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nb\r\n' * 50_000
         opener = self.opener
+        self.url_open('/payment/vipps/return')  # The first page takes longer.
         for url, method in (
             (f'/payment/vipps/webhook/{self.vipps.id}', 'POST'),
             ('/payment/vipps/redirect', 'POST'),
@@ -264,7 +265,7 @@ class TestWebhook(WebhookCommon):
                             method, self.base_url() + url, data=data, timeout=30,
                             headers={'Content-Type': content_type}, allow_redirects=False,
                         ).status_code
-                        self.assertLess(time.monotonic() - started, 1)
+                        self.assertLess(time.monotonic() - started, 2)
                         if data is body:
                             self.assertEqual(status, 413)
                         self.assertIn(status, (401, 404, 413, 303))
