@@ -50,6 +50,7 @@ from . import payment_transaction_pos
 from . import payment_transaction_pos_order
 from . import payment_transaction_pos_refund
 from . import payment_transaction_pos_service
+from . import payment_transaction_pos_settling
 from . import payment_transaction_pos_accounting
 from . import vipps_webhook_event
 from . import vipps_audit_event
@@ -69,6 +70,8 @@ from . import pos_config
 from . import pos_settings_audit
 from . import pos_payment
 from . import pos_order
+from . import pos_order_finishing
+from . import pos_order_refund
 from . import pos_session
 from . import pos_session_closing
 from . import mail_activity

@@ -28,9 +28,12 @@ POLLING_INTERVAL = timedelta(seconds=2)
 # https://developer.vippsmobilepay.com/docs/APIs/epayment-api/api-guide/errors/
 PUSH_REFUSED = '5080'
 
+# What is wrong with a phone number: cashiers are not told which of both.
+PHONE_ERRORS = ('4070', '7010')
+
 # What a cashier can meet without anything being wrong with the settings: codes, phone numbers,
 # amounts.
-TILL_ERRORS = (PUSH_REFUSED, '4060', '4070', '7010', '6010')
+TILL_ERRORS = (PUSH_REFUSED, '4060', *PHONE_ERRORS, '6010')
 
 BUS_MESSAGE = 'VIPPS_PAYMENT'
 
@@ -135,8 +138,8 @@ class PaymentTransaction(models.Model):
 
         :param bool with_qr: Whether the till needs the QR code.
         :return: `state` is `unknown`: not known whether Vipps MobilePay has it; `waiting` for the
-                 customer; `paid`, whether captured or only reserved; `unpaid`: it came to nothing;
-                 `returned`: undone; `refunded`. The amount is in major units.
+                 customer; `paid`, whether captured or only reserved; `unpaid`; `returned`: undone;
+                 `refunded`. The amount is in major units. What begins with `may_` is for managers.
         :rtype: dict
         """
         state = self._vipps_get_till_state()
@@ -157,6 +160,8 @@ class PaymentTransaction(models.Model):
             'message': self._vipps_get_till_message(state),
             'seconds_left': max(int(remaining_time.total_seconds()), 0),
             'qr': with_qr and state == 'waiting' and self.vipps_qr_code,
+            'may_give_up': self._vipps_may_give_up(),
+            'may_book_alone': self._vipps_may_be_booked_alone(),
             'push_refused': self.vipps_pos_method_id.vipps_push_refused,
             'ticket': self._vipps_get_ticket() if state in ('paid', 'refunded') else '',
         }
@@ -167,14 +172,16 @@ class PaymentTransaction(models.Model):
         :param str state: The state of the status.
         :rtype: str
         """
+        if state == 'unpaid' and self.vipps_payment_state == 'EXPIRED':
+            return _("The time ran out. Nothing was charged.")
         if state == 'unpaid' and self.operation != 'refund' and self.vipps_payment_state in (
-            'ABORTED', 'EXPIRED', 'TERMINATED'
+            'ABORTED', 'TERMINATED'
         ):
             return self._vipps_explain_end(self.vipps_payment_state)
         if state in ('unpaid', 'returned'):
             return self.state_message or ''
         if state == 'paid' and self.state == 'authorized':
-            return _("Reserved. It is captured by itself.")
+            return _("Charged automatically.")
         return ''
 
     def _vipps_get_ticket(self):
@@ -289,6 +296,11 @@ class PaymentTransaction(models.Model):
         sentence = str(error)
         if error.code == PUSH_REFUSED:
             self.vipps_pos_method_id.vipps_push_refused = True
+        elif error.code in PHONE_ERRORS:
+            sentence = _(
+                "No payment was sent to this number. Check it with the customer, show a QR code"
+                " instead, or take another payment method."
+            )
         elif error.code not in TILL_ERRORS:
             self.provider_id._vipps_alert_administrator(
                 'tills', _lt("Tills cannot take payments with %s", self.provider_id.name), error

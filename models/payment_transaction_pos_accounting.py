@@ -5,7 +5,8 @@ from odoo import _, models
 
 class PaymentTransaction(models.Model):
     """ The books of tills: closing a session books what it took and gave back. Only a refund that
-    was made elsewhere, of a payment that a session books, has a payment of its own. """
+    was made elsewhere, of a payment that a session books, has a payment of its own; and what was
+    paid for an order that is never finished, when a manager decides so. """
     _inherit = 'payment.transaction'
 
     #=== BUSINESS METHODS - WHO BOOKS ===#
@@ -16,7 +17,7 @@ class PaymentTransaction(models.Model):
         if not root.vipps_pos_session_id:
             return False
         return (
-            self.operation != 'refund'
+            self.operation != 'refund' and not root.vipps_pos_is_alone
             or bool(self.vipps_pos_session_id) and not self.vipps_pos_is_alone
             or self in root._vipps_get_undoing_refunds()
         )
@@ -24,6 +25,8 @@ class PaymentTransaction(models.Model):
     def _vipps_get_undoing_refunds(self):
         """ Return the refunds made elsewhere before the payment became part of a finished order:
         the session books that much less, or nothing if it never becomes part of one. """
+        if self.vipps_pos_is_alone:
+            return self.browse()
         refund_txs = self._vipps_get_refunds().filtered(lambda tx: not tx.vipps_pos_session_id)
         finished_payments = self._vipps_get_finished_payments()
         if not finished_payments:
@@ -72,10 +75,15 @@ class PaymentTransaction(models.Model):
         method = self._vipps_get_root().vipps_pos_method_id
         if not method:
             return super()._vipps_find_booking_problem()
-        if not method.journal_id.active or not method.journal_id.outbound_payment_method_line_ids:
+        journal = method.journal_id
+        if not (
+            journal.active and journal.inbound_payment_method_line_ids
+            and journal.outbound_payment_method_line_ids
+        ):
             return _(
-                "The journal of the payment method %s is missing, archived, or has no outgoing"
-                " payment method. Mend it under Accounting, Configuration, Journals.", method.name,
+                "The journal of the payment method %s is missing, archived, or has no incoming or"
+                " outgoing payment method. Change that under Accounting, Configuration, Journals.",
+                method.name,
             )
         if not self._vipps_get_till_outstanding_account():
             return _(
@@ -86,23 +94,42 @@ class PaymentTransaction(models.Model):
 
     def _create_payment(self, **extra_create_values):
         """ Override of `account_payment` to book a refund of a sale at a till where the session
-        booked the sale. """
+        booked the sale, and a sale that is booked without its order where it would be booked. """
         root = self._vipps_get_root()
         method = root.vipps_pos_method_id
         if method:
-            journal = method.journal_id
-            order = root._vipps_get_finished_payments().pos_order_id
+            order = self._vipps_get_booked_order()
             partner = self.env['res.partner']._find_accounting_partner(order.partner_id)
             extra_create_values = {
                 'partner_id': partner.id,
-                'journal_id': journal.id,
-                'payment_method_line_id': journal.outbound_payment_method_line_ids[:1].id,
+                'journal_id': method.journal_id.id,
+                'payment_method_line_id': self._vipps_get_till_method_lines()[:1].id,
                 'force_outstanding_account_id': self._vipps_get_till_outstanding_account().id,
                 'destination_account_id': self._vipps_get_till_receivable_account(order).id,
                 'pos_payment_method_id': method.id,
                 **extra_create_values,
             }
+            sale = root._vipps_get_captures().payment_id[:1]  # If it was booked without its order.
+            if sale:
+                extra_create_values.update(
+                    partner_id=sale.partner_id.id,
+                    destination_account_id=sale.destination_account_id.id,
+                )
         return super()._create_payment(**extra_create_values)
+
+    def _vipps_get_booked_order(self):
+        """ Return the order that is named in the books: the finished one, or the one that was never
+        finished. """
+        root = self._vipps_get_root()
+        if root.vipps_pos_is_alone:
+            return root._vipps_get_pos_order()
+        return root._vipps_get_finished_payments().pos_order_id
+
+    def _vipps_get_till_method_lines(self):
+        journal = self._vipps_get_root().vipps_pos_method_id.journal_id
+        if self.operation == 'refund':
+            return journal.outbound_payment_method_line_ids
+        return journal.inbound_payment_method_line_ids
 
     def _vipps_get_till_outstanding_account(self):
         return (
@@ -117,8 +144,11 @@ class PaymentTransaction(models.Model):
         :param pos.order order: The order that was paid.
         :rtype: account.account
         """
-        method = self._vipps_get_root().vipps_pos_method_id
-        if order.account_move or method.split_transactions:
+        root = self._vipps_get_root()
+        method = root.vipps_pos_method_id
+        # Where there is no sale in the till's books, an invoice is to come.
+        is_due_from_customer = root.vipps_pos_is_alone and order.partner_id
+        if is_due_from_customer or order.account_move or method.split_transactions:
             partner = self.env['res.partner']._find_accounting_partner(order.partner_id)
             return partner.with_company(self.company_id).property_account_receivable_id
         return (

@@ -8,7 +8,15 @@ class PaymentTransaction(models.Model):
     """ Attempts at tills and the orders that they are for. """
     _inherit = 'payment.transaction'
 
-    # A refund whose order is gone: the session cannot book it.
+    # Core gives two orders the same number when two browsers have the same login number.
+    vipps_pos_order_id = fields.Many2one(
+        string="POS Order to Pay", comodel_name='pos.order', copy=False, readonly=True,
+        ondelete='set null', index='btree_not_null',
+    )
+    vipps_pos_order_total = fields.Monetary(
+        help="What the order came to when the customer was asked.", copy=False, readonly=True,
+    )
+    # Booked without an order: a refund whose order is gone, or a payment that a manager booked so.
     vipps_pos_is_alone = fields.Boolean(copy=False, readonly=True)
 
     #=== BUSINESS METHODS - FINDING ===#
@@ -35,13 +43,17 @@ class PaymentTransaction(models.Model):
         :rtype: payment.transaction
         """
         return order._vipps_get_attempts().filtered(
-            lambda tx: uuid and tx.vipps_pos_uuid == uuid
+            lambda tx: uuid and tx.vipps_pos_uuid == uuid and not tx.vipps_pos_is_alone
             and tx._vipps_get_till_state() not in ('unpaid', 'returned')
         )[-1:]
 
     def _vipps_filter_open(self):
-        """ Return the attempts of which it is not decided what comes of them. """
-        return self.filtered(lambda tx: tx._vipps_get_till_state() in ('unknown', 'waiting'))
+        """ Return the attempts of which it is not decided what comes of them, and to whose orders
+        that matters: what is approved after its order was paid otherwise is released. """
+        return self.filtered(
+            lambda tx: tx._vipps_get_till_state() in ('unknown', 'waiting')
+            and (tx.operation == 'refund' or not tx._vipps_is_paid_otherwise())
+        )
 
     def _vipps_filter_done(self):
         """ Return the attempts that moved money for no finished order. """
@@ -55,20 +67,22 @@ class PaymentTransaction(models.Model):
         return self._vipps_filter_open() | self._vipps_filter_done()
 
     def _vipps_get_pos_order(self):
-        """ Return the order that the attempt is for, if it is there. """
-        configs = self.vipps_pos_config_id._vipps_get_sharing_tills()
-        payment = self.env['pos.payment'].search([
-            ('vipps_uuid', '=', self.vipps_pos_uuid),
-            ('pos_order_id.pos_reference', '=', self.vipps_pos_reference),
-            ('pos_order_id.config_id', 'in', configs.ids),
-        ], limit=1)
-        # Odoo gives a refund that is made in the back office the number of its order.
-        sign = '<' if self.operation == 'refund' else '>='
-        return payment.pos_order_id or self.env['pos.order'].search([
+        """ Return the order that the attempt is for; when that is gone, the one of its number and
+        its total, if it is there. """
+        if self.vipps_pos_order_id:
+            return self.vipps_pos_order_id
+        orders = self.env['pos.order'].search([
             ('pos_reference', '=', self.vipps_pos_reference),
-            ('config_id', 'in', configs.ids),
-            ('amount_total', sign, 0),
-        ], limit=1)
+            ('config_id', 'in', self.vipps_pos_config_id._vipps_get_sharing_tills().ids),
+        ], order='id')
+        return orders.filtered(self._vipps_is_for_order)[:1]
+
+    def _vipps_is_for_order(self, order):
+        """ Return whether the attempt, whose order is gone, can have been for an order of the same
+        number: one that came to as much. """
+        return not self.currency_id.compare_amounts(
+            order.amount_total, self.vipps_pos_order_total
+        )
 
     def _vipps_is_attached(self):
         """ Tell whether the attempt is part of a finished order. """
@@ -95,27 +109,29 @@ class PaymentTransaction(models.Model):
         """ Put what was paid or refunded into its draft order, and finish the order if nothing is
         left to pay.
 
-        A refund whose order is gone is booked by itself, as one that was not made at a till.
+        A refund whose order is gone is booked without it, as one that was not made at a till.
 
-        :return: None
+        :return: Why the order is still a draft, if it is.
+        :rtype: str
         :raise UserError: If it was not paid, or if the order is gone.
         """
         self.ensure_one()
         state, order = self._vipps_get_till_state(), self._vipps_get_pos_order()
         if self._vipps_is_attached():
-            return
+            return ''
         if state not in ('paid', 'refunded'):
             raise UserError(_("It is not known that the customer has paid or got back anything."))
         if state == 'refunded' and order.state != 'draft':
             self.vipps_pos_is_alone = True
             self.with_company(self.company_id)._create_payment()
-            return
+            return ''
         if order.state != 'draft' or (
             self.currency_id.compare_amounts(self._vipps_get_till_amount(), self.amount)
         ):
             raise UserError(_(
                 "Payment %s cannot be put into its order: the order is gone or finished, or a part"
-                " of it was given back. Give the money back instead.", self.reference,
+                " of the payment was refunded. Refund the rest, or let a manager book the payment"
+                " without its order.", self.reference,
             ))
         payments = order.payment_ids
         payment = payments.filtered(lambda p: p.vipps_uuid == self.vipps_pos_uuid)
@@ -134,17 +150,18 @@ class PaymentTransaction(models.Model):
         payment.write({'amount': self.amount, 'payment_status': 'done'})
         payment._vipps_link()
         order.amount_paid = sum(order.payment_ids.mapped('amount'))
-        if order._is_pos_order_paid():
-            order._vipps_check_payments()  # Core only logs what is wrong, and goes on.
-            order.with_company(order.company_id)._process_saved_order(False)
+        return order.with_company(order.company_id)._vipps_finish()
 
     #=== BUSINESS METHODS - UNWANTED PAYMENTS ===#
 
     def _vipps_is_to_release(self, payment):
-        """ Override to end what shows up after a cashier was told that it is cancelled. """
-        is_cancelled = self.vipps_pos_session_id and self.state == 'cancel'
-        if is_cancelled and (payment.state == 'CREATED' or payment.remaining == payment.amount):
-            return True
+        """ Override to end what shows up after a cashier was told that it is cancelled, and to ask
+        no customer any longer for an order that was finished in another way. """
+        if self.vipps_pos_session_id:
+            if self.state == 'cancel' and payment.state != 'CREATED':
+                return payment.remaining == payment.amount
+            if payment.state == 'CREATED':
+                return self.state == 'cancel' or self._vipps_is_paid_otherwise()
         return super()._vipps_is_to_release(payment)
 
     def _vipps_is_paid_otherwise(self):

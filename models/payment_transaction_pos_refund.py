@@ -33,6 +33,7 @@ class PaymentTransaction(models.Model):
         """
         amount = -payment.amount
         root = self._vipps_choose_refunded(payment, amount)
+        payment.pos_order_id._vipps_check_returned_value(payment, amount)
         root._vipps_check_enabled()
         root._vipps_lock()
         currency = root.currency_id
@@ -46,6 +47,8 @@ class PaymentTransaction(models.Model):
             vipps_pos_session_id=session.id,
             vipps_pos_method_id=payment.payment_method_id.id,
             vipps_pos_reference=payment.pos_order_id.pos_reference,
+            vipps_pos_order_id=payment.pos_order_id.id,
+            vipps_pos_order_total=payment.pos_order_id.amount_total,
             vipps_pos_uuid=payment.vipps_uuid,
         )
         # It stays the same until Vipps MobilePay refuses it: whoever asks again after a refund that
@@ -118,7 +121,11 @@ class PaymentTransaction(models.Model):
     def _vipps_send_stored_refund(self):
         root = self._vipps_get_root()
         amount = abs(self.amount)
-        if self.currency_id.compare_amounts(root._vipps_get_refundable_amount(), amount) < 0:
+        left_amount = min(
+            root._vipps_get_refundable_amount(),
+            self._vipps_get_pos_order()._vipps_get_returned_value(),
+        )
+        if self.currency_id.compare_amounts(left_amount, amount) < 0:
             self._set_canceled(
                 _("This payment is not captured yet. Try again in a few minutes.")
                 if root.state == 'authorized' else

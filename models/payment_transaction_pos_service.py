@@ -37,6 +37,7 @@ class PaymentTransaction(models.Model):
             ('operation', '!=', 'refund'),
             ('state', 'in', ('authorized', 'done')),
             ('vipps_payment_state', '!=', 'REFUNDED'),  # In full.
+            ('vipps_pos_is_alone', '=', False),
             ('vipps_pos_payment_ids', 'not any', [
                 ('pos_order_id.state', 'not in', ('draft', 'cancel')),
             ]),

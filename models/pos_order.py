@@ -4,6 +4,11 @@ from odoo import _, api, models
 from odoo.exceptions import UserError
 from odoo.tools import format_amount
 
+from ..source import TILL
+
+# Says in the context that an order is being finished. No browser can send an object.
+FINISHING = object()
+
 
 class PosOrder(models.Model):
     _inherit = 'pos.order'
@@ -13,8 +18,10 @@ class PosOrder(models.Model):
     @api.model
     def create_from_ui(self, orders, draft=False):
         """ Override of `point_of_sale` to collide with whoever works on the same payments here,
-        where Odoo starts anew by itself, and not where core logs that as an error. """
+        where Odoo starts anew, and not where core logs that as an error. """
         self.check_access_rights('write')
+        if not draft:
+            self._vipps_drop_dead_lines(orders)
         uuids = [
             payment['vipps_uuid'] for order in orders
             for _command, _id, payment in order['data']['statement_ids']
@@ -30,6 +37,55 @@ class PosOrder(models.Model):
                 [uuids], log_exceptions=False,
             )
         return super().create_from_ui(orders, draft)
+
+    @api.model
+    def _vipps_drop_dead_lines(self, orders):
+        """ Leave out of orders that browsers finish what was asked for and never paid, or given
+        back: it would be on the receipt. Sent once more, they are still the same orders to core.
+
+        :param list[dict] orders: The orders as browsers send them, which are changed.
+        :return: None
+        """
+        zero_uuids = [
+            payment['vipps_uuid'] for order in orders
+            for _command, _id, payment in order['data']['statement_ids']
+            if not payment.get('amount') and isinstance(payment.get('vipps_uuid'), str)
+            and '\0' not in payment['vipps_uuid']
+        ]
+        if not zero_uuids:
+            return
+        live_uuids = self.env['payment.transaction'].sudo().search([
+            ('vipps_pos_uuid', 'in', zero_uuids),
+        ]).filtered(
+            lambda tx: tx._vipps_get_till_state() not in ('unpaid', 'returned')
+        ).mapped('vipps_pos_uuid')
+        for order in orders:
+            order['data']['statement_ids'] = [
+                command for command in order['data']['statement_ids']
+                if command[2].get('vipps_uuid') not in zero_uuids
+                or command[2].get('amount') or command[2]['vipps_uuid'] in live_uuids
+            ]
+
+    @api.model
+    def _process_order(self, order, draft, existing_order):
+        """ Override of `point_of_sale` to let an order that is being finished come to less than
+        what was paid: the customer gets change. A draft that is emptied is not to be paid. """
+        if existing_order and not draft:
+            existing_order = existing_order.with_context(vipps_finishing=FINISHING)
+        elif existing_order and not order['data']['lines']:
+            existing_order._vipps_cancel_questions()
+        return super()._process_order(order, draft, existing_order)
+
+    def _vipps_cancel_questions(self):
+        """ Cancel what customers are asked to pay for the orders, unless they have approved it.
+
+        :return: None
+        """
+        for tx_sudo in self._vipps_get_attempts()._vipps_filter_open():
+            if tx_sudo.operation != 'refund':
+                tx_sudo.with_company(tx_sudo.company_id).with_context(
+                    vipps_source=TILL
+                )._vipps_cancel_attempt()
 
     @api.model
     def _payment_fields(self, order, ui_paymentline):
@@ -59,16 +115,29 @@ class PosOrder(models.Model):
             self.filtered(
                 lambda o: o.pos_reference != values['pos_reference']
             )._vipps_check_nothing_paid()
-        if 'state' in values:
-            unfinished = self.filtered(lambda o: o.state in ('draft', 'cancel'))
-            if values['state'] not in ('draft', 'cancel'):
-                unfinished._vipps_check_payments()
-            elif (self - unfinished).sudo().payment_ids.vipps_transaction_id:
+        if values.get('amount_total') is not None:
+            self._vipps_check_not_lowered(values['amount_total'])
+        if 'state' not in values:
+            return super().write(values)
+        unfinished = self.filtered(lambda o: o.state in ('draft', 'cancel'))
+        if values['state'] not in ('draft', 'cancel'):
+            unfinished._vipps_check_payments()
+        else:
+            if (self - unfinished).sudo().payment_ids.vipps_transaction_id:
                 raise UserError(_(
                     "What was paid with Vipps MobilePay stays in its order. Refund the order"
                     " instead."
                 ))
-        return super().write(values)
+            if values['state'] == 'cancel':
+                unfinished._vipps_check_nothing_paid()
+        # Asked before: to what is finished, nothing is open any longer.
+        open_sudo = unfinished._vipps_get_attempts()._vipps_filter_open()
+        res = super().write(values)
+        # The job cancels what customers are still asked to pay.
+        self.env['vipps.read.request']._request(open_sudo.filtered(
+            lambda tx: tx.operation != 'refund' and tx._vipps_is_paid_otherwise()
+        ))
+        return res
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_paid_with_vipps(self):
@@ -83,10 +152,32 @@ class PosOrder(models.Model):
         unsettled_sudo = self._vipps_get_attempts()._vipps_filter_unsettled()
         if unsettled_sudo:
             raise UserError(_(
-                "Order %s cannot be deleted or renamed: a customer is paying or has paid it. Open"
-                " the order, and cancel the payment or give the money back.",
+                "Order %s cannot be deleted, cancelled or renamed: a customer is paying or has paid"
+                " it. Open the order, and cancel or refund the payment.",
                 ", ".join(set(unsettled_sudo.mapped('vipps_pos_reference'))),
             ))
+
+    def _vipps_check_not_lowered(self, amount_total):
+        """ Ensure that drafts do not come to less than customers pay or have paid for them.
+
+        :param float amount_total: What each order is to come to, in major units.
+        :return: None
+        :raise UserError: If one would.
+        """
+        if self.env.context.get('vipps_finishing') is FINISHING:
+            return
+        for order in self.filtered(lambda o: o.state == 'draft'):
+            currency = order.currency_id
+            if currency.compare_amounts(abs(amount_total), abs(order.amount_total)) >= 0:
+                continue
+            unsettled_sudo = order._vipps_get_attempts()._vipps_filter_unsettled()
+            amount = sum(abs(tx._vipps_get_till_amount()) for tx in unsettled_sudo)
+            if currency.compare_amounts(abs(order._vipps_round_for_app(amount_total)), amount) < 0:
+                raise UserError(_(
+                    "Order %(order)s cannot become less than %(amount)s, which a customer is paying"
+                    " or has paid. Cancel or refund the payment first.",
+                    order=order.pos_reference, amount=format_amount(self.env, amount, currency),
+                ))
 
     def get_and_set_online_payments_data(self, next_online_payment_amount=False):
         """ Override of `pos_online_payment` to keep the draft: an order that is not paid online is
@@ -123,9 +214,16 @@ class PosOrder(models.Model):
 
         :rtype: payment.transaction
         """
-        return self.env['payment.transaction'].sudo()._vipps_search_attempts(
+        txs_sudo = self.env['payment.transaction'].sudo()
+        own_sudo = txs_sudo.search([('vipps_pos_order_id', 'in', self.ids)], order='id')
+        # Of those whose order is gone, it has to be the number that leads to another copy of it.
+        orphans_sudo = txs_sudo._vipps_search_attempts(
             self.filtered('pos_reference').mapped('pos_reference'), self.config_id
-        )
+        ).filtered(lambda tx: not tx.vipps_pos_order_id and any(
+            tx._vipps_is_for_order(order) for order in self
+            if order.pos_reference == tx.vipps_pos_reference
+        ))
+        return (own_sudo | orphans_sudo).sorted('id')
 
     #=== BUSINESS METHODS - RECEIPT IN THE APP ===#
 

@@ -126,6 +126,7 @@ class PosPayment(models.Model):
                 or payment.currency_id.compare_amounts(tx._vipps_get_till_amount(), payment.amount)
                 or tx.currency_id != payment.currency_id
                 or tx.vipps_pos_method_id != payment.payment_method_id
+                or tx.vipps_pos_is_alone
                 or others._vipps_filter_finished()
                 or others & payment.pos_order_id.payment_ids
             ):

@@ -4,6 +4,8 @@ from odoo import _, api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.tools import format_amount
 
+from .. import const
+
 # The ways to ask for a payment, each with the user flow that the API knows it by: a customer's own
 # code is scanned to know whom to send the push message to.
 # https://developer.vippsmobilepay.com/docs/APIs/epayment-api/features/
@@ -175,6 +177,30 @@ class PosPaymentMethod(models.Model):
                 " amount, or take another payment method.",
                 amount=format_amount(self.env, amount, currency), method=self.name,
             ))
+
+    def _vipps_get_brand(self, currency):
+        """ Return the payment method of the shop that carries the brand of payments at tills. It
+        may be archived or not offered: shops without a webshop do that.
+
+        :param res.currency currency: The currency of the till.
+        :rtype: payment.method
+        :raise UserError: If there is none.
+        """
+        provider_sudo = self.sudo().vipps_provider_id
+        method_sudo = provider_sudo._vipps_get_payment_method(currency)
+        if not method_sudo:
+            methods_sudo = provider_sudo.env['payment.method'].with_context(
+                active_test=False
+            ).search([('code', 'in', list(const.DEFAULT_PAYMENT_METHOD_CODES))], order='id')
+            code = const.CURRENCY_PAYMENT_METHODS.get(currency.name)
+            method_sudo = methods_sudo.filtered(lambda m: m.code == code) or methods_sudo[:1]
+        if not method_sudo:
+            raise UserError(_(
+                "%s cannot take payments right now: the payment methods Vipps and MobilePay were"
+                " deleted. Take another payment method, and ask an administrator to update the"
+                " module Vipps MobilePay.", self.name,
+            ))
+        return method_sudo
 
     def _vipps_check_flow(self, flow):
         """ Ensure that the till may ask for a payment in this way.

@@ -1,8 +1,10 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+from datetime import timedelta
+
 from psycopg2 import OperationalError
 
-from odoo import _, models
+from odoo import _, fields, models
 from odoo.exceptions import AccessError, UserError
 from odoo.tools import format_amount
 
@@ -12,6 +14,10 @@ from .pos_payment_method import FLOWS
 
 MAX_KEY_LENGTH = 64
 MAX_ID = 2 ** 31 - 1  # of PostgreSQL
+
+# More than the longest queue needs, and too few to find out whose numbers are known to the app.
+MAX_PUSHES = 30
+PUSH_PERIOD = timedelta(minutes=10)
 
 
 class PosSession(models.Model):
@@ -90,6 +96,7 @@ class PosSession(models.Model):
                 tx_sudo = txs_sudo._vipps_store_refund(payment_sudo, self)
             else:
                 tx_sudo = self._vipps_store_attempt(payment_sudo, flow, phone)
+            payment_sudo._vipps_link()  # Whoever opens the order elsewhere learns what becomes of it.
         return tx_sudo._vipps_get_till_status(with_qr=True)
 
     def vipps_start_attempt(self, reference, code=False):
@@ -164,7 +171,8 @@ class PosSession(models.Model):
         left to pay.
 
         :param str reference: The reference of the attempt.
-        :return: The status, see `payment.transaction._vipps_get_till_status`.
+        :return: The status, see `payment.transaction._vipps_get_till_status`, and as `notice` why
+                 the order is still a draft, if it is.
         :rtype: dict
         :raise AccessError: If this is not for the user or for this till.
         :raise UserError: If it was not paid, or if the order is gone.
@@ -172,13 +180,42 @@ class PosSession(models.Model):
         self = clean(self)
         self._vipps_check_till()
         tx_sudo = self._vipps_get_attempt_sudo(reference)
-        tx_sudo._vipps_attach()
+        notice = tx_sudo._vipps_attach()
+        return {**tx_sudo._vipps_get_till_status(), 'notice': notice}
+
+    def vipps_give_up_attempt(self, reference):
+        """ Let the session be closed although it is not known what became of an attempt.
+
+        :param str reference: The reference of the attempt.
+        :return: The status, see `payment.transaction._vipps_get_till_status`.
+        :rtype: dict
+        :raise AccessError: If this is not for the user or for this till.
+        :raise UserError: If the customer may still approve it.
+        """
+        self._vipps_check_till(is_manager=True)
+        tx_sudo = self._vipps_get_attempt_sudo(reference)
+        tx_sudo._vipps_give_up()
         return tx_sudo._vipps_get_till_status()
 
-    def vipps_list_attempts(self, pos_references=None):
+    def vipps_book_attempt(self, reference):
+        """ Book what was paid for an order that is not finished outside of the session.
+
+        :param str reference: The reference of the attempt.
+        :return: The status, see `payment.transaction._vipps_get_till_status`.
+        :rtype: dict
+        :raise AccessError: If this is not for the user or for this till.
+        :raise UserError: If it was not paid, or if it cannot be booked.
+        """
+        self._vipps_check_till(is_manager=True)
+        tx_sudo = self._vipps_get_attempt_sudo(reference)
+        tx_sudo._vipps_book_alone()
+        return tx_sudo._vipps_get_till_status()
+
+    def vipps_list_attempts(self, pos_references=None, order_id=False):
         """ Return the attempts that are open, or that took money for no finished order.
 
         :param list[str] pos_references: The orders, or None for all attempts of the session.
+        :param int order_id: The order, if the till knows its id: two may have the same number.
         :return: The statuses, see `payment.transaction._vipps_get_till_status`.
         :rtype: list[dict]
         :raise AccessError: If this is not for the user or for this till.
@@ -191,6 +228,10 @@ class PosSession(models.Model):
             attempts_sudo = self.env['payment.transaction'].sudo()._vipps_search_attempts(
                 self._vipps_filter_texts(pos_references), self._vipps_get_configs()
             )._vipps_filter_unsettled()
+        if order_id:
+            attempts_sudo = attempts_sudo.filtered(
+                lambda tx: tx._vipps_get_pos_order().id in (False, order_id)
+            )
         return [tx_sudo._vipps_get_till_status() for tx_sudo in attempts_sudo]
 
     def vipps_check_phone(self, phone):
@@ -209,16 +250,19 @@ class PosSession(models.Model):
 
     #=== BUSINESS METHODS - CHECKS ===#
 
-    def _vipps_check_till(self, is_open=False):
+    def _vipps_check_till(self, is_open=False, is_manager=False):
         """ Ensure that the user may work at the till of the session.
 
         :param bool is_open: Whether the session has to be open.
+        :param bool is_manager: Whether the user has to be a manager of tills.
         :return: None
         :raise AccessError: If the user may not.
         :raise UserError: If the session is closed.
         """
         if not self.env.user.has_group('point_of_sale.group_pos_user'):
             raise AccessError(_("Only the staff of a Point of Sale can do this."))
+        if is_manager and not self.env.user.has_group('point_of_sale.group_pos_manager'):
+            raise AccessError(_("Only an administrator of the Point of Sale can do this."))
         if len(self) != 1:
             raise AccessError(_("This is done for one Point of Sale at a time."))
         self.check_access_rights('read')
@@ -308,11 +352,13 @@ class PosSession(models.Model):
         currency = order_sudo.currency_id
         method_sudo._vipps_check_flow(flow)
         method_sudo._vipps_check_usable(currency, payment_sudo.amount)
+        if flow == 'push':
+            self._vipps_check_pushes()
         partner = order_sudo.partner_id or self.env.ref('base.public_partner')
         txs_sudo = self.env['payment.transaction'].sudo().with_company(self.company_id)
         tx_sudo = txs_sudo.create({
             'provider_id': provider_sudo.id,
-            'payment_method_id': provider_sudo._vipps_get_payment_method(currency).id,
+            'payment_method_id': method_sudo._vipps_get_brand(currency).id,
             'operation': 'online_direct',
             'reference': txs_sudo._vipps_make_reference(order_sudo.pos_reference),
             'amount': payment_sudo.amount,
@@ -323,15 +369,35 @@ class PosSession(models.Model):
             'vipps_pos_session_id': self.id,
             'vipps_pos_method_id': method_sudo.id,
             'vipps_pos_reference': order_sudo.pos_reference,
+            'vipps_pos_order_id': order_sudo.id,
+            'vipps_pos_order_total': order_sudo.amount_total,
             'vipps_pos_uuid': payment_sudo.vipps_uuid,
             'vipps_pos_flow': flow,
         })
-        # It ends by itself if the till goes away before it asks for the payment.
+        # It ends, too, if the till goes away before it asks for the payment.
         tx_sudo._vipps_schedule_next_read()
         return tx_sudo
 
+    def _vipps_check_pushes(self):
+        """ Ensure that the till does not send push messages to all numbers there are.
+
+        :return: None
+        :raise UserError: If it has sent too many lately.
+        """
+        since = fields.Datetime.now() - PUSH_PERIOD
+        if self.env['payment.transaction'].sudo().search_count([
+            ('vipps_pos_config_id', '=', self.config_id.id),
+            ('vipps_pos_flow', '=', 'push'),
+            ('create_date', '>=', since),
+        ], limit=MAX_PUSHES) >= MAX_PUSHES:
+            raise UserError(_(
+                "This till has sent %(count)s push messages within %(minutes)s minutes, which is"
+                " the limit. Show a QR code instead, or try again in a few minutes.",
+                count=MAX_PUSHES, minutes=int(PUSH_PERIOD.total_seconds() // 60),
+            ))
+
     def _vipps_check_amount(self, payment_sudo):
-        """ Ensure that a payment is not over more than is left to pay of the order.
+        """ Ensure that a payment is not for more than is left to pay of the order.
 
         :param pos.payment payment_sudo: The payment as the till has saved it.
         :return: None
@@ -342,8 +408,14 @@ class PosSession(models.Model):
         sign = -1 if payment_sudo.amount < 0 else 1
         # A browser may not know of all that was paid.
         done_sudo = order_sudo._vipps_get_attempts()._vipps_filter_done()
+        total_amount = order_sudo._vipps_round_for_app(order_sudo.amount_total)
+        if order_sudo.payment_ids.filtered(
+            lambda p: p.id > payment_sudo.id and p.payment_method_id.is_cash_count
+        ):  # Cash that comes last is rounded, up or down.
+            rounded_amount = order_sudo._get_rounded_amount(order_sudo.amount_total)
+            total_amount = sign * max(sign * total_amount, sign * rounded_amount)
         left_amount = sign * (
-            order_sudo._get_rounded_amount(order_sudo.amount_total)
+            total_amount
             - sum(tx._vipps_get_till_amount() for tx in done_sudo)
             - sum(order_sudo.payment_ids.filtered(
                 lambda p: p.payment_method_id.use_payment_terminal != 'vipps'

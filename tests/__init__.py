@@ -25,6 +25,7 @@ from . import test_health
 from . import test_health_tour
 from . import test_key_rotation
 from . import test_migration
+from . import test_migration_till
 from . import test_operation_input
 from . import test_other_providers
 from . import test_payment_children
@@ -47,11 +48,16 @@ from . import test_pos_attempt
 from . import test_pos_back_office
 from . import test_pos_crossing
 from . import test_pos_day_tours
+from . import test_pos_limits
+from . import test_pos_loyalty
 from . import test_pos_method_form
 from . import test_pos_method_tours
 from . import test_pos_neighbour_tours
 from . import test_pos_online_payment
+from . import test_pos_order_guard
 from . import test_pos_refund
+from . import test_pos_rounding
+from . import test_pos_settling
 from . import test_pos_sync
 from . import test_pos_tours
 from . import test_rate_limit

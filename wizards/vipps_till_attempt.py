@@ -23,6 +23,8 @@ class VippsTillAttempt(models.TransientModel):
     is_open = fields.Boolean(compute='_compute_status')
     is_attachable = fields.Boolean(compute='_compute_status')
     is_returnable = fields.Boolean(compute='_compute_status')
+    may_give_up = fields.Boolean(compute='_compute_status')
+    may_book_alone = fields.Boolean(compute='_compute_status')
 
     #=== COMPUTE METHODS ===#
 
@@ -45,6 +47,8 @@ class VippsTillAttempt(models.TransientModel):
                 )
             )
             attempt.is_returnable = state == 'paid' and not is_attached
+            attempt.may_give_up = tx_sudo._vipps_may_give_up()
+            attempt.may_book_alone = tx_sudo._vipps_may_be_booked_alone()
 
     def _describe(self, tx_sudo, state, is_attached):
         """ Return what became of an attempt, as a sentence for the staff of the till.
@@ -57,11 +61,11 @@ class VippsTillAttempt(models.TransientModel):
         if is_attached:
             return _("Settled. There is nothing left to do.")
         return {
-            'waiting': _("The customer is asked to pay."),
-            'unknown': _("It is not known yet what became of it. Look again in a moment."),
+            'waiting': _("Waiting for the customer."),
+            'unknown': _("Vipps MobilePay has not answered yet. Look again in a moment."),
             'paid': _("Paid, but the order is not finished."),
             'refunded': _("Refunded, but the order of the refund is not finished."),
-            'returned': _("Given back. There is nothing left to do."),
+            'returned': _("Refunded. There is nothing left to do."),
         }.get(state) or tx_sudo._vipps_get_till_message(state) or _("It was not completed.")
 
     #=== ACTION METHODS ===#
@@ -76,10 +80,13 @@ class VippsTillAttempt(models.TransientModel):
     def action_attach(self):
         """ Put what was paid or refunded into its order.
 
+        :return: The notification that says why the order is still a draft, if it is.
+        :rtype: dict | None
         :raise AccessError: If this is not for the user.
         :raise UserError: If it cannot be; it says what to do.
         """
-        self._call('vipps_attach_attempt')
+        notice = self._call('vipps_attach_attempt')['notice']
+        return notice and self.env['payment.provider']._vipps_notify(notice)
 
     def action_return(self):
         """ Give back what was paid.
@@ -96,14 +103,32 @@ class VippsTillAttempt(models.TransientModel):
         """
         self._call('vipps_cancel_attempt')
 
+    def action_give_up(self):
+        """ Let the session be closed although it is not known what became of the attempt.
+
+        :raise AccessError: If this is not for the user.
+        :raise UserError: If the customer may still approve it.
+        """
+        self._call('vipps_give_up_attempt')
+
+    def action_book_alone(self):
+        """ Book what was paid outside of the session, without its order.
+
+        :raise AccessError: If this is not for the user.
+        :raise UserError: If it cannot be booked; it says what to do.
+        """
+        self._call('vipps_book_attempt')
+
     def _call(self, name):
         """ Do what a till does.
 
         :param str name: The method of the session.
-        :return: None
+        :return: The status, see `payment.transaction._vipps_get_till_status`.
+        :rtype: dict
         """
         self.check_access_rights('read')
         self.check_access_rule('read')
         self.ensure_one()
-        getattr(self.session_id, name)(self.reference)
+        status = getattr(self.session_id, name)(self.reference)
         self.invalidate_recordset()
+        return status
