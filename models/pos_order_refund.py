@@ -33,7 +33,8 @@ class PosOrder(models.Model):
         units. """
         self.ensure_one()
         value = self._vipps_round_for_app(sum(
-            line._vipps_get_returned_value() for line in self.lines
+            lines._vipps_get_returned_value()
+            for lines in self.lines.grouped('refunded_orderline_id').values()
         ))
         done_sudo = self._vipps_get_attempts()._vipps_filter_done()
         left_value = value + sum(done_sudo.mapped('amount'))
@@ -48,21 +49,20 @@ class PosOrderLine(models.Model):
     _inherit = 'pos.order.line'
 
     def _vipps_get_returned_value(self):
-        """ Return what a line of a refund order may give back of the line that it refunds: no more
+        """ Return what lines of a refund order may give back of the line that they refund: no more
         than is left of what that was sold for.
 
         :return: The amount, in major units; below zero for a discount that is taken back.
         :rtype: float
         """
         original = self.refunded_orderline_id
-        if original.order_id.company_id != self.order_id.company_id:
+        if original.company_id != self.company_id:
             return 0
         other_lines = (original.refund_orderline_ids - self).filtered(
-            lambda line: line.order_id == self.order_id
-            or line.order_id.state not in ('draft', 'cancel')
+            lambda line: line.order_id.state not in ('draft', 'cancel')
             or line.order_id._vipps_get_attempts()._vipps_filter_done()
         )
         left_value = original.price_subtotal_incl + sum(
             other_lines.mapped('price_subtotal_incl')
         )
-        return min(-self.price_subtotal_incl, left_value)
+        return min(-sum(self.mapped('price_subtotal_incl')), left_value)

@@ -53,6 +53,7 @@ from . import test_pos_loyalty
 from . import test_pos_method_form
 from . import test_pos_method_tours
 from . import test_pos_neighbour_tours
+from . import test_pos_neighbours
 from . import test_pos_online_payment
 from . import test_pos_order_guard
 from . import test_pos_refund

@@ -265,11 +265,12 @@ class TestPosAccess(PosCommon):
             'statuses': self._call('vipps_list_attempts'),
             'bus': [row.message for row in self.env['bus.bus'].sudo().search([])],
             **{
-                model._name: model.search_read([], [
+                # Each alone: `pos_self_order` computes a field for one Point of Sale only.
+                model._name: [record.read([
                     name for name, field in model.fields_get().items()
                     if field['type'] not in ('one2many', 'many2many')
                     and name not in ('online_account_payment_id', 'hide_use_payment_terminal')
-                ]) for model in (
+                ]) for record in model.search([])] for model in (
                     self.env[name].with_user(self.cashier)
                     for name in ('pos.session', 'pos.payment', 'pos.payment.method', 'pos.config')
                 )

@@ -210,7 +210,7 @@ class TestPosAttempt(PosAttemptCommon):
         ui_order = self._prepare_ui_order()
         references = set()
         for decision, sentence in (
-            ('decline', "cancelled in the app"), ('expire', "not approved in time"),
+            ('decline', "cancelled in the app"), ('expire', "The time ran out"),
         ):
             status = self._ask(ui_order)
             references.add(status['reference'])
@@ -368,7 +368,7 @@ class TestPosAttempt(PosAttemptCommon):
         ui_order = self._prepare_ui_order()
         status = self._ask(ui_order, flow='push', phone='98765432')
         self.assertEqual((status['state'], status['push_refused']), ('unpaid', False))
-        self.assertIn("cannot be sent to this customer", status['message'])
+        self.assertIn("No payment was sent to this number", status['message'])
         self.assertFalse(self._get_created())
         self.assertFalse(self._get_activities(), "No administrator has to do anything.")
         self.assertEqual(self._ask_and_approve(ui_order)['state'], 'paid')
@@ -550,7 +550,7 @@ class TestPosAttempt(PosAttemptCommon):
                 status = self._ask_and_approve(ui_order)
                 tx = self._get_attempt(status['reference'])
                 self.assertEqual((status['state'], status['is_captured']), ('paid', False))
-                self.assertIn("captured by itself", status['message'])
+                self.assertEqual(status['message'], "Charged automatically.")
                 self.assertEqual(self._finish(ui_order).state, 'paid')
                 self.simulator.clear_faults()
                 self._run_job()

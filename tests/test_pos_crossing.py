@@ -81,7 +81,7 @@ class TestPosCrossing(PosCommon):
         self._get_attempt(status['reference'])._vipps_refresh()
         left = self._look(status['reference'])
         self.assertEqual((left['state'], left['amount']), ('paid', 35))
-        with self.assertRaisesRegex(UserError, "a part of it was given back"):
+        with self.assertRaisesRegex(UserError, "a part of the payment was refunded"):
             self._call('vipps_attach_attempt', status['reference'])
         order = self.env['pos.order'].browse(status['order_id'])
         self.assertEqual((order.state, len(order.picking_ids)), ('draft', 0))

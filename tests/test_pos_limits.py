@@ -152,14 +152,3 @@ class TestPosLimits(PosCommon):
         self.env.invalidate_all()
         with self.assertRaisesRegex(UserError, "are not paid with Vipps"):
             self.env['pos.order'].browse(tx.vipps_pos_order_id.id).write({'state': 'paid'})
-
-    def test_a_success_that_refunded_nothing_is_no_refund(self):
-        sold = self._sell()
-        ui_refund = self._prepare_ui_refund(sold)
-        self.simulator.fault('refund', 'stale')
-        status = self._ask(ui_refund, False)
-        self.assertEqual(status['state'], 'unknown')
-        status = self._call('vipps_start_attempt', status['reference'])
-        self.assertEqual(status['state'], 'refunded')
-        tx = sold.payment_ids.vipps_transaction_id
-        self.assertEqual(self._get_aggregate(tx)['refunded'], 4500)

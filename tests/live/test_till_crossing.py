@@ -224,6 +224,20 @@ class TestClosing(TillTest):
         self.assertIsNone(refusals[0])
         self.assertIn("closed or being closed", refusals[1])
 
+    def test_what_is_put_into_its_order_is_not_given_back_at_the_same_moment(self):
+        order = self.new_order()
+        reference = self.ask(order)
+        self.decide(reference)
+        self.assert_state('paid', reference)
+        refusals = self.overtake(
+            'pos_order', f"NEW.id = {order.server_id} AND NEW.state = 'paid'",
+            lambda: self.till.attempt('attach', reference),
+            lambda: self.other.attempt('undo', reference),
+        )
+        self.assertIsNone(refusals[0])
+        self.assertIn("Refund the order instead", refusals[1])
+        self.assertEqual(self.payment(reference)['aggregate']['refundedAmount']['value'], 0)
+
     def test_who_closes_again_and_again_succeeds_when_all_is_paid_and_finished(self):
         order = self.new_order()
         reference = self.till.create(order)['reference']
