@@ -82,8 +82,8 @@ class PaymentTransaction(models.Model):
         ):
             return _(
                 "The journal of the payment method %s is missing, archived, or has no incoming or"
-                " no outgoing payment method. Change that under Accounting, Configuration, Journals.",
-                method.name,
+                " no outgoing payment method. Change that under Accounting, Configuration,"
+                " Journals.", method.name,
             )
         if not self._vipps_get_till_outstanding_account():
             return _(

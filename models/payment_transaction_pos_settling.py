@@ -113,7 +113,7 @@ class PaymentTransaction(models.Model):
         if problem:
             raise UserError(problem)
         self.vipps_pos_is_alone = True
-        # What was refunded of it was not booked either. A reservation is booked when it is captured.
+        # What was refunded of it was not booked either. What is only reserved is booked later.
         for tx in self._vipps_get_captures() | self._vipps_get_refunds():
             if tx.is_post_processed and not tx.payment_id:
                 tx.with_company(tx.company_id)._create_payment()

@@ -96,7 +96,7 @@ class PosSession(models.Model):
                 tx_sudo = txs_sudo._vipps_store_refund(payment_sudo, self)
             else:
                 tx_sudo = self._vipps_store_attempt(payment_sudo, flow, phone)
-            payment_sudo._vipps_link()  # Whoever opens the order elsewhere learns what becomes of it.
+            payment_sudo._vipps_link()  # So that other tills learn what becomes of it.
         return tx_sudo._vipps_get_till_status(with_qr=True)
 
     def vipps_start_attempt(self, reference, code=False):

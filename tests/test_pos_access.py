@@ -59,6 +59,8 @@ class TestPosAccess(PosCommon):
             ('vipps_cancel_attempt', reference),
             ('vipps_undo_attempt', reference),
             ('vipps_attach_attempt', reference),
+            ('vipps_give_up_attempt', reference),
+            ('vipps_book_attempt', reference),
             ('vipps_list_attempts', [name]),
         ]
 
