@@ -268,7 +268,7 @@ class TestPosAccess(PosCommon):
             'bus': [row.message for row in self.env['bus.bus'].sudo().search([])],
             **{
                 # Each alone: `pos_self_order` computes a field for one Point of Sale only.
-                model._name: [record.read([
+                model._name: [record.with_prefetch().read([
                     name for name, field in model.fields_get().items()
                     if field['type'] not in ('one2many', 'many2many')
                     and name not in ('online_account_payment_id', 'hide_use_payment_terminal')

@@ -4,6 +4,7 @@ from odoo.exceptions import UserError
 from odoo.fields import Command
 from odoo.tests import HttpCase, new_test_user, tagged
 from odoo.tests.common import JsonRpcException
+from odoo.tools import mute_logger
 
 from .pos_common import PosCommon
 
@@ -64,7 +65,7 @@ class TestPosGuests(PosCommon, HttpCase):
         _ui_order, status = self._ask_for_buns()
         order = self.env['pos.order'].browse(status['order_id'])
         for _state in ('waiting', 'paid'):
-            with self.assertRaisesRegex(JsonRpcException, "UserError"):
+            with self.assertRaisesRegex(JsonRpcException, "UserError"), mute_logger('odoo.http'):
                 self._send(order, [1])
             self.env.invalidate_all()
             self.assertEqual(order.amount_total, 90)
@@ -82,9 +83,10 @@ class TestPosEmployees(PosCommon):
             {'name': name, 'company_id': self.company.id, 'pin': '1234'}
             for name in ("Kari", "Ola")
         ])
-        self.config.with_context(bypass_payment_method_ids_forbidden_change=True).write({
-            'module_pos_hr': True, 'basic_employee_ids': [Command.set(employees.ids)],
-        })
+        self.session = self._open_session(self._create_config(
+            "Kiosk", payment_method_ids=[Command.set(self.pos_method.ids)],
+            module_pos_hr=True, basic_employee_ids=[Command.set(employees.ids)],
+        ))
         shared_user = self.cashier.copy({'login': 'vipps_shared_till'})
         ui_order = self._prepare_ui_order(employee_id=employees[0].id)
         order = self._save_draft(ui_order, user=shared_user)
