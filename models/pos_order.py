@@ -5,6 +5,7 @@ from odoo.exceptions import UserError
 from odoo.tools import format_amount
 
 from ..source import TILL
+from ..trust import clean
 
 # Says in the context that an order is being finished. No browser can send an object.
 FINISHING = object()
@@ -83,7 +84,7 @@ class PosOrder(models.Model):
         """
         for tx_sudo in self._vipps_get_attempts()._vipps_filter_open():
             if tx_sudo.operation != 'refund':
-                tx_sudo.with_company(tx_sudo.company_id).with_context(
+                clean(tx_sudo).with_company(tx_sudo.company_id).with_context(
                     vipps_source=TILL
                 )._vipps_cancel_attempt()
 

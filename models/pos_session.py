@@ -192,6 +192,7 @@ class PosSession(models.Model):
         :raise AccessError: If this is not for the user or for this till.
         :raise UserError: If the customer may still approve it.
         """
+        self = clean(self)
         self._vipps_check_till(is_manager=True)
         tx_sudo = self._vipps_get_attempt_sudo(reference)
         tx_sudo._vipps_give_up()
@@ -206,6 +207,7 @@ class PosSession(models.Model):
         :raise AccessError: If this is not for the user or for this till.
         :raise UserError: If it was not paid, or if it cannot be booked.
         """
+        self = clean(self)
         self._vipps_check_till(is_manager=True)
         tx_sudo = self._vipps_get_attempt_sudo(reference)
         tx_sudo._vipps_book_alone()
