@@ -74,5 +74,6 @@ from . import pos_order_finishing
 from . import pos_order_refund
 from . import pos_session
 from . import pos_session_closing
+from . import pos_session_limits
 from . import mail_activity
 from . import res_partner
