@@ -290,7 +290,7 @@ class TestPosAccess(PosCommon):
             name for name in methods[self.pos_method.id] if 'vipps' in name
         }, {
             'vipps_allow_qr', 'vipps_allow_push', 'vipps_allow_code', 'vipps_default_flow',
-            'vipps_is_paused', 'vipps_push_refused',
+            'vipps_is_paused', 'vipps_push_refused', 'vipps_brand_id',
         })
 
     def test_a_cashier_reads_neither_providers_nor_transactions_nor_events(self):
