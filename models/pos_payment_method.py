@@ -87,7 +87,12 @@ class PosPaymentMethod(models.Model):
     def _compute_vipps_brand_id(self):
         for method in self:
             currency = method.journal_id.currency_id or method.company_id.currency_id
-            method.vipps_brand_id = method.vipps_provider_id._vipps_get_payment_method(currency)
+            try:
+                method.vipps_brand_id = (
+                    method._vipps_get_brand(currency) if method.vipps_provider_id else False
+                )
+            except UserError:  # Both were deleted, which the cashier reads when asking.
+                method.vipps_brand_id = False
 
     #=== CONSTRAINT METHODS ===#
 

@@ -157,7 +157,7 @@ export class AttemptFollower {
         }
     }
     async _resume(order) {
-        const statuses = await this._call("vipps_list_attempts", [order.name]);
+        const statuses = await this._listAttempts(order);
         if (order.finalized || order.locked) {
             return;
         }
@@ -289,6 +289,12 @@ export class AttemptFollower {
     //#endregion
     //#region The server
 
+    /**
+     * Return the statuses of an order. Two orders may have the same number, but not the same id.
+     */
+    _listAttempts(order) {
+        return this._call("vipps_list_attempts", [order.name], order.server_id || false);
+    }
     _call(method, ...args) {
         const answer = this.orm.silent.call("pos.session", method, [
             [this.pos.pos_session.id],

@@ -292,7 +292,7 @@ export class VippsAttempts extends AttemptFollower {
         }
     }
     async _findReference(line) {
-        const statuses = await this._call("vipps_list_attempts", [line.order.name]);
+        const statuses = await this._listAttempts(line.order);
         const status = statuses.find((status) => status.uuid === line.vipps_uuid);
         if (status) {
             line.vipps_reference = status.reference;

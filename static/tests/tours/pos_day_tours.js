@@ -90,7 +90,7 @@ addTour(
     lineIs("waitingCard", "Waiting"),
     takePicture("till_waiting", ".paymentlines"),
     customer("expire"),
-    lineIs("retry", "not approved in time"),
+    lineIs("retry", "The time ran out"),
 
     askAndHide(),
     PaymentScreen.clickBack(),
