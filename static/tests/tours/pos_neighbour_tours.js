@@ -129,7 +129,7 @@ addTour(
     ],
     noPopup(),
     lineIs("done", "Paid with Vipps"),
-    validate()
+    see("See that it can be validated", ".payment-screen .button.next.highlight")
 );
 
 //#endregion
