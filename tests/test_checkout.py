@@ -13,7 +13,7 @@ from ..simulator.sales_units import NOK_UNIT
 from .http_common import CheckoutCommon
 
 
-@tagged('post_install', '-at_install')
+@tagged('post_install', '-at_install', 'vipps_alone')
 class TestCheckout(CheckoutCommon):
     """ Paying through the routes of shop, quotation, invoice and payment link. """
 

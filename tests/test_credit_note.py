@@ -8,7 +8,7 @@ from ..simulator.sales_units import NOK_UNIT
 from .common import TransactionCommon
 
 
-@tagged('post_install', '-at_install')
+@tagged('post_install', '-at_install', 'vipps_alone')
 class TestCreditNote(TransactionCommon):
 
     @classmethod

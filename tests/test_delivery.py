@@ -5,7 +5,7 @@ from odoo.tests import Form, tagged
 from .delivery_common import DeliveryCommon
 
 
-@tagged('post_install', '-at_install')
+@tagged('post_install', '-at_install', 'vipps_alone')
 class TestDelivery(DeliveryCommon):
     """ Payments that are captured when what they pay is delivered. """
 
@@ -106,17 +106,6 @@ class TestDelivery(DeliveryCommon):
         )
         self.assertSums(tx, 20000, 0)
 
-    def test_a_kit_is_captured_when_all_of_it_is_delivered(self):
-        self._make_kit()
-        tx = self._buy(self._line(self.sweater, 2))
-        order = tx.sale_order_ids
-        self._deliver(order, needles=1, wool=2)
-        self.assertSums(tx, 0, 20000)
-        self._deliver(order, wool=2)
-        self.assertSums(tx, 10000, 10000)
-        self._deliver(order)
-        self.assertSums(tx, 20000, 0)
-
     def test_a_corrected_delivery_is_captured(self):
         tx = self._buy(self._line(self.sweater, 3))
         picking = self._deliver(tx.sale_order_ids, sweater=1)
@@ -187,16 +176,6 @@ class TestDelivery(DeliveryCommon):
         self._return(order, picking, to_refund=False, sweater=1)
         self.assertSums(tx, 20000, 0)
         self.assertFalse(self._get_order_activities(order))
-
-    def test_a_kit_that_is_invoiced_on_order_and_comes_back_is_proposed_to_be_refunded(self):
-        self._make_kit()
-        self.sweater.invoice_policy = 'order'
-        tx = self._buy()
-        order = tx.sale_order_ids
-        self.assertSums(tx, 0, 20000)
-        self._return(order, self._deliver(order), needles=1, wool=3)
-        self.assertEqual(order.order_line.qty_delivered, 1)
-        self.assertIn("100.00", self._get_order_activities(order).note)
 
     def test_the_proposal_of_a_refund_ends_with_the_refund(self):
         tx = self._buy()
@@ -407,3 +386,29 @@ class TestDelivery(DeliveryCommon):
         self.assertSums(tx, 0, 20000)
         self._run_job()
         self.assertSums(tx, 20000, 0)
+
+
+@tagged('post_install', '-at_install')
+class TestKits(DeliveryCommon):
+    """ What is sold as one and delivered in parts, with the module for kits. """
+
+    def test_a_kit_is_captured_when_all_of_it_is_delivered(self):
+        self._make_kit()
+        tx = self._buy(self._line(self.sweater, 2))
+        order = tx.sale_order_ids
+        self._deliver(order, needles=1, wool=2)
+        self.assertSums(tx, 0, 20000)
+        self._deliver(order, wool=2)
+        self.assertSums(tx, 10000, 10000)
+        self._deliver(order)
+        self.assertSums(tx, 20000, 0)
+
+    def test_a_kit_that_is_invoiced_on_order_and_comes_back_is_proposed_to_be_refunded(self):
+        self._make_kit()
+        self.sweater.invoice_policy = 'order'
+        tx = self._buy()
+        order = tx.sale_order_ids
+        self.assertSums(tx, 0, 20000)
+        self._return(order, self._deliver(order), needles=1, wool=3)
+        self.assertEqual(order.order_line.qty_delivered, 1)
+        self.assertIn("100.00", self._get_order_activities(order).note)

@@ -47,7 +47,7 @@ class PosAttemptCommon(PosCommon):
         self.assertFalse(self._get_created())
 
 
-@tagged('post_install', '-at_install')
+@tagged('post_install', '-at_install', 'vipps_alone')
 class TestPosAttempt(PosAttemptCommon):
     """ How a customer is asked, and what comes of it. """
 

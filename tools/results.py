@@ -24,16 +24,17 @@ class Results:
         if rank.index(outcome) >= rank.index(known):
             self.outcomes[test] = (outcome, detail)
 
-    def read(self, path):
+    def read(self, path, label=''):
         """Take over the events a test process wrote.
 
+        :param str label: What tells its tests from the same ones in another process.
         :return: The ids of the tests they are about.
         """
         mine = {}
         lines = path.read_text().splitlines() if path.exists() else []
         for line in lines:
             event = json.loads(line)
-            test = _without_subtest(event['test'])
+            test = label + _without_subtest(event['test'])
             mine.setdefault(test, []).append((event['outcome'], event['detail']))
         for test, happened in mine.items():
             for outcome, detail in happened:

@@ -14,10 +14,11 @@ from .odoo_log import problems
 from .processes import Step, run_step
 from .results import Results
 from .run import new_run
-from .workspace import BASE, SHOP, open_workspace
+from .workspace import ALONE, BASE, SHOP, open_workspace
 
 PURE_LAYERS = ['protocol', 'simulator', 'tools']
 TOUR_TAG = 'vipps_tour'
+ALONE_TAG = 'vipps_alone'
 CONTRACT = "contract: recorded traffic"
 
 
@@ -54,22 +55,30 @@ class Suite:
 
         :param function do_meanwhile: What is done at the same time: Odoo's tests use one core.
         """
-        title = 'odoo'
         if not self._addon_has_wanted_tests():
             do_meanwhile()
             return
-        run = workspace.run
-        odoo = workspace.odoo(title, BASE, http_port=free_port())
         tags = f'/{ADDON},-{TOUR_TAG}' if self.fast else f'/{ADDON}'
+        self._run_odoo(workspace, 'odoo', BASE, tags, do_meanwhile)
+
+    def run_alone(self, stack):
+        """Run some of Odoo's tests without the neighbours that all others are run with."""
+        if not self.pattern:
+            workspace = stack.enter_context(open_workspace(ALONE))
+            self._run_odoo(workspace, ALONE, ALONE, f'{ALONE_TAG}/{ADDON}')
+
+    def _run_odoo(self, workspace, title, template, tags, do_meanwhile=lambda: None):
+        run = workspace.run
+        odoo = workspace.odoo(title, template, http_port=free_port())
         log = run.logs / f'{title}.log'
         with Step(
-            "Testing: Odoo",
+            f"Testing: Odoo ({title})" if title == ALONE else "Testing: Odoo",
             odoo.command('-i', ADDON, '--test-tags', tags, '--stop-after-init'), log,
             env=odoo.variables(**self._variables(title, run)),
         ) as step:
             do_meanwhile()
             code = step.wait()
-        self._take(title, code, log, run)
+        self._take(title, code, log, run, label=f'{ALONE}: ' if title == ALONE else '')
         found = problems(log)
         if found:
             self.results.record(events.FAILED, f'{title}: clean log', '\n\n'.join(found))
@@ -112,9 +121,9 @@ class Suite:
             'VIPPS_SIMULATOR_RECORD': str(record),
         }
 
-    def _take(self, title, code, log, run):
+    def _take(self, title, code, log, run, label=''):
         """Take over the events of a layer, and see that it ended as it should."""
-        ran = self.results.read(run.folder / f'{title}.events')
+        ran = self.results.read(run.folder / f'{title}.events', label)
         if code and not self.results.any_failed(ran):
             self.results.record(
                 events.FAILED, f'{title}: end of the test process',
@@ -161,6 +170,8 @@ def run_tests(pattern, fast):
         def run_others():
             for layer in PURE_LAYERS:
                 suite.run_unittest(layer, f'{layer}/tests', '.', environment, run)
+            if workspace:
+                suite.run_alone(stack)
             if workspace and not fast:
                 suite.run_live(stack, run)
 

@@ -14,15 +14,16 @@ from .source import Source, find_source
 
 BASE = 'base'  # the modules the addon builds upon, and those that its tests need
 SHOP = 'shop'  # the same, as a Norwegian webshop with a till
+ALONE = 'alone'  # only the modules the addon builds upon
 # What shops have beside it, and what changes how orders are delivered, paid or confirmed.
 NEIGHBOURS = [
     'sale_management', 'pos_sale', 'pos_restaurant', 'pos_self_order', 'pos_loyalty', 'pos_hr',
     'sale_loyalty', 'sale_mrp', 'stock_dropshipping', 'sale_async_emails',
 ]
-MODULES = [
+FOUNDATION = [
     'payment', 'account_payment', 'sale', 'website_sale', 'sale_stock', 'point_of_sale',
-    *NEIGHBOURS,
 ]
+MODULES = [*FOUNDATION, *NEIGHBOURS]
 SHOP_SCRIPT = ROOT / 'tools' / 'scripts' / 'shop.py'
 READY = 'ready'  # the file that says a database can be used again
 RECIPE = 1  # to be raised when the way the databases are made changes
@@ -82,7 +83,7 @@ class Templates:
     def __init__(self, key):
         """Name the databases made from the ingredients behind `key`."""
         self.key = key
-        self.recipes = {BASE: key, SHOP: key_of(SHOP_SCRIPT.read_text())}
+        self.recipes = {BASE: key, SHOP: key_of(SHOP_SCRIPT.read_text()), ALONE: key}
         self.home = postgres.home() / f'templates-{key}'
         self.cluster = self.home / 'cluster' / 'data'
 
@@ -96,7 +97,7 @@ class Templates:
 
     def missing(self, kinds):
         """Return the kinds that have to be made, each after the one it is made from."""
-        wanted = [BASE, SHOP] if SHOP in kinds else [BASE]
+        wanted = [BASE, *(kind for kind in (SHOP, ALONE) if kind in kinds)]
         return [kind for kind in wanted if not self._is_made(kind)]
 
     def _is_made(self, kind):
@@ -113,7 +114,10 @@ class Templates:
         server.drop(odoo.database)
         if kind == BASE:
             server.create(odoo.database, 'template0')
-            odoo.install("Installing the modules of Odoo we build upon", MODULES, log)
+            odoo.install("Installing the modules of Odoo that shops have", MODULES, log)
+        elif kind == ALONE:
+            server.create(odoo.database, 'template0')
+            odoo.install("Installing the modules of Odoo we build upon", FOUNDATION, log)
         else:
             server.create(odoo.database, self.database(BASE))
             odoo.copy_filestore(self.folder(BASE) / 'data', self.database(BASE))
@@ -154,7 +158,7 @@ def _open_external(source, environment, run, kinds, stack):
     version = server.execute('SHOW server_version')
     templates = Templates(key_of(_recipe(source, environment), version, str(cache_dir())))
     present = {name for name, in server.execute('SELECT datname FROM pg_database')}
-    for kind in (BASE, SHOP):
+    for kind in (BASE, SHOP, ALONE):
         if templates.database(kind) not in present:
             shutil.rmtree(templates.folder(kind), ignore_errors=True)
     for old in abandoned_runs():
