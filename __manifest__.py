@@ -12,6 +12,7 @@
         'payment',
         'account_payment',
         'sale',
+        'sale_async_emails',
         'website_sale',
         'sale_stock',
         'stock_delivery',

@@ -88,19 +88,21 @@ class Shop:
 
     @contextlib.contextmanager
     def jobs_paused(self):
-        """Keep the cron worker from running while something else is measured.
+        """Keep the cron workers from running while something else is measured.
 
-        It is stopped between two jobs, so that it holds nothing that others need.
+        They are stopped between two jobs, so that they hold nothing that others need.
         """
-        pid, = self.stack.workers('WorkerCron')
+        pids = self.stack.workers('WorkerCron')
         self.sql('BEGIN')
         self.sql('SELECT id FROM ir_cron FOR NO KEY UPDATE')
-        os.kill(pid, signal.SIGSTOP)
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
         self.sql('ROLLBACK')
         try:
             yield
         finally:
-            os.kill(pid, signal.SIGCONT)
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
     def run_job(self, name):
         """Run a job of the addon in an HTTP worker; returns the seconds and the SQL queries."""

@@ -240,13 +240,11 @@ class Soak:
 
 
 def prepare():
-    """Return a stack whose customers come over a proxy, with a worker more to be killed."""
+    """Return a stack whose customers come over a proxy."""
     stack = Stack(Workspace.from_json(os.environ['VIPPS_DEV_WORKSPACE']), 'soak')
     configuration = stack.odoo.configuration
-    text = configuration.read_text()
-    configuration.write_text(
-        text.replace('max_cron_threads = 1', 'max_cron_threads = 2') + 'proxy_mode = True\n'
-    )
+    with configuration.open('a') as file:
+        file.write('proxy_mode = True\n')
     return stack
 
 

@@ -17,8 +17,7 @@ DUE = "now() AT TIME ZONE 'UTC' - interval '1 second'"
 MAKE_DUE = [
     f"UPDATE payment_transaction SET vipps_next_read = {DUE}, vipps_last_read = NULL"
     " WHERE vipps_next_read IS NOT NULL",
-    f"UPDATE payment_transaction SET vipps_next_booking = {DUE}"
-    " WHERE vipps_next_booking IS NOT NULL",
+    f"UPDATE vipps_task SET due = {DUE}",
     f"UPDATE vipps_webhook_event SET next_try = {DUE} WHERE next_try IS NOT NULL",
 ]
 # It is certain by then that a payment was never created, and that an event has no payment.
@@ -28,7 +27,7 @@ MAKE_OLDER = [
 ]
 JOBS = [
     'mobilepay_vipps.cron_process_webhook_events', 'mobilepay_vipps.cron_read_open_payments',
-    'payment.cron_post_process_payment_tx',
+    'mobilepay_vipps.cron_follow_up',
 ]
 
 # The payments with what Odoo has captured and refunded of them, in minor units, and what is in the
@@ -69,7 +68,8 @@ PAYMENTS = """
 UNFINISHED = """
     SELECT count(*) FROM payment_transaction
      WHERE provider_id IN (SELECT id FROM payment_provider WHERE code = 'vipps') AND (
-         state NOT IN ('done', 'cancel') OR vipps_next_booking IS NOT NULL
+         state NOT IN ('done', 'cancel')
+         OR id IN (SELECT transaction_id FROM vipps_task WHERE kind IN ('confirm', 'book'))
          OR (state = 'done' AND NOT COALESCE(is_post_processed, false)
              AND vipps_pos_config_id IS NULL)
      )

@@ -12,8 +12,12 @@ class VippsPostProcessing(PaymentPostProcessing):
 
     @http.route()
     def poll_status(self, **kwargs):
-        """ Override of `payment` to read the open payment while the customer waits. """
-        request.env['payment.transaction'].sudo().with_context(vipps_source=POLL).browse(
+        """ Override of `payment` to read the open payment while the customer waits, and to report
+        how it went. What follows an approved payment is left to the job: nobody waits for it. """
+        tx_sudo = request.env['payment.transaction'].sudo().with_context(vipps_source=POLL).browse(
             self.get_monitored_transaction_id()
-        ).exists()._vipps_refresh_for_customer()
-        return super().poll_status(**kwargs)
+        ).exists()
+        if tx_sudo.provider_code != 'vipps':
+            return super().poll_status(**kwargs)
+        tx_sudo._vipps_refresh_for_customer()
+        return tx_sudo._get_post_processing_values()

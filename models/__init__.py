@@ -3,6 +3,7 @@
 from . import ir_config_parameter
 from . import ir_http
 from . import ir_module_module
+from . import jobs
 from . import vipps_api_client
 from . import vipps_api_client_waiting
 from . import vipps_secrets
@@ -34,6 +35,7 @@ from . import payment_transaction_action
 from . import payment_transaction_delivery
 from . import payment_transaction_unpaid
 from . import payment_transaction_release
+from . import payment_transaction_follow_up
 from . import payment_transaction_accounting
 from . import payment_transaction_app
 from . import payment_transaction_comparison
@@ -62,6 +64,7 @@ from . import account_move
 from . import account_payment
 from . import account_payment_method_line
 from . import sale_order
+from . import sale_order_mail
 from . import payment_provider_names
 from . import sale_order_service
 from . import sale_order_user_info

@@ -29,7 +29,7 @@ TOLD_ELSEWHERE = (
 )
 TAKEN_BACK_ELSEWHERE = (
     'webhook_watch', 'webhook_address', 'comparison', 'payment', 'subscription_key', 'failure',
-    'deadline', 'guarantee', 'unpaid', 'refund',
+    'deadline', 'guarantee', 'unpaid', 'refund', 'confirmation', 'follow_up', 'mail',
 )
 
 # An alert is committed at once, and what it tells of a bit later.
@@ -157,6 +157,8 @@ class PaymentProvider(models.Model):
         try:
             with self.env.registry.cursor() as cr:
                 provider = self.with_env(self.env(cr=cr, user=SUPERUSER_ID))
+                # A mail server that hangs holds nothing up.
+                provider = provider.with_context(mail_notify_force_send=False)
                 provider._vipps_raise_alert(key, summary, note)
         except LockNotAvailable:  # The caller itself may hold it.
             _logger.info("Provider %s: nobody is told of %s now.", self.id, key)

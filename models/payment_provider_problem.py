@@ -68,7 +68,8 @@ class PaymentProvider(models.Model):
                 'payment.transaction', [*own, ('vipps_difference', '!=', False)], 'create_date',
             ),
             'unbooked': (
-                'payment.transaction', [*own, ('vipps_next_booking', '!=', False)],
+                'payment.transaction',
+                [*own, *self.env['payment.transaction']._vipps_get_unbooked_domain()],
                 'last_state_change',
             ),
             'inbox': ('vipps.webhook.event', waiting, 'pending_since'),

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import pytz
+from psycopg2 import OperationalError
 
 from odoo import SUPERUSER_ID, _, _lt, api, fields, models
 from odoo.exceptions import UserError, ValidationError
@@ -15,12 +16,14 @@ from odoo.tools import format_date
 from .. import const
 from ..source import Fact
 from ..step_log import log_step
-from .vipps_job import DONE
 
 _logger = logging.getLogger(__name__)
 
-BOOKING_RETRY_DELAY = timedelta(hours=1)
-BUSY_RETRY_DELAY = timedelta(minutes=1)
+# After this time, a capture that is not booked was forgotten, or cannot be booked.
+BOOKING_PERIOD = timedelta(minutes=15)
+
+# As long as core's job looks for what is to be post-processed.
+CORE_PERIOD = timedelta(days=4)
 
 
 class PaymentTransaction(models.Model):
@@ -28,12 +31,6 @@ class PaymentTransaction(models.Model):
     payment, whichever comes first. """
     _inherit = 'payment.transaction'
 
-    vipps_next_booking = fields.Datetime(
-        help="When it is tried again to book what could not be booked.",
-        copy=False,
-        readonly=True,
-        index='btree_not_null',
-    )
     vipps_refundable_amount = fields.Monetary(
         string="Left to Refund", compute='_compute_vipps_refundable_amount', compute_sudo=True
     )
@@ -134,20 +131,28 @@ class PaymentTransaction(models.Model):
 
     #=== BUSINESS METHODS - POST-PROCESSING ===#
 
-    def _finalize_post_processing(self):
-        """ Override of `payment` to tell somebody of what core only logs, like an invoice that
-        cannot be posted, and to try again for longer than core does: the money has moved.
+    def _cron_finalize_post_processing(self):
+        """ Override of `payment` to leave captures and refunds of Vipps MobilePay to the job that
+        follows them: it neither stops after four days, nor meets what hangs a second time. """
+        if self:
+            return super()._cron_finalize_post_processing()
+        other_txs = self.search([
+            ('provider_code', '!=', 'vipps'),
+            ('state', '=', 'done'),
+            ('is_post_processed', '=', False),
+            ('last_state_change', '>=', fields.Datetime.now() - CORE_PERIOD),
+        ])
+        if other_txs:
+            super(PaymentTransaction, other_txs)._cron_finalize_post_processing()
 
-        Only one at a time books a payment: two would wait for each other's entries. """
+    def _finalize_post_processing(self):
+        """ Override of `payment` to let only one at a time book a payment. What somebody else is at
+        is left to the job. """
         vipps_txs = self.filtered(lambda t: t.provider_code == 'vipps')
         super(PaymentTransaction, self - vipps_txs)._finalize_post_processing()
         for tx in vipps_txs:
-            tx._vipps_get_root()._vipps_lock()
-            try:
-                with self.env.cr.savepoint():
-                    super(PaymentTransaction, tx)._finalize_post_processing()
-            except UserError as error:
-                tx._vipps_keep_for_booking(str(error))
+            if tx._vipps_lock_follow_up():
+                super(PaymentTransaction, tx)._finalize_post_processing()
 
     def _reconcile_after_done(self):
         """ Override of `account_payment` to book a capture that was refunded before it was booked:
@@ -158,7 +163,10 @@ class PaymentTransaction(models.Model):
             with tx._vipps_set_moves_aside():
                 super(PaymentTransaction, tx)._reconcile_after_done()
         for tx in vipps_txs.filtered(lambda t: t.state == 'done'):
-            if not tx.vipps_next_booking and not tx._vipps_is_booked():
+            children = tx.child_transaction_ids
+            if children.filtered(lambda t: t.state in ('done', 'cancel')) and (
+                not tx._vipps_is_booked()
+            ):
                 tx.with_company(tx.company_id)._create_payment()
 
     def _vipps_is_booked(self):
@@ -212,7 +220,9 @@ class PaymentTransaction(models.Model):
             _logger, 'booked', self, outcome='done' if payment else 'failed', started=started,
             amount=self.amount,
         )
-        self._vipps_keep_for_booking(problem)
+        if problem:
+            self.env['vipps.task']._schedule(self, 'book')
+            self._vipps_tell_unbooked(problem)
         if payment:
             self._vipps_get_root()._vipps_settle_surplus()
         return payment
@@ -305,16 +315,12 @@ class PaymentTransaction(models.Model):
                 lambda line, account=account: line.account_id == account
             ).reconcile()
 
-    def _vipps_keep_for_booking(self, problem):
-        """ Have a payment booked later that could not be booked now, and somebody told of it.
+    def _vipps_tell_unbooked(self, problem):
+        """ Tell somebody that a payment cannot be booked.
 
-        :param str|None problem: What keeps it from being booked, if anything.
+        :param str problem: What keeps it from being booked.
         :return: None
         """
-        if not problem:
-            self.vipps_next_booking = False
-            return
-        self.vipps_next_booking = fields.Datetime.now() + BOOKING_RETRY_DELAY
         self.provider_id._vipps_alert_administrator(
             'bookings',
             _lt("Payments cannot be booked"),
@@ -326,43 +332,54 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - JOB ===#
 
     def _vipps_book_soon(self):
-        """ Have what was captured and refunded of the payment booked by core's job, or by ours:
-        later releases of Odoo stop core's while all providers are disabled.
+        """ Have what was captured and refunded of the payment booked.
 
         :return: None
         """
-        cron = self.env.ref('payment.cron_post_process_payment_tx').sudo()
-        if cron.active:
-            cron._trigger()
-            return
         root = self._vipps_get_root()
         parts = root | root._vipps_get_captures() | root._vipps_get_refunds()
-        parts.filtered(
-            lambda tx: tx.state == 'done' and not tx.is_post_processed
-        ).vipps_next_booking = fields.Datetime.now()
-        self.env.ref('mobilepay_vipps.cron_read_open_payments').sudo()._trigger()
+        self.env['vipps.task']._schedule(
+            parts.filtered(lambda tx: tx.state == 'done' and not tx.is_post_processed), 'book'
+        )
+
+    def _vipps_book_alone(self, problem):
+        """ Book a capture or a refund although something that comes before that fails.
+
+        :param str problem: What that is.
+        :return: None
+        """
+        try:
+            with self.env.cr.savepoint():
+                self._create_payment()  # It tells what is wrong with the books.
+        except OperationalError:
+            raise  # Another worker was faster: all of this is done again.
+        except Exception:
+            _logger.exception("Payment %s is not in the books yet.", self.reference)
+            self._vipps_tell_unbooked(problem)
 
     @api.model
-    def _vipps_read_next(self):
-        """ Override to book first what could not be booked before. """
-        tx = self._vipps_lock_next('vipps_next_booking')
-        return tx._vipps_book_again() if tx else super()._vipps_read_next()
+    def _vipps_get_unbooked_domain(self):
+        """ Return the domain of captures and refunds that should be booked by now and are not. """
+        failed_tasks = self.env['vipps.task'].sudo().search([
+            ('kind', '=', 'book'), ('tries', '>', 0),
+        ])
+        return [
+            ('state', '=', 'done'),
+            '|',
+            ('id', 'in', failed_tasks.transaction_id.ids),
+            '&',
+            ('is_post_processed', '=', False),
+            ('last_state_change', '<', fields.Datetime.now() - BOOKING_PERIOD),
+        ]
 
-    def _vipps_book_again(self):
-        """ Try again to book a capture or a refund, or what core does before that.
-
-        :return: What it came to, see :func:`run_steps`.
-        :rtype: str
-        """
-        self.vipps_next_booking = fields.Datetime.now() + BOOKING_RETRY_DELAY
-        if not self._vipps_get_root()._vipps_lock(wait=False):
-            # Who works on the payment may wait for this row.
-            self.vipps_next_booking = fields.Datetime.now() + BUSY_RETRY_DELAY
-            return DONE
-        if not self.is_post_processed:
-            self._vipps_try(self._finalize_post_processing, 'booked')
-        elif not self._vipps_is_booked():
-            self._vipps_try(self._create_payment, 'booked')
-        if self.is_post_processed and self._vipps_is_booked():
-            self.vipps_next_booking = False
-        return DONE
+    @api.model
+    def _vipps_book_forgotten(self):
+        """ Have captures and refunds booked that nobody is going to book, for whatever reason. """
+        txs = self.search([
+            ('provider_code', '=', 'vipps'),
+            ('state', '=', 'done'),
+            ('is_post_processed', '=', False),
+            ('last_state_change', '<', fields.Datetime.now() - BOOKING_PERIOD),
+        ])
+        tasks = self.env['vipps.task']
+        tasks._schedule(txs - tasks._get_scheduled(txs, 'book'), 'book')

@@ -25,7 +25,7 @@ class PaymentTransaction(models.Model):
         """ Override of `payment` to record what has changed, and what caused it. """
         old_states = {tx: tx.state for tx in self}
         txs = super()._update_state(allowed_states, target_state, state_message)
-        for tx in txs.filtered(lambda t: t.provider_code == 'vipps'):
+        for tx in txs.filtered(lambda t: t.provider_code == 'vipps' and t.state != old_states[t]):
             self.env['vipps.audit.event']._record(
                 'state_changed', tx=tx, from_state=old_states[tx], to_state=tx.state,
                 amount=tx.amount,

@@ -65,6 +65,12 @@ class PaymentTransaction(models.Model):
                 "Approve the payment in the app, if you have not done so yet. This page updates by"
                 " itself."
             )
+        elif self.provider_code == 'vipps' and self._vipps_get_unconfirmed_orders():
+            values['vipps_is_confirming'] = True
+            values['display_message'] = _(
+                "Your payment is approved. Your order is being confirmed: you do not have to do"
+                " anything."
+            )
         elif self.provider_code == 'vipps' and self.state in ('cancel', 'error'):
             values['landing_route'] = self._vipps_get_return_route()
         return values
@@ -227,26 +233,44 @@ class PaymentTransaction(models.Model):
             " payment method, or try again later.", self.payment_method_id.name,
         ))
 
+    def _vipps_prepare_doubt(self):
+        """ Return the error that tells the customer that an earlier payment may be approved. """
+        return ValidationError(_(
+            "It is not known yet whether your earlier payment with %s was approved, so no second"
+            " one is started. Nothing more has been charged. Try again in a few minutes, or choose"
+            " another payment method: if the earlier payment turns out to be approved as well, it"
+            " is released.", self.payment_method_id.name,
+        ))
+
     def _vipps_cancel_open_attempts(self):
         """ Cancel earlier attempts that would, together with this one, exceed what is to be paid.
 
-        An attempt that was approved in the meantime is not cancelled, but paid.
+        An attempt that was approved in the meantime is not cancelled, but paid. One that Vipps
+        MobilePay does not know was never created. While the customer is busy with one in the app,
+        both are open, and one of them is released.
+
+        :return: None
+        :raise ValidationError: If it is unknown what became of one of them: the customer may have
+                                approved it.
         """
         due_amount = self._vipps_get_due_amount() - self._vipps_get_held_amount()
         txs = (self.sale_order_ids or self.invoice_ids).transaction_ids - self
         for tx in txs.filtered(
-            lambda t: t.state == 'draft' and t.vipps_payment_state == 'CREATED'
+            lambda t: t.state in ('draft', 'pending') and t.vipps_payment_reference
+            and (t.vipps_payment_state or t.vipps_next_read)
         ):
             if self.currency_id.compare_amounts(tx.amount + self.amount, due_amount) <= 0:
                 continue
             if not tx._vipps_lock(wait=WAITING_SECONDS):
-                break
+                raise self._vipps_prepare_doubt()
             try:
-                tx._vipps_cancel(only_unapproved=True)
+                with self.env.cr.savepoint():
+                    tx._vipps_cancel(only_unapproved=True)
             except VippsError as error:
-                if error.is_unknown:
-                    break  # Others would keep the customer waiting, too. One of them is released.
-                tx._vipps_try(tx._vipps_refresh)
+                if error.is_not_found:
+                    continue
+                if tx._vipps_try(tx._vipps_refresh):
+                    raise self._vipps_prepare_doubt() from error
 
     #=== BUSINESS METHODS - PAYMENT REQUEST ===#
 

@@ -242,7 +242,7 @@ class PaymentTransaction(models.Model):
             txs = child_tx or self._vipps_create_refunds(amount)
         elif self._vipps_get_parts() or self.currency_id.compare_amounts(amount, self.amount):
             if self.state not in ('authorized', 'done'):
-                self._set_authorized(extra_allowed_states=('cancel', 'error'))
+                self._vipps_set_state('authorized')
             txs = child_tx or self._create_child_transaction(amount)
         else:
             txs = self
@@ -254,7 +254,7 @@ class PaymentTransaction(models.Model):
             # A key of an attempt of ours that came to nothing would say that we did this.
             txs.write({'vipps_idempotency_key': event.idempotency_key})
         if name != 'CANCELLED':
-            txs._set_done(extra_allowed_states=('cancel',))
+            txs._vipps_set_state('done')
         elif txs == self:
             self._vipps_set_canceled('CANCELLED')
         else:

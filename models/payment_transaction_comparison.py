@@ -109,6 +109,7 @@ class PaymentTransaction(models.Model):
         ]
 
         def schedule(env):
+            env[self._name]._vipps_book_forgotten()
             env[self._name]._vipps_schedule_comparison(domain)
             return NOTHING_LEFT
 

@@ -95,8 +95,10 @@ class PaymentTransaction(models.Model):
             return
         if tx._vipps_is_to_release(payment):
             log_step(_logger, 'release_decided', self)  # Nothing is left that it would pay.
-            tx._vipps_cancel()  # Its answer is what is converged to.
-            return
+            payment = tx._vipps_request_release(self.amount)
+            if not tx._vipps_check_payment(payment):
+                return
+            tx._vipps_keep_state(payment)
 
         if payment.state == 'AUTHORIZED':
             tx._vipps_process_authorized(payment, notification_data.get('own_tx'))
@@ -216,7 +218,7 @@ class PaymentTransaction(models.Model):
             else:
                 self._vipps_touch_documents()
                 if payment.captured < payment.amount:
-                    self._set_authorized(extra_allowed_states=('cancel', 'error'))
+                    self._vipps_set_state('authorized')
         self._vipps_converge_operations(payment, own_tx)
 
     def _vipps_set_canceled(self, payment_state):

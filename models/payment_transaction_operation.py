@@ -91,11 +91,25 @@ class PaymentTransaction(models.Model):
         """
         # Nothing is reserved of what is not approved.
         amount = 0 if only_unapproved else self._vipps_get_reserved_amount() or self.amount
+        payment = self._vipps_request_release(amount, only_unapproved)
+        self._handle_notification_data('vipps', {'payment': payment, 'own_tx': child_tx or self})
+
+    def _vipps_request_release(self, amount, only_unapproved=False):
+        """ Request to cancel the payment, or what is left of it, and ensure that it is.
+
+        :param float amount: What is released by that, in major units.
+        :param bool only_unapproved: Whether a payment that the customer approved is left alone.
+        :return: The payment as it is then.
+        :rtype: protocol.payment.Payment
+        :raise VippsError: If it was refused, or if it is unknown whether it took effect.
+        """
         with self._vipps_recorded('cancel', amount):
             payment = self.env['vipps.api.client']._cancel_payment(
                 self, only_unapproved=only_unapproved
             )
-        self._handle_notification_data('vipps', {'payment': payment, 'own_tx': child_tx or self})
+            if payment.remaining or not (payment.is_final or payment.state == 'AUTHORIZED'):
+                raise VippsError(_("Vipps MobilePay has not done this yet."), is_unknown=True)
+        return payment
 
     #=== BUSINESS METHODS - AUTOMATIC OPERATIONS ===#
 

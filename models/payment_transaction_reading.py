@@ -24,6 +24,9 @@ NOT_FOUND_PERIOD = timedelta(minutes=10)
 FIRST_READ_DELAY = timedelta(minutes=1)
 LAST_READ_DELAY = timedelta(hours=1)
 
+# Nothing is scheduled for later than this.
+MAX_DELAY = timedelta(days=1)
+
 # How many payments a run of the job reads at most.
 READS_PER_RUN = 100
 
@@ -54,7 +57,10 @@ class PaymentTransaction(models.Model):
         self.ensure_one()
         now = fields.Datetime.now()
         # Times are kept in whole seconds: only a longer difference proves that the time has passed.
-        if min_age and self.vipps_last_read and now - self.vipps_last_read <= min_age:
+        # After the clock was set back, nobody waits until it has caught up.
+        if min_age and self.vipps_last_read and (
+            timedelta() <= now - self.vipps_last_read <= min_age
+        ):
             return False
         if not self._vipps_lock(wait=wait):
             return False
@@ -63,7 +69,7 @@ class PaymentTransaction(models.Model):
             payment = self._vipps_read()
         if may_capture and payment:
             self._vipps_capture_if_due()
-        self._vipps_follow_up()
+        self._vipps_follow_up_safely()
         self._vipps_schedule_app_link()
         if self.vipps_next_comparison:
             self.vipps_next_comparison = False
@@ -98,6 +104,16 @@ class PaymentTransaction(models.Model):
                 source=self.env['vipps.audit.event']._get_source(),
             )
         return payment
+
+    def _vipps_follow_up_safely(self):
+        """ Give people what they have to do; whatever fails there does not undo what was read. """
+        try:
+            with self.env.cr.savepoint():
+                self._vipps_follow_up()
+        except OperationalError:
+            raise  # Another worker was faster: all of this is done again.
+        except Exception:
+            _logger.exception("Nobody is told what to do about payment %s.", self.reference)
 
     def _vipps_refresh_for_customer(self):
         """ Read open payments for a customer who waits, without waiting for somebody else's answer,
@@ -227,19 +243,22 @@ class PaymentTransaction(models.Model):
     def _vipps_lock_next(self, field_name):
         """ Return the transaction that is due for the longest time and that nobody works on.
 
+        What is due in more than a day was scheduled before the clock was set back.
+
         :param str field_name: The field that says when a transaction is due.
         :return: The transaction, locked, in its company; empty if there is none.
         :rtype: payment.transaction
         """
+        now = fields.Datetime.now()
         self.env.cr.execute(SQL(
             """
             SELECT id FROM payment_transaction
-             WHERE %(field)s <= %(now)s
+             WHERE %(field)s <= %(now)s OR %(field)s > %(latest)s
              ORDER BY %(field)s
              LIMIT 1
                FOR NO KEY UPDATE SKIP LOCKED
             """,
-            field=SQL.identifier(field_name), now=fields.Datetime.now(),
+            field=SQL.identifier(field_name), now=now, latest=now + MAX_DELAY,
         ))
         tx = self.browse(row[0] for row in self.env.cr.fetchall())
         return tx.with_company(tx.company_id)
@@ -251,7 +270,7 @@ class PaymentTransaction(models.Model):
         :rtype: str
         """
         now = fields.Datetime.now()
-        if self.vipps_last_read and self.vipps_last_read > now - WATCHED_PERIOD:
+        if self.vipps_last_read and now - WATCHED_PERIOD < self.vipps_last_read <= now:
             self.vipps_next_read = self.vipps_last_read + FIRST_READ_DELAY
             return DONE
         return self._vipps_read_scheduled()

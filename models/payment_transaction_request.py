@@ -332,7 +332,7 @@ class PaymentTransaction(models.Model):
     def _vipps_post_process(self):
         """ Put into the books what was just done, for who looks at them now.
 
-        What fails, and what somebody else is working on, is left to the job of core.
+        What fails, and what somebody else is working on, is left to the job.
         """
         if not self._vipps_get_root()._vipps_lock(wait=False):
             return

@@ -33,6 +33,7 @@ ROUTES = [
     ('GET', WEBHOOKS, 'list_webhooks'),
     ('DELETE', WEBHOOKS + r'/(?P<webhook_id>[^/]+)', 'delete_webhook'),
 ]
+MODIFYING = {'capture', 'refund', 'cancel'}
 WEBHOOK_OPERATIONS = {'register_webhook', 'list_webhooks', 'delete_webhook'}
 # The modules of the operations that are not payments'.
 MODULES = {
@@ -166,6 +167,10 @@ class Api:
             if kind == 'tampered' and answer.status == 200:
                 answer = copy.deepcopy(answer)  # The right one may be remembered.
                 _tamper(answer.body, fault)
+            if kind == 'stale' and answer.status == 200 and incoming.operation in MODIFYING:
+                payment = self._world.find_by_reference(incoming.reference)
+                body = payment.before_last_event().modification()
+                answer = Answer(200, body)  # The right one is remembered.
             if kind == 'edited' and answer.status == 200:
                 answer = copy.deepcopy(answer)
                 _edit(answer.body, fault.changes)

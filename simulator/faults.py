@@ -9,8 +9,8 @@ WEBHOOK_KINDS = {'lost', 'late', 'duplicate', 'reorder'}
 OPERATIONS = {
     **dict.fromkeys(('category', 'token', 'webhooks'), ANSWER_KINDS),
     'create': ANSWER_KINDS | {'invalid'},
-    **dict.fromkeys(('capture', 'refund'), ANSWER_KINDS | {'tampered', 'failed'}),
-    'cancel': ANSWER_KINDS | {'tampered', 'failed', 'approved'},
+    **dict.fromkeys(('capture', 'refund'), ANSWER_KINDS | {'tampered', 'failed', 'stale'}),
+    'cancel': ANSWER_KINDS | {'tampered', 'failed', 'approved', 'stale'},
     'get': ANSWER_KINDS | {'tampered', 'stale', 'edited'},
     'userinfo': ANSWER_KINDS | {'edited'},
     'events': ANSWER_KINDS | {'stale'},
@@ -52,7 +52,7 @@ class Fault:
     - `tampered`: the payment is answered with another amount (`value`), `currency` or
       `other_reference`
     - `approved`: done, but the customer approves just before it
-    - `stale`: read as it was before its last event
+    - `stale`: done, but answered as it was before its last event
     - `edited`: answered with `changes`: other values by their names, null for what is missing
 
     For the deliveries of events (operation `webhook`):

@@ -21,12 +21,14 @@ from . import test_delivery_discount
 from . import test_delivery_lines
 from . import test_delivery_unpaid
 from . import test_encryption
+from . import test_follow_up
 from . import test_health
 from . import test_health_tour
 from . import test_key_rotation
 from . import test_migration
 from . import test_migration_till
 from . import test_operation_input
+from . import test_order_mail
 from . import test_other_providers
 from . import test_payment_children
 from . import test_payment_comparison

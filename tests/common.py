@@ -133,8 +133,30 @@ class VippsCommon(PaymentCommon, AccountTestInvoicingCommon):
         """ Create a transaction that the customer approves in the app. """
         tx = self._start(**values)
         self.simulator.approve(tx.vipps_payment_reference)
-        tx._vipps_refresh()
+        self._refresh(tx)
         return tx
+
+    def _refresh(self, tx):
+        """ Read a payment, and let the job follow. """
+        tx._vipps_refresh()
+        self._follow_up()
+
+    def _get_tasks(self, tx):
+        """ Return what is to be confirmed or booked of a payment, its captures and refunds. """
+        return self.env['vipps.task'].sudo().search([
+            ('transaction_id', 'in', (tx | tx.child_transaction_ids).ids),
+            ('kind', 'in', ('confirm', 'book')),
+        ])
+
+    def _follow_up(self, with_mails=False):
+        """ Run the job that confirms orders and books payments, when all of that is due. """
+        self.env.flush_all()
+        self.env.cr.execute("UPDATE vipps_task SET due = now() AT TIME ZONE 'UTC' - interval '1 s'")
+        self.env.invalidate_all()
+        self.env['vipps.task']._cron_follow_up()
+        if with_mails:
+            self.env['sale.order']._cron_send_pending_emails(auto_commit=False)
+        self.env.invalidate_all()
 
 
 class TransactionCommon(VippsCommon):
@@ -242,7 +264,7 @@ class TransactionCommon(VippsCommon):
         self.env.flush_all()
         calls = len(self.simulator.exchanges)
         self.env['payment.transaction']._cron_vipps_read_open_payments()
-        self.env.invalidate_all()
+        self._follow_up()
         return [
             call['reference'] for call in self.simulator.exchanges[calls:]
             if call['operation'] == 'get'

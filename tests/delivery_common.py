@@ -52,7 +52,7 @@ class DeliveryCommon(TransactionCommon):
     def _pay(self, order, amount=None):
         tx = self._start_order(order, amount=amount)
         self._approve(tx)
-        tx._vipps_refresh()
+        self._refresh(tx)
         if order.state != 'sale':
             order.action_confirm()
         self._settle()

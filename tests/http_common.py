@@ -99,17 +99,18 @@ class CheckoutCommon(TransactionCommon, HttpCase):
         )
 
     def _poll(self):
+        """ Ask how it went as the status page does; then the job runs. """
         values = self.make_jsonrpc_request('/payment/status/poll', {})
-        self.env.invalidate_all()
+        self._follow_up()
         return values
 
     def _get_return_url(self, tx):
         return self._get_payment(tx)['request']['returnUrl']
 
     def _return(self, tx):
-        """ Come back from the app. """
+        """ Come back from the app; then the job runs. """
         answer = self.url_open(self._get_return_url(tx), allow_redirects=False)
-        self.env.invalidate_all()
+        self._follow_up()
         return answer
 
     def _change_browser(self, with_session=False):

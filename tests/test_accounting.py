@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from freezegun import freeze_time
 
-from odoo import SUPERUSER_ID, fields
+from odoo import fields
 from odoo.exceptions import ValidationError
 from odoo.fields import Command
 from odoo.tests import tagged
@@ -34,33 +34,22 @@ class TestAccounting(TransactionCommon):
         order = self._create_order(price=price, **values)
         tx = self._start_order(order)
         self._approve(tx)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self.assertEqual((tx.state, order.state), ('authorized', 'sale'))
         return order, tx
 
     def _capture_elsewhere(self, tx, amount):
         self.simulator.capture(tx.vipps_payment_reference, amount)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self._post_process()
 
     def _release_elsewhere(self, tx):
         self.simulator.cancel(tx.vipps_payment_reference)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self._post_process()
 
     def _post_process(self):
-        """ Do what the job of core does, in its order. """
-        for tx in self.env['payment.transaction'].with_user(SUPERUSER_ID).search([
-            ('state', '=', 'done'), ('is_post_processed', '=', False),
-        ]):
-            tx._finalize_post_processing()
-        self.env.invalidate_all()
-
-    def _run_booking(self):
-        self.env['payment.transaction'].sudo().search([
-            ('vipps_next_booking', '!=', False)
-        ]).vipps_next_booking = fields.Datetime.now()
-        self._run_due()
+        self._follow_up()
 
     def _invoice(self, order):
         invoice = order.with_user(self.accountant)._create_invoices()
@@ -162,7 +151,7 @@ class TestAccounting(TransactionCommon):
         for amounts in ([400, 100], [500]):
             tx = self._start_order(order, amount=500)
             self._approve(tx)
-            tx._vipps_refresh()
+            self._refresh(tx)
             for amount in amounts:
                 self._capture(tx, amount)
         self._assert_paid(invoice)
@@ -192,7 +181,7 @@ class TestAccounting(TransactionCommon):
                 invoice = order._create_invoices()
                 for quantity in quantities:
                     order.order_line.qty_delivered = quantity
-                    tx._vipps_refresh()
+                    self._refresh(tx)
                     self._post_process()
                 self.assertEqual(tx.state, 'done')
                 self.assertEqual(sum(self._get_payments(tx).mapped('amount')), 1000)
@@ -238,10 +227,10 @@ class TestAccounting(TransactionCommon):
         _order, tx = self._reserve_order()
         self._capture_elsewhere(tx, 40000)
         for _i in range(2):
-            tx._vipps_refresh()
+            self._refresh(tx)
             tx.child_transaction_ids.is_post_processed = False
             self._post_process()
-            self._run_booking()
+            self._follow_up()
         payment = self._get_payments(tx)
         self.assertEqual(len(payment), 1)
         self._assert_entry(payment, 400, is_reconciled=False)
@@ -250,7 +239,7 @@ class TestAccounting(TransactionCommon):
         _order, tx = self._reserve_order()
         self.simulator.capture(tx.vipps_payment_reference)
         self.simulator.refund(tx.vipps_payment_reference, 25000)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self._post_process()
         self.assertEqual(
             sorted(self._get_payments(tx).mapped(lambda p: (p.payment_type, p.amount))),
@@ -356,7 +345,7 @@ class TestAccounting(TransactionCommon):
         })])
         order.order_line.qty_delivered = 4
         order.action_lock()
-        tx._vipps_refresh()
+        self._refresh(tx)
         self._post_process()
         self.assertEqual(self._get_aggregate(tx)['cancelled'], 60000)
         self.assertRecordValues(order.invoice_ids.invoice_line_ids, [
@@ -416,7 +405,7 @@ class TestAccounting(TransactionCommon):
             payment_method_id=self.method_mobile_pay.id, invoice_ids=[Command.set(invoice.ids)],
         )
         self._approve(tx)
-        tx._vipps_refresh()
+        self._refresh(tx)
         for amount in (400, 600):
             self._capture(tx, amount, user=self.accountant)
         first, second = self._get_payments(tx)
@@ -457,7 +446,7 @@ class TestAccounting(TransactionCommon):
     def _reserve_invoice(self, invoice, amount):
         tx = self._start_invoice(invoice, amount=amount)
         self._approve(tx)
-        tx._vipps_refresh()
+        self._refresh(tx)
         return tx
 
     def test_an_early_payment_discount_is_what_core_makes_of_it_when_captured_in_full(self):
@@ -533,14 +522,14 @@ class TestAccounting(TransactionCommon):
             self._go_to(clock, '06-30 22:30:00')  # In Oslo, July has begun.
             self.simulator.capture(tx.vipps_payment_reference, 40000)
             self._go_to(clock, '07-05 09:00:00')
-            tx._vipps_refresh()
+            self._refresh(tx)
             self._post_process()
             self.assertEqual(self._get_dates(tx), ['07-01'])
             self._go_to(clock, '12-30 22:59:00')
             self.simulator.refund(tx.vipps_payment_reference, 10000)
             self._go_to(clock, '12-30 23:01:00')
             self.simulator.refund(tx.vipps_payment_reference, 5000)
-            tx._vipps_refresh()
+            self._refresh(tx)
             self._post_process()
             self.assertEqual(self._get_dates(tx), ['07-01', '12-30', '12-31'])
 
@@ -583,7 +572,7 @@ class TestAccounting(TransactionCommon):
             payment_method_id=self.method_mobile_pay.id, invoice_ids=[Command.set(invoice.ids)],
         )
         self._approve(tx)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self._capture(tx, 1000, user=self.accountant)
         self._refund(tx.payment_id, 1000, user=self.accountant)
         self.company.currency_exchange_journal_id = False
@@ -599,7 +588,7 @@ class TestAccounting(TransactionCommon):
         self._assert_refused(tx, "missing or archived", user=self.accountant)
         for _i in range(2):
             self._capture_elsewhere(tx, 30000)
-        self._run_booking()
+        self._follow_up()
         self.assertFalse(self._get_payments(tx))
         self.assertEqual(tx.child_transaction_ids.mapped('state'), ['done', 'done'])
         self.assertEqual(order.amount_paid, 1000)
@@ -609,11 +598,11 @@ class TestAccounting(TransactionCommon):
 
         journal.active = True
         invoice = self._invoice(order)
-        self._run_booking()
+        self._follow_up()
         self.assertEqual(self._get_payments(tx).mapped('amount'), [300, 300])
         self.assertEqual(invoice.amount_residual, 400)
-        self.assertFalse(tx.child_transaction_ids.filtered('vipps_next_booking'))
-        self._run_booking()
+        self.assertFalse(self._get_tasks(tx))
+        self._follow_up()
         self.assertEqual(len(self._get_payments(tx)), 2)
 
     def test_what_was_captured_while_the_provider_had_no_journal_is_booked_when_it_has_one(self):
@@ -624,7 +613,7 @@ class TestAccounting(TransactionCommon):
         self.assertFalse(self._get_payments(tx))
         self.assertIn("missing or archived", self._get_activities().note)
         self.vipps.state = 'test'
-        self._run_booking()
+        self._follow_up()
         self.assertEqual(self._get_payments(tx).mapped('amount'), [400])
 
     def test_each_lack_of_the_journal_is_told_in_a_sentence_of_its_own(self):
@@ -643,7 +632,7 @@ class TestAccounting(TransactionCommon):
         self.assertFalse(self._get_payments(tx))
         self.assertIn("deprecated", self._get_activities().note)
         self.outstanding.deprecated = False
-        self._run_booking()
+        self._follow_up()
         self._assert_entry(self._get_payments(tx), 400, is_reconciled=False)
 
     def test_a_capture_is_told_and_tried_again_when_its_draft_invoice_cannot_be_posted(self):
@@ -655,20 +644,18 @@ class TestAccounting(TransactionCommon):
                 partner, invoice.partner_id = invoice.partner_id, False
                 for amount in amounts:
                     self._capture_elsewhere(tx, amount)
-                self._run_booking()
+                self._follow_up()
                 self.assertFalse(self._get_payments(tx))
                 self.assertEqual(self._get_activities().summary, "Payments cannot be booked")
                 self.assertIn("Customer", self._get_activities().note)
 
                 invoice.partner_id = partner
-                self._run_booking()
+                self._follow_up()
                 self.assertEqual(sum(self._get_payments(tx).mapped('amount')), 1000)
                 self._assert_paid(invoice)
-                self._run_booking()
+                self._follow_up()
                 self.assertEqual(len(self._get_payments(tx)), len(amounts))
-                self.assertFalse(
-                    (tx | tx.child_transaction_ids).filtered('vipps_next_booking')
-                )
+                self.assertFalse(self._get_tasks(tx))
         self._assert_nothing_is_open()
 
     def test_a_capture_is_told_and_tried_again_when_its_order_cannot_be_invoiced(self):
@@ -683,13 +670,13 @@ class TestAccounting(TransactionCommon):
         self.assertFalse(tx.is_post_processed)
         self.assertEqual(self._get_activities().summary, "Payments cannot be booked")
         journals.active = True
-        self._run_booking()
+        self._follow_up()
         self.assertTrue(tx.is_post_processed)
         self._assert_paid(order.invoice_ids)
         for _i in range(2):
-            self._run_booking()
+            self._follow_up()
         self.assertEqual(self._get_payments(tx).mapped('amount'), [300, 700])
-        self.assertFalse(tx.vipps_next_booking)
+        self.assertFalse(self._get_tasks(tx))
         self._assert_nothing_is_open()
 
     #=== What accountants see ===#

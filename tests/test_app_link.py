@@ -54,7 +54,7 @@ class TestAppLink(TransactionCommon):
         order.order_line.product_uom_qty = quantity
         tx = self._start_order(order)
         self._approve(tx)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self.assertEqual((tx.state, order.state), ('authorized', 'sale'))
         return order, tx
 
@@ -104,7 +104,7 @@ class TestAppLink(TransactionCommon):
     def test_the_link_is_set_once(self):
         order, tx = self._reserve()
         for _look in range(3):
-            tx._vipps_refresh()
+            self._refresh(tx)
             self._set_links()
         self._assert_linked_to_order(tx, order)
 
@@ -131,12 +131,12 @@ class TestAppLink(TransactionCommon):
         order = self._create_order()
         tx = self._start_order(order, amount=100)  # Too little to confirm it.
         self._approve(tx)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self.assertEqual((tx.state, order.state), ('authorized', 'draft'))
         self._set_links()
         self.assertEqual(self._get_calls('category'), [])
         order.with_user(self.salesman).sudo().action_confirm()
-        tx._vipps_refresh()
+        self._refresh(tx)
         self._set_links()
         self._assert_linked_to_order(tx, order)
 
@@ -149,7 +149,7 @@ class TestAppLink(TransactionCommon):
     def test_a_payment_without_an_order_has_no_link(self):
         tx = self._start_invoice(self._create_invoice())
         self._approve(tx)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self._set_links()
         self.assertEqual(self._get_calls('category'), [])
 
@@ -171,7 +171,7 @@ class TestAppLink(TransactionCommon):
         for _look in range(3):
             self._set_links()
             self._assert_tracked(tx, 'P1', calls=2)
-            tx._vipps_refresh()
+            self._refresh(tx)
 
     def test_what_is_captured_and_then_shipped_is_tracked(self):
         order, tx = self._reserve()
@@ -276,7 +276,7 @@ class TestAppLink(TransactionCommon):
         self.assertEqual(len(self._get_calls('category')), 4)
         self.assertFalse(tx.vipps_next_app_link)
         self.simulator.clear_faults()
-        tx._vipps_refresh()
+        self._refresh(tx)
         self._set_links(hours=24 * 10)
         self.assertIsNone(self._get_link(tx))
         self._ship(order, 'P1')

@@ -337,12 +337,11 @@ class TestAudit(WebhookCommon, CheckoutCommon):
             self._post(event)
             self._drain()
             self._return(tx)
-            tx._finalize_post_processing()
         lines = self._get_lines(logs)
         self.assertEqual([(line['step'], line['outcome']) for line in lines], [
             ('created', 'done'), ('event_stored', 'done'), ('read', 'done'), ('captured', 'done'),
             ('event_processed', 'done'), ('job_run', 'done'), ('returned', 'done'),
-            ('booked', 'done'),
+            ('confirm', 'done'), ('booked', 'done'), ('book', 'done'), ('job_run', 'done'),
         ])
         for line in lines:
             if line['step'] != 'job_run':

@@ -90,7 +90,7 @@ class TestChecklist(TransactionCommon):
         ):
             tx = self._start()
             decide(tx.vipps_payment_reference)
-            tx._vipps_refresh()
+            self._refresh(tx)
             self._assert_seen(tx, name, 'explained')
 
     def test_history_that_was_read_is_seen(self):

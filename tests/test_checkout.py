@@ -93,7 +93,7 @@ class TestCheckout(CheckoutCommon):
         values = self._ask('/payment/transaction', self._prepare_link_params())
         tx = self._get_tx(values['reference'])
         self.simulator.decline(tx.vipps_payment_reference)
-        tx._vipps_refresh()
+        self._refresh(tx)
         answer = self._post_form(values)
         self.assertEqual(answer.status_code, 303)
         self.assertEqual(urlsplit(answer.headers['Location']).path, '/payment/vipps/return')

@@ -216,7 +216,7 @@ class TestReturn(CheckoutCommon):
         self._return(first)
         second = self._start_order(first.sale_order_ids)
         self._approve(second)
-        second._vipps_refresh()
+        self._refresh(second)
         result, page = self._get_result(self._return(first))
         self.assertEqual(result, 'paid_otherwise')
         self.assertNotIn("Try Again", page.text_content())

@@ -95,7 +95,7 @@ class TestTrouble(CheckoutCommon):
         self.simulator.clear_faults()
         other = self._start_order(order)
         self._approve(other)
-        other._vipps_refresh()
+        self._refresh(other)
         _result, page = self._get_result(self._try_again(page))
         self.assertIn("already paid", page.text_content())
         self.assertEqual(len(self.simulator.payments), 1)

@@ -23,7 +23,7 @@ class TestCreditNote(TransactionCommon):
         invoice = self._create_invoice(total)
         tx = self._start_invoice(invoice)
         self._approve(tx)
-        tx._vipps_refresh()
+        self._refresh(tx)
         for amount in amounts:
             self._capture(tx, amount)
         return invoice, tx
@@ -51,7 +51,7 @@ class TestCreditNote(TransactionCommon):
 
     def _refund_elsewhere(self, tx, amount):
         self.simulator.refund(tx.vipps_payment_reference, amount)
-        tx._vipps_refresh()
+        self._refresh(tx)
         for done_tx in tx._vipps_get_refunds().filtered(lambda t: not t.is_post_processed):
             done_tx._finalize_post_processing()
         self.env.invalidate_all()
@@ -150,7 +150,7 @@ class TestCreditNote(TransactionCommon):
         first_tx.action_void()
         second_tx = self._start_invoice(invoice)
         self._approve(second_tx)
-        second_tx._vipps_refresh()
+        self._refresh(second_tx)
         self._capture(second_tx)
         move = self._reverse(invoice)
         self._open(move, amount=700).action_refund()
@@ -163,7 +163,7 @@ class TestCreditNote(TransactionCommon):
         first_tx.action_void()
         second_tx = self._start_invoice(invoice)
         self._approve(second_tx)
-        second_tx._vipps_refresh()
+        self._refresh(second_tx)
         self._capture(second_tx)
         move = self._reverse(invoice)
         wizard = self._open(move, amount=700)
@@ -186,7 +186,7 @@ class TestCreditNote(TransactionCommon):
         order = self._create_order(price=1000)
         tx = self._start_order(order)
         self._approve(tx)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self._capture(tx)
         invoice = order._create_invoices()
         invoice.transaction_ids = [Command.clear()]

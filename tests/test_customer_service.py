@@ -29,13 +29,13 @@ class TestCustomerService(TransactionCommon):
         order = self._create_order(price=amount, user_id=self.salesman.id, **values)
         tx = self._start_order(order)
         self._approve(tx)
-        tx._vipps_refresh()
+        self._refresh(tx)
         return order, tx
 
     def _do(self, tx, operation, *amount):
         """ Do something in the portal of Vipps MobilePay, and have it read. """
         getattr(self.simulator, operation)(tx.vipps_payment_reference, *amount)
-        tx._vipps_refresh()
+        self._refresh(tx)
 
     def _post_process(self):
         self.env['payment.transaction'].sudo().search([
@@ -82,7 +82,7 @@ class TestCustomerService(TransactionCommon):
         self.assertEqual(self._get_status(tx), "The customer has not approved the payment yet.")
 
         self._approve(tx)
-        tx._vipps_refresh()
+        self._refresh(tx)
         until = self._get_period(tx)
         self.assertEqual(self._get_status(tx), f"Reserved: kr 100.00. {until}")
 
@@ -344,7 +344,7 @@ class TestCustomerService(TransactionCommon):
         txs = [self._start_order(order, amount=amount) for amount in (30, 70)]
         for tx in txs:
             self._approve(tx)
-            tx._vipps_refresh()
+            self._refresh(tx)
         self._do(txs[0], 'capture')
         self.env.invalidate_all()
         order = order.with_user(self.salesman)
@@ -362,7 +362,7 @@ class TestCustomerService(TransactionCommon):
         txs = [self._start_order(order, amount=amount) for amount in (30, 70)]
         for tx in txs:
             self._approve(tx)
-            tx._vipps_refresh()
+            self._refresh(tx)
         txs[1].currency_id = self.currency_dkk
         order = order.with_user(self.salesman)
         self.assertFalse(order.vipps_currency_id)
@@ -473,7 +473,7 @@ class TestCustomerService(TransactionCommon):
         invoice = self._create_invoice(100)
         tx = self._start_invoice(invoice)
         self._approve(tx)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self._do(tx, 'capture')
         self._post_process()
         since = self._get_last_message()

@@ -85,7 +85,7 @@ class TestDeadline(TransactionCommon):
                 self._warn()
                 self.assertTrue(self._get_order_activities(tx))
                 getattr(self.simulator, operation)(tx.vipps_payment_reference)
-                tx._vipps_refresh()
+                self._refresh(tx)
                 self.assertNotIn(
                     f'deadline:{tx.id}', self._get_order_activities(tx).mapped('vipps_problem')
                 )
@@ -114,7 +114,7 @@ class TestDeadline(TransactionCommon):
         self._warn()
         self.assertIn("cannot be captured after", self._get_order_activities(tx).note)
         self.simulator.capture(tx.vipps_payment_reference)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self.assertFalse(self._get_order_activities(tx))
 
     def test_both_days_near_are_one_warning(self):
@@ -126,7 +126,7 @@ class TestDeadline(TransactionCommon):
     def test_what_is_captured_or_not_approved_is_not_warned_of(self):
         captured_tx = self._reserve(1)
         self.simulator.capture(captured_tx.vipps_payment_reference)
-        captured_tx._vipps_refresh()
+        self._refresh(captured_tx)
         open_tx = self._start()
         open_tx.vipps_capture_deadline = fields.Datetime.now()
         self._warn()

@@ -139,10 +139,10 @@ class TestDelivery(DeliveryCommon):
         self.assertIn("credit note", activity.note)
 
         self._run_job()
-        tx._vipps_refresh()
+        self._refresh(tx)
         self.assertEqual(self._get_order_activities(order), activity)
         activity.with_user(self.salesman).action_feedback(feedback="Paid in cash.")
-        tx._vipps_refresh()
+        self._refresh(tx)
         self.assertFalse(self._get_order_activities(order), "Nothing has changed since then.")
 
         wizard = Form(self.env['stock.return.picking'].with_context(
@@ -183,10 +183,10 @@ class TestDelivery(DeliveryCommon):
         self._return(order, self._deliver(order))
         self.assertEqual(len(self._get_order_activities(order)), 1)
         self.simulator.refund(tx.vipps_payment_reference, 5000)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self.assertIn("150.00", self._get_order_activities(order).note)
         self.simulator.refund(tx.vipps_payment_reference, 15000)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self.assertFalse(self._get_order_activities(order))
 
     def test_what_was_given_back_on_purpose_is_not_captured_again(self):
@@ -194,7 +194,7 @@ class TestDelivery(DeliveryCommon):
         order = tx.sale_order_ids
         self._deliver(order, sweater=2)
         self.simulator.refund(tx.vipps_payment_reference, 2000)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self.assertSums(tx, 20000, 10000)
         self._deliver(order)
         self.assertSums(tx, 30000, 0)
@@ -212,7 +212,7 @@ class TestDelivery(DeliveryCommon):
         invoice_tx = self._start_invoice(invoice)
         for tx in (invoice_tx, self._start()):
             self._approve(tx)
-            tx._vipps_refresh()
+            self._refresh(tx)
             self.assertEqual(tx.state, 'done')
             self.assertSums(tx, 24950, 0)
 
@@ -222,7 +222,7 @@ class TestDelivery(DeliveryCommon):
         self._deliver(tx.sale_order_ids, backorder=False, sweater=1)
         self.assertSums(tx, 0, 20000)
         self.vipps.state = 'test'
-        tx._vipps_refresh()
+        self._refresh(tx)
         self.assertSums(tx, 10000, 0)
 
     def test_a_cancelled_order_releases_its_reservation_in_all_modes(self):

@@ -157,7 +157,7 @@ class TestDeliveryAmount(DeliveryCommon):
         for amount in (150, 250):
             tx = self._start_order(order, amount=amount)
             self._approve(tx)
-            tx._vipps_refresh()
+            self._refresh(tx)
             txs.append(tx)
         self.assertEqual([tx.state for tx in txs], ['authorized'] * 2)
         sums = []

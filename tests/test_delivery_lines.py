@@ -171,7 +171,7 @@ class TestDeliveryLines(DeliveryCommon):
                 order = tx.sale_order_ids
                 pos_order = self._sell_at_till(order, 3)
                 self.assertEqual(order.order_line.qty_delivered, 3, "As pos_sale has it.")
-                tx._vipps_refresh()
+                self._refresh(tx)
                 self.assertSums(tx, 0, 30000)
                 self._deliver(order, **({'needles': 1, 'wool': 3} if kit else {'sweater': 1}))
                 self.assertSums(tx, 10000, 20000)

@@ -160,7 +160,11 @@ class TestHealth(WebhookCommon, TransactionCommon):
         reserved_tx.sudo().vipps_capture_deadline = fields.Datetime.now() + timedelta(days=2)
         other_tx.sudo().vipps_guaranteed_until = fields.Datetime.now() + timedelta(days=1)
         other_tx.sudo().vipps_difference = "Something differs"
-        other_tx.sudo().vipps_next_booking = fields.Datetime.now() + timedelta(hours=1)
+        other_tx.sudo().state = 'done'
+        self.env['vipps.task'].sudo().create({
+            'transaction_id': other_tx.id, 'kind': 'book', 'tries': 1,
+            'due': fields.Datetime.now() + timedelta(hours=1),
+        })
         problems = self._get_problems()
         self.assertEqual(
             list(problems), ['bookings', 'open_payments', 'deadlines', 'guarantees', 'differences']
@@ -194,7 +198,7 @@ class TestHealth(WebhookCommon, TransactionCommon):
         self.vipps.state = 'disabled'
         self.assertEqual(watch(), 1)
         self.simulator.cancel(tx.vipps_payment_reference)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self.assertEqual(watch(), 0)
 
     #=== Activities ===#
@@ -337,8 +341,8 @@ class TestHealth(WebhookCommon, TransactionCommon):
         self._approve(approved_tx)
         self.simulator.decline(aborted_tx.vipps_payment_reference)
         with freeze_time(approved_tx.create_date + timedelta(seconds=40)):
-            approved_tx._vipps_refresh()
-        aborted_tx._vipps_refresh()
+            self._refresh(approved_tx)
+        self._refresh(aborted_tx)
         self.assertEqual(approved_tx.vipps_success_rate, 100)
         self.assertAlmostEqual(approved_tx.vipps_approval_seconds, 40, delta=1)
         self.assertFalse(aborted_tx.vipps_success_rate or aborted_tx.vipps_approval_seconds)
@@ -366,7 +370,7 @@ class TestHealth(WebhookCommon, TransactionCommon):
         )
         self._approve(tx)
         with freeze_time(fields.Datetime.now() + timedelta(hours=1)):
-            tx._vipps_refresh()
+            self._refresh(tx)
         self.assertEqual(tx.vipps_approval_seconds, 12)
 
     def test_nobody_else_sees_the_page_or_opens_its_lists(self):

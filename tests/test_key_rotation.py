@@ -243,7 +243,7 @@ class TestKeyRotation(TransactionCommon):
         self.assertIn("Client Secret", notification['params']['message'])
         self.assertEqual(self.vipps._vipps_get_secret('vipps_client_secret'), 'fake-new-secret')
         self._approve(tx)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self.assertEqual(tx.state, 'authorized')
         events = self.env['vipps.audit.event'].sudo().search([('action', '=', 'keys_rotated')])
         self.assertEqual(events[0].details, 'client_secret')

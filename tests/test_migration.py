@@ -83,7 +83,7 @@ class TestMigration(TransactionCommon):
     def test_measures_are_filled_and_activities_get_their_keys_without_reading_each_payment(self):
         approved_tx, aborted_tx, open_tx = self._authorize(), self._start(), self._start()
         self.simulator.decline(aborted_tx.vipps_payment_reference)
-        aborted_tx._vipps_refresh()
+        self._refresh(aborted_tx)
         self.env['vipps.webhook.event'].sudo().create({
             'provider_id': self.vipps.id, 'name': 'AUTHORIZED', 'psp_reference': 'psp',
             'reference': approved_tx.vipps_payment_reference, 'success': True,
@@ -267,3 +267,28 @@ class TestMigration(TransactionCommon):
              WHERE table_name = 'sale_order' AND column_name = 'vipps_is_locked_by_person'
         """)
         self.assertFalse(self.env.cr.rowcount)
+
+    def test_what_was_not_booked_so_far_is_booked(self):
+        self.vipps.vipps_capture_mode = 'automatic'
+        txs = self._start() + self._start() + self._start()
+        for tx in txs:
+            self._approve(tx)
+            tx._vipps_refresh()
+        waiting_tx, forgotten_tx, booked_tx = txs
+        booked_tx._finalize_post_processing()
+        waiting_tx.is_post_processed = True  # Without a payment in the books.
+        forgotten_tx.last_state_change = '2026-01-01'
+        self.env['vipps.task'].sudo().search([]).unlink()
+        self.env.flush_all()
+        # As the version before had it.
+        self.env.cr.execute("""
+            ALTER TABLE payment_transaction ADD COLUMN vipps_next_booking timestamp;
+            UPDATE payment_transaction SET vipps_next_booking = now() WHERE id = %s
+        """, [waiting_tx.id])
+        for _i in range(2):
+            self._migrate('17.0.1.5.0', 'post', 'tasks')
+        tasks = self.env['vipps.task'].sudo().search([])
+        self.assertEqual(tasks.transaction_id, waiting_tx + forgotten_tx)
+        self.assertEqual(len(tasks), 2)
+        self._follow_up()
+        self.assertEqual(txs.payment_id.mapped('state'), ['posted'] * 3)

@@ -201,7 +201,7 @@ class TestOperationInput(TransactionCommon):
         order = self._create_order(user_id=self.salesman.id)
         tx = self._start_order(order)
         self._approve(tx)
-        tx._vipps_refresh()
+        self._refresh(tx)
         other = new_test_user(
             self.env, 'vipps_other_salesman', 'base.group_user,sales_team.group_sale_salesman',
             company_id=self.company.id, company_ids=[Command.set(self.company.ids)],
@@ -296,7 +296,7 @@ class TestOperationInput(TransactionCommon):
         order.order_line.product_id.invoice_policy = 'order'
         tx = self._start_order(order)
         self._approve(tx)
-        tx._vipps_refresh()
+        self._refresh(tx)
         order._create_invoices().action_post()
         self.assertTrue(tx.invoice_ids)
         self._capture_in_window(

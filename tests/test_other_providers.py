@@ -157,7 +157,7 @@ class TestOtherProviders(CheckoutCommon):
     def test_what_is_reserved_is_captured_and_refunded(self):
         def check(tx):
             self._approve(tx)
-            tx._vipps_refresh()
+            self._refresh(tx)
             self._capture(tx, user=self.accountant)
             self.assertEqual((tx.state, tx.payment_id.state), ('done', 'posted'))
             self._refund(tx.payment_id, 100, self.accountant)
@@ -232,7 +232,7 @@ class TestOtherProviders(CheckoutCommon):
         self._start_order(tried)
         tx = self._start_order(paid_by_us)
         self._approve(tx)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self._pay_otherwise(paid_otherwise)
         orders = paid_by_us + paid_otherwise + unpaid + tried
         for user in (self.salesman, self.accountant):
@@ -255,7 +255,7 @@ class TestOtherProviders(CheckoutCommon):
         order = self._create_order()
         tx = self._start_order(order)
         self._approve(tx)
-        tx._vipps_refresh()
+        self._refresh(tx)
         tx.action_void()
         self.assertFalse(order.vipps_paid_with)
 
@@ -263,7 +263,7 @@ class TestOtherProviders(CheckoutCommon):
         paid_by_us, paid_otherwise, unpaid = self._create_orders(3)
         tx = self._start_order(paid_by_us)
         self._approve(tx)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self._pay_otherwise(paid_otherwise)
         orders = paid_by_us + paid_otherwise + unpaid
         for operator, value, found in (

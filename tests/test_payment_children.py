@@ -144,7 +144,7 @@ class TestPaymentChildren(TransactionCommon):
             (lambda: self.simulator.refund(reference), 'done'),
         ):
             operate()
-            tx._vipps_refresh()
+            self._refresh(tx)
             tx._vipps_refresh()  # It does not matter how often it is learned.
             self.assertEqual(tx.state, state)
             self.assertFalse(tx.vipps_difference)
@@ -161,7 +161,7 @@ class TestPaymentChildren(TransactionCommon):
         self.simulator.refund(reference, 1000)
         self.simulator.capture(reference, 5000)
         self.simulator.cancel(reference)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self.assertEqual(tx.state, 'done')
         self._assert_agrees(tx)
         self.assertEqual(self._get_payments(tx), [-10, 49.5, 50])
@@ -172,7 +172,7 @@ class TestPaymentChildren(TransactionCommon):
         self._approve(tx)
         self.simulator.capture(tx.vipps_payment_reference, 4950)
         self.simulator.capture(tx.vipps_payment_reference)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self.assertEqual((tx.state, order.state), ('done', 'sale'))
         self._assert_agrees(tx)
 
@@ -180,7 +180,7 @@ class TestPaymentChildren(TransactionCommon):
         tx = self._authorize()
         self._capture(tx, 49.5)
         self.simulator.advance(181 * 24 * 3600)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self.assertEqual(tx.state, 'done')
         self._assert_agrees(tx)
 
@@ -190,9 +190,9 @@ class TestPaymentChildren(TransactionCommon):
         self.simulator.capture(tx.vipps_payment_reference, 5000)
         events = self._get_payment(tx)['events']
         self.simulator.fault('events', 'stale')
-        tx._vipps_refresh()
+        self._refresh(tx)
         self.assertEqual(tx._vipps_get_captured_amount(), 99.5)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self._assert_agrees(tx)
         self.assertEqual(self._get_payment(tx)['events'], events)
 
@@ -205,7 +205,7 @@ class TestPaymentChildren(TransactionCommon):
             self.assertTrue(tx._vipps_try(tx._vipps_refresh))
             self.simulator.clear_faults()
         self.assertFalse(tx._vipps_get_captured_amount())
-        tx._vipps_refresh()
+        self._refresh(tx)
         self._assert_agrees(tx)
 
     def test_own_operation_is_booked_although_the_log_cannot_be_read(self):
@@ -216,7 +216,7 @@ class TestPaymentChildren(TransactionCommon):
             self.simulator.clear_faults()
         capture_tx = tx._vipps_get_captures()
         self.assertEqual((capture_tx.amount, capture_tx.vipps_psp_reference), (49.5, False))
-        tx._vipps_refresh()
+        self._refresh(tx)
         self._assert_agrees(tx)
 
     def test_what_is_missing_in_the_log_is_read_soon(self):
@@ -237,7 +237,7 @@ class TestPaymentChildren(TransactionCommon):
         tx = self._authorize()
         self._capture(tx, 50)
         self.simulator.capture(tx.vipps_payment_reference, 5000)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self._capture(tx, 50)
         self._assert_agrees(tx)
         keys = {
@@ -255,10 +255,10 @@ class TestPaymentChildren(TransactionCommon):
         self._capture(tx)
         self.simulator.refund(tx.vipps_payment_reference, 15000)
         self.simulator.fault('events', 'stale')
-        tx._vipps_refresh()
+        self._refresh(tx)
         refund_txs = tx._vipps_get_refunds()
         self.assertEqual(refund_txs.mapped('vipps_psp_reference'), [False, False])
-        tx._vipps_refresh()
+        self._refresh(tx)
         refund = next(e for e in self._get_payment(tx)['events'] if e['name'] == 'REFUNDED')
         self.assertEqual(
             refund_txs.mapped('vipps_psp_reference'), [refund['pspReference']] * 2

@@ -249,7 +249,7 @@ class TestPaymentComparison(TransactionCommon):
         tx = self._start()
         self._approve(tx)
         self.simulator.fault('get', 'tampered', times=None, value=100)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self.assertEqual(tx.state, 'error')
         self.assertIn("249.50", tx.vipps_difference)
         alert, = self._get_alerts()
@@ -384,12 +384,12 @@ class TestPaymentComparison(TransactionCommon):
         tx = self._start()
         self._approve(tx)
         self.simulator.fault('get', 'tampered', times=None, value=100)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self.assertEqual(tx.state, 'error')
         with self.assertRaisesRegex(UserError, tx.reference):
             self.vipps.state = 'enabled'
         self.simulator.clear_faults()
         self.simulator.cancel(tx.vipps_payment_reference)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self.vipps.state = 'enabled'
         self.assertEqual(self.vipps.vipps_environment, 'production')

@@ -80,7 +80,7 @@ class TestPaymentOperation(TransactionCommon):
         tx = self._start()
         self._approve(tx)
         self.vipps.state = 'disabled'
-        tx._vipps_refresh()
+        self._refresh(tx)
         self.assertEqual(tx.state, 'authorized')
         self.assertFalse(self._get_calls('capture'))
 
@@ -102,7 +102,7 @@ class TestPaymentOperation(TransactionCommon):
                 order = self._create_order(user_id=user.id)
                 tx = self._start_order(order)
                 self._approve(tx)
-                tx._vipps_refresh()
+                self._refresh(tx)
                 self._capture_in_window(
                     order.with_user(user).payment_action_capture(), user=user
                 )
@@ -114,7 +114,7 @@ class TestPaymentOperation(TransactionCommon):
                 order = self._create_order(user_id=user.id)
                 tx = self._start_order(order)
                 self._approve(tx)
-                tx._vipps_refresh()
+                self._refresh(tx)
                 order.with_user(user).payment_action_void()
                 self.assertEqual(tx.state, 'cancel')
 
@@ -122,7 +122,7 @@ class TestPaymentOperation(TransactionCommon):
         invoice = self._create_invoice()
         tx = self._start_invoice(invoice)
         self._approve(tx)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self._capture_in_window(
             invoice.with_user(self.accountant).payment_action_capture(), user=self.accountant
         )
@@ -223,7 +223,7 @@ class TestPaymentOperation(TransactionCommon):
         tx = self._authorize()
         self._set_automatic()
         tx._vipps_refresh_for_customer()
-        tx._vipps_refresh()
+        self._refresh(tx)
         self.assertEqual((tx.state, self._get_calls('capture')), ('authorized', []))
 
     def test_voiding_a_payment_whose_automatic_capture_failed_does_not_capture_it(self):

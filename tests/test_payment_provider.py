@@ -274,7 +274,7 @@ class TestProviderSettings(ProviderCommon):
     def test_environment_can_change_when_all_payments_are_decided(self):
         aborted_tx, captured_tx, released_tx = self._start(), self._authorize(), self._authorize()
         self.simulator.decline(aborted_tx.vipps_payment_reference)
-        aborted_tx._vipps_refresh()
+        self._refresh(aborted_tx)
         captured_tx._send_capture_request()
         released_tx._send_void_request()
         self.vipps.state = 'enabled'

@@ -12,6 +12,7 @@ from ..models.vipps_job import MAX_SILENCES
 from .common import TransactionCommon
 
 READING_MODULE = 'odoo.addons.mobilepay_vipps.models.payment_transaction_reading'
+TASK_MODULE = 'odoo.addons.mobilepay_vipps.models.jobs.task'
 
 
 @tagged('post_install', '-at_install')
@@ -75,11 +76,11 @@ class TestOpenPayments(TransactionCommon):
             return action_confirm(records)
 
         with patch.object(type(orders[0]), 'action_confirm', confirm), \
-                self.assertLogs(READING_MODULE, 'ERROR'):
+                self.assertLogs(TASK_MODULE, 'ERROR'):
             self._run_job()
-        self.assertEqual([tx.state for tx in txs], ['draft', 'authorized'])
-        self.assertTrue(txs[0].vipps_next_read)
-        self._run_job()
+        self.assertEqual([tx.state for tx in txs], ['authorized', 'authorized'])
+        self.assertEqual([order.state for order in orders], ['draft', 'sale'])
+        self._follow_up()
         self.assertEqual(orders[0].state, 'sale')
 
     #=== Limits ===#

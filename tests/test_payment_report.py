@@ -23,7 +23,7 @@ class TestPaymentReport(TransactionCommon):
 
     def _capture(self, tx, amount=None):
         self.simulator.capture(tx.vipps_payment_reference, amount)
-        tx._vipps_refresh()
+        self._refresh(tx)
 
     def _search(self, action_name, user=None):
         """ Return what a menu lists, as a user. """
@@ -58,7 +58,7 @@ class TestPaymentReport(TransactionCommon):
             self._authorize(), self._authorize(), self._authorize(), self._start()
         )
         self.simulator.cancel(released_tx.vipps_payment_reference)
-        released_tx._vipps_refresh()
+        self._refresh(released_tx)
         (near_tx | released_tx).vipps_capture_deadline = Datetime.now() + timedelta(days=3)
         far_tx.vipps_capture_deadline = Datetime.now() + timedelta(days=5)
         txs = (near_tx | far_tx | released_tx | open_tx).with_user(self.accountant)
@@ -88,7 +88,7 @@ class TestPaymentReport(TransactionCommon):
         order = self._create_order(price=100)
         tx = self._start_order(order)
         self._approve(tx)
-        tx._vipps_refresh()
+        self._refresh(tx)
         for name in ('action_vipps_reserved', 'action_vipps_report'):
             action = self.env.ref(f'mobilepay_vipps.{name}')
             Transaction = self.env[action.res_model].with_user(self.accountant)
@@ -111,7 +111,7 @@ class TestPaymentReport(TransactionCommon):
         tx = self._authorize(amount=100)
         self._capture(tx, 4000)
         self.simulator.refund(tx.vipps_payment_reference, 1000)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self._authorize(amount=50).vipps_difference = "Something differs"
         self.env.flush_all()
         rows = {row['currency_id'][0]: row for row in self._read_report(['currency_id'])}
@@ -142,7 +142,7 @@ class TestPaymentReport(TransactionCommon):
         tx = self._authorize(amount=100)
         self._capture(tx, 4000)
         self.simulator.refund(tx.vipps_payment_reference, 1000)
-        tx._vipps_refresh()
+        self._refresh(tx)
         row, = tx.with_user(self.accountant).export_data([
             'create_date', 'reference', 'sale_order_ids', 'partner_id', 'vipps_payment_state',
             'vipps_authorized_amount', 'vipps_captured_amount', 'vipps_refunded_amount',
@@ -165,7 +165,7 @@ class TestPaymentReport(TransactionCommon):
         order = self._create_order(price=100)
         tx = self._start_order(order)
         self._approve(tx)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self._capture(tx, 4000)
         Transaction = self.env['payment.transaction'].with_user(self.accountant)
         arch = self.env.ref('mobilepay_vipps.payment_transaction_report_search').arch

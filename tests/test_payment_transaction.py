@@ -84,23 +84,23 @@ class TestConverging(TransactionCommon):
                     tx = self._start()
                     for moment, operation in enumerate(operations):
                         if moment in read_at:
-                            tx._vipps_refresh()
+                            self._refresh(tx)
                         operate(operation)(tx)
-                    tx._vipps_refresh()
-                    tx._vipps_refresh()
+                    self._refresh(tx)
+                    self._refresh(tx)
                     self.assertEqual(tx.state, expected)
 
     def test_a_payment_that_is_open_keeps_the_order_a_cart(self):
         order = self._create_order()
         tx = self._start_order(order)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self.assertEqual((tx.state, order.state), ('draft', 'draft'))
 
     def test_a_payment_that_was_given_up_in_odoo_counts_when_it_is_approved_after_all(self):
         tx = self._start()
         tx._set_canceled("Given up")
         self._approve(tx)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self.assertEqual(tx.state, 'authorized')
 
     def test_a_state_that_we_do_not_know_yet_changes_nothing(self):
@@ -130,8 +130,8 @@ class TestConverging(TransactionCommon):
                     if captured:
                         self.simulator.capture(tx.vipps_payment_reference)
                     self.simulator.fault('get', 'tampered', times=None, **tampering)
-                    tx._vipps_refresh()
-                    tx._vipps_refresh()
+                    self._refresh(tx)
+                    self._refresh(tx)
                     self.simulator.clear_faults()
                     self.assertEqual(tx.state, 'error')
                     activity, = (a for a in self._get_activities() if tx.reference in a.summary)
@@ -144,14 +144,14 @@ class TestConverging(TransactionCommon):
         tx = self._authorize()
         self._capture(tx)
         self.simulator.fault('get', 'tampered', value=100)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self.assertEqual(tx.state, 'done')
         self.assertEqual(len(self._get_activities()), 1)
 
     def test_a_payment_captured_elsewhere_is_done_with_the_reference_of_its_settlement(self):
         tx = self._authorize()
         self.simulator.capture(tx.vipps_payment_reference)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self.assertEqual(tx.state, 'done')
         event = self._get_payment(tx)['events'][-1]
         self.assertEqual(event['name'], 'CAPTURED')
@@ -162,13 +162,13 @@ class TestConverging(TransactionCommon):
         tx = self._authorize()
         self.simulator.capture(tx.vipps_payment_reference)
         self.simulator.fault('events', 'refuse', code='5090')
-        tx._vipps_refresh()
+        self._refresh(tx)
         self.assertEqual(tx.state, 'done')
 
     def test_a_payment_released_elsewhere_is_cancelled(self):
         tx = self._authorize()
         self.simulator.cancel(tx.vipps_payment_reference)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self.assertEqual(tx.state, 'cancel')
         self.assertIn("released", tx.state_message)
 
@@ -180,14 +180,14 @@ class TestConverging(TransactionCommon):
             with self.subTest(operation=operation):
                 tx = self._start()
                 getattr(self.simulator, operation)(tx.vipps_payment_reference)
-                tx._vipps_refresh()
+                self._refresh(tx)
                 self.assertIn(words, tx.state_message)
                 self.assertIn("Nothing has been charged", tx.state_message)
 
     def test_a_payment_that_is_not_found_is_looked_for_as_long_as_it_may_be_under_way(self):
         tx = self._create_transaction('redirect')
         with self.assertRaises(UserError):
-            tx._vipps_refresh()
+            self._refresh(tx)
         self.assertEqual(tx.state, 'draft')
 
     def test_a_payment_that_is_never_found_is_cancelled(self):
@@ -197,7 +197,7 @@ class TestConverging(TransactionCommon):
             " WHERE id = %s", [tx.id],
         )
         self.env.invalidate_all()
-        tx._vipps_refresh()
+        self._refresh(tx)
         self.assertEqual(tx.state, 'cancel')
 
     def test_a_payment_that_was_created_is_not_cancelled_when_it_is_not_found(self):
@@ -209,7 +209,7 @@ class TestConverging(TransactionCommon):
         self.env.invalidate_all()
         self.simulator.fault('get', 'refuse', code='5090')
         with self.assertRaises(UserError):
-            tx._vipps_refresh()
+            self._refresh(tx)
         self.assertEqual(tx.state, 'draft')
 
     def test_redirect_url_is_forgotten_as_soon_as_the_payment_is_decided(self):
@@ -218,7 +218,7 @@ class TestConverging(TransactionCommon):
                 tx = self._start()
                 self.assertTrue(tx.vipps_redirect_url.startswith(self.simulator.url))
                 getattr(self.simulator, operation)(tx.vipps_payment_reference)
-                tx._vipps_refresh()
+                self._refresh(tx)
                 self.assertFalse(tx.vipps_redirect_url)
 
     def test_redirect_url_cannot_be_read_nor_searched_by_an_accountant(self):
@@ -251,7 +251,7 @@ class TestDocuments(TransactionCommon):
         order = self._create_order()
         tx = self._start_order(order)
         self._approve(tx)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self.assertEqual(order.state, 'sale')
 
     def test_a_captured_payment_is_posted_in_the_journal_of_the_provider(self):
@@ -259,7 +259,7 @@ class TestDocuments(TransactionCommon):
         order = self._create_order()
         tx = self._start_order(order)
         self._approve(tx)
-        tx._vipps_refresh()
+        self._refresh(tx)
         tx._finalize_post_processing()
         self.assertEqual(order.state, 'sale')
         self.assertEqual(tx.payment_id.state, 'posted')
@@ -270,7 +270,7 @@ class TestDocuments(TransactionCommon):
         invoice = self._create_invoice()
         tx = self._start_invoice(invoice)
         self._approve(tx)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self._capture(tx)
         tx._finalize_post_processing()
         self.assertIn(invoice.payment_state, ('paid', 'in_payment'))
@@ -281,6 +281,6 @@ class TestDocuments(TransactionCommon):
         order = self._create_order()
         tx = self._start_order(order)
         self.simulator.decline(tx.vipps_payment_reference)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self.assertEqual(order.state, 'draft')
         self.assertFalse(tx.payment_id)

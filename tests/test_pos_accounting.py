@@ -1,6 +1,5 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from datetime import timedelta
 from unittest.mock import patch
 
 from odoo import SUPERUSER_ID, fields
@@ -55,7 +54,7 @@ class TestPosAccounting(PosCommon):
     def _refund_elsewhere(self, tx, amount=None):
         """ Refund in the portal, an amount in minor units or all of it, and hear of it. """
         self.simulator.refund(tx.reference, amount)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self._post_process()
 
     def _refund_in_till(self, order, amount, **kwargs):
@@ -220,7 +219,7 @@ class TestPosAccounting(PosCommon):
                 if is_closed:
                     self._close_session(session)
                 self.simulator.cancel(tx.reference)
-                tx._vipps_refresh()
+                self._refresh(tx)
                 self.assertEqual(tx.state, 'cancel')
                 if not is_closed:
                     self._close_session(session)
@@ -288,7 +287,7 @@ class TestPosAccounting(PosCommon):
         self._assert_refund_entries(30)
         # However often anybody looks again.
         for _i in range(2):
-            tx._vipps_refresh()
+            self._refresh(tx)
             tx.child_transaction_ids.is_post_processed = False
             self._post_process()
         self.assertEqual(self._get_entries(), [])
@@ -403,7 +402,7 @@ class TestPosAccounting(PosCommon):
         tx = self._get_attempt(status['reference'])
         self.simulator.refund(tx.reference, 2000)
         self._finish(ui_order)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self._post_process()
         self._assert_refund_entries(20)
 
@@ -461,11 +460,10 @@ class TestPosAccounting(PosCommon):
             Command.create({'payment_method_id': method[:1].id})
         ]
         refund_tx = tx.child_transaction_ids
-        self.assertTrue(refund_tx.vipps_next_booking)
-        refund_tx.vipps_next_booking = fields.Datetime.now() - timedelta(seconds=1)
+        self.assertEqual(self._get_tasks(tx).transaction_id, refund_tx)
         self._run_due()
         self._assert_refund_entries(20)
-        self.assertFalse(refund_tx.vipps_next_booking)
+        self.assertFalse(self._get_tasks(tx))
 
     def test_a_person_cannot_refund_what_cannot_be_booked(self):
         order = self._sell(45)
@@ -496,7 +494,7 @@ class TestPosAccounting(PosCommon):
         order = self._save_draft(ui_order)
         tx = self._start(amount=45, pos_order_id=order.id, reference=None)
         self._approve(tx)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self._capture(tx)
         self._post_process()
         self.assertEqual(order.state, 'paid')

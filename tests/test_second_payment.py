@@ -52,7 +52,7 @@ class TestSecondPayment(TransactionCommon):
         for tx in (first, second):
             self.assertEqual(self._get_payment(tx)['state'], 'CREATED')
             self._approve(tx)
-            tx._vipps_refresh()
+            self._refresh(tx)
         self.assertEqual((first + second).mapped('state'), ['authorized', 'authorized'])
 
     def test_open_attempts_that_do_not_exceed_the_invoice_stay_open(self):
@@ -62,7 +62,7 @@ class TestSecondPayment(TransactionCommon):
         for tx in (first, second):
             self.assertEqual(self._get_payment(tx)['state'], 'CREATED')
             self._approve(tx)
-            tx._vipps_refresh()
+            self._refresh(tx)
         self.assertEqual((first + second).mapped('state'), ['authorized', 'authorized'])
 
     def test_an_attempt_that_was_approved_meanwhile_is_paid_and_no_other_one_starts(self):
@@ -78,7 +78,7 @@ class TestSecondPayment(TransactionCommon):
         order = self._create_order()
         first = self._start_order(order)
         self._approve(first)
-        first._vipps_refresh()
+        self._refresh(first)
         with self.assertRaises(ValidationError):
             self._start_order(order)
         self.assertEqual(len(self.simulator.payments), 1)
@@ -91,8 +91,8 @@ class TestSecondPayment(TransactionCommon):
                 first, second = self._start_twice(self._start_order, order)
                 self._approve(first)
                 self._approve(second)
-                first._vipps_refresh()
-                second._vipps_refresh()
+                self._refresh(first)
+                self._refresh(second)
                 self.assertIn(first.state, ('authorized', 'done'))
                 self._assert_released(second, order)
 
@@ -101,8 +101,8 @@ class TestSecondPayment(TransactionCommon):
         first, second = self._start_twice(self._start_order, order)
         self._approve(first)
         self._approve(second)
-        second._vipps_refresh()
-        first._vipps_refresh()
+        self._refresh(second)
+        self._refresh(first)
         self.assertEqual(second.state, 'authorized')
         self._assert_released(first, order)
 
@@ -116,7 +116,7 @@ class TestSecondPayment(TransactionCommon):
         )
         other._set_done()
         self._approve(tx)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self._assert_released(tx, order)
 
     def test_the_second_payment_of_an_invoice_is_released_at_once(self):
@@ -125,56 +125,56 @@ class TestSecondPayment(TransactionCommon):
                 invoice = self._create_invoice()
                 first, second = self._start_twice(self._start_invoice, invoice)
                 self._approve(first)
-                first._vipps_refresh()
+                self._refresh(first)
                 self._capture(first)
                 if is_posted:
                     first._finalize_post_processing()
                     self.assertFalse(invoice.amount_residual)
                 self._approve(second)
-                second._vipps_refresh()
+                self._refresh(second)
                 self._assert_released(second, invoice)
 
     def test_a_payment_that_exceeds_what_is_left_of_an_invoice_is_released(self):
         invoice = self._create_invoice(1000)
         first, second = self._start_twice(self._start_invoice, invoice, 600)
         self._approve(first)
-        first._vipps_refresh()
+        self._refresh(first)
         self._capture(first)
         first._finalize_post_processing()
         self.assertEqual(invoice.amount_residual, 400)
         self._approve(second)
-        second._vipps_refresh()
+        self._refresh(second)
         self._assert_released(second, invoice)
 
     def test_the_last_part_of_an_invoice_is_not_released(self):
         invoice = self._create_invoice(1000)
         first = self._start_invoice(invoice, 400)
         self._approve(first)
-        first._vipps_refresh()
+        self._refresh(first)
         self._capture(first)
         first._finalize_post_processing()
         second = self._start_invoice(invoice, 600)
         self._approve(second)
-        second._vipps_refresh()
+        self._refresh(second)
         self.assertEqual(second.state, 'authorized')
 
     def test_a_payment_after_a_refund_is_not_released(self):
         order = self._create_order()
         first = self._start_order(order)
         self._approve(first)
-        first._vipps_refresh()
+        self._refresh(first)
         self._capture(first)
         first._create_child_transaction(first.amount, is_refund=True)._set_done()
         second = self._start_order(order)
         self._approve(second)
-        second._vipps_refresh()
+        self._refresh(second)
         self.assertEqual(second.state, 'authorized')
 
     def test_a_second_payment_that_cannot_be_released_now_is_released_later(self):
         order = self._create_order()
         first, second = self._start_twice(self._start_order, order)
         self._approve(first)
-        first._vipps_refresh()
+        self._refresh(first)
         self._approve(second)
         self.simulator.fault('cancel', 'refuse', code='6250')
         second._vipps_refresh_for_customer()
@@ -188,7 +188,7 @@ class TestSecondPayment(TransactionCommon):
         tx = self._start_order(order)
         order._action_cancel()
         self._approve(tx)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self.assertEqual((tx.state, order.state), ('cancel', 'cancel'))
         self.assertIn("order was cancelled", tx.state_message)
         self.assertEqual(self._get_aggregate(tx)['cancelled'], 24950)

@@ -136,7 +136,7 @@ class TestOperationTours(TransactionCommon, HttpCase):
         order = self._create_order(**values)
         tx = self._start_order(order)
         self._approve(tx)
-        tx._vipps_refresh()
+        self._refresh(tx)
         return tx
 
     def test_salesperson_captures_a_part_and_releases_the_rest(self):
@@ -157,7 +157,7 @@ class TestOperationTours(TransactionCommon, HttpCase):
         invoice = self._create_invoice()
         tx = self._start_invoice(invoice)
         self._approve(tx)
-        tx._vipps_refresh()
+        self._refresh(tx)
         self._capture(tx)
         credit_note = invoice._reverse_moves()
         credit_note.action_post()

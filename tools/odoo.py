@@ -1,6 +1,7 @@
 """Run Odoo: one command line for installing, testing, scripting and serving."""
 
 import json
+import os
 import shutil
 import socket
 
@@ -98,9 +99,15 @@ class Odoo:
             shown = '\n'.join(found) or tail(log_path)
             raise Failure(f"{shown}\n{title} failed; the whole log is in {log_path}.")
 
-    def serve(self, log_path):
-        """Start serving with the settings; returns the process."""
-        return Child(self.command(), log_path, env=self.variables())
+    def serve(self, log_path, programs=None):
+        """Start serving with the settings; returns the process.
+
+        :param pathlib.Path programs: A folder that comes first on the PATH, if any.
+        """
+        variables = self.variables()
+        if programs:
+            variables['PATH'] = f'{programs}{os.pathsep}{variables["PATH"]}'
+        return Child(self.command(), log_path, env=variables)
 
     def copy_filestore(self, data_dir, database):
         """Take over the stored files of another database."""

@@ -46,9 +46,10 @@ class Stack:
         self.name = name
         self.odoo = workspace.odoo(
             name, SHOP, http_port=self.ports['http'], gevent_port=self.ports['websocket'],
-            workers=2, max_cron_threads=1,
+            workers=2, max_cron_threads=2,
         )
         self.rpc = Rpc(self.url, self.odoo.database)
+        self.programs = None  # a folder whose programs take the place of those of the machine
         self._children = {}
 
     def start(self):
@@ -116,7 +117,7 @@ class Stack:
 
     def start_odoo(self):
         """Start Odoo's workers and wait until they answer."""
-        self._children['odoo'] = self.odoo.serve(self.log_path)
+        self._children['odoo'] = self.odoo.serve(self.log_path, self.programs)
         for port in (self.ports['odoo'], self.ports['websocket']):
             self._wait_for(f'http://127.0.0.1:{port}/web/health', 'odoo')
 

@@ -142,6 +142,24 @@ class TestFaults(SimulatorCase):
             self.reference, authorized=24950, captured=100, refunded=100, cancelled=24850
         )
 
+    def test_stale_operations_take_effect_and_say_that_they_did_not(self):
+        for operation, call, sums in (
+            ('capture', self.capture, {'captured': 100}),
+            ('refund', lambda: self.merchant.modify('refund', self.reference, 30, key='back'),
+             {'captured': 100, 'refunded': 30}),
+            ('cancel', lambda: self.merchant.cancel(self.reference),
+             {'captured': 100, 'refunded': 30, 'cancelled': 24850}),
+        ):
+            with self.subTest(operation):
+                before = self.merchant.get(self.reference).json()['aggregate']
+                self.simulator.fault(operation, 'stale')
+                answer = call()
+                self.assertEqual(answer.status_code, 200)
+                self.assertEqual(answer.json()['aggregate'], before)
+                self.assertSums(self.reference, authorized=24950, **sums)
+        # Whoever repeats it reads how it is.
+        self.assertEqual(self.capture().json()['aggregate']['capturedAmount']['value'], 100)
+
     def test_stale_of_what_just_began_is_what_there_is(self):
         self.reference = self.merchant.create()
         for operation in ('get', 'events'):

@@ -111,16 +111,10 @@ class TestChaos(LiveTest):
              [self.last_event]),
         )
 
-        # Every ten minutes, else.
-        booking_job = self.rpc.reference('payment.cron_post_process_payment_tx')
-
         def settle():
-            self.stack.execute((
-                "INSERT INTO ir_cron_trigger (cron_id, call_at)"
-                " VALUES (%s, now() AT TIME ZONE 'UTC')", [booking_job],
-            ))
             self.run_job('cron_process_webhook_events')
             self.run_job('cron_read_open_payments')
+            self.run_job('cron_follow_up')
             return not self.unfinished()
 
         wait_until(settle, 60)

@@ -1,5 +1,7 @@
 """Turn a database into a small Norwegian webshop with a till (run by `odoo-bin shell`)."""
 
+import shutil
+
 from odoo.fields import Command
 
 company = env.company
@@ -62,8 +64,9 @@ env['delivery.carrier'].create({
     }).id,
 })
 
-# Attaching the order to mails about it would need wkhtmltopdf, which few machines have.
-env['mail.template'].search([('model', '=', 'sale.order')]).report_template_ids = False
+# Attaching the order to mails about it needs wkhtmltopdf, which few machines have.
+if not shutil.which('wkhtmltopdf'):
+    env['mail.template'].search([('model', '=', 'sale.order')]).report_template_ids = False
 
 # There is no mail server; a queue that tries again would only collide with who writes the mails.
 env.ref('mail.ir_cron_mail_scheduler_action').active = False

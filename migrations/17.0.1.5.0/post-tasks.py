@@ -1,0 +1,33 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+
+def migrate(cr, version):
+    """ Have everything booked that was captured or refunded and is not in the books: what could not
+    be booked so far, and what Odoo has given up after four days.
+
+    :param Cursor cr: The database cursor.
+    :param str version: The installed version.
+    :return: None
+    """
+    cr.execute("""
+        INSERT INTO vipps_task (transaction_id, kind, due, tries, create_date, write_date)
+        SELECT tx.id, 'book', now() AT TIME ZONE 'UTC', 0,
+               now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC'
+          FROM payment_transaction tx
+          JOIN payment_provider provider ON provider.id = tx.provider_id
+         WHERE provider.code = 'vipps'
+           AND tx.state = 'done'
+           AND (tx.is_post_processed IS NOT TRUE OR tx.vipps_next_booking IS NOT NULL)
+           AND NOT EXISTS (
+                SELECT FROM vipps_task task WHERE task.transaction_id = tx.id AND task.kind = 'book'
+               )
+    """)
+    # The money comes first. What somebody has chosen stays.
+    cr.execute("""
+        UPDATE ir_cron
+           SET priority = 3
+          FROM ir_model_data data
+         WHERE data.module = 'mobilepay_vipps' AND data.model = 'ir.cron'
+           AND data.name IN ('cron_process_webhook_events', 'cron_read_open_payments')
+           AND data.res_id = ir_cron.id AND ir_cron.priority = 5
+    """)

@@ -1,0 +1,204 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import _, fields, models
+from odoo.tools import SQL
+
+# What the job does, by the state that it follows.
+FOLLOWING_TASKS = {'authorized': 'confirm', 'done': 'book'}
+
+# The states in which what was read at Vipps MobilePay leaves a payment in Odoo, each with those
+# that it takes the place of.
+PREVIOUS_STATES = {
+    'authorized': ('draft', 'pending', 'cancel', 'error'),
+    'done': ('draft', 'pending', 'authorized', 'cancel', 'error'),
+}
+
+
+class PaymentTransaction(models.Model):
+    """ What follows an approved or captured payment: core and other addons confirm the order, send
+    mails, invoice and book.
+
+    The money comes first: its state is set and committed without any of that, and a job does the
+    rest, in database transactions of its own, again and again until it works.
+    """
+    _inherit = 'payment.transaction'
+
+    vipps_is_order_mail_sent = fields.Boolean(
+        help="Whether a mail about the order was sent when the payment was approved.",
+        copy=False,
+        readonly=True,
+    )
+
+    #=== BUSINESS METHODS - STATE ===#
+
+    def _vipps_set_state(self, state):
+        """ Set the state that was read at Vipps MobilePay, and nothing else.
+
+        :param str state: The state: `authorized` or `done`.
+        :return: None
+        """
+        txs = self._update_state(PREVIOUS_STATES[state], state, None)
+        if state == 'done':
+            txs._update_source_transaction_state()
+        self.env['vipps.task']._schedule(txs, FOLLOWING_TASKS[state])
+
+    def _update_state(self, allowed_states, target_state, state_message):
+        """ Override of `payment` to let `_set_authorized` and `_set_done`, with all that core and
+        others do there, follow a state that was set before: as long as its task is there. """
+        followed_txs = self.browse()
+        if target_state in FOLLOWING_TASKS:
+            followed_txs = self.env['vipps.task']._get_scheduled(
+                self.filtered(lambda t: t.provider_code == 'vipps' and t.state == target_state),
+                FOLLOWING_TASKS[target_state],
+            )
+        txs = super(PaymentTransaction, self - followed_txs)._update_state(
+            allowed_states, target_state, state_message
+        )
+        return txs | followed_txs
+
+    def _execute_callback(self):
+        """ Override of `payment` to leave what others do to the job. """
+        others = self.filtered(lambda t: t.provider_code != 'vipps')
+        return super(PaymentTransaction, others)._execute_callback()
+
+    #=== BUSINESS METHODS - JOB ===#
+
+    def _vipps_do_confirm(self):
+        """ Confirm the order of an approved payment, and let others follow.
+
+        :return: Whether that is done, or left to the booking of what was captured since then.
+        :rtype: bool
+        """
+        if not self._vipps_lock_follow_up():
+            return False
+        if self.state == 'authorized':
+            tx = self._vipps_in_customer_language()
+            tx._set_authorized()
+            super(PaymentTransaction, tx)._execute_callback()
+            if self.sale_order_ids:
+                self.vipps_is_order_mail_sent = True
+            self._vipps_end_follow_up()
+        return True
+
+    def _vipps_do_book(self):
+        """ Book a capture or a refund, confirm and invoice the order, and let others follow.
+
+        :return: Whether that is done.
+        :rtype: bool
+        """
+        if self.state != 'done':
+            return True
+        if not self._vipps_lock_follow_up():
+            return False
+        if not self.is_post_processed:
+            if not self._vipps_get_parts():
+                self._set_done()
+            super()._execute_callback()
+            self._finalize_post_processing()
+        elif not self._vipps_is_booked():
+            self._create_payment()
+        if not self._vipps_is_booked():
+            return False
+        self._vipps_end_follow_up()
+        return True
+
+    def _vipps_lock_follow_up(self):
+        """ Lock what follows the payment until the end of the database transaction: two at a time
+        would wait for each other's entries.
+
+        The transaction itself is left to those who care for the money.
+
+        :return: Whether it is locked. If not, somebody else is at it.
+        :rtype: bool
+        """
+        self.env.cr.execute(SQL(
+            "SELECT pg_try_advisory_xact_lock(hashtext(%s))",
+            f'vipps_follow_up:{self._vipps_get_root().id}',
+        ))
+        return self.env.cr.fetchone()[0]
+
+    def _vipps_fail_task(self, kind, problem):
+        """ Give somebody something to do about what could not be done, and book at least the
+        payment.
+
+        :param str kind: The kind of the task.
+        :param str|None problem: What went wrong, if that is a sentence for people.
+        :return: None
+        """
+        problem = problem or _("Something went wrong in Odoo. Its log says what.")
+        root = self._vipps_get_root()._vipps_in_staff_language()
+        if kind in ('order_mail', 'invoice_mail'):
+            root._vipps_schedule_activity(
+                'mail',
+                _("Payment %s: the mail to the customer was not sent", root.reference),
+                _("%s Odoo tries again. This disappears when it has succeeded.", problem),
+            )
+            return
+        orders = root._vipps_get_unconfirmed_orders()
+        if orders:
+            root._vipps_schedule_activity(
+                'confirmation',
+                _("Payment %s: the order is not confirmed", root.reference),
+                _("The customer has approved the payment, but the order could not be confirmed:"
+                  " %s Odoo tries again. Solve the problem, or confirm the order yourself. This"
+                  " disappears when it is confirmed.", problem),
+            )
+        elif kind == 'confirm':
+            root.provider_id._vipps_alert_administrator(
+                f'follow_up:{root.id}', _("Payment %s cannot be processed", root.reference), problem
+            )
+        if kind == 'book':
+            if not self._vipps_is_booked():
+                self._vipps_book_alone(problem)
+            if not orders:
+                self._vipps_tell_unbooked(problem)
+
+    def _vipps_end_follow_up(self):
+        """ Take back what people had to do about what has succeeded now. """
+        root = self._vipps_get_root()._vipps_in_staff_language()
+        if not root._vipps_get_unconfirmed_orders():
+            root._vipps_end_activity('confirmation', _("The order is confirmed."))
+            root._vipps_schedule_app_link()
+        root.provider_id._vipps_end_alert(f'follow_up:{root.id}')
+
+    def _vipps_get_unconfirmed_orders(self):
+        """ Return the orders that the payment, with others, pays for, and that are not confirmed.
+        """
+        if self.state not in ('authorized', 'done'):
+            return self.env['sale.order']
+        return self.sale_order_ids.filtered(
+            lambda order: order.state in ('draft', 'sent')
+            and order._is_confirmation_amount_reached()
+        )
+
+    #=== BUSINESS METHODS - MAILS ===#
+
+    def _send_invoice(self):
+        """ Override of `sale` to send invoices later, where order mails are sent, too. """
+        vipps_txs = self.filtered(lambda t: t.provider_code == 'vipps')
+        super(PaymentTransaction, self - vipps_txs)._send_invoice()
+        self.env['vipps.task']._schedule(
+            vipps_txs.filtered(lambda t: t.invoice_ids.filtered(lambda i: not i.is_move_sent)),
+            'invoice_mail',
+        )
+
+    def _vipps_do_order_mail(self):
+        """ Send the mails about the orders of the payment.
+
+        :return: Whether that is done.
+        :rtype: bool
+        """
+        for order in self.sale_order_ids.filtered('vipps_mail_template_id'):
+            order._vipps_send_mail()
+        self._vipps_end_activity('mail', _("The mail was sent."))
+        return True
+
+    def _vipps_do_invoice_mail(self):
+        """ Send the invoices of the payment.
+
+        :return: Whether that is done.
+        :rtype: bool
+        """
+        super()._send_invoice()
+        self._vipps_end_activity('mail', _("The mail was sent."))
+        return True
