@@ -65,10 +65,11 @@ class PosSession(models.Model):
     def _vipps_get_unsettled(self):
         """ Return the attempts of the session that are open, or that took money for no finished
         order, after a look at those that are open: at those that nobody has looked at for the
-        longest time first, for no longer than a person waits. """
+        longest time first, for no longer than a person waits. A till that is closed asks for this
+        several times in a row. """
         attempts_sudo = clean(self)._vipps_search_unsettled().with_context(
             vipps_source=TILL
-        )._vipps_with_patience()
+        )._vipps_with_patience(is_polling=True)
         for tx_sudo in attempts_sudo._vipps_filter_open().sorted(
             lambda tx: tx.vipps_last_read or tx.create_date
         ):
