@@ -1,6 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from odoo import api, fields, models
+from odoo import _, api, fields, models
+from odoo.exceptions import ValidationError
 from odoo.tools import SQL
 
 # What a provider is never copied with for another company: it has a sales unit of its own.
@@ -20,6 +21,19 @@ class PaymentProvider(models.Model):
     vipps_guide_transaction_id = fields.Many2one(
         comodel_name='payment.transaction', copy=False, readonly=True, groups='base.group_system'
     )
+
+    #=== CONSTRAINT METHODS ===#
+
+    @api.constrains('vipps_guide_transaction_id')
+    def _check_vipps_guide_transaction_id(self):
+        """ Ensure that the guide shows, and gives back, no payment of somebody else.
+
+        :raise ValidationError: If it is not one of the provider.
+        """
+        for provider_sudo in self.sudo():
+            tx_sudo = provider_sudo.vipps_guide_transaction_id
+            if tx_sudo and tx_sudo.provider_id != provider_sudo:
+                raise ValidationError(_("The test payment is not one of this provider."))
 
     #=== ACTION METHODS ===#
 

@@ -57,6 +57,16 @@ class VippsPaidDocument(models.AbstractModel):
             self._vipps_refuse_link()
         return res
 
+    def export_data(self, fields_to_export):
+        """ Override of `orm` to export what the user may read: it checks no records, and fields
+        that are computed in sudo mode tell everybody.
+
+        :raise AccessError: If the user may not read the records.
+        """
+        self.check_access_rights('read')
+        self.check_access_rule('read')
+        return super().export_data(fields_to_export)
+
     def _vipps_get_linked_sudo(self):
         return self.sudo().transaction_ids.filtered(lambda tx: tx.provider_code == 'vipps')
 

@@ -314,8 +314,10 @@ class PaymentTransaction(models.Model):
         except OperationalError:
             raise  # Another worker was faster: all of this is done again.
         except UserError as error:
+            # What Odoo says can name the customer: people read that in the activity.
             log_step(
-                _logger, step, self, outcome='failed', level=logging.WARNING, error=str(error)
+                _logger, step, self, outcome='failed', level=logging.WARNING,
+                error=type(error).__name__,
             )
             self.provider_id._vipps_alert_administrator(
                 f'payment:{self.id}', _lt("Payment %s cannot be processed", self.reference),

@@ -1,6 +1,6 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from odoo.exceptions import AccessError, UserError
+from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.fields import Command
 from odoo.tests import new_test_user, tagged
 from odoo.tools import mute_logger
@@ -84,7 +84,7 @@ class TestAccess(PosCommon):
         for user in (self.portal_user, self.cashier, self.accountant, self.manager):
             with self.subTest(user=user.login):
                 told = self._onchange(
-                    user, 'vipps.personal.data', values, 'content', 'is_known', 'is_filled'
+                    user, 'vipps.personal.data', values, 'content', 'is_known'
                 )
                 self.assertNotIn(SHARED['name'], str(told))
                 self.assertFalse(told.get('is_known'))
@@ -119,6 +119,43 @@ class TestAccess(PosCommon):
                         except (AccessError, ValueError):  # Some do not see the field at all.
                             continue
                         self.assertFalse(told.get(name))
+
+    def test_nothing_is_exported_of_records_that_one_may_not_read(self):
+        order, _reserved_tx = self._pay_order(2345.5)
+        invoice, tx = self._pay_invoice()
+        wizard = self.env['payment.refund.wizard'].create({'payment_id': tx.payment_id.id})
+        group = self.env.ref('base.group_allow_export')
+        (self.stranger | self.accountant).groups_id += group
+        for record, names in (
+            (order, ['vipps_status', 'vipps_authorized_amount']),
+            (invoice, ['vipps_paid_with']),
+            (tx.payment_id, ['vipps_payment_reference', 'vipps_psp_reference']),
+            (wizard, ['support_refund', 'vipps_seen_amounts']),
+        ):
+            self.env.flush_all()
+            self.env.invalidate_all()
+            with self.subTest(model=record._name), self.assertRaises(AccessError):
+                record.with_user(self.stranger).export_data(names)
+        self.env.invalidate_all()
+        row = invoice.with_user(self.accountant).export_data(['vipps_paid_with'])['datas'][0]
+        self.assertEqual(row, [self.vipps.name])
+
+    def test_the_guide_shows_no_payment_of_another_provider(self):
+        _order, tx = self._pay_order()
+        other_vipps = self.vipps.copy({'company_id': self.other_company.id})
+        administrator = self._create_user('base.group_system', self.other_company)
+        with self.assertRaises(ValidationError):
+            other_vipps.with_user(administrator).write({'vipps_guide_transaction_id': tx.id})
+
+    def test_the_window_of_a_payment_is_for_those_who_may_read_it(self):
+        _order, tx = self._pay_order()
+        other_manager = self._create_user(
+            'base.group_user,mobilepay_vipps.group_payment_manager', self.other_company
+        )
+        with self.assertRaises(AccessError):
+            self.env['vipps.personal.data'].with_user(other_manager).create({
+                'partner_id': self.partner.id, 'transaction_id': tx.id,
+            })
 
     def test_windows_are_opened_for_ones_own_only(self):
         invoice, tx = self._pay_invoice()
@@ -288,3 +325,17 @@ class TestAccess(PosCommon):
         self.assertFalse(own_payment.payment_transaction_id)
         with self.assertRaises(AccessError):
             own_payment.write({'payment_transaction_id': tx.id})
+
+    #=== What the log tells ===#
+
+    def test_the_log_names_no_customer(self):
+        tx = self._start()
+
+        def refresh():
+            raise UserError(f"The address of {self.partner.name} is missing.")
+
+        with self.assertLogs('odoo.addons.mobilepay_vipps', 'WARNING') as log:
+            tx._vipps_try(refresh)
+        self.assertIn('UserError', str(log.output))
+        self.assertNotIn(self.partner.name, str(log.output))
+        self.assertIn(self.partner.name, str(self._get_activities().mapped('note')))

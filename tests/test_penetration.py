@@ -18,10 +18,12 @@ NOBODY = ()
 TILL = ('till',)
 INVOICING = ('invoicing',)
 SALES = ('sales', 'invoicing')
+READERS = ('portal', 'sales', 'invoicing', 'till')  # Of their own documents.
 METHODS = {
     'account.move': {
         'action_vipps_refund': INVOICING,
         'create': INVOICING,
+        'export_data': READERS,
         'payment_action_void': INVOICING,
         'write': INVOICING,
     },
@@ -29,6 +31,7 @@ METHODS = {
         'action_refund_wizard': INVOICING,
         'copy_data': INVOICING,
         'create': INVOICING,
+        'export_data': INVOICING,
         'write': INVOICING,
     },
     'account.payment.method.line': {
@@ -54,7 +57,7 @@ METHODS = {
         'unlink': NOBODY,
         'write': NOBODY,
     },
-    'payment.refund.wizard': {'action_refund': INVOICING},
+    'payment.refund.wizard': {'action_refund': INVOICING, 'export_data': INVOICING},
     'payment.transaction': {
         'action_capture': INVOICING,
         'action_refund': INVOICING,
@@ -93,6 +96,7 @@ METHODS = {
         'action_vipps_personal_data': NOBODY,
         'action_vipps_update': SALES,
         'create': SALES,
+        'export_data': READERS,
         'payment_action_void': SALES,
         'write': SALES,
     },
@@ -102,7 +106,7 @@ METHODS = {
     'vipps.key.rotation': {
         'action_rotate': NOBODY, 'create': NOBODY, 'default_get': NOBODY, 'write': NOBODY,
     },
-    'vipps.paid.document': {'create': NOBODY, 'write': NOBODY},
+    'vipps.paid.document': {'create': NOBODY, 'export_data': NOBODY, 'write': NOBODY},
     'vipps.personal.data': {
         'action_erase': NOBODY,
         'action_copy_to_contact': NOBODY,

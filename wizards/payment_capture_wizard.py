@@ -67,7 +67,7 @@ class PaymentCaptureWizard(models.TransientModel):
 
         :raise AccessError: If the user may not.
         """
-        self.transaction_ids._vipps_check_operator()
+        self.sudo().transaction_ids._vipps_check_operator()
 
     #=== ACTION METHODS ===#
 

@@ -33,6 +33,18 @@ class PaymentRefundWizard(models.TransientModel):
         """
         self.sudo().transaction_id._vipps_check_operator()
 
+    #=== CRUD METHODS ===#
+
+    def export_data(self, fields_to_export):
+        """ Override of `orm` to export what the user may read: it checks no records, and fields
+        that are computed in sudo mode tell everybody.
+
+        :raise AccessError: If the user may not read the records.
+        """
+        self.check_access_rights('read')
+        self.check_access_rule('read')
+        return super().export_data(fields_to_export)
+
     #=== ACTION METHODS ===#
 
     def action_refund(self):

@@ -65,6 +65,7 @@ class VippsPersonalData(models.TransientModel):
         for wizard in wizards:
             wizard.partner_id.check_access_rights('read')
             wizard.partner_id.check_access_rule('read')
+            wizard.transaction_id.check_access_rule('read')
             wizard._check_is_one_person()
             wizard._record('data_read')
         return wizards
