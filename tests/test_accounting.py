@@ -257,6 +257,16 @@ class TestAccounting(TransactionCommon):
                 self._assert_paid(self._invoice(order))
         self._assert_nothing_is_open()
 
+    def test_a_refund_is_not_settled_with_the_capture_while_the_invoice_is_a_draft(self):
+        invoice = self._create_invoice(1000)
+        tx = self._reserve_invoice(invoice, 1000)
+        self._capture(tx)
+        invoice.button_draft()
+        self._refund(self._get_payments(tx), 400, user=self.accountant)
+        self._assert_entry(self._get_payments(tx)[0], 1000, is_reconciled=False)
+        invoice.action_post()
+        self._assert_paid(invoice)
+
     def test_the_refund_of_a_cancelled_order_is_settled_with_the_capture(self):
         order, tx = self._reserve_order()
         self._capture(tx)

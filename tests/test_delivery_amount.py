@@ -151,6 +151,21 @@ class TestDeliveryAmount(DeliveryCommon):
         self._deliver(order)
         self.assertSums(tx, 20000, 0)
 
+    def test_what_was_paid_last_is_proposed_to_be_refunded_first(self):
+        first_tx = self._buy(self._line(self.sweater, 2), amount=100)
+        order = first_tx.sale_order_ids
+        second_tx = self._start_order(order, amount=100)
+        self._approve(second_tx)
+        second_tx._vipps_refresh()
+        self._settle()
+        for tx in (first_tx, second_tx):
+            self._capture(tx)
+        self._deliver(order, backorder=False, sweater=1)
+        self.assertEqual(first_tx._vipps_get_excess_amount(), 0)
+        self.assertEqual(second_tx._vipps_get_excess_amount(), 100)
+        activity, = self._get_order_activities(order)
+        self.assertIn(second_tx.reference, activity.summary)
+
     def test_two_payments_of_one_order_are_captured_one_after_the_other(self):
         order = self._create_order(order_line=[self._line(self.sweater, 4)], prepayment_percent=0.1)
         txs = []

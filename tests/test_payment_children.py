@@ -2,6 +2,7 @@
 
 from unittest.mock import patch
 
+from odoo.exceptions import ValidationError
 from odoo.tests import tagged
 
 from ..simulator.payment import Payment
@@ -66,6 +67,26 @@ class TestPaymentChildren(TransactionCommon):
         self.assertEqual(tx.state, 'done')
         self._assert_agrees(tx)
         self.assertEqual(self._get_payments(tx), [49.5, 100, 100])
+
+    def test_an_operation_that_failed_does_not_lend_its_reference_to_one_that_took_effect(self):
+        tx = self._authorize()
+        for name, operate in (
+            ('capture', lambda: self._capture(tx, 100)),
+            ('refund', lambda: self._refund(tx._vipps_get_captures().payment_id, 100)),
+        ):
+            with self.subTest(name=name):
+                self.simulator.fault(name, 'failed', code='6200' if name == 'capture' else '6210')
+                with self.assertRaises(ValidationError):
+                    operate()
+                tx.vipps_refusal_count += 1  # As after the rollback of a request.
+                operate()
+                events = [
+                    event for event in self._get_payment(tx)['events']
+                    if event['name'] == {'capture': 'CAPTURED', 'refund': 'REFUNDED'}[name]
+                ]
+                self.assertEqual([event['success'] for event in events], [False, True])
+                part = tx._vipps_get_captures() if name == 'capture' else tx._vipps_get_refunds()
+                self.assertEqual(part.vipps_psp_reference, events[1]['pspReference'])
 
     def test_rest_that_is_released_after_a_capture(self):
         tx = self._authorize()
