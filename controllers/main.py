@@ -89,7 +89,7 @@ class VippsController(http.Controller):
         )
         if (
             PaymentPostProcessing.get_monitored_transaction_id() == tx_sudo.id
-            and tx_sudo._vipps_get_result() not in ('failed', 'unclear')
+            and tx_sudo._vipps_get_result() not in ('contact', 'failed', 'unclear')
         ):
             return request.redirect('/payment/status')
         return self._render_result(tx_sudo, tx_sudo._vipps_get_result())

@@ -32,6 +32,8 @@ from . import payment_transaction_checkout
 from . import payment_transaction_operation
 from . import payment_transaction_request
 from . import payment_transaction_action
+from . import payment_transaction_document
+from . import payment_transaction_change
 from . import payment_transaction_delivery
 from . import payment_transaction_unpaid
 from . import payment_transaction_release
@@ -60,7 +62,9 @@ from . import vipps_api_call
 from . import vipps_request
 from . import vipps_read_request
 from . import sale_order_delivery
+from . import sale_order_document
 from . import account_move
+from . import account_move_document
 from . import account_payment
 from . import account_payment_method_line
 from . import sale_order
@@ -75,6 +79,7 @@ from . import pos_payment
 from . import pos_order
 from . import pos_order_finishing
 from . import pos_order_refund
+from . import sale_order_pos
 from . import pos_session
 from . import pos_session_closing
 from . import pos_session_limits

@@ -128,3 +128,12 @@ class PaymentProvider(models.Model):
             })
             for session in sessions
         ])
+
+    @api.model
+    def _vipps_is_enabled_for(self, company):
+        """ Return whether a company, or one of its parents, takes payments with Vipps MobilePay.
+        """
+        return bool(self.sudo().search_count([
+            ('code', '=', 'vipps'), ('state', '!=', 'disabled'),
+            ('company_id', 'parent_of', company.ids),
+        ], limit=1))

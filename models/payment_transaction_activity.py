@@ -73,11 +73,31 @@ class PaymentTransaction(models.Model):
             self._vipps_schedule_activity(
                 'refund',
                 _("Refund payment %s", self.reference),
-                _("%(amount)s more is captured than is delivered. If the customer gets it back,"
-                  " make a credit note and choose Refund with Vipps MobilePay there, or choose"
-                  " Refund on the payment. If not, mark this as done.",
-                  amount=format_amount(self.env, amount, self.currency_id)),
+                self._vipps_explain_excess(format_amount(self.env, amount, self.currency_id)),
             )
+
+    def _vipps_explain_excess(self, amount):
+        """ Return why something is to be refunded, and how.
+
+        :param str amount: The amount, with its currency.
+        :rtype: str
+        """
+        if self._vipps_is_document_cancelled():
+            reason = _("%s is captured, and the order or invoice that it paid is cancelled or"
+                       " deleted.", amount)
+        elif self.vipps_capture_mode == 'on_delivery':
+            reason = _("%s more is captured than is delivered.", amount)
+        else:
+            reason = _(
+                "%(amount)s more is paid than the order is worth. Its total was %(before)s when the"
+                " customer started to pay, and is %(now)s now.", amount=amount,
+                before=format_amount(self.env, self.vipps_document_amount, self.currency_id),
+                now=format_amount(self.env, self._vipps_get_total_amount(), self.currency_id),
+            )
+        return reason + " " + _(
+            "If the customer gets it back, make a credit note and choose Refund with Vipps"
+            " MobilePay there, or choose Refund on the payment. If not, mark this as done."
+        )
 
     def _vipps_schedule_activity(self, problem, summary, note):
         """ Give the person who is responsible something to do, once per problem.

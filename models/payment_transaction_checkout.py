@@ -58,21 +58,23 @@ class PaymentTransaction(models.Model):
 
     def _get_post_processing_values(self):
         """ Override of `payment` to tell customers what they are waited for, and to send those who
-        have not paid to the page that says what happened, and from there back to the payment. """
+        have not paid, or whose order is not confirmed, to the page that says what happened. """
         values = super()._get_post_processing_values()
         if self.provider_code == 'vipps' and self.state == 'draft':
             values['display_message'] = _(
                 "Approve the payment in the app, if you have not done so yet. This page updates by"
                 " itself."
             )
+        elif self.provider_code == 'vipps' and self._vipps_get_result() in (
+            'contact', 'failed', 'unclear'
+        ):
+            values['landing_route'] = self._vipps_get_return_route()
         elif self.provider_code == 'vipps' and self._vipps_get_unconfirmed_orders():
             values['vipps_is_confirming'] = True
             values['display_message'] = _(
                 "Your payment is approved. Your order is being confirmed: you do not have to do"
                 " anything."
             )
-        elif self.provider_code == 'vipps' and self.state in ('cancel', 'error'):
-            values['landing_route'] = self._vipps_get_return_route()
         return values
 
     def _vipps_start_payment(self):
@@ -413,8 +415,10 @@ class PaymentTransaction(models.Model):
         })
 
     def _vipps_get_result(self):
-        """ Return what the customer reads: `paid`, `authorized`, `waiting`, `unclear`, `failed`.
-        """
+        """ Return what the customer reads: `paid`, `authorized`, `contact`, `waiting`, `unclear` or
+        `failed`. """
+        if self.state == 'authorized' and self._vipps_is_waiting_for_order():
+            return 'contact'
         results = {
             'draft': 'waiting', 'pending': 'waiting', 'authorized': 'authorized', 'done': 'paid',
             'error': 'unclear',

@@ -19,10 +19,11 @@ class PaymentTransaction(models.Model):
             not self._vipps_is_reserved()
             or self.vipps_capture_mode not in ('automatic', 'on_delivery')
             or self._vipps_is_document_cancelled()
+            or self._vipps_is_waiting_for_order()
         ):
             return 0
         if self.vipps_capture_mode == 'automatic' or not self.sale_order_ids:
-            return self.vipps_remaining_amount
+            return self._vipps_get_left_amount()
         return self._vipps_get_delivered_due_amount()
 
     def _vipps_get_delivered_due_amount(self):
@@ -59,23 +60,29 @@ class PaymentTransaction(models.Model):
         return sum(order._vipps_get_delivered_amount() for order in self.sale_order_ids)
 
     def _vipps_get_paid_amount(self):
-        """ Return what was paid of the orders, however it was, before refunds, in major units. """
+        """ Return what was paid of the orders, however it was, before refunds of transactions, in
+        major units. """
         orders = self.sale_order_ids
         return sum(
             tx._vipps_get_captured_amount() for tx in orders.transaction_ids
-        ) + sum(order._vipps_get_amount_paid_on_invoices() for order in orders)
+        ) + sum(order._vipps_get_amount_paid_otherwise() for order in orders)
 
     #=== BUSINESS METHODS - RELEASE ===#
 
     def _vipps_is_release_due(self):
-        """ Tell whether what remains reserved is to be released without anybody asking for it. """
+        """ Return whether what remains reserved is to be released without anybody asking for it.
+        """
         if not self._vipps_is_reserved():
             return False
         if self._vipps_is_document_cancelled():
             return True
-        if self.vipps_capture_mode != 'on_delivery' or not self.sale_order_ids:
+        if self.vipps_capture_mode not in ('automatic', 'on_delivery') or (
+            self._vipps_is_waiting_for_order()
+        ):
             return False
-        return (
+        if not self.sale_order_ids or self.vipps_capture_mode == 'automatic':
+            return self._vipps_is_useless()
+        return self._vipps_is_useless() and self._vipps_is_paid_without_transactions() or (
             self.provider_id.vipps_release_when_closed
             and all(order._vipps_is_closed() for order in self.sale_order_ids)
             # After a refund, somebody decides whether something is captured in its place.
@@ -86,23 +93,28 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - REFUND ===#
 
     def _vipps_get_excess_amount(self):
-        """ Return what was captured, and is neither delivered nor refunded, although nothing of it
-        is going to be delivered anymore, or something came back.
+        """ Return what was captured and not refunded, although it is neither delivered nor going to
+        be, or is more than the documents are worth, or came back.
 
         :return: The amount, in major units.
         :rtype: float
         """
         orders = self.sale_order_ids
-        if not orders or not self._vipps_is_document_cancelled() and (
-            self.vipps_capture_mode != 'on_delivery'
-            or not all(order._vipps_is_returned() or order._vipps_is_closed() for order in orders)
+        if not orders:
+            return self._vipps_get_unused_amount() if self._vipps_is_document_cancelled() else 0
+        if self._vipps_is_document_cancelled() or self.vipps_capture_mode == 'on_delivery' and all(
+            order._vipps_is_returned() or order._vipps_is_closed() for order in orders
         ):
+            worth = sum(order._vipps_get_delivered_amount() for order in orders)
+        elif self.vipps_capture_mode != 'on_delivery' and self.vipps_document_amount:
+            worth = self._vipps_get_total_amount()
+        else:
             return 0
         txs = orders.transaction_ids.sorted(lambda t: t._origin.id, reverse=True)
         excess_amount = (
             self._vipps_get_paid_amount()
             - sum(tx._vipps_get_refunded_amount() for tx in txs)
-            - sum(order._vipps_get_delivered_amount() for order in orders)
+            - worth
         )
         for tx in txs:  # What was paid last is given back first.
             own_amount = min(tx._vipps_get_refundable_amount(), excess_amount)

@@ -64,12 +64,13 @@ class PaymentTransaction(models.Model):
             return False
         if not self._vipps_lock(wait=wait):
             return False
+        was_approved = self.state in ('authorized', 'done')
         self.vipps_last_read = now  # Kept when the rest fails, so that nobody asks without pause.
         with self.env.cr.savepoint():
             payment = self._vipps_read()
         if may_capture and payment:
             self._vipps_capture_if_due()
-        self._vipps_follow_up_safely()
+        self._vipps_follow_up_safely(is_new=not was_approved)
         self._vipps_schedule_app_link()
         if self.vipps_next_comparison:
             self.vipps_next_comparison = False
@@ -105,10 +106,15 @@ class PaymentTransaction(models.Model):
             )
         return payment
 
-    def _vipps_follow_up_safely(self):
-        """ Give people what they have to do; whatever fails there does not undo what was read. """
+    def _vipps_follow_up_safely(self, is_new=False):
+        """ Give people what they have to do; whatever fails there does not undo what was read.
+
+        :param bool is_new: Whether the customer has just approved the payment.
+        :return: None
+        """
         try:
             with self.env.cr.savepoint():
+                self._vipps_follow_up_change(is_new)
                 self._vipps_follow_up()
         except OperationalError:
             raise  # Another worker was faster: all of this is done again.

@@ -45,12 +45,15 @@ class SaleOrder(models.Model):
             # What is delivered although its reservation was released is to be told.
             '|', ('state', 'in', ('authorized', 'done')),
             '&', ('state', '=', 'cancel'), ('vipps_authorized_amount', '>', 0),
-            '|', '|',
-            ('vipps_capture_mode', '=', 'on_delivery'),
-            ('sale_order_ids.delivery_status', 'in', ('partial', 'full')),
-            ('sale_order_ids.state', '=', 'cancel'),
         ])
-        self.env['vipps.read.request']._request(txs)
+        self.env['vipps.read.request']._request(txs.filtered(lambda tx: (
+            tx.vipps_capture_mode == 'on_delivery'
+            or any(
+                order.state == 'cancel' or order.delivery_status in ('partial', 'full')
+                for order in tx.sale_order_ids
+            )
+            or tx._vipps_is_total_changed()
+        )))
 
     #=== BUSINESS METHODS - WHAT IS DELIVERED ===#
 
@@ -136,36 +139,6 @@ class SaleOrder(models.Model):
         return any(
             picking.state == 'done' and picking.location_id.usage == 'customer'
             for picking in self.picking_ids
-        )
-
-    def _vipps_get_amount_paid_on_invoices(self):
-        """ Return what was paid of the invoices otherwise than by transactions of the order.
-
-        :return: The amount, in major units of the currency of the order.
-        :rtype: float
-        """
-        self.ensure_one()
-        amount = 0
-        for invoice in self.invoice_ids.filtered(
-            lambda move: move.move_type == 'out_invoice' and move.state == 'posted'
-            and move.currency_id == self.currency_id and move.amount_total
-        ):
-            order_lines = invoice.invoice_line_ids.filtered(
-                lambda line: self in line.sale_line_ids.order_id
-            )
-            paid_amount = sum(
-                partial.debit_amount_currency for partial in invoice.line_ids.matched_credit_ids
-                if self._vipps_is_payment_otherwise(partial.credit_move_id.move_id)
-            )
-            # An invoice can be over several orders.
-            amount += paid_amount * sum(order_lines.mapped('price_total')) / invoice.amount_total
-        return amount
-
-    def _vipps_is_payment_otherwise(self, move):
-        """ Tell whether a journal entry pays an invoice without a transaction of the order. """
-        tx = move.payment_id.payment_transaction_id
-        return move.move_type == 'entry' and not (
-            self.transaction_ids & (tx | tx.source_transaction_id)
         )
 
 

@@ -8,6 +8,7 @@ from . import test_audit
 from . import test_audit_protection
 from . import test_availability
 from . import test_checklist
+from . import test_changed_total
 from . import test_checkout
 from . import test_checkout_return
 from . import test_checkout_trouble
@@ -26,10 +27,12 @@ from . import test_health
 from . import test_health_tour
 from . import test_key_rotation
 from . import test_migration
+from . import test_migration_documents
 from . import test_migration_till
 from . import test_operation_input
 from . import test_order_mail
 from . import test_other_providers
+from . import test_paid_otherwise
 from . import test_payment_children
 from . import test_payment_comparison
 from . import test_payment_method
@@ -60,6 +63,8 @@ from . import test_pos_online_payment
 from . import test_pos_order_guard
 from . import test_pos_refund
 from . import test_pos_rounding
+from . import test_pos_sale
+from . import test_pos_sale_tours
 from . import test_pos_settling
 from . import test_pos_sync
 from . import test_pos_tours

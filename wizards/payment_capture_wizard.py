@@ -1,6 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from odoo import api, fields, models
+from odoo import _, api, fields, models
+from odoo.tools import format_amount
 
 from odoo.addons.payment import utils as payment_utils
 
@@ -19,6 +20,7 @@ class PaymentCaptureWizard(models.TransientModel):
     vipps_seen_amounts = fields.Char(
         compute='_compute_vipps_seen_amounts', compute_sudo=True, store=True, readonly=False
     )
+    vipps_limit_hint = fields.Char(compute='_compute_vipps_limit_hint', compute_sudo=True)
 
     #=== COMPUTE METHODS ===#
 
@@ -49,6 +51,37 @@ class PaymentCaptureWizard(models.TransientModel):
             wizard.voided_amount = sum(
                 tx._vipps_get_released_amount() for tx in wizard.transaction_ids
             )
+
+    @api.depends('available_amount')
+    def _compute_amount_to_capture(self):
+        """ Override of `payment` to propose no more than what is left to pay of the documents. """
+        self.transaction_ids._vipps_check_operator()
+        super()._compute_amount_to_capture()
+        for wizard in self.filtered(lambda w: w._vipps_is_for_vipps()):
+            wizard.amount_to_capture = min(
+                wizard.available_amount, wizard._vipps_get_left_amount()
+            )
+
+    @api.depends('available_amount')
+    def _compute_vipps_limit_hint(self):
+        self.transaction_ids._vipps_check_operator()
+        for wizard in self:
+            left_amount = wizard._vipps_is_for_vipps() and wizard._vipps_get_left_amount()
+            wizard.vipps_limit_hint = (
+                wizard._vipps_is_for_vipps() and left_amount < wizard.available_amount
+                and _(
+                    "Only %s is left to pay: the rest was paid otherwise, or the total was lowered"
+                    " since the customer approved. Capture no more than that, and release the"
+                    " rest.", format_amount(self.env, left_amount, wizard.currency_id),
+                )
+            )
+
+    def _vipps_get_left_amount(self):
+        """ Return what is left to pay with the transactions, in major units. """
+        return sum(
+            tx._vipps_get_left_amount() for tx in self.transaction_ids._origin
+            if tx.state == 'authorized'
+        )
 
     @api.depends('transaction_ids')
     def _compute_vipps_seen_amounts(self):

@@ -1,0 +1,113 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import api, fields, models
+
+
+class SaleOrder(models.Model):
+    """ What is paid of orders without their transactions. """
+    _inherit = 'sale.order'
+
+    #=== CRUD METHODS ===#
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_release_payments(self):
+        """ Have payments of the orders looked at: what nothing is left for is released. """
+        self.sudo().transaction_ids._vipps_look_soon()
+
+    #=== BUSINESS METHODS - PAYMENT LINKS ===#
+
+    def _get_default_payment_link_values(self):
+        """ Override of `sale` to propose no more than what is left to pay, if customers can pay
+        the link with Vipps MobilePay. """
+        values = super()._get_default_payment_link_values()
+        if not self.env['payment.provider']._vipps_is_enabled_for(self.company_id):
+            return values
+        left_amount = self.amount_total - (
+            self.env['payment.transaction'].sudo()._vipps_get_held_order_amount(self.sudo())
+        )
+        for name in ('amount', 'amount_max'):
+            values[name] = max(self.currency_id.round(min(values[name], left_amount)), 0)
+        return values
+
+    #=== BUSINESS METHODS - WHAT IS PAID ===#
+
+    def _vipps_get_amount_paid_otherwise(self):
+        """ Return what was paid of the order otherwise than by its transactions.
+
+        :return: The amount, in major units of the currency of the order.
+        :rtype: float
+        """
+        self.ensure_one()
+        return sum(
+            self._vipps_convert(
+                self._vipps_get_amount_paid_on(invoice), invoice.currency_id, invoice.invoice_date
+            )
+            for invoice in self._vipps_get_posted_invoices()
+        )
+
+    def _vipps_get_amount_paid_on(self, invoice):
+        """ Return what an invoice was paid for the order without transactions of its orders: what
+        they left to pay, if it is for several orders.
+
+        :return: The amount, in major units of the currency of the invoice.
+        :rtype: float
+        """
+        orders = invoice.invoice_line_ids.sale_line_ids.order_id
+        own_amounts, other_amount = dict.fromkeys(orders, 0), 0
+        for partial in invoice.line_ids.matched_credit_ids:
+            move = partial.credit_move_id.move_id
+            tx = move.payment_id.payment_transaction_id
+            tx_orders = orders & (tx | tx.source_transaction_id).sale_order_ids
+            if tx_orders:
+                own_amounts[tx_orders[0]] += partial.debit_amount_currency
+            elif self._vipps_is_payment(move, invoice):
+                other_amount += partial.debit_amount_currency
+        left_amounts = {
+            order: max(order._vipps_get_share(invoice) * invoice.amount_total - own_amount, 0)
+            for order, own_amount in own_amounts.items()
+        }
+        rest = invoice.amount_total - sum(
+            order._vipps_get_share(invoice) * invoice.amount_total for order in orders
+        )
+        total = sum(left_amounts.values()) + max(rest, 0)
+        return other_amount * left_amounts[self] / total if total else 0
+
+    def _vipps_get_uninvoiced_amount(self):
+        """ Return what is to be paid of the order, and neither invoiced nor paid without an
+        invoice, in major units of its currency. """
+        self.ensure_one()
+        if self.state == 'cancel':
+            return 0
+        invoiced_amount = sum(
+            self._vipps_get_share(invoice) * self._vipps_convert(
+                invoice.amount_total, invoice.currency_id, invoice.invoice_date
+            )
+            for invoice in self.invoice_ids
+            if invoice.move_type == 'out_invoice' and invoice.state != 'cancel'
+        )
+        return max(self.amount_total - invoiced_amount, 0)
+
+    def _vipps_get_posted_invoices(self):
+        """ Return the posted invoices whose payments are payments of the order. """
+        return self.invoice_ids.filtered(
+            lambda move: move.move_type == 'out_invoice' and move.state == 'posted'
+        )
+
+    def _vipps_get_share(self, invoice):
+        """ Return the part of an invoice that is for the order, between 0 and 1. """
+        lines = invoice.invoice_line_ids.filtered(lambda line: self in line.sale_line_ids.order_id)
+        amount = sum(lines.mapped('price_total'))
+        return min(max(amount / invoice.amount_total, 0), 1) if invoice.amount_total else 0
+
+    def _vipps_convert(self, amount, currency, date):
+        return currency._convert(
+            amount, self.currency_id, self.company_id, date or fields.Date.today()
+        )
+
+    def _vipps_is_payment(self, move, invoice):
+        """ Return whether a journal entry that is reconciled with an invoice pays it: a credit note
+        that corrects the invoice or its orders does not. """
+        return move.move_type != 'out_refund' or not (
+            move.reversed_entry_id & self.invoice_ids
+            or move.line_ids.sale_line_ids.order_id & invoice.line_ids.sale_line_ids.order_id
+        )
