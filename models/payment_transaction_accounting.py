@@ -221,7 +221,8 @@ class PaymentTransaction(models.Model):
             amount=self.amount,
         )
         if problem:
-            self.env['vipps.task']._schedule(self, 'book')
+            tasks = self.env['vipps.task']  # One that is under way waits for its next try.
+            tasks._schedule(self - tasks._get_scheduled(self, 'book'), 'book')
             self._vipps_tell_unbooked(problem)
         if payment:
             self._vipps_get_root()._vipps_settle_surplus()

@@ -94,7 +94,7 @@ class PaymentTransaction(models.Model):
         """ Return whether the customer has paid for an order that is not finished with it. """
         return self._vipps_get_till_state() == 'paid' and not self._vipps_is_attached()
 
-    def _vipps_book_alone(self):
+    def _vipps_book_without_order(self):
         """ Book what the customer has paid outside of the session, which then can be closed without
         refunding it. From now on, no order can be paid with it.
 

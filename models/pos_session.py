@@ -203,7 +203,7 @@ class PosSession(models.Model):
         self = clean(self)
         self._vipps_check_till(is_manager=True)
         tx_sudo = self._vipps_get_attempt_sudo(reference)
-        tx_sudo._vipps_book_alone()
+        tx_sudo._vipps_book_without_order()
         return tx_sudo._vipps_get_till_status()
 
     def vipps_list_attempts(self, pos_references=None, order_id=False):
