@@ -471,7 +471,9 @@ class VippsApiClient(models.AbstractModel):
             yield limits
         except errors.VippsError as error:
             note(error)
-            if patience and isinstance(error, errors.NoAnswer):
+            if patience and isinstance(error, errors.NoAnswer) and not isinstance(
+                error, errors.NotNow
+            ):
                 patience.is_over = True
             raise VippsError(_(error.sentence), error) from error
         note()
