@@ -198,7 +198,8 @@ class TestAccess(PosCommon):
             'vipps_create_attempt', refund.id, self._get_uuid(ui_refund), 'qr', session=session
         )
         self._call('vipps_start_attempt', status['reference'], session=session)
-        refund.with_user(self.cashier).write({'state': 'cancel'})
+        with self.assertRaisesRegex(UserError, "cannot be deleted, cancelled"):
+            refund.with_user(self.cashier).write({'state': 'cancel'})
         self._call('vipps_attach_attempt', status['reference'], session=session)
         self.assertEqual(move.state, 'draft')
         self.assertFalse(move.transaction_ids)

@@ -348,13 +348,13 @@ class TestAccounting(TransactionCommon):
     def test_an_order_that_was_closed_before_all_was_delivered_gets_its_final_invoice(self):
         self._set_automatic_invoice()
         self.vipps.vipps_capture_mode = 'on_delivery'
-        self.product.write({'invoice_policy': 'delivery', 'type': 'service'})
+        self.product.write({'invoice_policy': 'delivery', 'type': 'consu'})
         order, tx = self._reserve_order(order_line=[Command.create({
             'product_id': self.product.id, 'product_uom_qty': 10, 'price_unit': 100,
             'tax_id': [Command.clear()],
         })])
-        order.order_line.qty_delivered = 4
-        order.action_lock()
+        order.picking_ids.move_ids.write({'quantity': 4, 'picked': True})
+        order.picking_ids.with_context(cancel_backorder=True)._action_done()
         self._refresh(tx)
         self._post_process()
         self.assertEqual(self._get_aggregate(tx)['cancelled'], 60000)

@@ -64,7 +64,8 @@ class TestAudit(WebhookCommon, CheckoutCommon):
         self._approve(tx)
         self._return(tx)
         public = self.env.ref('base.public_user')
-        events = self._get_events()
+        # Core may add the provider to its journal on this occasion, which is recorded as well.
+        events = self._get_events().filtered(lambda e: e.action != 'configured')
         self.assertEqual([(e.action, e.source, e.from_state, e.to_state) for e in events], [
             ('started', 'customer', False, False),
             ('state_changed', 'return', 'draft', 'authorized'),
