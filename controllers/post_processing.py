@@ -13,7 +13,13 @@ class VippsPostProcessing(PaymentPostProcessing):
     @http.route()
     def poll_status(self, **kwargs):
         """ Override of `payment` to read the open payment while the customer waits, and to report
-        how it went. What follows an approved payment is left to the job: nobody waits for it. """
+        how it went in the language of the page, which this route does not know. What follows an
+        approved payment is left to the job: nobody waits for it. """
+        lang = request.env['ir.http'].get_nearest_lang(
+            request.httprequest.cookies.get('frontend_lang')
+        )
+        if lang:
+            request.update_context(lang=lang)
         tx_sudo = request.env['payment.transaction'].sudo().with_context(vipps_source=POLL).browse(
             self.get_monitored_transaction_id()
         ).exists()

@@ -190,6 +190,17 @@ class TestStatusPoll(CheckoutCommon):
             clock.tick(3)
             self.assertEqual(self._poll()['state'], 'authorized')
 
+    def test_the_poll_speaks_the_language_of_the_page_and_not_of_the_browser(self):
+        self.env['res.lang']._activate_lang('da_DK')
+        self.website.language_ids += self.env.ref('base.lang_da')
+        self._start_cart()
+        english = self._poll()['display_message']
+        self.opener.cookies['frontend_lang'] = 'da_DK'
+        self.opener.headers['Accept-Language'] = 'en-US'
+        danish = self._poll()['display_message']
+        self.assertIn("Approve the payment", english)
+        self.assertIn("Godkend", danish)
+
     def test_a_payment_that_is_decided_is_not_read_again(self):
         tx = self._start_cart()
         self._approve(tx)
