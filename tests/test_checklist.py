@@ -10,7 +10,7 @@ from odoo.fields import Command
 from odoo.tests import new_test_user, tagged
 
 from ..source import Source
-from .common import TransactionCommon
+from .common import KEYS, TransactionCommon
 
 
 @tagged('post_install', '-at_install')
@@ -179,7 +179,7 @@ class TestChecklist(TransactionCommon):
         self.assertNotIn("Not yet", self._read()['terms'].text_content())
 
     def test_payments_of_others_are_not_counted(self):
-        other = self.vipps.copy({'company_id': self.company_data_2['company'].id})
+        other = self.vipps.copy({'company_id': self.company_data_2['company'].id, **KEYS})
         other.state = 'test'
         tx = self._authorize()
         tx.provider_id = other

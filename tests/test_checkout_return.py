@@ -102,7 +102,7 @@ class TestReturn(CheckoutCommon):
         self.assertIn(
             "Betalingen ble avbrutt i appen. Ingenting er belastet.", page.text_content()
         )
-        self.assertTrue(self._get_link(page, "Betal på nytt"))
+        self.assertTrue(self._get_link(page, "Prøv igjen"))
 
     def test_who_comes_with_the_address_of_the_page_alone_does_not_get_the_order(self):
         invoice = self._create_invoice()
