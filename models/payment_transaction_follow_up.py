@@ -1,7 +1,13 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+import logging
+
+from psycopg2 import OperationalError
+
 from odoo import _, fields, models
 from odoo.tools import SQL
+
+_logger = logging.getLogger(__name__)
 
 # What the job does, by the state that it follows.
 FOLLOWING_TASKS = {'authorized': 'confirm', 'done': 'book'}
@@ -40,21 +46,44 @@ class PaymentTransaction(models.Model):
         txs = self._update_state(PREVIOUS_STATES[state], state, None)
         if state == 'done':
             txs._update_source_transaction_state()
+        try:
+            with self.env.cr.savepoint():
+                txs._log_received_message()
+        except OperationalError:
+            raise  # Another worker was faster: all of this is done again.
+        except Exception:
+            _logger.exception("Nobody reads in the documents that payments are %s.", state)
         self.env['vipps.task']._schedule(txs, FOLLOWING_TASKS[state])
 
     def _update_state(self, allowed_states, target_state, state_message):
         """ Override of `payment` to let `_set_authorized` and `_set_done`, with all that core and
         others do there, follow a state that was set before: as long as its task is there. """
-        followed_txs = self.browse()
-        if target_state in FOLLOWING_TASKS:
-            followed_txs = self.env['vipps.task']._get_scheduled(
-                self.filtered(lambda t: t.provider_code == 'vipps' and t.state == target_state),
-                FOLLOWING_TASKS[target_state],
-            )
+        followed_txs = self._vipps_filter_followed(target_state)
         txs = super(PaymentTransaction, self - followed_txs)._update_state(
             allowed_states, target_state, state_message
         )
         return txs | followed_txs
+
+    def _log_received_message(self):
+        """ Override of `payment` to write a state into the documents when it is set, in the name of
+        those who caused it, and not again by the job that follows it. """
+        followed_txs = self.browse()
+        for state in FOLLOWING_TASKS:
+            followed_txs |= self._vipps_filter_followed(state)
+        return super(PaymentTransaction, self - followed_txs)._log_received_message()
+
+    def _vipps_filter_followed(self, state):
+        """ Return the transactions that are in a state which a job is to follow.
+
+        :param str state: The state.
+        :rtype: payment.transaction
+        """
+        if state not in FOLLOWING_TASKS:
+            return self.browse()
+        return self.env['vipps.task']._get_scheduled(
+            self.filtered(lambda t: t.provider_code == 'vipps' and t.state == state),
+            FOLLOWING_TASKS[state],
+        )
 
     def _execute_callback(self):
         """ Override of `payment` to leave what others do to the job. """
