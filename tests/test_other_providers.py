@@ -131,6 +131,7 @@ class TestOtherProviders(CheckoutCommon):
         def check(tx):
             self._approve(tx)
             self._deliver_events(tx)
+            self._follow_up()
             self.assertEqual((tx.state, tx.sale_order_ids.state), ('authorized', 'sale'))
 
         self._for_each_way(check)

@@ -43,7 +43,9 @@ class TestDelivery(LiveTest):
         self.decide(reference)
         wait_until(lambda: self.transaction(reference)['state'] == 'authorized')
         order = self.order(reference)
-        picking, = self.rpc('stock.picking', 'search', [('sale_id', '=', order['id'])])
+        domain = [('sale_id', '=', order['id'])]
+        wait_until(lambda: self.rpc('stock.picking', 'search_count', domain))  # It is confirmed.
+        picking, = self.rpc('stock.picking', 'search', domain)
         self.assertEqual(self.captured(reference), 0)
         return reference, picking
 

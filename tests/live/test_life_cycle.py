@@ -7,7 +7,7 @@ from tools.cache import ADDON
 from tools.rpc import RpcError
 from tools.workspace import SHOP
 
-from .shop import LiveTest
+from .shop import LiveTest, wait_until
 
 REMOVAL_SCRIPT = Path(__file__).parent / 'scripts' / 'remove.py'
 
@@ -58,6 +58,11 @@ class TestRefusedRemoval(LiveTest):
         self.assert_paid(reference)
         before = self.what_removal_would_change()
         module, = self.rpc('ir.module.module', 'search', [('name', '=', ADDON)])
+        # Odoo refuses it, too, while a job runs.
+        wait_until(lambda: not self.stack.execute(
+            "SELECT FROM ir_cron_trigger WHERE call_at <= now() AT TIME ZONE 'UTC'"
+            " UNION ALL SELECT FROM vipps_task WHERE tries = 0"
+        ))
         with self.assertRaisesRegex(RpcError, "Disable the payment provider instead"):
             self.rpc('ir.module.module', 'button_immediate_uninstall', [module])
         self.assertEqual(self.what_removal_would_change(), before)
