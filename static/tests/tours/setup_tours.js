@@ -88,9 +88,9 @@ registry.category("web_tour.tours").add("vipps_setup_guide", {
         read("Which tills take these payments?", "h2"),
         ...takePicture("guide_tills", ".modal-content"),
         press("action_next"),
-        read("Let Vipps MobilePay tell Odoo", "h2"),
+        read("Turn on instant payment updates", "h2"),
         press("action_next"),
-        read("Pay something", "h2"),
+        read("Make a test payment", "h2"),
         press("action_start_payment"),
         {
             content: "See the code and the link, and wait for the customer",
