@@ -43,7 +43,7 @@ class TestConnection(ConnectionCommon):
         notification = self.vipps.action_vipps_test_connection()
         self.assertEqual(notification['tag'], 'display_notification')
         self.assertEqual(notification['params']['type'], 'success')
-        self.assertRegex(notification['params']['message'], r"123456 in the Test environment")
+        self.assertRegex(notification['params']['message'], r"sales unit 123456 \(Test\)")
 
     def test_secondary_subscription_key_is_right_too(self):
         self.vipps.sudo().vipps_subscription_key = NOK_UNIT.secondary_subscription_key
@@ -232,7 +232,7 @@ class TestConnectionOfEnvironments(ConnectionCommon):
         self._enter_production_keys()
         self.vipps.state = 'enabled'
         notification = self.vipps.action_vipps_test_connection()
-        self.assertIn("999999 in the Production environment", notification['params']['message'])
+        self.assertIn("sales unit 999999 (Production)", notification['params']['message'])
         self.assertFalse(self.simulator.exchanges)
 
     def test_test_keys_of_an_enabled_provider(self):
