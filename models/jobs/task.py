@@ -210,6 +210,9 @@ class VippsTask(models.Model):
         try:
             self._in_transaction(lambda tasks: tasks.browse(task_ids)._do())
         except Exception as error:
+            if getattr(error, 'pgcode', None) in PG_CONCURRENCY_ERRORS_TO_RETRY:
+                _logger.info("Tasks %s collide with others, and are tried later.", task_ids)
+                return
             if isinstance(error, UserError):
                 problem = str(error)
             else:

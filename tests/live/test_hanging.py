@@ -1,0 +1,153 @@
+"""What follows a payment hangs: money moves on, and nothing is done twice."""
+
+from .shop import LiveTest, wait_until
+
+# After this time Odoo kills a cron worker that does not come back; one that has nothing to do comes
+# back after at most 69 seconds.
+KILL_SECONDS = 75
+PROMPT_SECONDS = 10
+
+
+class HangingTest(LiveTest):
+    """A shop whose renderer of documents can hang, with Odoo's two cron workers."""
+
+    expected_in_log = (
+        r'WorkerCron \(\d+\) timeout after',
+        # There is no mail server.
+        r'odoo\.addons\.(base\.models\.ir_mail_server|mail\.models\.mail_mail)',
+    )
+
+    def setUp(self):
+        super().setUp()
+        self.configuration = self.stack.odoo.configuration
+        before = self.configuration.read_text()
+        self.restart(before + f'limit_time_real_cron = {KILL_SECONDS}\n')
+        self.addCleanup(self.restart, before)
+        self.addCleanup(self.let_go)
+        self.let_go()
+        # In a new database all jobs are due at once, and nothing is loaded in new processes.
+        self.stack.execute("UPDATE ir_cron SET nextcall = nextcall + interval '1 day'"
+                           " WHERE interval_type <> 'minutes'")
+        for _worker in range(2):
+            reference = self.start_told_payment()
+            self.decide(reference)
+            self.assert_paid(reference, 60)
+
+    def restart(self, configuration):
+        """Start Odoo again with another configuration."""
+        self.stack.stop_odoo()
+        self.configuration.write_text(configuration)
+        self.stack.start_odoo()
+
+    def let_go(self):
+        """Let nothing be told to hang or to fail any more; what hangs goes on hanging."""
+        for name in ('hang', 'fail', 'hanging'):
+            (self.stack.programs / name).unlink(missing_ok=True)
+
+    def count_hanging(self):
+        """Return how many renderers were told to hang."""
+        path = self.stack.programs / 'hanging'
+        return len(path.read_text().split()) if path.exists() else 0
+
+    def hang(self):
+        """Let the next document hang, and pay; returns the reference as soon as it hangs."""
+        (self.stack.programs / 'hang').touch()
+        reference = self.start_told_payment()
+        self.decide(reference)
+        self.assert_settled(reference)
+        wait_until(self.count_hanging)
+        return reference
+
+    def assert_settled(self, reference):
+        """Check that a payment is captured and its order confirmed, each in time."""
+        wait_until(
+            lambda: self.payment(reference)['aggregate']['capturedAmount']['value'], PROMPT_SECONDS
+        )
+        wait_until(lambda: self.transaction(reference)['state'] == 'done', PROMPT_SECONDS)
+        wait_until(lambda: self.order(reference)['state'] == 'sale', PROMPT_SECONDS)
+
+    def mails(self, reference):
+        """Return the mails about the order and its invoices that have documents."""
+        order_id, = self.transaction(reference)['sale_order_ids']
+        invoices = self.rpc('sale.order', 'read', [order_id], ['invoice_ids'])[0]['invoice_ids']
+        return self.rpc('mail.message', 'search_read', [
+            ('subject', '!=', False), ('attachment_ids', '!=', False),
+            '|', '&', ('model', '=', 'sale.order'), ('res_id', '=', order_id),
+            '&', ('model', '=', 'account.move'), ('res_id', 'in', invoices),
+        ], ['subject', 'model'])
+
+    def check(self, mails):
+        """Pay while a document hangs, and check what is sent when Odoo has ended that."""
+        first = self.hang()
+        second = self.start_told_payment()
+        self.decide(second)
+        self.assert_settled(second)
+        self.assertEqual(self.count_hanging(), 1)  # No second worker hangs.
+        self.assertEqual(self.mails(first), [])
+        self.let_go()
+
+        wait_until(lambda: len(self.mails(second)) == mails, 180)
+        self.assertIn('timeout after', self.stack.log_path.read_text()[self.log_start:])
+        self.start_mails()
+        wait_until(lambda: len(self.mails(first)) == mails, 60)
+        self.start_mails()
+        for reference in (first, second):
+            self.assert_paid(reference)
+            self.assertEqual(len(self.mails(reference)), mails)
+
+    def start_mails(self):
+        """Have all mails sent that wait."""
+        wait_until(lambda: not self.is_running())
+        past = "now() AT TIME ZONE 'UTC' - interval '1 second'"
+        job = self.rpc.reference('sale_async_emails.cron')
+        self.stack.execute(
+            f"UPDATE vipps_task SET due = {past}",
+            (f"INSERT INTO ir_cron_trigger (cron_id, call_at) VALUES (%s, {past})", [job]),
+        )
+        self.stack.workspace.server.execute(
+            ("SELECT pg_notify('cron_trigger', %s)", [self.stack.odoo.database])
+        )
+        wait_until(lambda: not self.is_running(), 60)
+
+    def is_running(self):
+        """Return whether the job that sends mails runs, or is about to."""
+        job = self.rpc.reference('sale_async_emails.cron')
+        now = self.stack.execute("SELECT now() AT TIME ZONE 'UTC'")[0][0]
+        return self.rpc('ir.cron.trigger', 'search_count', [
+            ('cron_id', '=', job), ('call_at', '<=', str(now)),
+        ])
+
+
+class TestHangingConfirmation(HangingTest):
+
+    def test_a_confirmation_that_hangs_holds_up_no_money(self):
+        self.check(mails=1)
+
+    def test_a_confirmation_that_fails_is_sent_later(self):
+        self.expected_in_log += (
+            r'models\.jobs\.task: step=order_mail', r'wkhtmltopdf', r'ir_actions_report',
+        )
+        (self.stack.programs / 'fail').touch()
+        reference = self.start_told_payment()
+        self.decide(reference)
+        self.assert_settled(reference)
+        self.assert_paid(reference)
+        self.let_go()
+        wait_until(lambda: not self.is_running())
+        self.start_mails()
+        wait_until(lambda: self.mails(reference), 60)
+        self.assertEqual(len(self.mails(reference)), 1)
+
+
+class TestHangingInvoice(HangingTest):
+
+    def test_an_invoice_that_hangs_holds_up_no_money(self):
+        template = self.rpc.reference('account.email_template_edi_invoice')
+        for name, value in (
+            ('sale.automatic_invoice', 'True'),
+            ('sale.default_invoice_email_template', str(template)),
+        ):
+            before = self.rpc('ir.config_parameter', 'get_param', name)
+            self.rpc('ir.config_parameter', 'set_param', name, value)
+            self.addCleanup(self.rpc, 'ir.config_parameter', 'set_param', name, before)
+        self.check(mails=2)
