@@ -48,7 +48,8 @@ class PaymentTransaction(models.Model):
             txs._update_source_transaction_state()
         try:
             with self.env.cr.savepoint():
-                txs._log_received_message()
+                # A mail server can hang.
+                txs.with_context(mail_notify_force_send=False)._log_received_message()
         except OperationalError:
             raise  # Another worker was faster: all of this is done again.
         except Exception:
