@@ -92,3 +92,14 @@ class PaymentTransaction(models.Model):
         if self.vipps_pos_session_id:
             return self._vipps_get_captured_amount()
         return super()._vipps_get_paid_amount()
+
+    def _vipps_follow_up_unpaid(self):
+        """ Override to tell of what was handed over at a till and is neither paid nor reserved. """
+        if not self.vipps_pos_session_id:
+            return super()._vipps_follow_up_unpaid()
+        tx = self._vipps_in_staff_language()
+        reason, amount = tx._vipps_find_unpaid()
+        told = f'{reason} {amount:.6f}'
+        if self.state == 'cancel' and reason and told != self.vipps_told_unpaid:
+            tx._vipps_tell_unpaid(reason, amount)
+            tx.vipps_told_unpaid = told

@@ -146,6 +146,7 @@ class PosSession(models.Model):
             ('vipps_pos_payment_ids.pos_order_id.state', 'not in', ('draft', 'cancel')),
         ])
         for tx_sudo in attempts_sudo:
-            tx_sudo._vipps_tell_uncaptured()
             if tx_sudo.state == 'cancel':  # Then it is too late to capture it.
-                tx_sudo._vipps_in_staff_language()._vipps_follow_up_failure()
+                tx_sudo._vipps_follow_up_unpaid()
+            else:
+                tx_sudo._vipps_tell_uncaptured()
