@@ -232,10 +232,12 @@ class TestUserInfo(CheckoutCommon):
     def test_the_contact_is_left_alone(self):
         self._collect()
         tx = self._share()
-        before = self.person.read()
+        names = [name for name, field in self.person._fields.items() if field.store]
+        names = sorted(set(names) - {'write_uid', 'write_date'})  # Core counts orders there.
+        before = self.person.read(names)
         messages = tx.sale_order_ids.message_ids
         self._receive()
-        self.assertEqual(self.person.read(), before)
+        self.assertEqual(self.person.read(names), before)
         self.assertFalse((tx.sale_order_ids.message_ids - messages).filtered('body'))
 
     #=== Who sees it ===#

@@ -196,7 +196,8 @@ class TestWatch(RegistrationTest):
         self.assert_repaired()
         self.assertEqual([w['id'] for w in self.merchant.list_webhooks()], [known['id']])
 
-    def test_a_registration_of_an_old_address_moves(self):
+    def test_a_registration_at_which_events_arrive_is_moved_by_a_person_only(self):
+        self.assert_events_arrive()
         old = 'http://127.0.0.1:9/payment/vipps/webhook/1'
         self.rpc('ir.config_parameter', 'set_param', 'web.base.url', 'http://127.0.0.1:9')
         try:
@@ -206,7 +207,14 @@ class TestWatch(RegistrationTest):
         wait_until(lambda: [url.rpartition('/')[0] for url in self.urls()] == [
             old.rpartition('/')[0]
         ])
-        self.assert_repaired()
+        self.run_job('cron_watch_webhooks')
+        wait_until(lambda: [alert['summary'] for alert in self.alerts()] == [
+            "The address of the website has changed"
+        ])
+        self.assertNotEqual(self.urls(), [self.webhook_url()])
+        self.set_up()
+        wait_until(lambda: self.urls() == [self.webhook_url()] and not self.alerts())
+        self.assert_events_arrive()
 
     def test_the_registration_of_somebody_else_is_left_and_shown(self):
         foreign = 'http://127.0.0.1:9/somebody/else'

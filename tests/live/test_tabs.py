@@ -28,7 +28,7 @@ class TestTwoTabs(LiveTest):
 
     def test_of_two_payments_approved_at_the_same_moment_one_is_taken_and_one_released(self):
         for _round in range(3):
-            self.fault('cancel', 'lost')
+            self.fault('cancel', 'refuse', None, code='6250')  # The customer is busy with it.
             customer, references = self.start_twice()
             self.assertEqual(self.states(references), ['CREATED', 'CREATED'])
             self.repair()

@@ -59,7 +59,7 @@ class TestBadWebhooks(LiveTest):
             }),
             ('no body', 401, {'body': b''}),
             ('another date', 401, {'X_Ms_Date': 'Thu, 01 Jan 2026 12:00:00 GMT'}),
-            ('unknown provider', 404, {'url': f'{self.stack.url}/payment/vipps/webhook/999999'}),
+            ('unknown provider', 401, {'url': f'{self.stack.url}/payment/vipps/webhook/999999'}),
             ('too large', 413, {'body': b'x' * (64 * 1024 + 1)}),
         ]:
             with self.subTest(name):
