@@ -202,15 +202,16 @@ class TestWaitingCustomer(WaitingMixin, CheckoutCommon):
         with self._at_most(ONE_READ + 1):  # It is a whole page.
             self.assertEqual(self._get_result(self._return(tx))[0], 'waiting')
 
-    def test_an_earlier_attempt_that_hangs_does_not_keep_the_customer_from_the_next_one(self):
+    def test_a_customer_with_an_earlier_attempt_that_hangs_is_soon_told_to_pay_in_another_way(self):
         first = self._start_cart()
         order = first.sale_order_ids
         self._hang('cancel', 'get')
         with self._at_most(ONE_READ + 1):
-            second = self._start_checkout(
+            sentence = self._ask_refused(
                 f'/shop/payment/transaction/{order.id}', self._prepare_order_params(order)
             )
-        self.assertEqual((first.state, second.vipps_payment_state), ('draft', 'CREATED'))
+        self.assertIn("choose another payment method", sentence)
+        self.assertEqual((first.state, len(self.simulator.payments)), ('draft', 1))
 
     def test_a_capture_that_hangs_is_left_to_the_job_and_not_tried_by_every_page(self):
         self.vipps.vipps_capture_mode = 'automatic'
