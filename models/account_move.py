@@ -38,6 +38,14 @@ class AccountMove(models.Model):
 
     #=== ACTION METHODS ===#
 
+    def payment_action_capture(self):
+        """ Override of `account_payment` to capture payments of a branch to its parent, too. """
+        txs_sudo = self._vipps_list_with_hidden_sudo()
+        if not txs_sudo:
+            return super().payment_action_capture()
+        self.ensure_one()
+        return txs_sudo.action_capture()
+
     def action_vipps_refund(self):
         """ Open the wizard that refunds a credit note with Vipps MobilePay.
 
@@ -66,7 +74,11 @@ class AccountMove(models.Model):
         }
 
     def payment_action_void(self):
-        """ Override of `account_payment` to say what was released. """
+        """ Override of `account_payment` to say what was released, and to release payments of a
+        branch to its parent, too. """
+        branch_txs_sudo = self._vipps_list_with_hidden_sudo()
+        if branch_txs_sudo:
+            return branch_txs_sudo.filtered(lambda tx: tx.state == 'authorized').action_void()
         txs_sudo = self.sudo().authorized_transaction_ids
         seen_amounts = txs_sudo._vipps_list_amounts()
         return super().payment_action_void() or txs_sudo._vipps_notify_done(seen_amounts)

@@ -226,11 +226,23 @@ class PaymentProvider(models.Model):
     def _get_compatible_providers(
         self, company_id, partner_id, amount, currency_id=None, is_validation=False, **kwargs
     ):
-        """ Override of `payment` to leave Vipps MobilePay out of amounts that it does not take. """
+        """ Override of `payment` to offer branches the provider of their nearest parent, and to
+        leave Vipps MobilePay out of amounts that it does not take.
+
+        Which providers of others a branch is offered is left to core.
+        """
         providers = super()._get_compatible_providers(
             company_id, partner_id, amount, currency_id=currency_id, is_validation=is_validation,
             **kwargs
         )
+        company_sudo = self.env['res.company'].sudo().browse(company_id)
+        for parent in reversed(company_sudo.parent_ids - company_sudo):
+            if 'vipps' in providers.mapped('code'):
+                break
+            providers |= super()._get_compatible_providers(
+                parent.id, partner_id, amount, currency_id=currency_id,
+                is_validation=is_validation, **kwargs
+            ).filtered(lambda p: p.code == 'vipps')
         currency = self.env['res.currency'].browse(currency_id).exists()
         if is_validation or not currency:
             return providers

@@ -4,6 +4,8 @@ from odoo import _, api, fields, models
 from odoo.exceptions import AccessError
 from odoo.osv import expression
 
+from odoo.addons.payment import utils as payment_utils
+
 from ..trust import get_readable
 
 
@@ -66,6 +68,22 @@ class VippsPaidDocument(models.AbstractModel):
         self.check_access_rights('read')
         self.check_access_rule('read')
         return super().export_data(fields_to_export)
+
+    def _vipps_list_with_hidden_sudo(self):
+        """ Return the payments that the staff of a branch operates on: those that it may read, and
+        those of Vipps MobilePay that belong to the parent. None if it may read all of them.
+
+        :rtype: payment.transaction
+        :raise AccessError: If the user may not write the documents.
+        """
+        payment_utils.check_rights_on_recordset(self)
+        self.invalidate_recordset(['transaction_ids'])  # Who was here before may read less.
+        txs_sudo = self.sudo().transaction_ids
+        readable_txs_sudo = txs_sudo.sudo(False)._filter_access_rules('read').sudo()
+        hidden_txs_sudo = (txs_sudo - readable_txs_sudo).filtered(
+            lambda tx: tx.provider_code == 'vipps'
+        )
+        return hidden_txs_sudo and readable_txs_sudo | hidden_txs_sudo
 
     def _vipps_get_linked_sudo(self):
         return self.sudo().transaction_ids.filtered(lambda tx: tx.provider_code == 'vipps')

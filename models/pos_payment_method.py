@@ -24,7 +24,7 @@ class PosPaymentMethod(models.Model):
         store=True,
         readonly=False,
         ondelete='restrict',
-        domain="[('code', '=', 'vipps'), ('company_id', '=', company_id)]",
+        domain="[('code', '=', 'vipps'), ('company_id', 'parent_of', company_id)]",
         groups='base.group_system',
     )
     vipps_allow_qr = fields.Boolean(
@@ -76,10 +76,15 @@ class PosPaymentMethod(models.Model):
             provider = method.vipps_provider_id
             if method.use_payment_terminal != 'vipps':
                 provider = False
-            elif not provider or provider.company_id != method.company_id:
-                provider = self.env['payment.provider'].search([
-                    ('code', '=', 'vipps'), ('company_id', '=', method.company_id.id),
+            elif provider.company_id not in method.company_id.parent_ids:
+                providers = self.env['payment.provider'].search([
+                    ('code', '=', 'vipps'), ('company_id', 'parent_of', method.company_id.id),
                 ])
+                # A branch uses the one of its nearest parent.
+                for company in reversed(method.company_id.parent_ids):
+                    provider = providers.filtered(lambda p, c=company: p.company_id == c)
+                    if provider:
+                        break
                 provider = provider if len(provider) == 1 else False
             method.vipps_provider_id = provider
 
@@ -98,7 +103,7 @@ class PosPaymentMethod(models.Model):
 
     @api.constrains('use_payment_terminal', 'vipps_provider_id', 'company_id')
     def _check_vipps_provider_id(self):
-        """ Ensure that the payments have a sales unit of the same company.
+        """ Ensure that the payments have a sales unit of the same company or of a parent.
 
         :raise ValidationError: If they have not.
         """
@@ -109,10 +114,12 @@ class PosPaymentMethod(models.Model):
                     "%(method)s has no payment provider of Vipps MobilePay in its company. Ask an"
                     " administrator to choose one on the payment method.", method=method.name,
                 ))
-            if provider.code != 'vipps' or provider.company_id != method.company_id:
+            if provider.code != 'vipps' or (
+                provider.company_id not in method.company_id.parent_ids
+            ):
                 raise ValidationError(_(
                     "%(provider)s is not a payment provider of Vipps MobilePay in the company of"
-                    " %(method)s. Choose another one.",
+                    " %(method)s, nor in a parent of it. Choose another one.",
                     provider=provider.name, method=method.name,
                 ))
 

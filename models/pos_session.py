@@ -308,7 +308,7 @@ class PosSession(models.Model):
             ('reference', 'in', self._vipps_filter_texts([reference])),
             ('vipps_pos_session_id', '!=', False),
             ('vipps_pos_config_id', 'in', self._vipps_get_configs().ids),
-            ('company_id', '=', self.company_id.id),
+            ('company_id', 'parent_of', self.company_id.id),  # Branches use their parent's.
         ])
         if not tx_sudo:
             raise AccessError(_("There is no such payment at this Point of Sale."))

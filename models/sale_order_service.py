@@ -3,6 +3,7 @@
 from markupsafe import Markup
 
 from odoo import SUPERUSER_ID, api, fields, models
+from odoo.fields import Command
 
 from odoo.addons.payment import utils as payment_utils
 
@@ -159,13 +160,34 @@ class SaleOrder(models.Model):
         orders = clean(self).with_user(SUPERUSER_ID)
         return orders._vipps_get_payments()._vipps_update()
 
+    def payment_action_capture(self):
+        """ Override of `sale` to capture payments of a branch to its parent, too. """
+        txs_sudo = self._vipps_list_with_hidden_sudo()
+        if not txs_sudo:
+            return super().payment_action_capture()
+        self.ensure_one()
+        return txs_sudo.action_capture()
+
     def payment_action_void(self):
-        """ Override of `sale` to say what was released. """
+        """ Override of `sale` to say what was released, and to release payments of a branch
+        to its parent, too. """
+        branch_txs_sudo = self._vipps_list_with_hidden_sudo()
+        if branch_txs_sudo:
+            return branch_txs_sudo.filtered(lambda tx: tx.state == 'authorized').action_void()
         txs_sudo = self.sudo().authorized_transaction_ids
         seen_amounts = txs_sudo._vipps_list_amounts()
         return super().payment_action_void() or txs_sudo._vipps_notify_done(seen_amounts)
 
     #=== BUSINESS METHODS ===#
+
+    def _prepare_invoice(self):
+        """ Override of `sale` to link the payments of a branch to its parent, too. """
+        values = super()._prepare_invoice()
+        self.invalidate_recordset(['transaction_ids'])  # Staff of a branch cannot read them.
+        values['transaction_ids'] += [
+            Command.link(tx_sudo.id) for tx_sudo in self._vipps_get_linked_sudo()
+        ]
+        return values
 
     def _vipps_make_link(self, tx):
         """ Return the reference of a transaction, as a link for users who may read it.

@@ -7,6 +7,7 @@ from . import test_app_link
 from . import test_audit
 from . import test_audit_protection
 from . import test_availability
+from . import test_branch
 from . import test_checklist
 from . import test_changed_total
 from . import test_checkout
