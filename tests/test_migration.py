@@ -6,6 +6,7 @@ from unittest.mock import patch
 
 from cryptography.fernet import Fernet
 
+from odoo.exceptions import ValidationError
 from odoo.modules.migration import load_script
 from odoo.modules.module import get_module_path
 from odoo.tests import tagged
@@ -292,3 +293,17 @@ class TestMigration(TransactionCommon):
         self.assertEqual(len(tasks), 2)
         self._follow_up()
         self.assertEqual(txs.payment_id.mapped('state'), ['posted'] * 3)
+
+    def test_fields_that_are_gone_keep_no_view_from_being_updated(self):
+        old_view = self.env.ref('mobilepay_vipps.payment_provider_form_health')
+        self.env.cr.execute(
+            "UPDATE ir_ui_view SET arch_db = jsonb_build_object('en_US', %s) WHERE id = %s",
+            ['<data><sheet position="inside"><field name="vipps_gone"/></sheet></data>',
+             old_view.id],
+        )
+        self.env.invalidate_all()
+        provider_view = self.env.ref('mobilepay_vipps.payment_provider_form')
+        with self.assertRaises(ValidationError), self.env.cr.savepoint():
+            provider_view._check_xml()
+        self._migrate('17.0.1.5.0', 'pre', 'views')
+        provider_view._check_xml()
