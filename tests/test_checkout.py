@@ -191,8 +191,7 @@ class TestStatusPoll(CheckoutCommon):
             self.assertEqual(self._poll()['state'], 'authorized')
 
     def test_the_poll_speaks_the_language_of_the_page_and_not_of_the_browser(self):
-        self.env['res.lang']._activate_lang('da_DK')
-        self.website.language_ids += self.env.ref('base.lang_da')
+        self.website.language_ids += self.env['res.lang']._activate_lang('da_DK')
         self._start_cart()
         english = self._poll()['display_message']
         self.opener.cookies['frontend_lang'] = 'da_DK'
