@@ -42,6 +42,7 @@ class TestCheckoutTours(VippsCommon, HttpCase):
     def test_customer_approves_in_the_app_and_is_thanked(self):
         self.vipps.vipps_capture_mode = 'automatic'
         self._start_tour('vipps_pay', APPROVE)
+        self._follow_up()
         tx, = self._get_transactions()
         self.assertEqual(tx.state, 'done')
         self.assertEqual(tx.sale_order_ids.state, 'sale')
@@ -52,6 +53,7 @@ class TestCheckoutTours(VippsCommon, HttpCase):
 
     def test_customer_who_aborts_pays_again_with_one_click(self):
         self._start_tour('vipps_abort_then_pay', ABORT + APPROVE)
+        self._follow_up()
         aborted_tx, paid_tx = self._get_transactions()
         self.assertEqual(aborted_tx.state, 'cancel')
         self.assertEqual(paid_tx.state, 'authorized')
