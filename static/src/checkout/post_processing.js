@@ -15,6 +15,10 @@ paymentPostProcessing.include({
      */
     _renderTemplate(xmlid, values = {}) {
         this.vippsIsConfirming = values.vipps_is_confirming;
+        if (values.provider_code === 'vipps' && this.vippsIsShown) {
+            this.call('ui', 'block'); // Core unblocks the page with each poll, and warns of it.
+        }
+        this.vippsIsShown = true;
         return this._super(...arguments);
     },
 
