@@ -28,6 +28,7 @@
         'security/vipps_payment_manager_security.xml',
         'security/vipps_audit_event_security.xml',
         'security/vipps_api_call_security.xml',
+        'security/vipps_jobs_security.xml',
         'security/vipps_personal_data_security.xml',
         'security/vipps_webhook_event_security.xml',
         'security/vipps_refund_wizard_security.xml',

@@ -81,7 +81,9 @@ class VippsPaidDocument(models.AbstractModel):
         txs_sudo = self.sudo().transaction_ids
         readable_txs_sudo = txs_sudo.sudo(False)._filter_access_rules('read').sudo()
         hidden_txs_sudo = (txs_sudo - readable_txs_sudo).filtered(
-            lambda tx: tx.provider_code == 'vipps'
+            lambda tx: tx.provider_code == 'vipps' and all(
+                tx._vipps_serves(company) for company in self.sudo().company_id
+            )
         )
         return hidden_txs_sudo and readable_txs_sudo | hidden_txs_sudo
 
