@@ -76,12 +76,12 @@ addTour(
         ".paymentmethod:contains('Vipps') .o_vipps_paused"
     ),
     tell(true),
-    read("The cashier is told that it is back", ".o_notification:contains('Vipps answers again')"),
+    read("The cashier is told that it is back", ".o_notification:contains('Vipps responds again')"),
     read("The hint is gone", ".paymentmethod:contains('Vipps'):not(:has(.o_vipps_paused))"),
     tell(false),
     read(
         "The cashier is told what to do",
-        ".o_notification:contains('Vipps is not answering just now')"
+        ".o_notification:contains('Vipps is not responding')"
     ),
     read("The hint is back", ".paymentmethod:contains('Vipps') .o_vipps_paused")
 );
