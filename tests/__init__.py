@@ -26,6 +26,7 @@ from . import test_encryption
 from . import test_follow_up
 from . import test_health
 from . import test_health_tour
+from . import test_house
 from . import test_key_rotation
 from . import test_migration
 from . import test_migration_documents

@@ -11,6 +11,7 @@ from .clean import clean_cache
 from .console import Failure, say
 from .demo import run_demo, run_once, run_shell
 from .environment import protocol_environment
+from .house import run_house
 from .i18n import update_translations
 from .lint import run_lint
 from .suite import run_tests
@@ -74,6 +75,9 @@ def _parser():
 
     lint = commands.add_parser('lint', help="check style, addon conventions, XML and JavaScript")
     lint.set_defaults(run=lambda options: run_lint())
+
+    house = commands.add_parser('house', help="measure the structure of the addon")
+    house.set_defaults(run=lambda options: run_house())
 
     i18n = commands.add_parser('i18n', help="bring the files of translations up to date")
     i18n.set_defaults(run=lambda options: update_translations())
