@@ -62,8 +62,8 @@ class PaymentTransaction(models.Model):
         values = super()._get_post_processing_values()
         if self.provider_code == 'vipps' and self.state == 'draft':
             values['display_message'] = _(
-                "Approve the payment in the app, if you have not done so yet. This page updates"
-                " automatically."
+                "We are checking your payment. If you have not approved it yet, do so in the app."
+                " This page updates automatically."
             )
         elif self.provider_code == 'vipps' and self._vipps_get_result() in (
             'contact', 'failed', 'unclear'

@@ -1,11 +1,14 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+import json
 from urllib.parse import parse_qs, urlsplit
 
 import requests
 from freezegun import freeze_time
+from lxml import html
 
 from odoo import fields
+from odoo.fields import Command
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
@@ -46,6 +49,32 @@ class TestCheckout(CheckoutCommon):
         page = self.url_open(values['landing_route'])
         self.assertEqual(urlsplit(page.url).path, '/shop/confirmation')
         self.assertIn(order.name, page.text)
+
+    def test_a_customer_of_the_shop_reads_that_the_amount_is_reserved(self):
+        order = self._create_cart()
+        self.url_open('/shop/checkout?express=1')  # As the button of the cart does.
+        tx = self._start_checkout(
+            f'/shop/payment/transaction/{order.id}',
+            self._prepare_order_params(order, landing_route='/shop/payment/validate'),
+        )
+        self._approve(tx)
+        self._return(tx)
+        page = html.fromstring(self.url_open(self._poll()['landing_route']).content)
+        status, = page.xpath("//div[hasclass('oe_website_sale_tx_status')]")
+        self.assertIn("it is charged when we deliver", status.text_content())
+        chosen = page.xpath("//h4[.='Payment Information']/following-sibling::table[1]//td")[0]
+        self.assertEqual(chosen.text_content().strip(), self.method_vipps.name)
+
+    def test_a_payment_with_another_provider_is_shown_as_ever(self):
+        order = self._create_order()
+        tx = self._create_transaction('direct', sale_order_ids=[Command.set(order.ids)])
+        tx.provider_id = self.dummy_provider
+        self.dummy_provider.support_manual_capture = 'full_only'
+        tx._set_authorized()
+        status = self.env['ir.qweb']._render('website_sale.payment_confirmation_status', {
+            'order': order, 'order_tracking_info': {}, 'json': json,
+        })
+        self.assertIn("authorized", html.fromstring(status).text_content())
 
     def test_a_quotation_is_paid(self):
         order = self._create_order()
@@ -197,8 +226,8 @@ class TestStatusPoll(CheckoutCommon):
         self.opener.cookies['frontend_lang'] = 'da_DK'
         self.opener.headers['Accept-Language'] = 'en-US'
         danish = self._poll()['display_message']
-        self.assertIn("Approve the payment", english)
-        self.assertIn("Godkend", danish)
+        self.assertIn("your payment", english)
+        self.assertIn("betaling", danish)
 
     def test_a_payment_that_is_decided_is_not_read_again(self):
         tx = self._start_cart()
