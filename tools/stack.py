@@ -201,11 +201,16 @@ class Stack:
         for name, value in parameters.items():
             self.rpc('ir.config_parameter', 'set_param', name, value)
         provider = self.rpc.reference(f'{ADDON}.payment_provider_vipps')
-        self.rpc('payment.provider', 'write', [provider], {
-            'vipps_merchant_serial_number': NOK_UNIT.msn,
+        keys = {
             'vipps_client_id': NOK_UNIT.client_id,
             'vipps_client_secret': NOK_UNIT.client_secret,
             'vipps_subscription_key': NOK_UNIT.subscription_key,
+        }
+        # A shop that is kept has them already, and they cannot be written again.
+        known, = self.rpc('payment.provider', 'read', [provider], list(keys))
+        self.rpc('payment.provider', 'write', [provider], {
+            **{name: key for name, key in keys.items() if not known[name]},
+            'vipps_merchant_serial_number': NOK_UNIT.msn,
             'vipps_capture_mode': 'automatic',
             'state': 'test',
             'is_published': True,

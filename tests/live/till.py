@@ -59,19 +59,7 @@ BOOKED = """
 @functools.cache
 def get_cashier(login):
     """Return the browser of a cashier, who stays logged in."""
-    let_cashiers_read_tags()
     return Cashier(get_stack(), login)
-
-
-@functools.cache
-def let_cashiers_read_tags():
-    """Let everybody read the tags of taxes: `pos_self_order` computes the taxes of each order as
-    the cashier who saves it, who may not."""
-    rpc = get_stack().rpc
-    rpc('ir.model.access', 'create', {
-        'name': "Cashiers", 'perm_read': True,
-        'model_id': rpc.reference('account.model_account_account_tag'),
-    })
 
 
 class TillTest(LiveTest):
