@@ -49,13 +49,13 @@ class PaymentProvider(models.Model):
         ],
         **HEALTH,
     )
-    vipps_verdict = fields.Char(string="Verdict", **HEALTH)
+    vipps_verdict = fields.Char(string="Problem", **HEALTH)
     vipps_problems = fields.Html(string="What to Do", sanitize=False, **HEALTH)
     vipps_last_success = fields.Datetime(string="Last Successful Call", **HEALTH)
     vipps_access = fields.Selection(
-        string="Access",
+        string="Keys",
         help="Whether Vipps MobilePay took the keys when it last answered.",
-        selection=[('works', "Works"), ('refused', "Keys refused"), ('untried', "Not tried yet")],
+        selection=[('works', "Accepted"), ('refused', "Refused"), ('untried', "Not tried yet")],
         **HEALTH,
     )
     vipps_paused_until = fields.Datetime(

@@ -336,6 +336,17 @@ class TestHealth(WebhookCommon, TransactionCommon):
         self.assertIn("can only capture the full amount", vipps.vipps_errors)
         self.assertEqual(vipps.action_vipps_open_health()['res_id'], vipps.id)
 
+    def test_the_menu_opens_the_page_of_the_only_provider_and_else_the_list(self):
+        menu_action = self.env.ref('mobilepay_vipps.menu_vipps_health').action
+        menu_action = menu_action.with_user(self.manager).with_context(
+            allowed_company_ids=self.company.ids
+        )
+        self.assertEqual(menu_action.run()['res_id'], self.vipps.id)
+        self.vipps.copy()
+        action = menu_action.run()
+        self.assertFalse(action['res_id'])
+        self.assertEqual(action['views'][0][1], 'tree')
+
     def test_success_rate_and_time_to_approval_are_of_payments_that_came_to_an_end(self):
         approved_tx, aborted_tx, _open_tx = self._start(), self._start(), self._start()
         self._approve(approved_tx)

@@ -14,7 +14,7 @@ registry.category("web_tour.tours").add("vipps_health", {
         },
         {
             content: "Read what to do",
-            trigger: '.o_vipps_health [data-problem="api"]:contains("comes back by itself")',
+            trigger: '.o_vipps_health [data-problem="api"]:contains("comes back automatically")',
             isCheck: true,
         },
         {
