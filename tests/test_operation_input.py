@@ -126,6 +126,14 @@ class TestOperationInput(TransactionCommon):
         )
         self._assert_refused(tx, lambda: self._capture(tx, 100), "full amount")
 
+    def test_more_than_the_reservation_is_refused_in_plain_words(self):
+        tx = self._authorize()
+        self._capture(tx, 100)
+        with self.assertRaisesRegex(UserError, "^Only .* is still reserved"):
+            self.env['payment.capture.wizard'].with_user(self.accountant).create({
+                'transaction_ids': [Command.set(tx.ids)], 'amount_to_capture': tx.amount,
+            })
+
     def test_two_windows_that_are_open_at_once(self):
         tx = self._authorize()
         self._capture(tx, 100)

@@ -1,6 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 from odoo import _, api, fields, models
+from odoo.exceptions import ValidationError
 from odoo.tools import format_amount
 
 from odoo.addons.payment import utils as payment_utils
@@ -101,6 +102,22 @@ class PaymentCaptureWizard(models.TransientModel):
         :raise AccessError: If the user may not.
         """
         self.sudo().transaction_ids._vipps_check_operator()
+
+    @api.constrains('amount_to_capture')
+    def _check_amount_to_capture_within_boundaries(self):
+        """ Override of `payment` to say what is left to capture in plain words.
+
+        :raise ValidationError: If more is to be captured than is reserved.
+        """
+        for wizard in self.sudo().filtered(lambda w: w._vipps_is_for_vipps()):
+            if wizard.currency_id.compare_amounts(
+                wizard.amount_to_capture, wizard.available_amount
+            ) > 0:
+                raise ValidationError(_(
+                    "Only %s is still reserved, so no more can be captured.",
+                    format_amount(self.env, wizard.available_amount, wizard.currency_id),
+                ))
+        return super()._check_amount_to_capture_within_boundaries()
 
     #=== ACTION METHODS ===#
 
