@@ -273,7 +273,24 @@ class PaymentTransaction(models.Model):
         :param dict event: The event, see `vipps_event_log`.
         :rtype: dict
         """
-        names = {
+        amount = self.env['vipps.api.client']._to_major(event['amount'], self.currency_id)
+        return {
+            'name': self._vipps_name_event(event['name']),
+            'time': format_datetime(
+                self.env, datetime.fromisoformat(event['time']), dt_format=False
+            ),
+            'amount': self._vipps_format(amount),
+            'psp_reference': event['psp_reference'],
+            'success': event['success'],
+        }
+
+    def _vipps_name_event(self, name):
+        """ Return an event of Vipps MobilePay in words.
+
+        :param str name: The name of the event at Vipps MobilePay.
+        :rtype: str
+        """
+        return {
             'CREATED': _("Payment started"),
             'AUTHORIZED': _("Approved by the customer"),
             'ABORTED': _("Cancelled by the customer"),
@@ -282,15 +299,7 @@ class PaymentTransaction(models.Model):
             'CAPTURED': _("Captured"),
             'CANCELLED': _("Released"),
             'REFUNDED': _("Refunded"),
-        }
-        amount = self.env['vipps.api.client']._to_major(event['amount'], self.currency_id)
-        return {
-            'name': names.get(event['name'], _("Something else happened")),
-            'time': format_datetime(self.env, datetime.fromisoformat(event['time'])),
-            'amount': self._vipps_format(amount),
-            'psp_reference': event['psp_reference'],
-            'success': event['success'],
-        }
+        }.get(name, _("Something else happened"))
 
     #=== BUSINESS METHODS - OPERATIONS ===#
 
@@ -418,7 +427,7 @@ class PaymentTransaction(models.Model):
         else:
             message = _("Payment %(payment)s of %(amount)s was not completed.", **values)
             if self.state_message:
-                message += Markup("<br/>") + _("The customer was told: %s", self.state_message)
+                message += Markup("<br/>") + _("The customer saw: %s", self.state_message)
         if self._vipps_is_done_elsewhere():
             message += " " + _("That was done in the Vipps MobilePay portal.")
         return message

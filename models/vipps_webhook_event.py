@@ -56,6 +56,7 @@ class VippsWebhookEvent(models.Model):
     company_id = fields.Many2one(related='provider_id.company_id')
     msn = fields.Char(string="Merchant Serial Number", readonly=True)
     name = fields.Char(string="Event", required=True, readonly=True)
+    label = fields.Char(string="What Happened", compute='_compute_label')
     reference = fields.Char(string="Payment Reference", required=True, readonly=True, index=True)
     psp_reference = fields.Char(string="PSP Reference", required=True, readonly=True)
     amount = fields.Integer(string="Amount (minor units)", readonly=True)
@@ -114,6 +115,14 @@ class VippsWebhookEvent(models.Model):
             self.env.cr, 'vipps_webhook_event_failed_index', self._table, ['provider_id'],
             where="next_try IS NULL AND state IN ('unmatched', 'failed')",
         )
+
+    #=== COMPUTE METHODS ===#
+
+    @api.depends('name')
+    @api.depends_context('lang')
+    def _compute_label(self):
+        for event in self:
+            event.label = self.env['payment.transaction']._vipps_name_event(event.name)
 
     #=== ACTION METHODS ===#
 
@@ -385,7 +394,7 @@ class VippsWebhookEvent(models.Model):
             _lt("Events of Vipps MobilePay need attention"),
             _lt("Something happened to payments that could not be found or read. Open Events, at"
                 " the top of this page, filter by Needs Attention, read what is wrong, and replay"
-                " the events when it is mended."),
+                " the events when it is solved."),
         )
 
     #=== BUSINESS METHODS - RETENTION ===#
