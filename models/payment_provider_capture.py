@@ -20,11 +20,11 @@ class PaymentProvider(models.Model):
         help="Manually: payments stay reserved until somebody captures them, from the transaction"
              " or from the order.\n"
              "Automatically: payments are captured as soon as the customer approves them. Choose"
-             " this only if what you sell is delivered at once.\n"
+             " this only if what you sell is delivered immediately.\n"
              "On delivery: what is delivered of an order is captured automatically, whatever its"
              " products are invoiced on. Services that are invoiced on ordered quantities are"
              " captured with the first shipment, or when the order is confirmed if there is nothing"
-             " to ship. Payments of invoices and payment links are captured at once.",
+             " to ship. Payments of invoices and payment links are captured immediately.",
         selection=[
             ('manual', "Manually"), ('automatic', "Automatically"), ('on_delivery', "On delivery")
         ],

@@ -157,7 +157,7 @@ class PaymentProvider(models.Model):
         ):
             return self._vipps_make_problem(
                 'encryption', 'error',
-                _("The keys of %s cannot be read", self.name),
+                _("The keys of this provider cannot be read"),
                 _("The encryption key of this server was lost or changed, or it was missing when"
                   " Odoo was updated, or this database is a copy of another one. Restore the"
                   " encryption key and press Encrypt Anew on the payment provider, or enter the"
@@ -186,18 +186,18 @@ class PaymentProvider(models.Model):
         if last and last['outcome'] == 'unauthorized':
             return self._vipps_make_problem(
                 'keys', 'error',
-                _("The keys of %s are refused", self.name),
-                _("Nobody can pay. Open the payment provider, press Test Connection, and enter the"
-                  " keys that it names again."),
+                _("The keys of this provider are refused"),
+                _("Nobody can pay. Open the payment provider, press Test Connection, and replace"
+                  " the keys that it names with Replace Keys."),
                 last['failure_count'], last['failing_since'],
             )
         if self._vipps_is_failing(last):
             return self._vipps_make_problem(
                 'api', 'error',
                 _("Vipps MobilePay does not answer"),
-                _("%s is left out of the checkout for a while, again and again, and comes back by"
-                  " itself. Look at status.vippsmobilepay.com. If nothing is wrong there, see that"
-                  " this server reaches the internet.", self.name),
+                _("%s is hidden at checkout for a while, again and again, and comes back"
+                  " automatically. Look at status.vippsmobilepay.com. If nothing is wrong there,"
+                  " see that this server reaches the internet.", self.name),
                 last['failure_count'], last['failing_since'],
             )
         return None

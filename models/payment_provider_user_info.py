@@ -19,8 +19,9 @@ class PaymentProvider(models.Model):
 
     vipps_collect_user_info = fields.Boolean(
         string="Collect User Information",
-        help="Ask customers of the shop to share data from their app with you when they pay. Who"
-             " refuses cannot pay with Vipps MobilePay, so ask only for what the order needs.",
+        help="Ask customers of the shop to share data from their app with you when they pay."
+             " Customers who decline in the app cannot pay with Vipps MobilePay, so ask only for"
+             " what the order needs.",
     )
     vipps_scope_name = fields.Boolean(string="Ask for Name")
     vipps_scope_email = fields.Boolean(string="Ask for E-mail Address")
@@ -88,6 +89,6 @@ class PaymentProvider(models.Model):
             " order: %(data)s.", **values
         )
         return notice + " " + _(
-            "If you do not want that, choose another payment method: who refuses in the app does"
-            " not pay.",
+            "If you do not want that, choose another payment method: if you decline in the app,"
+            " you do not pay.",
         )

@@ -94,9 +94,8 @@ class PaymentProvider(models.Model):
             [('provider_id', 'in', self.ids)]
         )
         return self._vipps_notify(_(
-            "Payments to be read at Vipps MobilePay, one after the other: %s. What Odoo cannot mend"
-            " by itself is then listed under Differences, at the top of the payment provider.",
-            count,
+            "Checking %s payments, one after the other. Anything Odoo cannot fix is then listed"
+            " under Differences, at the top of the payment provider.", count,
         ))
 
     #=== BUSINESS METHODS - REGISTRATION ===#

@@ -41,6 +41,6 @@ class PaymentProvider(models.Model):
         provider_sudo._vipps_write_protected({'vipps_webhook_previous_secrets': False})
         provider_sudo._vipps_record('configured', details=_("Replaced webhook secrets revoked"))
         return self._vipps_notify(_(
-            "Events that are signed with a secret that was replaced are refused from now on. What"
-            " they would have told is read by the jobs."
+            "Events that are signed with a secret that was replaced are refused from now on. Their"
+            " payments are read by the jobs."
         ))

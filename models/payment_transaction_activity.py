@@ -28,7 +28,7 @@ class PaymentTransaction(models.Model):
             self._vipps_end_activity('failure', _("Nothing is left to capture or to release."))
         if not self.vipps_remaining_amount:
             for problem in ('deadline', 'guarantee'):
-                self._vipps_end_activity(problem, _("Nothing is reserved anymore."))
+                self._vipps_end_activity(problem, _("Nothing is reserved any longer."))
         self._vipps_propose_refund()
         self._vipps_follow_up_unpaid()
 
@@ -42,7 +42,7 @@ class PaymentTransaction(models.Model):
         self._vipps_schedule_activity(
             'failure',
             _("Payment %s: capture or release failed", self.reference),
-            _("%(error)s It is tried again by itself. This disappears when it has succeeded.",
+            _("%(error)s We retry automatically. This message disappears once it succeeds.",
               error=error),
         )
 

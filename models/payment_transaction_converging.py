@@ -40,7 +40,7 @@ class PaymentTransaction(models.Model):
     )
     vipps_capture_deadline = fields.Datetime(
         string="Last Day of Capture",
-        help="After that, what is reserved cannot be captured anymore.",
+        help="After that, what is reserved can no longer be captured.",
         copy=False,
         readonly=True,
     )
@@ -193,7 +193,7 @@ class PaymentTransaction(models.Model):
 
     def _vipps_describe_refusal(self, payment, read_amount):
         return _(
-            "Vipps MobilePay says that payment %(reference)s is over %(read)s %(read_currency)s,"
+            "Vipps MobilePay says that payment %(reference)s is for %(read)s %(read_currency)s,"
             " but %(expected)s was asked for. Nothing was booked, but the customer may be charged."
             " Compare both before you deliver.",
             reference=payment.reference,
@@ -231,13 +231,13 @@ class PaymentTransaction(models.Model):
         if payment_state == 'CANCELLED' and self.state != 'authorized':
             if self._vipps_is_document_cancelled():
                 return _(
-                    "The order was cancelled before you approved the payment. It was released at"
-                    " once: nothing has been charged."
+                    "The order was cancelled before you approved the payment. It was released"
+                    " immediately: nothing has been charged."
                 )
             if self._vipps_is_paid_otherwise():
                 return _(
-                    "This is the second payment for the same order. It was released at once: you"
-                    " are charged only for the first one."
+                    "This is the second payment for the same order. It was released immediately:"
+                    " you are charged only for the first one."
                 )
         return {
             'ABORTED': _("The payment was cancelled in the app. Nothing has been charged."),

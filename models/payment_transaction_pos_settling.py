@@ -53,16 +53,16 @@ class PaymentTransaction(models.Model):
         self = self._vipps_in_staff_language()  # `_` looks for the language in what is called self.
         if self.operation == 'refund':
             note = _(
-                "Nobody knows yet whether %(amount)s of order %(order)s were refunded: Vipps"
+                "It is not known yet whether %(amount)s of order %(order)s were refunded: Vipps"
                 " MobilePay did not answer. Odoo keeps asking, and books the refund if it was made."
                 " This disappears when it is known.",
                 amount=amount, order=self.vipps_pos_reference,
             )
         else:
             note = _(
-                "Nobody knows yet whether a customer has approved %(amount)s for order %(order)s:"
-                " Vipps MobilePay did not answer. Odoo keeps asking, and releases the payment if it"
-                " was approved. This disappears when it is known.",
+                "It is not known yet whether a customer has approved %(amount)s for order"
+                " %(order)s: Vipps MobilePay did not answer. Odoo keeps asking, and releases the"
+                " payment if it was approved. This disappears when it is known.",
                 amount=amount, order=self.vipps_pos_reference,
             )
         self._vipps_schedule_activity(
@@ -85,7 +85,7 @@ class PaymentTransaction(models.Model):
         for tx in self._vipps_get_given_up():
             tx.vipps_pos_is_given_up = False
             tx._vipps_in_staff_language()._vipps_end_activity(
-                'given_up', _("It is known now what became of this payment.")
+                'given_up', _("It is known now how this payment stands.")
             )
 
     #=== BUSINESS METHODS - WITHOUT AN ORDER ===#

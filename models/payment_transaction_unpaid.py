@@ -96,7 +96,7 @@ class PaymentTransaction(models.Model):
                 " settled in another way, mark it as done.", self._vipps_format(amount),
             )
         else:
-            summary = _("Payment %s does not cover the order anymore", self.reference)
+            summary = _("Payment %s no longer covers the order", self.reference)
             note = _(
                 "The reservation was released, and %s of the order is not paid. Ask the customer to"
                 " pay again, with a payment link, before you deliver. This disappears when it is"

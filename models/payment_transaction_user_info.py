@@ -182,7 +182,7 @@ class PaymentTransaction(models.Model):
                 self._vipps_keep_user_info(api_client._read_payment(self))
             if not self._vipps_is_user_info_complete():
                 if not self.vipps_user_sub:
-                    return VippsError(_("Vipps MobilePay has not told yet who the customer is."))
+                    return VippsError(_("Vipps MobilePay has not said yet who the customer is."))
                 self._vipps_add_user_details(api_client._read_user_info(self))
         except VippsError as error:
             log_step(_logger, 'user_info', self, outcome=error.outcome, error=error.log_text)

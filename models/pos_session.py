@@ -72,7 +72,7 @@ class PosSession(models.Model):
             and p.payment_method_id.use_payment_terminal == 'vipps'
         )
         if len(payment_sudo) != 1 or len(uuid) > MAX_KEY_LENGTH:
-            raise UserError(_("This payment is not part of the order anymore. Add it again."))
+            raise UserError(_("This payment is no longer part of the order. Add it again."))
         # Others who store an attempt, or close the session, at the same time start anew.
         self.env.cr.execute(
             "UPDATE pos_session SET id = id WHERE id = %s", [self.id], log_exceptions=False

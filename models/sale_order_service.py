@@ -72,7 +72,7 @@ class SaleOrder(models.Model):
     )
     vipps_capture_deadline = fields.Datetime(
         string="Last Day of Capture",
-        help="After that, what is still reserved cannot be captured anymore.",
+        help="After that, what is still reserved can no longer be captured.",
         compute='_compute_vipps_payments',
         compute_sudo=True,
         groups='base.group_user',

@@ -350,7 +350,7 @@ class VippsApiClient(models.AbstractModel):
         ):
             raise VippsError(_(
                 "The payment %(reference)s was made with the sales unit %(msn)s in the"
-                " %(environment)s environment, for which %(provider)s has no keys anymore. Use"
+                " %(environment)s environment, for which %(provider)s no longer has keys. Use"
                 " the Vipps MobilePay portal for this payment, or enter those keys again.",
                 reference=tx.reference, msn=tx.vipps_merchant_serial_number,
                 environment=tx.vipps_environment, provider=provider.name,

@@ -245,7 +245,7 @@ class VippsAuditEvent(models.Model):
     def _check_permit(self):
         if self.env.context.get('vipps_audit_permit') is not PERMIT:
             raise AccessError(_(
-                "The audit trail of Vipps MobilePay only grows by itself. Nobody can add to it,"
+                "Only Odoo itself writes the audit trail of Vipps MobilePay. Nobody can add to it,"
                 " change it or delete from it."
             ))
 

@@ -93,7 +93,7 @@ class TestProviderRemoval(ProviderCommon):
         )
         self.vipps.write({**KEYS, 'state': 'test'})
         self.vipps.action_vipps_test_connection()
-        with self.assertRaisesRegex(UserError, "has no keys anymore"):
+        with self.assertRaisesRegex(UserError, "no longer has keys"):
             self.env['vipps.api.client']._read_payment(tx)
         self.vipps.state = 'enabled'
         self.vipps.state = 'disabled'

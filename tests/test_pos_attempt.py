@@ -570,7 +570,7 @@ class TestPosAttempt(PosAttemptCommon):
                 self.assertEqual(session.state, 'closed')
                 activity, = session.activity_ids
                 self.assertIn(status['reference'], activity.summary)
-                self.assertIn("by itself", activity.note)
+                self.assertIn("We retry automatically", activity.note)
                 self.assertTrue(activity.user_id.has_group('base.group_system'))
                 self.simulator.clear_faults()
                 self._run_job()

@@ -91,7 +91,7 @@ class TestUserInfo(CheckoutCommon):
         page = self.url_open(url).text
         self.assertIn('o_vipps_user_info_notice', page)
         self.assertIn("to handle your order: name, e-mail address.", page)
-        self.assertIn("choose another payment method: who refuses in the app does not pay", page)
+        self.assertIn("if you decline in the app, you do not pay", page)
 
     def test_a_till_asks_for_nothing(self):
         self._collect()

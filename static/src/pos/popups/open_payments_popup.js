@@ -55,7 +55,7 @@ export class OpenPaymentsPopup extends AbstractAwaitablePopup {
     }
     async giveUp(attempt) {
         const body = _t(
-            "Nobody knows yet what became of this payment. The session can be closed; Odoo keeps asking, and an administrator gets an activity."
+            "It is not known yet how this payment stands. If you close the session without it, Odoo keeps asking, and an administrator gets an activity."
         );
         if (await this._confirm(_t("Close without it"), body)) {
             await this._settle("vipps_give_up_attempt", attempt);
@@ -63,7 +63,7 @@ export class OpenPaymentsPopup extends AbstractAwaitablePopup {
     }
     async bookAlone(attempt) {
         const body = _t(
-            "The payment is booked without a sale, and no order can be paid with it any more. An administrator gets an activity to make an invoice."
+            "The payment is booked without a sale, and can no longer be used to pay an order. An administrator gets an activity to make an invoice."
         );
         if (await this._confirm(_t("Book without the order"), body)) {
             await this._settle("vipps_book_attempt", attempt);
