@@ -7,12 +7,14 @@ ANSWER_KINDS = {
 }
 WEBHOOK_KINDS = {'lost', 'late', 'duplicate', 'reorder'}
 OPERATIONS = {
-    **dict.fromkeys(('category', 'token', 'webhooks'), ANSWER_KINDS),
-    'create': ANSWER_KINDS | {'invalid'},
+    **dict.fromkeys(('category', 'token'), ANSWER_KINDS | {'stale'}),
+    'create': ANSWER_KINDS | {'invalid', 'stale'},
+    'webhooks': ANSWER_KINDS,
+    **dict.fromkeys(('register_webhook', 'list_webhooks', 'delete_webhook'), {'stale'}),
     **dict.fromkeys(('capture', 'refund'), ANSWER_KINDS | {'tampered', 'failed', 'stale'}),
     'cancel': ANSWER_KINDS | {'tampered', 'failed', 'approved', 'stale'},
     'get': ANSWER_KINDS | {'tampered', 'stale', 'edited'},
-    'userinfo': ANSWER_KINDS | {'edited'},
+    'userinfo': ANSWER_KINDS | {'edited', 'stale'},
     'events': ANSWER_KINDS | {'stale'},
     'webhook': WEBHOOK_KINDS,
 }
@@ -52,7 +54,10 @@ class Fault:
     - `tampered`: the payment is answered with another amount (`value`), `currency` or
       `other_reference`
     - `approved`: done, but the customer approves just before it
-    - `stale`: done, but answered as it was before its last event
+    - `stale`: done, but answered as it was before the last event of the payment; `token`, `create`,
+      `category` and `register_webhook`: answered as the last one before it was; `userinfo`: as
+      before the customer shared something with the last payment; `list_webhooks`: as before the
+      last registration or deletion; `delete_webhook`: not done, as the webhook is not known yet
     - `edited`: answered with `changes`: other values by their names, null for what is missing
 
     For the deliveries of events (operation `webhook`):

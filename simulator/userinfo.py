@@ -15,6 +15,8 @@ def userinfo(world, call, base_url):
         payment for (msn, _reference), payment in world.payments.items()
         if msn == call.unit.msn and payment.shared_sub == call.sub
     ]
+    if call.is_stale:
+        payments = payments[:-1]
     if not payments:
         raise Problem(status=404, detail="Nobody has shared anything.")
     payment = payments[-1]

@@ -51,7 +51,10 @@ def register_webhook(world, call, base_url):
         raise Problem(fields=[('events', f"Unsupported values: {', '.join(unknown)}")])
     for event in events:
         most = 1 if event == 'user.checked-in.v1' else MOST_PER_EVENT
-        if sum(event in known.events for known in _registrations(world, call)) >= most:
+        if sum(
+            event in known.events for known in world.registrations.values()
+            if known.msn == call.unit.msn
+        ) >= most:
             raise Problem(fields=[('events', f"At most {most} webhooks can have {event}.")])
     registration = Registration(
         id=str(uuid.uuid4()),
@@ -60,27 +63,26 @@ def register_webhook(world, call, base_url):
         events=events,
         secret=base64.b64encode(secrets.token_bytes(64)).decode(),
     )
+    world.registrations_before = dict(world.registrations)
     world.registrations[registration.id] = registration
     return 201, {'id': registration.id, 'secret': registration.secret}
 
 
 def list_webhooks(world, call, base_url):
     """List the registrations of the sales unit, without their secrets."""
+    registrations = world.registrations_before if call.is_stale else world.registrations
     return 200, {'webhooks': [
         {'id': registration.id, 'url': registration.url, 'events': list(registration.events)}
-        for registration in _registrations(world, call)
+        for registration in registrations.values() if registration.msn == call.unit.msn
     ]}
 
 
 def delete_webhook(world, call, base_url):
     """Delete a registration; what was on its way to it is not sent any more."""
     registration = world.registrations.get(call.webhook_id)
-    if not registration or registration.msn != call.unit.msn:
+    if not registration or registration.msn != call.unit.msn or call.is_stale:
         raise Problem(status=404, detail="The webhook does not exist.")
+    world.registrations_before = dict(world.registrations)
     del world.registrations[registration.id]
     world.deliveries.drop(registration.id)
     return 204, None
-
-
-def _registrations(world, call):
-    return [known for known in world.registrations.values() if known.msn == call.unit.msn]

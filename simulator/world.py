@@ -40,6 +40,8 @@ class World:
         self.payments = {}  # (MSN, reference) -> payment
         self.customers = Customers()
         self.registrations = {}  # id -> registration
+        self.registrations_before = {}  # the same, before the last one was made or deleted
+        self.made = {}  # what was made, and for whom -> the last answer
         self.answers = {}  # (MSN, idempotency key) -> request and its answer
         self._deadlines = []
         self._tickets = itertools.count()

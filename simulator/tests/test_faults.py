@@ -2,6 +2,7 @@ import time
 
 import requests
 
+from ..sales_units import DKK_UNIT
 from .common import SimulatorCase
 
 
@@ -166,6 +167,80 @@ class TestFaults(SimulatorCase):
             self.simulator.fault(operation, 'stale')
             fresh = getattr(self.merchant, operation)
             self.assertEqual(fresh(self.reference).json(), fresh(self.reference).json())
+
+    def test_stale_of_what_is_made_is_the_answer_to_the_last_one_before(self):
+        receiver = self.start_receiver()
+        link = {'category': 'ORDER_CONFIRMATION', 'orderDetailsUrl': 'https://shop.example.com/my'}
+        path = f'/order-management/v2/ecom/categories/{self.reference}'
+        for operation, call in (
+            ('token', self.merchant.fetch_token),
+            ('create', lambda: self.merchant.post_payment(self.merchant.payload())),
+            ('category', lambda: self.merchant.call('PUT', path, link)),
+            ('register_webhook', lambda: self.merchant.register(receiver.url)),
+        ):
+            with self.subTest(operation):
+                first = call().json()
+                self.simulator.fault(operation, 'stale')
+                self.assertEqual(call().json(), first)
+                self.assertNotEqual(call().json(), first)
+        self.assertEqual(len(self.simulator.payments), 4)
+        # Others are answered as ever.
+        self.simulator.fault('create', 'stale')
+        other = self.as_merchant(DKK_UNIT)
+        payload = other.payload()
+        self.assertEqual(other.post_payment(payload).json()['reference'], payload['reference'])
+
+    def test_a_stale_creation_is_answered_rightly_when_it_is_repeated(self):
+        payload = self.merchant.payload()
+        self.simulator.fault('create', 'stale')
+        answer = self.merchant.post_payment(payload, 'key')
+        self.assertEqual((answer.status_code, answer.json()['reference']), (201, self.reference))
+        answer = self.merchant.post_payment(payload, 'key')
+        self.assertEqual(answer.json()['reference'], payload['reference'])
+
+    def test_stale_token_has_expired_with_the_first_one(self):
+        self.merchant.token = self.merchant.fetch_token().json()['access_token']
+        self.simulator.advance(3600)
+        self.simulator.fault('token', 'stale')
+        for status in (401, 200):
+            self.merchant.token = self.merchant.fetch_token().json()['access_token']
+            self.assertEqual(self.merchant.get(self.reference).status_code, status)
+
+    def test_stale_webhooks_are_those_of_before_the_last_change(self):
+        def listed():
+            webhooks = self.merchant.call('GET', '/webhooks/v1/webhooks').json()['webhooks']
+            return [webhook['id'] for webhook in webhooks]
+
+        def delete(webhook_id):
+            return self.merchant.call('DELETE', f'/webhooks/v1/webhooks/{webhook_id}').status_code
+
+        receiver = self.start_receiver()
+        first, second = (
+            self.merchant.register(receiver.url).json()['id'] for _number in range(2)
+        )
+        self.simulator.fault('list_webhooks', 'stale')
+        self.assertEqual(listed(), [first])
+        self.assertEqual(listed(), [first, second])
+        self.simulator.fault('delete_webhook', 'stale')
+        self.assertEqual(delete(first), 404)
+        self.assertEqual(listed(), [first, second])
+        self.assertEqual(delete(first), 204)
+        self.simulator.fault('list_webhooks', 'stale')
+        self.assertEqual(listed(), [first, second])
+        self.assertEqual(listed(), [second])
+
+    def test_stale_customers_are_those_of_before_the_last_payment(self):
+        def share(scope):
+            reference = self.merchant.authorized(profile={'scope': scope})
+            sub = self.merchant.get(reference).json()['profile']['sub']
+            return self.merchant.call('GET', f'/vipps-userinfo-api/userinfo/{sub}')
+
+        self.simulator.fault('userinfo', 'stale')
+        self.assertEqual(share('name').status_code, 404)
+        self.simulator.fault('userinfo', 'stale')
+        answer = share('phoneNumber').json()
+        self.assertIn('name', answer)
+        self.assertNotIn('phone_number', answer)
 
     def test_approved_is_just_before_the_cancellation(self):
         for only_unapproved, sums in (
