@@ -127,9 +127,14 @@ class PaymentProvider(models.Model):
         :param list[dict] own_webhooks: The registrations of this provider.
         :param str url: The URL to register.
         :return: None
-        :raise VippsError: If Vipps MobilePay refuses.
+        :raise VippsError: If Vipps MobilePay refuses, or answers with an earlier registration.
         """
+        providers_sudo = self.sudo().search([('code', '=', 'vipps')])
+        # What is listed may be of before the last registration.
+        old_ids = {webhook['id'] for webhook in own_webhooks} | {self.vipps_webhook_id} - {False}
         webhook = self.env['vipps.api.client']._register_webhook(self, url)
+        if webhook['id'] in old_ids.union(providers_sudo.mapped('vipps_webhook_id')):
+            raise VippsError(_("Vipps MobilePay has not done this yet."), is_unknown=True)
         previous_secrets = self._vipps_get_previous_secrets()
         if self.vipps_webhook_secret_ciphertext:
             previous_secrets.append({
@@ -143,16 +148,16 @@ class PaymentProvider(models.Model):
             'vipps_webhook_url': url,
             'vipps_webhook_secret': webhook['secret'],
         })
-        self._vipps_delete_webhooks_after_commit(own_webhooks)
+        self._vipps_delete_webhooks_after_commit(old_ids)
 
-    def _vipps_delete_webhooks_after_commit(self, webhooks):
+    def _vipps_delete_webhooks_after_commit(self, webhook_ids):
         """ Delete registrations as soon as it is certain that we have the secret of the new one.
 
-        :param list[dict] webhooks: The registrations.
+        :param set webhook_ids: The ids of the registrations.
         :return: None
         """
         self.env.cr.postcommit.add(self.env['vipps.api.client']._prepare_webhook_deletion(
-            self, [webhook['id'] for webhook in webhooks]
+            self, list(webhook_ids)
         ))
 
     @api.model
@@ -234,8 +239,9 @@ class PaymentProvider(models.Model):
             self._vipps_replace_webhook(own_webhooks, url)
         elif len(own_webhooks) > 1:
             problem = _("The address was registered more than once.")
-            own_webhooks.remove(webhook)
-            self._vipps_delete_webhooks_after_commit(own_webhooks)
+            self._vipps_delete_webhooks_after_commit(
+                {w['id'] for w in own_webhooks} - {webhook['id']}
+            )
         return problem
 
     def _vipps_is_webhook_in_use(self):

@@ -160,12 +160,14 @@ class PaymentTransaction(models.Model):
             return DONE
         delay = next(iter(RETRY_DELAYS[tx.vipps_user_info_tries:]), None)
         error = tx._vipps_read_user_info()
-        if error and delay:
+        # An answer can be of before the customer shared the rest: it is asked for once more.
+        is_early = not tx.vipps_user_info_tries and not tx._vipps_is_user_info_complete()
+        if delay and (error or is_early):
             tx.vipps_user_info_tries += 1
             tx.vipps_next_user_info = fields.Datetime.now() + max(
-                delay, timedelta(seconds=error.retry_after)
+                delay, timedelta(seconds=error.retry_after if error else 0)
             )
-        else:
+        if not (delay and error):
             tx.vipps_user_info_state = 'received' if tx.vipps_user_details else 'missing'
         # The job has more important things to do than to wait for this.
         return NOTHING_LEFT if error and error.is_no_answer else DONE

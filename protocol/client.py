@@ -96,6 +96,8 @@ class Client:
             name == 'redirectUrl' and not is_address(answer[name])
         ):
             raise UnreadableAnswer(f'no {name} in the answer')
+        if answer.get('reference', payload['reference']) != payload['reference']:
+            raise UnreadableAnswer('another payment in the answer')
         return answer
 
     def get_payment(self, reference):
@@ -194,6 +196,8 @@ class Client:
             answer = self._request('GET', path, with_key=False, end=end)
         if not isinstance(answer, dict):
             raise UnreadableAnswer('no customer in the answer')
+        if answer.get('sub', sub) != sub:
+            raise UnreadableAnswer('another customer in the answer')
         return user_info.parse_userinfo(answer)
 
     # Webhooks: Webhooks API v1

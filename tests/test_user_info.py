@@ -167,6 +167,36 @@ class TestUserInfo(CheckoutCommon):
         self._receive(hours=1)
         self.assertEqual(self._get_state(tx)[0], 'received')
 
+    def test_what_is_told_as_it_was_before_the_payment_is_asked_for_again(self):
+        self._collect('vipps_scope_name')
+        for scopes in (('vipps_scope_email',), SCOPES):
+            with self.subTest(scopes=scopes):
+                self._collect(*scopes)
+                tx = self._share()
+                self.simulator.fault('userinfo', 'stale')
+                self._receive()
+                self.assertNotIn('email_verified', tx.sudo().vipps_user_details)
+                self._receive(hours=1)
+                state, details = self._get_state(tx)
+                self.assertEqual(state, 'received')
+                self.assertTrue(details['email_verified'])
+                calls = len(self._get_calls('userinfo'))
+                self._receive(hours=24)
+                self.assertEqual(len(self._get_calls('userinfo')), calls)
+                self._collect('vipps_scope_name')
+                self._share()  # Next time, nothing but the name is told.
+
+    def test_what_the_customer_does_not_share_anymore_is_not_kept(self):
+        self._collect()
+        self._share()
+        self._collect('vipps_scope_email')
+        tx = self._share()
+        self.simulator.fault('userinfo', 'stale')
+        self._receive()
+        self.assertEqual(self._get_state(tx), ('received', {
+            'email': EXAMPLE_EMAIL, 'email_verified': True,
+        }))
+
     def test_a_failure_never_touches_the_payment_and_is_tried_again(self):
         self._collect()
         for fault in (

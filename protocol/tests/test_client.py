@@ -614,6 +614,17 @@ class TestClient(unittest.TestCase):
                 with self.subTest(body=body):
                     self.assert_fails(errors.NoAnswer, operation)
 
+    def test_an_answer_about_another_payment_or_customer_is_an_unknown_outcome(self):
+        url = 'https://pay.example.com/another'
+        for operation, answer in (
+            (self.create, {'reference': 'another', 'redirectUrl': url}),
+            (self.push, {'reference': 'another'}),
+            (lambda: self.client.get_user_info('a-b'), {'sub': 'c-d', 'name': "Ada Lovelace"}),
+        ):
+            with self.subTest(answer=answer):
+                self.server.answers = [success(answer)]
+                self.assert_fails(errors.UnreadableAnswer, operation)
+
     def test_a_push_message_leads_nowhere(self):
         self.server.answers = [success({'reference': REFERENCE}, 201)]
         self.assertEqual(self.push(), {'reference': REFERENCE})
