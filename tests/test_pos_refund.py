@@ -176,6 +176,29 @@ class TestPosRefund(PosCommon):
                 self.assertEqual(self._get_refunded(order), 4500)
                 self.assertEqual(self._finish(ui_refund).state, 'paid')
 
+    def test_a_refund_counts_when_the_sums_say_so(self):
+        for is_job in (False, True):
+            with self.subTest(is_job=is_job):
+                order = self._sell()
+                self._refund_order(order, 10)
+                ui_refund = self._prepare_ui_refund(order, 20)
+                reference = self._create_refund(ui_refund)['reference']
+                status = self._start_without_answer(reference, 'stale')
+                self.assertEqual(status['state'], 'unknown')
+                tx = self._get_tx(order)
+                audited = self.env['vipps.audit.event'].sudo().search([
+                    ('reference', '=', tx.reference), ('action', '=', 'refund'),
+                ], order='id')
+                self.assertEqual(audited.mapped('outcome'), ['done', 'unknown'])
+                if is_job:
+                    self._run_job()
+                    self.assertEqual(self._get_attempt(reference).state, 'done')
+                status = self._call('vipps_start_attempt', reference)
+                self.assertEqual(status['state'], 'refunded')
+                self.assertEqual(self._get_refunded(order), 3000)
+                self.assertEqual(len(self._get_calls('refund', tx)), 2)
+                self.assertEqual(self._finish(ui_refund).state, 'paid')
+
     def test_a_refund_whose_answer_is_lost_is_found_by_who_only_looks(self):
         for is_job in (False, True):
             with self.subTest(is_job=is_job):
