@@ -88,6 +88,24 @@ class TestPaymentChildren(TransactionCommon):
                 part = tx._vipps_get_captures() if name == 'capture' else tx._vipps_get_refunds()
                 self.assertEqual(part.vipps_psp_reference, events[1]['pspReference'])
 
+    def test_an_operation_that_failed_does_not_lend_its_reference_to_one_of_the_portal(self):
+        tx = self._authorize()
+        for name, code, operate, operate_in_portal, get_parts in (
+            ('capture', '6200', lambda: self._capture(tx, 100), self.simulator.capture,
+             tx._vipps_get_captures),
+            ('refund', '6210', lambda: self._refund(tx._vipps_get_captures().payment_id, 100),
+             self.simulator.refund, tx._vipps_get_refunds),
+        ):
+            with self.subTest(name=name):
+                self.simulator.fault(name, 'failed', code=code)
+                with self.assertRaises(ValidationError):
+                    operate()
+                operate_in_portal(tx.vipps_payment_reference, 10000)
+                self._refresh(tx)
+                failed, succeeded = self._get_payment(tx)['events'][-2:]
+                self.assertFalse(failed['success'])
+                self.assertEqual(get_parts().vipps_psp_reference, succeeded['pspReference'])
+
     def test_rest_that_is_released_after_a_capture(self):
         tx = self._authorize()
         self._capture(tx, 49.5)
