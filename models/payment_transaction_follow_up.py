@@ -220,7 +220,7 @@ class PaymentTransaction(models.Model):
         """
         for order in self.sale_order_ids.filtered('vipps_mail_template_id'):
             order._vipps_send_mail()
-        self._vipps_end_activity('mail', _("The mail was sent."))
+        self._vipps_end_mail()
         return True
 
     def _vipps_do_invoice_mail(self):
@@ -230,5 +230,12 @@ class PaymentTransaction(models.Model):
         :rtype: bool
         """
         super()._send_invoice()
-        self._vipps_end_activity('mail', _("The mail was sent."))
+        self._vipps_end_mail()
         return True
+
+    def _vipps_end_mail(self):
+        """ Have Odoo's queue send the mail that was just rendered, now and not within the hour. """
+        self._vipps_end_activity('mail', _("The mail was sent."))
+        cron = self.env.ref('mail.ir_cron_mail_scheduler_action', raise_if_not_found=False)
+        if cron:
+            cron.sudo()._trigger()

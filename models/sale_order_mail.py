@@ -64,9 +64,12 @@ class SaleOrder(models.Model):
         """ Override of `sale_async_emails` to send the mails of orders that were paid with Vipps
         MobilePay first, each in a database transaction of its own. A mail that hangs when it is
         rendered comes last from then on, and is not among those that core sends one after the
-        other. """
+        other.
+
+        They are given to Odoo's queue of mails: a mail server that hangs keeps one worker waiting,
+        and not this one, too. """
         self.env.flush_all()
-        tasks = self.env['vipps.task']
+        tasks = self.env['vipps.task'].with_context(mail_notify_force_send=False)
         tasks._in_transaction(lambda env_tasks: env_tasks.env[self._name]._vipps_queue_mails())
         tasks._run('sale_async_emails.cron')
         if auto_commit:
@@ -87,7 +90,7 @@ class SaleOrder(models.Model):
                 self.env['vipps.task']._schedule(tx, 'order_mail')
 
     def _vipps_send_mail(self):
-        """ Send the mail that is to be sent about the order. """
+        """ Render the mail that is to be sent about the order, for Odoo's queue of mails. """
         self.with_context(is_async_email=True)._send_order_notification_mail(
             self.vipps_mail_template_id
         )

@@ -1,5 +1,8 @@
 """What follows a payment hangs: money moves on, and nothing is done twice."""
 
+import time
+
+from .mail_server import MailServer
 from .shop import LiveTest, wait_until
 
 # After this time Odoo kills a cron worker that does not come back; one that has nothing to do comes
@@ -97,17 +100,22 @@ class HangingTest(LiveTest):
 
     def start_mails(self):
         """Have all mails sent that wait."""
-        wait_until(lambda: not self.is_running())
+        self.wake()  # Those who were killed are followed by others, who know of nothing.
+        wait_until(lambda: not self.is_running(), 60)
         past = "now() AT TIME ZONE 'UTC' - interval '1 second'"
         job = self.rpc.reference('sale_async_emails.cron')
         self.stack.execute(
             f"UPDATE vipps_task SET due = {past}",
             (f"INSERT INTO ir_cron_trigger (cron_id, call_at) VALUES (%s, {past})", [job]),
         )
+        self.wake()
+        wait_until(lambda: not self.is_running(), 60)
+
+    def wake(self):
+        """Let the workers look for jobs, as Odoo does when something triggers one."""
         self.stack.workspace.server.execute(
             ("SELECT pg_notify('cron_trigger', %s)", [self.stack.odoo.database])
         )
-        wait_until(lambda: not self.is_running(), 60)
 
     def is_running(self):
         """Return whether the job that sends mails runs, or is about to."""
@@ -151,3 +159,83 @@ class TestHangingInvoice(HangingTest):
             self.rpc('ir.config_parameter', 'set_param', name, value)
             self.addCleanup(self.rpc, 'ir.config_parameter', 'set_param', name, before)
         self.check(mails=2)
+
+
+class TestHangingMailServer(HangingTest):
+
+    def setUp(self):
+        """Send mails to a server that takes connections and says nothing."""
+        super().setUp()
+        self.server = MailServer()
+        self.addCleanup(self.server.close)
+        mail_server = self.rpc('ir.mail_server', 'create', {
+            'name': "Hangs", 'smtp_host': '127.0.0.1', 'smtp_port': self.server.port,
+        })
+        self.addCleanup(self.rpc, 'ir.mail_server', 'unlink', [mail_server])
+        # As in a shop that sends mails.
+        self.queue = self.rpc.reference('mail.ir_cron_mail_scheduler_action')
+        self.rpc('mail.mail', 'unlink', self.rpc('mail.mail', 'search', []))
+        self.rpc('ir.cron', 'write', [self.queue], {'active': True})
+        self.addCleanup(self.rpc, 'ir.cron', 'write', [self.queue], {'active': False})
+
+    def pay(self):
+        """Pay by the webhook alone while somebody waits for the server; returns the reference."""
+        reference = self.start_told_payment()
+        self.decide(reference)
+        self.assert_settled(reference)
+        return reference
+
+    def queue_mail(self):
+        """Have core's job send another mail, as it does every hour."""
+        self.rpc('mail.mail', 'create', {
+            'subject': "News", 'email_to': 'ingrid.berg@example.com', 'body_html': "News",
+        })
+        self.stack.execute((
+            "INSERT INTO ir_cron_trigger (cron_id, call_at) VALUES (%s, now() AT TIME ZONE 'UTC')",
+            [self.queue],
+        ))
+        self.wake()
+
+    def count_sent(self, reference):
+        """Return how many mails about an order the server took."""
+        name = self.order(reference)['name']
+        return len([mail for mail in self.server.mails if name in mail['Subject']])
+
+    def send_queue(self):
+        """Have all mails rendered and sent that wait."""
+        self.start_mails()
+        self.queue_mail()
+        wait_until(lambda: not self.rpc('ir.cron.trigger', 'search_count', [
+            ('cron_id', '=', self.queue),
+        ]), 60)
+
+    def test_a_mail_server_that_hangs_holds_up_no_money_and_no_page(self):
+        first = self.pay()
+        wait_until(lambda: self.server.waiting, 60)
+        self.queue_mail()
+        second = self.pay()
+        # Without an event, the customer's own requests do it all.
+        self.fault('webhook', 'lost')
+        customer, third = self.start_payment()
+        self.decide(third)
+        started = time.monotonic()
+        page = customer.open(self.return_url(third))
+        self.assertEqual(page.status, 200)
+        self.assertEqual(self.read_status(customer)['state'], 'done')
+        self.assert_settled(third)
+        self.assertLess(time.monotonic() - started, PROMPT_SECONDS)
+        self.assertEqual(max(self.server.waiting), 1)  # Nobody else waits for it.
+        self.assertEqual(self.server.mails, [])
+
+        for worker in self.stack.workers('WorkerCron'):
+            self.stack.kill_worker(worker)
+        wait_until(lambda: len(self.stack.workers('WorkerCron')) == 2, 60)
+        self.server.is_answering.set()
+        references = (first, second, third)
+        self.send_queue()
+        wait_until(lambda: all(self.count_sent(reference) for reference in references), 60)
+        self.send_queue()
+        for reference in references:
+            self.assert_paid(reference)
+            self.assertEqual(len(self.mails(reference)), 1)
+            self.assertEqual(self.count_sent(reference), 1)
