@@ -8,6 +8,7 @@ from . import vipps_api_client
 from . import vipps_api_client_waiting
 from . import vipps_secrets
 from . import vipps_audited
+from . import vipps_guarded_export
 from . import payment_provider
 from . import payment_provider_capture
 from . import payment_provider_webhook

@@ -16,7 +16,8 @@ ROOT_PATHS = [
 
 
 class AccountPayment(models.Model):
-    _inherit = 'account.payment'
+    _name = 'account.payment'
+    _inherit = ['account.payment', 'vipps.guarded.export']
 
     vipps_payment_reference = fields.Char(
         string="Vipps Reference",
@@ -88,16 +89,6 @@ class AccountPayment(models.Model):
             for values in data:
                 values.pop('payment_transaction_id', None)
         return data
-
-    def export_data(self, fields_to_export):
-        """ Override of `orm` to export what the user may read: it checks no records, and fields
-        that are computed in sudo mode tell everybody.
-
-        :raise AccessError: If the user may not read the records.
-        """
-        self.check_access_rights('read')
-        self.check_access_rule('read')
-        return super().export_data(fields_to_export)
 
     def write(self, values):
         """ Override of `account` to let only the system link payments of Vipps MobilePay.

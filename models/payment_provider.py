@@ -20,7 +20,8 @@ SECRET_FIELDS = {
 
 class PaymentProvider(models.Model):
     _name = 'payment.provider'
-    _inherit = ['payment.provider', 'mail.thread', 'mail.activity.mixin', 'vipps.secrets']
+    _inherit = ['payment.provider', 'mail.thread', 'mail.activity.mixin', 'vipps.secrets',
+                'vipps.guarded.export']
     _vipps_protected_fields = ('vipps_monitoring_token_hash', 'vipps_webhook_previous_secrets')
 
     code = fields.Selection(

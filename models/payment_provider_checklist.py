@@ -6,6 +6,8 @@ from datetime import timedelta
 from odoo import _, fields, models
 from odoo.tools import SQL, format_datetime
 
+from ..trust import get_readable
+
 ENVIRONMENTS = ('production', 'test')
 
 # What Vipps MobilePay wants to see is not older than that.
@@ -66,8 +68,9 @@ class PaymentProvider(models.Model):
 
     def _compute_vipps_checklist(self):
         for provider in self:
-            is_ours = provider.code == 'vipps'
-            provider.vipps_checklist = is_ours and provider._vipps_render_checklist()
+            stored = get_readable(provider)
+            is_ours = isinstance(stored.id, int) and stored.code == 'vipps'
+            provider.vipps_checklist = is_ours and stored._vipps_render_checklist()
 
     #=== ACTION METHODS ===#
 

@@ -4,6 +4,8 @@ from odoo import _, api, fields, models
 from odoo.exceptions import ValidationError
 from odoo.tools import SQL
 
+from ..trust import clean
+
 # What a provider is never copied with for another company: it has a sales unit of its own.
 KEY_FIELDS = (
     'vipps_merchant_serial_number', 'vipps_client_id', 'vipps_client_secret',
@@ -45,6 +47,7 @@ class PaymentProvider(models.Model):
         :rtype: dict
         :raise AccessError: If the user is not an administrator.
         """
+        self = clean(self)
         self._vipps_check_administrator()
         provider = self or self._vipps_find_for_guide()
         provider.ensure_one()

@@ -12,6 +12,7 @@ from ..trust import get_readable
 class VippsPaidDocument(models.AbstractModel):
     """ What is paid by transactions, and tells with which providers, whichever these are. """
     _name = 'vipps.paid.document'
+    _inherit = ['vipps.guarded.export']
     _description = "Document Paid Online"
 
     vipps_paid_with = fields.Char(
@@ -58,16 +59,6 @@ class VippsPaidDocument(models.AbstractModel):
         if any(document._vipps_get_linked_sudo() != txs for document, txs in before.items()):
             self._vipps_refuse_link()
         return res
-
-    def export_data(self, fields_to_export):
-        """ Override of `orm` to export what the user may read: it checks no records, and fields
-        that are computed in sudo mode tell everybody.
-
-        :raise AccessError: If the user may not read the records.
-        """
-        self.check_access_rights('read')
-        self.check_access_rule('read')
-        return super().export_data(fields_to_export)
 
     def _vipps_list_with_hidden_sudo(self):
         """ Return the payments that the staff of a branch operates on: those that it may read, and

@@ -3,6 +3,8 @@
 from odoo import _, api, fields, models
 from odoo.exceptions import AccessError
 
+from ..trust import clean, get_readable
+
 # Whose members may let no replaced secret be good anymore.
 REVOKING_GROUPS = ('base.group_system', 'mobilepay_vipps.group_payment_manager')
 
@@ -21,7 +23,9 @@ class PaymentProvider(models.Model):
     @api.depends('vipps_webhook_previous_secrets')
     def _compute_vipps_has_replaced_secrets(self):
         for provider in self:
-            provider.vipps_has_replaced_secrets = bool(provider._vipps_get_previous_secrets())
+            provider.vipps_has_replaced_secrets = bool(
+                get_readable(provider)._vipps_get_previous_secrets()
+            )
 
     #=== ACTION METHODS ===#
 
@@ -32,6 +36,7 @@ class PaymentProvider(models.Model):
         :rtype: dict
         :raise AccessError: If the user is neither a payment manager nor an administrator.
         """
+        self = clean(self)
         self.ensure_one()
         self.check_access_rights('read')
         self.check_access_rule('read')

@@ -14,7 +14,8 @@ REFERENCE_ALPHABET = '23456789ABCDEFGHJKLMNPQRSTUVWXYZ'
 
 
 class PaymentTransaction(models.Model):
-    _inherit = 'payment.transaction'
+    _name = 'payment.transaction'
+    _inherit = ['payment.transaction', 'vipps.guarded.export']
 
     # Core looks for the children of a transaction without an index.
     source_transaction_id = fields.Many2one(index='btree_not_null')

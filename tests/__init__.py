@@ -75,6 +75,7 @@ from . import test_rpc
 from . import test_second_payment
 from . import test_secrets
 from . import test_setup_guide
+from . import test_setup_guide_access
 from . import test_setup_tours
 from . import test_stale_answers
 from . import test_tours

@@ -40,7 +40,11 @@ METHODS = {
     },
     'ir.config_parameter': {'create': NOBODY, 'unlink': NOBODY, 'write': NOBODY},
     'ir.module.module': {'button_uninstall': NOBODY},
-    'payment.capture.wizard': {'action_capture': INVOICING},
+    'payment.capture.wizard': {
+        'action_capture': INVOICING,
+        # Everybody has the right to read those that they opened.
+        'export_data': ('internal', 'sales', 'invoicing', 'till'),
+    },
     'payment.provider': {
         'action_vipps_compare_payments': NOBODY,
         'action_vipps_create_monitoring_token': NOBODY,
@@ -55,6 +59,7 @@ METHODS = {
         'copy': NOBODY,
         'create': NOBODY,
         'default_get': NOBODY,
+        'export_data': NOBODY,
         'unlink': NOBODY,
         'write': NOBODY,
     },
@@ -70,6 +75,7 @@ METHODS = {
         'action_vipps_update': INVOICING,
         'action_void': INVOICING,
         'create': NOBODY,
+        'export_data': INVOICING,
         'write': NOBODY,
     },
     'pos.config': {'create': NOBODY, 'write': NOBODY},
@@ -78,7 +84,9 @@ METHODS = {
         'create_from_ui': TILL, 'get_and_set_online_payments_data': TILL, 'write': TILL,
     },
     'pos.payment': {'create': TILL, 'write': TILL},
-    'pos.payment.method': {'create': NOBODY, 'unlink': NOBODY, 'write': NOBODY},
+    'pos.payment.method': {
+        'create': NOBODY, 'export_data': ('till', 'invoicing'), 'unlink': NOBODY, 'write': NOBODY,
+    },
     'pos.session': {
         'action_pos_session_closing_control': TILL,
         'action_vipps_view_unsettled': ('till', 'invoicing'),
@@ -107,6 +115,7 @@ METHODS = {
     'stock.picking': {'write': SALES},
     'vipps.audit.event': {'create': NOBODY, 'unlink': NOBODY, 'write': NOBODY},
     'vipps.audited': {'create': NOBODY, 'unlink': NOBODY, 'write': NOBODY},
+    'vipps.guarded.export': {'export_data': NOBODY},
     'vipps.key.rotation': {
         'action_rotate': NOBODY, 'create': NOBODY, 'default_get': NOBODY, 'write': NOBODY,
     },
@@ -132,6 +141,7 @@ METHODS = {
         'action_start_payment': NOBODY,
         'create': NOBODY,
         'default_get': NOBODY,
+        'export_data': NOBODY,
         'get_payment_status': NOBODY,
         'write': NOBODY,
     },

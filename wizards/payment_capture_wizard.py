@@ -10,7 +10,8 @@ from ..trust import clean
 
 
 class PaymentCaptureWizard(models.TransientModel):
-    _inherit = 'payment.capture.wizard'
+    _name = 'payment.capture.wizard'
+    _inherit = ['payment.capture.wizard', 'vipps.guarded.export']
 
     # Sales users have no access to transactions, but may capture those of their orders.
     authorized_amount = fields.Monetary(compute_sudo=True)

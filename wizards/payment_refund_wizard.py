@@ -6,7 +6,8 @@ from ..trust import clean
 
 
 class PaymentRefundWizard(models.TransientModel):
-    _inherit = 'payment.refund.wizard'
+    _name = 'payment.refund.wizard'
+    _inherit = ['payment.refund.wizard', 'vipps.guarded.export']
 
     # Accountants have no access to providers, which core of 2024 forgets.
     support_refund = fields.Selection(compute_sudo=True)
@@ -34,16 +35,6 @@ class PaymentRefundWizard(models.TransientModel):
         self.sudo().transaction_id._vipps_check_operator()
 
     #=== CRUD METHODS ===#
-
-    def export_data(self, fields_to_export):
-        """ Override of `orm` to export what the user may read: it checks no records, and fields
-        that are computed in sudo mode tell everybody.
-
-        :raise AccessError: If the user may not read the records.
-        """
-        self.check_access_rights('read')
-        self.check_access_rule('read')
-        return super().export_data(fields_to_export)
 
     #=== ACTION METHODS ===#
 

@@ -5,6 +5,7 @@ from odoo.exceptions import UserError
 
 from ..models.payment_provider_keys import KEY_VARIABLES
 from ..models.vipps_api_client import SUBSCRIPTION_KEYS
+from ..trust import clean
 
 
 class VippsKeyRotation(models.TransientModel):
@@ -44,6 +45,7 @@ class VippsKeyRotation(models.TransientModel):
         :rtype: dict
         :raise UserError: If a key does not work, or cannot be replaced here. Nothing is changed.
         """
+        self = clean(self)
         self.ensure_one()
         provider = self.provider_id
         provider._vipps_check_administrator()

@@ -5,6 +5,7 @@ from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Command
 
 from .. import const
+from ..trust import clean, get_readable
 
 
 class VippsSetupGuide(models.TransientModel):
@@ -20,7 +21,8 @@ class VippsSetupGuide(models.TransientModel):
     provider_id = fields.Many2one(
         comodel_name='payment.provider', required=True, readonly=True, ondelete='cascade'
     )
-    company_id = fields.Many2one(related='provider_id.company_id')
+    # What is read of the provider is read as the user: a browser can make up guides of any.
+    company_id = fields.Many2one(related='provider_id.company_id', related_sudo=False)
     step = fields.Selection(
         selection=[
             ('keys', "Keys"),
@@ -38,7 +40,7 @@ class VippsSetupGuide(models.TransientModel):
     progress_percent = fields.Integer(compute='_compute_progress')
 
     verdict = fields.Char(compute='_compute_verdict')
-    environment = fields.Selection(related='provider_id.vipps_environment')
+    environment = fields.Selection(related='provider_id.vipps_environment', related_sudo=False)
     market = fields.Selection(
         string="Your Market",
         selection=[
@@ -59,9 +61,11 @@ class VippsSetupGuide(models.TransientModel):
         domain="[('company_id', '=', company_id)]",
     )
     open_tills = fields.Char(compute='_compute_open_tills')
-    webhook_url = fields.Char(related='provider_id.vipps_webhook_url', string="Address")
+    webhook_url = fields.Char(
+        string="Address", related='provider_id.vipps_webhook_url', related_sudo=False
+    )
     webhook_problem = fields.Char(readonly=True)
-    is_published = fields.Boolean(related='provider_id.is_published')
+    is_published = fields.Boolean(related='provider_id.is_published', related_sudo=False)
     is_address_frozen = fields.Boolean(compute='_compute_is_address_frozen')
 
     #=== COMPUTE METHODS ===#
@@ -108,9 +112,19 @@ class VippsSetupGuide(models.TransientModel):
 
     @api.depends('step')
     def _compute_is_address_frozen(self):
-        self.is_address_frozen = bool(
-            self.env['ir.config_parameter'].sudo().get_param('web.base.url.freeze')
-        )
+        is_frozen = self.env['ir.config_parameter'].sudo().get_param('web.base.url.freeze')
+        for guide in self:
+            guide.is_address_frozen = bool(get_readable(guide) and is_frozen)
+
+    #=== CONSTRAINT METHODS ===#
+
+    @api.constrains('provider_id')
+    def _check_provider_id(self):
+        """ Ensure that the user may configure the provider.
+
+        :raise AccessError: If the user may not.
+        """
+        self.provider_id._vipps_check_administrator()
 
     #=== ACTION METHODS ===#
 
@@ -121,6 +135,7 @@ class VippsSetupGuide(models.TransientModel):
         :rtype: dict
         :raise UserError: If something on this screen is not right yet; it says what to do.
         """
+        self = clean(self)
         self._check_administrator()
         finish = {
             'keys': self._finish_keys,
@@ -138,6 +153,7 @@ class VippsSetupGuide(models.TransientModel):
         :return: The action that shows it.
         :rtype: dict
         """
+        self = clean(self)
         self._check_administrator()
         if self.step not in ('tills', 'webhooks', 'payment'):
             raise UserError(_("This step is needed before the next one."))
@@ -149,6 +165,7 @@ class VippsSetupGuide(models.TransientModel):
         :return: The action that shows it.
         :rtype: dict
         """
+        self = clean(self)
         self._check_administrator()
         return self._move(-1)
 
@@ -158,6 +175,7 @@ class VippsSetupGuide(models.TransientModel):
         :return: The action that shows the same screen again.
         :rtype: dict
         """
+        self = clean(self)
         self._check_administrator()
         self.provider_id.is_published = True
         return self._move(0)
@@ -169,6 +187,7 @@ class VippsSetupGuide(models.TransientModel):
         :return: The action that shows the same screen again.
         :rtype: dict
         """
+        self = clean(self)
         self._check_administrator()
         self.env['ir.config_parameter'].sudo().set_param('web.base.url.freeze', 'True')
         return self._move(0)
@@ -178,6 +197,7 @@ class VippsSetupGuide(models.TransientModel):
 
         :rtype: dict
         """
+        self = clean(self)
         self._check_administrator()
         return {'type': 'ir.actions.act_url', 'url': '/shop', 'target': 'new'}
 
@@ -186,6 +206,7 @@ class VippsSetupGuide(models.TransientModel):
 
         :rtype: dict
         """
+        self = clean(self)
         self._check_administrator()
         return self.provider_id.action_vipps_open_health()
 
@@ -194,6 +215,7 @@ class VippsSetupGuide(models.TransientModel):
 
         :rtype: dict
         """
+        self = clean(self)
         self._check_administrator()
         return self.provider_id.action_vipps_open_checklist()
 

@@ -12,7 +12,7 @@ STATES = {'test': 'test', 'production': 'enabled'}
 class VippsSetupGuide(models.TransientModel):
     """ The screen that keys are entered on: they are tried before they are stored. """
     _name = 'vipps.setup.guide'
-    _inherit = ['vipps.setup.guide', 'vipps.secrets']
+    _inherit = ['vipps.setup.guide', 'vipps.secrets', 'vipps.guarded.export']
 
     # What was entered waits here until it was tried, and is then stored on the provider.
     vipps_merchant_serial_number = fields.Char(

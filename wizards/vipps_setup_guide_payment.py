@@ -8,6 +8,7 @@ from odoo.fields import Command
 from odoo.tools import format_amount
 
 from ..models.vipps_api_client import VippsError
+from ..trust import clean, get_readable
 
 _logger = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ class VippsSetupGuide(models.TransientModel):
 
     # In sudo mode, as administrators need not have the rights of salespersons.
     transaction_id = fields.Many2one(
-        related='provider_id.vipps_guide_transaction_id', related_sudo=True
+        comodel_name='payment.transaction', compute='_compute_transaction_id', compute_sudo=True
     )
     payment_state = fields.Selection(
         selection=[
@@ -38,7 +39,12 @@ class VippsSetupGuide(models.TransientModel):
 
     #=== COMPUTE METHODS ===#
 
-    @api.depends('transaction_id.state', 'transaction_id.vipps_refunded_amount')
+    @api.depends('provider_id')
+    def _compute_transaction_id(self):
+        for guide in self:
+            guide.transaction_id = get_readable(guide).provider_id.vipps_guide_transaction_id
+
+    @api.depends('transaction_id')
     def _compute_payment_state(self):
         for guide in self:
             tx = guide.transaction_id
@@ -65,6 +71,7 @@ class VippsSetupGuide(models.TransientModel):
         :rtype: dict
         :raise UserError: If it is unknown what becomes of the one that is open.
         """
+        self = clean(self)
         self._check_administrator()
         self._cancel_open_payment()
         self.payment_problem = False
@@ -84,6 +91,7 @@ class VippsSetupGuide(models.TransientModel):
         :rtype: dict
         :raise ValidationError: If it was not refunded, or if that is unknown.
         """
+        self = clean(self)
         self._check_administrator()
         if self.payment_state != 'paid':
             raise UserError(_("There is no test payment to give back."))
@@ -100,6 +108,7 @@ class VippsSetupGuide(models.TransientModel):
                  to happen (`is_final`), and the `problem`.
         :rtype: dict
         """
+        self = clean(self)
         self._check_administrator()
         tx_sudo = self.sudo().transaction_id
         if tx_sudo:
