@@ -29,6 +29,7 @@ from . import test_health_tour
 from . import test_house
 from . import test_key_rotation
 from . import test_migration
+from . import test_migration_branches
 from . import test_migration_documents
 from . import test_migration_till
 from . import test_operation_input

@@ -1,6 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 import json
+from contextlib import suppress
 
 from odoo.exceptions import AccessError
 from odoo.fields import Command
@@ -158,16 +159,40 @@ class TestCompany(WebhookCommon, TransactionCommon):
             )
             self.assertEqual(sum(group['vipps_payment_state_count'] for group in groups), count)
 
-    def test_a_payment_manager_of_a_branch_reads_the_provider_and_not_the_keys(self):
-        manager = self._create_user(MANAGER, self.branch)
+    def test_a_payment_manager_of_a_branch_is_told_nothing_of_the_provider_but_its_name(self):
+        manager = self._create_user(f'{MANAGER},base.group_allow_export', self.branch)
+        tx = self._authorize()
+        self.vipps._vipps_alert_administrator('payment', "A problem", "A note")
+        self.env.invalidate_all()
         vipps = self.vipps.with_user(manager)
-        self.assertEqual(vipps.read(['name'])[0]['name'], self.vipps.name)
-        with self.assertRaises(AccessError):
-            vipps.read(['vipps_client_secret'])
-        with self.assertRaises(AccessError):
-            self.other_vipps.with_user(manager).read(['name'])
+        self.assertFalse(vipps.search([('code', '=', 'vipps')]))
+        names = [name for name in vipps.fields_get() if name != 'id']
+        self.assertIn('vipps_problems', names)
+        for name in names:
+            for method, argument in (
+                ('read', [name]), ('web_read', {name: {}}), ('export_data', [name]),
+            ):
+                self.env.invalidate_all()
+                with self.subTest(name=name, method=method), self.assertRaises(AccessError):
+                    getattr(vipps, method)(argument)
+            with self.subTest(name=name):
+                self.env.invalidate_all()
+                told = {}
+                with suppress(AccessError):
+                    told = vipps.onchange({}, [], {name: {}}).get('value', {})
+                self.assertFalse(any(told.values()), told)
         with self.assertRaises(AccessError):
             vipps.action_vipps_test_connection()
+        for model in ('vipps.webhook.event', 'vipps.audit.event', 'vipps.api.call'):
+            found = self.env[model].with_user(manager).search([])
+            self.assertFalse(found.filtered(lambda record: record.provider_id == self.vipps))
+        for records in (self.vipps.message_ids, self.vipps.activity_ids):
+            self.assertTrue(records)
+            self.assertFalse(records.with_user(manager).search([('id', 'in', records.ids)]))
+        order = self._create_order(company_id=self.branch.id)
+        tx.sale_order_ids = order
+        self.env.invalidate_all()
+        self.assertEqual(order.vipps_paid_with, self.vipps.name)
 
     def test_a_problem_is_told_to_an_administrator_of_its_company(self):
         for provider, stranger in (
