@@ -55,11 +55,7 @@ class PaymentTransaction(models.Model):
         covered_amount = self._vipps_get_paid_amount() + sum(
             tx._vipps_get_reserved_amount() for tx in txs
         )
-        # What a part payment was not asked for is to be paid in another way.
-        asked_amount = sum(
-            tx.amount for tx in txs
-            if tx.state in ('authorized', 'done') or tx.vipps_authorized_amount > 0
-        ) if self._vipps_is_part_payment() else float('inf')
+        asked_amount = self._vipps_get_asked_amount(orders)
 
         def get_uncovered(amount):
             return self.currency_id.round(min(amount, asked_amount) - covered_amount)
@@ -74,12 +70,23 @@ class PaymentTransaction(models.Model):
             return 'released', amount
         return None, 0
 
-    def _vipps_is_part_payment(self):
-        """ Return whether the customer was asked for a part of the orders only. """
-        return any(
-            order.require_payment and order.prepayment_percent < 1
-            for order in self.sale_order_ids
+    def _vipps_get_asked_amount(self, orders):
+        """ Return what customers were asked for, and what was paid otherwise. If that is less than
+        what the orders were worth when it was asked for, the rest is to be paid in another way.
+
+        :param sale.order orders: The orders.
+        :return: The amount, in major units; infinite if customers were asked for all of it.
+        :rtype: float
+        """
+        asked_txs = orders.transaction_ids.filtered(
+            lambda tx: tx.state in ('authorized', 'done') or tx.vipps_authorized_amount > 0
         )
+        amount = sum(asked_txs.mapped('amount')) + sum(
+            order._vipps_get_amount_paid_otherwise() for order in orders
+        )
+        total_amount = max(asked_txs.mapped('vipps_document_amount'), default=0)
+        is_part = self.currency_id.compare_amounts(amount, total_amount) < 0
+        return amount if is_part else float('inf')
 
     def _vipps_tell_unpaid(self, reason, amount):
         """ Give the salesperson something to do.
