@@ -1,6 +1,6 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from odoo import _, api, fields, models
+from odoo import _, _lt, api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.tools import format_amount
 
@@ -13,7 +13,8 @@ FLOWS = {'qr': 'QR', 'push': 'PUSH_MESSAGE', 'code': 'PUSH_MESSAGE'}
 
 
 class PosPaymentMethod(models.Model):
-    _inherit = 'pos.payment.method'
+    _name = 'pos.payment.method'
+    _inherit = ['pos.payment.method', 'vipps.guarded.export']
 
     vipps_provider_id = fields.Many2one(
         string="Vipps MobilePay Provider",
@@ -92,12 +93,9 @@ class PosPaymentMethod(models.Model):
     def _compute_vipps_brand_id(self):
         for method in self:
             currency = method.journal_id.currency_id or method.company_id.currency_id
-            try:
-                method.vipps_brand_id = (
-                    method._vipps_get_brand(currency) if method.vipps_provider_id else False
-                )
-            except UserError:  # Both were deleted, which the cashier reads when asking.
-                method.vipps_brand_id = False
+            method.vipps_brand_id = (
+                method._vipps_get_brand(currency) if method.vipps_provider_id else False
+            )
 
     #=== CONSTRAINT METHODS ===#
 
@@ -162,14 +160,20 @@ class PosPaymentMethod(models.Model):
         """
         provider_sudo = self.sudo().vipps_provider_id
         if provider_sudo.state == 'disabled' or not provider_sudo.is_published:
-            raise UserError(_(
+            self._vipps_refuse(_lt(
                 "%s is switched off. Take another payment method, and ask an administrator to"
                 " enable and publish the payment provider.", self.name,
             ))
         if currency not in provider_sudo.available_currency_ids:
-            raise UserError(_(
+            self._vipps_refuse(_lt(
                 "%(method)s does not take payments in %(currency)s. Take another payment method.",
                 method=self.name, currency=currency.name,
+            ))
+        if not self._vipps_get_brand(currency):
+            self._vipps_refuse(_lt(
+                "%s cannot take payments right now: the payment methods Vipps and MobilePay were"
+                " deleted. Take another payment method, and ask an administrator to update the"
+                " module Vipps MobilePay.", self.name,
             ))
         maximum_amount = provider_sudo.main_currency_id._convert(
             provider_sudo.maximum_amount, currency, provider_sudo.company_id,
@@ -190,13 +194,27 @@ class PosPaymentMethod(models.Model):
                 amount=format_amount(self.env, amount, currency), method=self.name,
             ))
 
+    def _vipps_refuse(self, sentence):
+        """ Tell the cashier that the method takes no payments, and an administrator, as only
+        administrators can change that.
+
+        :param _lt sentence: Why, and what to do.
+        :return: None
+        :raise UserError: In any case.
+        """
+        provider_sudo = self.sudo().vipps_provider_id
+        provider_sudo._vipps_alert_administrator(
+            'tills', _lt("Tills cannot take payments with %s", provider_sudo.name), sentence
+        )
+        raise UserError(str(sentence))
+
     def _vipps_get_brand(self, currency):
         """ Return the payment method of the shop that carries the brand of payments at tills. It
         may be archived or not offered: shops without a webshop do that.
 
         :param res.currency currency: The currency of the till.
+        :return: The payment method; empty if both were deleted.
         :rtype: payment.method
-        :raise UserError: If there is none.
         """
         provider_sudo = self.sudo().vipps_provider_id
         method_sudo = provider_sudo._vipps_get_payment_method(currency)
@@ -206,12 +224,6 @@ class PosPaymentMethod(models.Model):
             ).search([('code', 'in', list(const.DEFAULT_PAYMENT_METHOD_CODES))], order='id')
             code = const.CURRENCY_PAYMENT_METHODS.get(currency.name)
             method_sudo = methods_sudo.filtered(lambda m: m.code == code) or methods_sudo[:1]
-        if not method_sudo:
-            raise UserError(_(
-                "%s cannot take payments right now: the payment methods Vipps and MobilePay were"
-                " deleted. Take another payment method, and ask an administrator to update the"
-                " module Vipps MobilePay.", self.name,
-            ))
         return method_sudo
 
     def _vipps_check_flow(self, flow):

@@ -87,6 +87,28 @@ class TestPosLimits(PosCommon):
         self.env.invalidate_all()
         with self.assertRaisesRegex(UserError, "ask an administrator"):
             self._ask(self._prepare_ui_order())
+        self.assertIn("were deleted", self._get_alert().note)
+
+    def test_what_only_an_administrator_can_repair_is_told_to_one(self):
+        for values, text in (
+            ({'state': 'disabled'}, "switched off"),
+            ({'is_published': False}, "switched off"),
+            ({'available_currency_ids': [(6, 0, self.currency_dkk.ids)]}, "NOK"),
+        ):
+            with self.subTest(values=values):
+                before = {name: self.vipps[name] for name in values}
+                self.vipps.write(values)
+                for _i in range(2):
+                    with self.assertRaisesRegex(UserError, text):
+                        self._ask(self._prepare_ui_order())
+                alert = self._get_alert()
+                self.assertIn(text, alert.note)
+                alert.unlink()
+                self.vipps.write(before)
+
+    def _get_alert(self):
+        self.env.invalidate_all()
+        return self.vipps.activity_ids.filtered(lambda a: a.vipps_problem == 'tills').ensure_one()
 
     #=== What is given back ===#
 
