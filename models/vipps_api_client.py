@@ -7,6 +7,7 @@ import time
 from odoo import _, api, models, release
 from odoo.exceptions import UserError
 from odoo.modules.module import get_manifest
+from odoo.tools import float_round
 
 from .. import const
 from ..protocol import amount as protocol_amount
@@ -513,13 +514,15 @@ class VippsApiClient(models.AbstractModel):
 
     @api.model
     def _round_down(self, amount, currency):
-        """ Return the largest amount in the API's units that does not exceed an amount.
+        """ Return the largest amount in the units of the API, and of the currency if these are
+        larger, that does not exceed an amount.
 
         :param float amount: The amount, in major units.
         :param res.currency currency: The currency, which is one of the API.
         :return: The amount, in major units.
         :rtype: float
         """
+        amount = float_round(amount, precision_rounding=currency.rounding, rounding_method='DOWN')
         return self._to_major(protocol_amount.floor_to_minor(amount, currency.name), currency)
 
     @api.model

@@ -147,3 +147,39 @@ class TestManyParts(DeliveryCommon):
             with Form(move.with_user(self.accountant)) as form:
                 form.ref = "Red"
             self.assertEqual(move.ref, "Red")
+
+
+@tagged('post_install', '-at_install')
+class TestCoarseCurrency(DeliveryCommon):
+    """ A shop whose currency has less decimals than the API: there are no øre coins. """
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.currency_nok.rounding = 1
+        cls.env['product.pricelist'].search([]).currency_id = cls.currency_nok
+
+    def test_an_order_that_is_delivered_in_three_parts_is_captured_in_full(self):
+        tx = self._buy(self._line(self.sweater, 3, 33.4))
+        order = tx.sale_order_ids
+        self.assertEqual(order.amount_total, 100)
+        for captured in (3300, 6700, 10000):
+            self._deliver(order, sweater=1)
+            self.assertSums(tx, captured, 10000 - captured)
+        self.assertEqual(len(tx.child_transaction_ids), 3)
+
+    def test_what_is_captured_elsewhere_is_booked_once(self):
+        self.vipps.vipps_capture_mode = 'manual'
+        tx = self._buy(self._line(self.sweater, 2, 50))
+        for _i in range(2):
+            self.simulator.capture(tx.vipps_payment_reference, 3340)
+            for _j in range(2):
+                self._refresh(tx)
+        self.assertEqual(tx.child_transaction_ids.mapped('amount'), [33, 33])
+        self.assertTrue(tx.vipps_difference, "66.80 and 66 are not the same.")
+
+    def test_no_more_than_whole_units_are_captured_of_what_others_left(self):
+        tx = self._buy(self._line(self.sweater, 2, 50))
+        self.assertEqual(
+            self.env['vipps.api.client']._round_down(66.99, tx.currency_id), 66
+        )
