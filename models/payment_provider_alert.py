@@ -3,6 +3,7 @@
 import logging
 from datetime import timedelta
 
+from psycopg2 import OperationalError
 from psycopg2.errors import LockNotAvailable
 
 from odoo import SUPERUSER_ID, _, api, fields, models
@@ -162,6 +163,10 @@ class PaymentProvider(models.Model):
                 provider._vipps_raise_alert(key, summary, note)
         except LockNotAvailable:  # The caller itself may hold it.
             _logger.info("Provider %s: nobody is told of %s now.", self.id, key)
+        except OperationalError:
+            raise  # Another worker was faster: all of this is done again.
+        except Exception:  # Whoever meets the problem goes on.
+            _logger.exception("Provider %s: nobody is told of %s.", self.id, key)
 
     def _vipps_raise_alert(self, key, summary, note):
         # Of those who meet the problem at the same moment, one tells.
@@ -194,9 +199,14 @@ class PaymentProvider(models.Model):
         """
         if not self._vipps_get_alerts(key):
             return
-        with self.env.registry.cursor() as cr:
-            provider = self.with_env(self.env(cr=cr, user=SUPERUSER_ID))
-            provider._vipps_get_alerts(key).action_feedback(feedback=_("This is over."))
+        try:
+            with self.env.registry.cursor() as cr:
+                provider = self.with_env(self.env(cr=cr, user=SUPERUSER_ID))
+                provider._vipps_get_alerts(key).action_feedback(feedback=_("This is over."))
+        except OperationalError:
+            raise  # Another worker was faster: all of this is done again.
+        except Exception:  # Whoever has solved the problem goes on.
+            _logger.exception("Provider %s: %s is over, and still told.", self.id, key)
 
     def _vipps_get_alerts(self, key=None):
         """ Return what an administrator has been told and is not over.

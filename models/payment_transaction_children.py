@@ -122,7 +122,7 @@ class PaymentTransaction(models.Model):
             'CANCELLED': payment.cancelled - held['CANCELLED'],
             'REFUNDED': payment.refunded - held['REFUNDED'],
         }
-        is_missing = any(amount > 0 for amount in missing.values())
+        is_missing = any(map(self._vipps_is_bookable, missing.values()))
         if not is_missing and not self._vipps_get_unreferenced():
             return
         try:
@@ -150,9 +150,20 @@ class PaymentTransaction(models.Model):
                 missing[name] -= amount
                 self._vipps_book(name, amount, own_tx)
         for name in MONEY_EVENTS:
-            if missing[name] > 0:
+            if self._vipps_is_bookable(missing[name]):
                 self._vipps_book(name, missing[name])
         self._vipps_book_soon()
+
+    def _vipps_is_bookable(self, amount):
+        """ Return whether an amount is at least one unit of the currency, which may be larger than
+        that of the API: what was captured elsewhere can be finer, and is a difference.
+
+        :param int amount: The amount, in minor units.
+        :rtype: bool
+        """
+        api_client = self.env['vipps.api.client']
+        amount = api_client._to_major(max(amount, 0), self.currency_id)
+        return api_client._round_down(amount, self.currency_id) > 0
 
     def _vipps_read_log(self):
         """ Read the event log of the payment and keep it for people.
@@ -259,8 +270,8 @@ class PaymentTransaction(models.Model):
             self._vipps_set_canceled('CANCELLED')
         else:
             txs._set_canceled()
-        if name == 'CANCELLED':
-            self._vipps_tell_release(amount)
+        if name == 'CANCELLED' and self._vipps_get_released_order():
+            self.env['vipps.task']._schedule(txs, 'release_message')
 
     def _vipps_choose_child(self, name, amount, own_tx, event):
         """ Return the transaction that was made for what an event tells of, if there is one.

@@ -176,7 +176,7 @@ class PaymentTransaction(models.Model):
                 "Something is not right with this payment. We are looking into it: please do not"
                 " pay again, and contact us."
             ))
-            staff_tx._log_message_on_linked_documents(message)
+            staff_tx._vipps_tell_safely(lambda tx: tx._log_message_on_linked_documents(message))
         if self.vipps_difference != message:
             log_step(
                 _logger, 'compared', self, outcome='different', level=logging.WARNING,

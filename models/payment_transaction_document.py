@@ -229,6 +229,16 @@ class PaymentTransaction(models.Model):
             self.env.cr.precommit.add(self.env[self._name].sudo()._vipps_request_reads)
         tx_ids.update(self.ids)
 
+    def _vipps_look_at_rivals(self):
+        """ Have what is reserved for the documents of these payments looked at: it may not be
+        needed anymore. """
+        txs = self.sale_order_ids.transaction_ids | self.invoice_ids.transaction_ids
+        reserved_txs = txs.filtered(
+            lambda t: t.provider_code == 'vipps' and t.state == 'authorized'
+        )
+        if reserved_txs:
+            reserved_txs._vipps_look_soon()
+
     def _vipps_request_reads(self):
         """ Request to read the payments whose documents were changed. """
         txs = self.browse(self.env.cr.precommit.data.pop('vipps_transaction_ids', ())).exists()

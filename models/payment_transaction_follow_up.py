@@ -1,13 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-import logging
-
-from psycopg2 import OperationalError
-
 from odoo import _, fields, models
 from odoo.tools import SQL
-
-_logger = logging.getLogger(__name__)
 
 # What the job does, by the state that it follows.
 FOLLOWING_TASKS = {'authorized': 'confirm', 'done': 'book'}
@@ -46,32 +40,34 @@ class PaymentTransaction(models.Model):
         txs = self._update_state(PREVIOUS_STATES[state], state, None)
         if state == 'done':
             txs._update_source_transaction_state()
-        try:
-            with self.env.cr.savepoint():
-                # A mail server can hang.
-                txs.with_context(mail_notify_force_send=False)._log_received_message()
-        except OperationalError:
-            raise  # Another worker was faster: all of this is done again.
-        except Exception:
-            _logger.exception("Nobody reads in the documents that payments are %s.", state)
+        txs._log_received_message()
         self.env['vipps.task']._schedule(txs, FOLLOWING_TASKS[state])
 
     def _update_state(self, allowed_states, target_state, state_message):
         """ Override of `payment` to let `_set_authorized` and `_set_done`, with all that core and
-        others do there, follow a state that was set before: as long as its task is there. """
+        others do there, follow a state that was set before: as long as its task is there; and to
+        look at our payments of what other providers took. """
         followed_txs = self._vipps_filter_followed(target_state)
         txs = super(PaymentTransaction, self - followed_txs)._update_state(
             allowed_states, target_state, state_message
         )
+        txs.filtered(lambda t: t.provider_code != 'vipps')._vipps_look_at_rivals()
         return txs | followed_txs
 
     def _log_received_message(self):
         """ Override of `payment` to write a state into the documents when it is set, in the name of
-        those who caused it, and not again by the job that follows it. """
+        those who caused it, and not again by the job that follows it. The money waits neither for
+        what fails there nor for a mail server. """
         followed_txs = self.browse()
         for state in FOLLOWING_TASKS:
             followed_txs |= self._vipps_filter_followed(state)
-        return super(PaymentTransaction, self - followed_txs)._log_received_message()
+        txs = self - followed_txs
+        vipps_txs = txs.filtered(lambda t: t.provider_code == 'vipps')
+        super(PaymentTransaction, txs - vipps_txs)._log_received_message()
+        if vipps_txs:
+            vipps_txs.with_context(mail_notify_force_send=False)._vipps_tell_safely(
+                lambda told_txs: super(PaymentTransaction, told_txs)._log_received_message()
+            )
 
     def _vipps_filter_followed(self, state):
         """ Return the transactions that are in a state which a job is to follow.
@@ -157,7 +153,7 @@ class PaymentTransaction(models.Model):
         """
         problem = problem or _("Something went wrong in Odoo. Its log says what.")
         root = self._vipps_get_root()._vipps_in_staff_language()
-        if kind in ('order_mail', 'invoice_mail'):
+        if kind in ('order_mail', 'invoice_mail', 'release_message'):
             root._vipps_schedule_activity(
                 'mail',
                 _("Payment %s: the mail to the customer was not sent", root.reference),

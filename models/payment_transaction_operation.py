@@ -126,12 +126,17 @@ class PaymentTransaction(models.Model):
                 with self.env.cr.savepoint():
                     self._vipps_capture(amount)
             if self._vipps_is_release_due():
+                reserved_amount = self._vipps_get_reserved_amount()
                 with self.env.cr.savepoint():
                     self._vipps_release()
+                if self.vipps_capture_mode == 'manual' and not self._vipps_is_document_cancelled():
+                    self._vipps_tell_safely(
+                        lambda tx: tx._vipps_tell_paid_otherwise(reserved_amount)
+                    )
         except VippsError as error:
             if not error.is_unknown:
                 self.vipps_refusal_count += 1
-                self._vipps_tell_failure(error)
+                self._vipps_tell_safely(lambda tx: tx._vipps_tell_failure(error))
 
     def _vipps_release(self):
         """ Release all that is still reserved.

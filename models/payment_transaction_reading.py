@@ -70,7 +70,7 @@ class PaymentTransaction(models.Model):
             payment = self._vipps_read()
         if may_capture and payment:
             self._vipps_capture_if_due()
-        self._vipps_follow_up_safely(is_new=not was_approved)
+        self._vipps_tell_safely(lambda tx: tx._vipps_follow_up_all(is_new=not was_approved))
         self._vipps_schedule_app_link()
         if self.vipps_next_comparison:
             self.vipps_next_comparison = False
@@ -106,20 +106,28 @@ class PaymentTransaction(models.Model):
             )
         return payment
 
-    def _vipps_follow_up_safely(self, is_new=False):
-        """ Give people what they have to do; whatever fails there does not undo what was read.
+    def _vipps_follow_up_all(self, is_new=False):
+        """ Give people what they have to do about the payment.
 
         :param bool is_new: Whether the customer has just approved the payment.
         :return: None
         """
+        self._vipps_follow_up_change(is_new)
+        self._vipps_follow_up()
+
+    def _vipps_tell_safely(self, tell):
+        """ Tell people something; whatever fails there does not undo what was read or done.
+
+        :param function tell: Tells it, is called with the transactions.
+        :return: None
+        """
         try:
             with self.env.cr.savepoint():
-                self._vipps_follow_up_change(is_new)
-                self._vipps_follow_up()
+                tell(self)
         except OperationalError:
             raise  # Another worker was faster: all of this is done again.
         except Exception:
-            _logger.exception("Nobody is told what to do about payment %s.", self.reference)
+            _logger.exception("Nobody is told of payments %s.", self.mapped('reference'))
 
     def _vipps_refresh_for_customer(self):
         """ Read open payments for a customer who waits, without waiting for somebody else's answer,
@@ -290,7 +298,7 @@ class PaymentTransaction(models.Model):
         now = fields.Datetime.now()
         self._vipps_schedule_next_read()  # Whatever happens now, the next payment has its turn.
         error = self._vipps_try(lambda: self._vipps_refresh(wait=False))
-        self._vipps_tell_delay(error)
+        self._vipps_tell_safely(lambda tx: tx._vipps_tell_delay(error))
         if not error:
             if not self.vipps_last_read or self.vipps_last_read < now:  # Somebody works on it.
                 self.vipps_next_read = now + FIRST_READ_DELAY

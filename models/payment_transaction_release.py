@@ -1,48 +1,41 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-import logging
-
-from psycopg2 import OperationalError
-
 from odoo import SUPERUSER_ID, _, models
-
-_logger = logging.getLogger(__name__)
 
 
 class PaymentTransaction(models.Model):
     """ What customers are told of reservations that are released. """
     _inherit = 'payment.transaction'
 
-    def _vipps_tell_release(self, amount):
+    def _vipps_get_released_order(self):
+        """ Return the order whose customer is told of a release: one that was confirmed. """
+        return self.sale_order_ids.filtered(lambda order: order.state in ('sale', 'cancel'))[:1]
+
+    def _vipps_do_release_message(self):
         """ Tell the customer that a reservation was released, or lowered, after the order was
         confirmed: without a word, it looks as if the order was paid.
 
         The mail is left to the queue: a mail server that hangs holds nothing up here.
 
-        :param float amount: The amount, in major units.
-        :return: None
+        :return: Whether that is done.
+        :rtype: bool
         """
-        order = self.sale_order_ids.filtered(lambda order: order.state in ('sale', 'cancel'))[:1]
-        if not order:
-            return
-        tx = self._vipps_in_customer_language()
-        company_partner = order.company_id.partner_id
-        try:
-            with self.env.cr.savepoint():
-                order.with_user(SUPERUSER_ID).with_context(
-                    lang=tx.env.lang, mail_notify_force_send=False
-                ).message_post(
-                    subject=tx._vipps_get_release_subject(order),
-                    body=tx._vipps_explain_release(order, amount),
-                    author_id=(order.user_id.partner_id or company_partner).id,
-                    partner_ids=order.partner_id.ids,
-                    subtype_xmlid='mail.mt_comment',
-                )
-        except OperationalError:
-            raise  # Another worker was faster: all of this is done again.
-        except Exception:
-            # The money comes first.
-            _logger.exception("The customer of payment %s is not told of a release.", tx.reference)
+        root_tx = self._vipps_get_root()
+        order = root_tx._vipps_get_released_order()
+        if order:
+            tx = root_tx._vipps_in_customer_language()
+            company_partner = order.company_id.partner_id
+            order.with_user(SUPERUSER_ID).with_context(
+                lang=tx.env.lang, mail_notify_force_send=False
+            ).message_post(
+                subject=tx._vipps_get_release_subject(order),
+                body=tx._vipps_explain_release(order, self.amount),
+                author_id=(order.user_id.partner_id or company_partner).id,
+                partner_ids=order.partner_id.ids,
+                subtype_xmlid='mail.mt_comment',
+            )
+        root_tx._vipps_in_staff_language()._vipps_end_activity('mail', _("The mail was sent."))
+        return True
 
     def _vipps_get_release_subject(self, order):
         return _("Your payment for order %s", order.name)

@@ -1,8 +1,14 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+from unittest.mock import patch
+
 from odoo.tests import tagged
+from odoo.tools import mute_logger
 
 from .delivery_common import DeliveryCommon
+from .test_follow_up import TASK_MODULE
+
+READING_MODULE = 'odoo.addons.mobilepay_vipps.models.payment_transaction_reading'
 
 
 @tagged('post_install', '-at_install')
@@ -102,16 +108,21 @@ class TestDeliveryUnpaid(DeliveryCommon):
                 ))
 
     def test_an_order_that_was_cancelled_by_mistake_and_is_delivered_is_told(self):
-        tx = self._buy()
-        order = tx.sale_order_ids
-        order._action_cancel()
-        self._settle()
-        self.assertEqual(tx.state, 'cancel')
-        self.assertFalse(self._get_unpaid(order))
-        order.action_draft()
-        order.action_confirm()
-        self._deliver(order)
-        self.assertIn("200.00", self._get_unpaid(order).note)
+        for mode in ('on_delivery', 'manual'):
+            with self.subTest(mode=mode):
+                self.vipps.vipps_capture_mode = mode
+                tx = self._buy()
+                order = tx.sale_order_ids
+                order._action_cancel()
+                self._settle()
+                self.assertEqual(tx.state, 'cancel')
+                self.assertFalse(self._get_unpaid(order))
+                order.action_draft()
+                order.action_confirm()
+                self._settle()
+                self.assertIn("before you deliver", self._get_unpaid(order).note)
+                self._deliver(order)
+                self.assertIn("200.00", self._get_unpaid(order).note)
 
     def test_nothing_is_told_of_what_is_covered_or_given_back(self):
         tx = self._buy(self._line(self.sweater, 3))
@@ -127,10 +138,37 @@ class TestDeliveryUnpaid(DeliveryCommon):
         self._deliver(prepaid_tx.sale_order_ids)
         self.assertFalse(self._get_unpaid(prepaid_tx.sale_order_ids))
 
+    def test_nothing_is_told_of_what_a_payment_link_did_not_ask_for(self):
+        tx = self._buy(self._line(self.sweater, 5), amount=150)
+        order = tx.sale_order_ids
+        self._deliver(order)
+        self.assertSums(tx, 15000, 0)
+        self.assertFalse(self._get_unpaid(order), "The rest is invoiced.")
+        released_tx = self._buy(self._line(self.sweater, 5), amount=150)
+        self.simulator.cancel(released_tx.vipps_payment_reference)
+        released_tx._vipps_refresh()
+        activity = self._get_unpaid(released_tx.sale_order_ids)
+        self.assertIn("150.00", activity.note)
+
+    def test_what_was_paid_in_full_is_no_part_payment_whatever_the_order_asks_for(self):
+        tx = self._buy(self._line(self.sweater, 5), require_payment=True, prepayment_percent=.3)
+        order = tx.sale_order_ids
+        order.order_line = [self._line(self.mittens, 1, 70)]
+        self._deliver(order)
+        self.assertIn("70.00", self._get_unpaid(order).note)
+
+    def test_what_was_paid_in_full_in_two_parts_is_no_part_payment(self):
+        tx = self._buy(self._line(self.sweater, 5), amount=300)
+        order = tx.sale_order_ids
+        self._pay(order, amount=200)
+        order.order_line = [self._line(self.mittens, 1, 70)]
+        self._deliver(order)
+        self.assertIn("70.00", self._get_unpaid(order).note)
+
     #=== What customers are told of releases ===#
 
     def _get_mails(self, order):
-        self.env.invalidate_all()
+        self._follow_up()
         return order.message_ids.filtered(
             lambda message: message.subject == f"Your payment for order {order.name}"
         ).sorted('id')
@@ -167,11 +205,41 @@ class TestDeliveryUnpaid(DeliveryCommon):
         tx = self._buy()
         order = tx.sale_order_ids
         self.simulator.cancel(tx.vipps_payment_reference)
-        tx._vipps_refresh()
+        self._refresh(tx)
         mail = self.env['mail.mail'].search([
             ('model', '=', 'sale.order'), ('res_id', '=', order.id),
         ], order='id desc', limit=1)
         self.assertEqual(mail.state, 'outgoing', "It waits in the queue.")
+
+    def test_what_cannot_be_told_holds_no_money_up(self):
+        Thread = type(self.env['sale.order'])
+        Activity = type(self.env['mail.activity'])
+
+        def fail(*args, **kwargs):
+            raise ValueError("A follower that cannot be told.")
+
+        for mode in ('manual', 'on_delivery'):
+            with self.subTest(mode=mode):
+                self.vipps.vipps_capture_mode = mode
+                tx, captured_tx = self._buy(), self._buy()
+                order = tx.sale_order_ids
+                with (
+                    patch.object(Thread, 'message_post', fail),
+                    patch.object(Activity, 'create', fail),
+                    mute_logger(READING_MODULE, TASK_MODULE),
+                ):
+                    order._action_cancel()
+                    self._settle()
+                    if mode == 'manual':
+                        self._capture(captured_tx)
+                    else:
+                        self._deliver(captured_tx.sale_order_ids)
+                self.assertSums(tx, 0, 0)
+                self.assertEqual(tx.state, 'cancel')
+                self.assertSums(captured_tx, 20000, 0)
+                self.assertEqual(captured_tx.state, 'done')
+                self.assertEqual(len(self._get_mails(order)), 1, "It is told later.")
+                self.assertEqual(len(self._get_mails(order)), 1, "Once.")
 
     def test_a_quotation_whose_payment_is_released_tells_nothing(self):
         order = self._create_order(

@@ -22,6 +22,7 @@ _logger = logging.getLogger(__name__)
 BACK_OFFS = {
     'confirm': (timedelta(minutes=1), timedelta(hours=1)),
     'book': (timedelta(minutes=1), timedelta(hours=1)),
+    'release_message': (timedelta(minutes=5), timedelta(hours=6)),
     'order_mail': (timedelta(minutes=5), timedelta(hours=6)),
     'invoice_mail': (timedelta(minutes=5), timedelta(hours=6)),
 }
@@ -29,7 +30,7 @@ BACK_OFFS = {
 # What each job does. One job never waits for another one. All that renders documents is in one
 # job, so that a renderer that hangs occupies one worker only.
 JOBS = {
-    'mobilepay_vipps.cron_follow_up': ('confirm', 'book'),
+    'mobilepay_vipps.cron_follow_up': ('confirm', 'book', 'release_message'),
     'sale_async_emails.cron': ('order_mail', 'invoice_mail'),
 }
 
@@ -57,7 +58,7 @@ class VippsTask(models.Model):
     kind = fields.Selection(
         selection=[
             ('confirm', "Confirm"), ('book', "Book"), ('order_mail', "Send Order Mail"),
-            ('invoice_mail', "Send Invoice"),
+            ('invoice_mail', "Send Invoice"), ('release_message', "Tell Customer of Release"),
         ],
         required=True,
         readonly=True,
@@ -109,7 +110,7 @@ class VippsTask(models.Model):
 
     @api.model
     def _cron_follow_up(self):
-        """ Confirm orders and book payments.
+        """ Confirm orders, book payments and tell customers of releases.
 
         Notifications are left to Odoo's queue of mails: a mail server can hang.
         """
