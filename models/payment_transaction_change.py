@@ -164,6 +164,20 @@ class PaymentTransaction(models.Model):
             'change', _("Payment %s does not match its order", self.reference), note,
         )
 
+    def _vipps_tell_paid_otherwise(self, amount):
+        """ Tell people that Odoo has released what they would have decided on.
+
+        :param float amount: The amount, in major units.
+        :return: None
+        """
+        self = self._vipps_in_staff_language()  # `_` looks for the language in what is called self.
+        self._vipps_schedule_activity(
+            'released', _("Payment %s was released", self.reference),
+            _("Other payments cover all of it, so the reservation of %s was released: the customer"
+              " is not charged. Make sure that you really have the other payments, and mark this as"
+              " done.", self._vipps_format(amount)),
+        )
+
     #=== BUSINESS METHODS - WHAT CUSTOMERS READ ===#
 
     def _vipps_explain_waiting(self):

@@ -76,10 +76,11 @@ class PaymentTransaction(models.Model):
             return False
         if self._vipps_is_document_cancelled():
             return True
-        if self.vipps_capture_mode not in ('automatic', 'on_delivery') or (
-            self._vipps_is_waiting_for_order()
-        ):
+        if self._vipps_is_waiting_for_order():
             return False
+        if self.vipps_capture_mode not in ('automatic', 'on_delivery'):
+            # Somebody decides on what is not needed, but nobody can capture what is paid already.
+            return self._vipps_is_useless() and self._vipps_is_paid_otherwise()
         if not self.sale_order_ids or self.vipps_capture_mode == 'automatic':
             return self._vipps_is_useless()
         return self._vipps_is_useless() and self._vipps_is_paid_without_transactions() or (

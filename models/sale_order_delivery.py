@@ -48,6 +48,7 @@ class SaleOrder(models.Model):
         ])
         self.env['vipps.read.request']._request(txs.filtered(lambda tx: (
             tx.vipps_capture_mode == 'on_delivery'
+            or tx.state == 'cancel'  # An order that is confirmed again is not covered anymore.
             or any(
                 order.state == 'cancel' or order.delivery_status in ('partial', 'full')
                 for order in tx.sale_order_ids

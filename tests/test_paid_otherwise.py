@@ -118,6 +118,67 @@ class TestPaidOtherwise(DeliveryCommon):
         self.assertSums(tx, 0, 0)
         self.assertEqual(tx.state, 'cancel')
 
+    def test_a_reservation_for_a_person_is_released_when_all_is_paid_otherwise(self):
+        for how in ('payment', 'entry', 'credit note', 'statement'):
+            with self.subTest(how=how):
+                tx = self._reserve(user_id=self.salesman.id)
+                order = tx.sale_order_ids
+                invoice = self._invoice(order)
+                self._pay_invoice(invoice, how, 150)
+                self._settle()
+                self.assertSums(tx, 0, 20000)
+                activity = self._get_order_activities(order)
+                self.assertIn("50.00", activity.note, "A part is left, and somebody decides.")
+                self._pay_invoice(invoice, how, 50)
+                self._settle()
+                self.assertSums(tx, 0, 0)
+                self.assertEqual(tx.state, 'cancel')
+                activity = self._get_order_activities(order)
+                self.assertEqual(activity.user_id, self.salesman)
+                self.assertIn("200.00", activity.note)
+                self.assertIn("You have not been charged", "".join(
+                    order.message_ids.mapped('body')
+                ))
+                activity.action_feedback()
+                tx._vipps_refresh()
+                self.assertFalse(self._get_order_activities(order))
+
+    def test_a_reservation_for_a_person_is_released_when_another_provider_took_all(self):
+        tx = self._reserve()
+        order = tx.sale_order_ids
+        other_tx = self._create_transaction(
+            'redirect', provider_id=self.dummy_provider.id, amount=200, reference="Other",
+            payment_method_id=self.payment_method.id, sale_order_ids=[Command.set(order.ids)],
+        )
+        other_tx._set_done()
+        self._settle()
+        self.assertSums(tx, 0, 0)
+
+    def test_a_reservation_for_a_person_stays_when_the_order_becomes_cheaper(self):
+        tx = self._reserve()
+        self._capture(tx, 100)
+        tx.sale_order_ids.order_line.product_uom_qty = 1
+        self._settle()
+        self.assertSums(tx, 10000, 10000)
+        tx = self._reserve()
+        tx.sale_order_ids.order_line.product_uom_qty = 0
+        self._settle()
+        self.assertSums(tx, 0, 20000)
+
+    def test_a_reservation_for_a_person_is_released_when_its_invoice_is_paid_otherwise(self):
+        self.vipps.vipps_capture_mode = 'manual'
+        invoice = self._create_invoice(200)
+        tx = self._start_invoice(invoice)
+        self._approve(tx)
+        self._refresh(tx)
+        self._pay_invoice(invoice, 'payment', 200)
+        self._settle()
+        self.assertSums(tx, 0, 0)
+        activities = self.vipps.activity_ids.filtered(
+            lambda a: a.vipps_problem == f'released:{tx.id}'
+        )
+        self.assertEqual(len(activities), 1)
+
     def test_a_credit_note_that_corrects_an_invoice_pays_nothing(self):
         tx = self._reserve('on_delivery')
         order = tx.sale_order_ids
