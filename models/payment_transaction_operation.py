@@ -136,7 +136,7 @@ class PaymentTransaction(models.Model):
         except VippsError as error:
             if not error.is_unknown:
                 self.vipps_refusal_count += 1
-                self._vipps_tell_safely(lambda tx: tx._vipps_tell_failure(error))
+                self._vipps_tell_safely(lambda tx, error=error: tx._vipps_tell_failure(error))
 
     def _vipps_release(self):
         """ Release all that is still reserved.

@@ -8,7 +8,13 @@ from odoo.tools import mute_logger
 from .delivery_common import DeliveryCommon
 from .test_follow_up import TASK_MODULE
 
-READING_MODULE = 'odoo.addons.mobilepay_vipps.models.payment_transaction_reading'
+MODULES = [
+    TASK_MODULE,
+    *(f'odoo.addons.mobilepay_vipps.models.{name}' for name in (
+        'payment_provider_alert', 'payment_transaction_accounting', 'payment_transaction_reading',
+        'payment_transaction_request',
+    )),
+]
 
 
 @tagged('post_install', '-at_install')
@@ -226,7 +232,7 @@ class TestDeliveryUnpaid(DeliveryCommon):
                 with (
                     patch.object(Thread, 'message_post', fail),
                     patch.object(Activity, 'create', fail),
-                    mute_logger(READING_MODULE, TASK_MODULE),
+                    mute_logger(*MODULES),
                 ):
                     order._action_cancel()
                     self._settle()
