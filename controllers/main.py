@@ -113,7 +113,7 @@ class VippsController(http.Controller):
         return request.render('mobilepay_vipps.payment_result', {
             'tx': tx_sudo,
             'result': result,
-            'message': message or tx_sudo.state_message,
+            'message': message or tx_sudo._vipps_explain_failure(),
             'document': tx_sudo._vipps_get_document_name(),
             'retry_url': retry_url,
             'is_payer': retry_url != '/shop',

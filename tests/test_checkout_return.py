@@ -195,6 +195,20 @@ class TestReturn(CheckoutCommon):
                 self.assertEqual(answer.status_code, 200)
                 self.assertIn('name="o_payment_radio"', answer.text)
 
+    def test_a_customer_who_went_on_in_another_window_is_sent_there(self):
+        order = self._create_cart()
+        tx, later_tx = (self._start_checkout(
+            f'/shop/payment/transaction/{order.id}', self._prepare_order_params(order)
+        ) for _i in range(2))
+        result, page = self._get_result(self._return(tx))
+        self.assertEqual(result, 'failed')
+        self.assertIn("in another window", page.text_content())
+        self.simulator.decline(later_tx.vipps_payment_reference)
+        self._refresh(later_tx)
+        self.assertNotIn(
+            "in another window", self._get_result(self._return(tx))[1].text_content()
+        )
+
     def test_paying_again_is_another_payment(self):
         first = self._start_cart()
         order = first.sale_order_ids

@@ -38,6 +38,14 @@ class TestWebhookInbox(EventCommon):
         events.sudo().write({'next_try': False, 'tries': 9, **values})
         self.env.flush_all()
 
+    def test_events_are_named_in_words(self):
+        for name, words in (
+            ('ABORTED', "Cancelled by the customer"), ('NEW', "Something else happened"),
+        ):
+            with self.subTest(name=name):
+                event = self._tell('reference', name=name).with_user(self.administrator)
+                self.assertEqual(event.label, words)
+
     #=== Rights ===#
 
     def test_events_are_read_by_administrators_of_the_company_only(self):
