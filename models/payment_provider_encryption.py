@@ -79,12 +79,12 @@ class PaymentProvider(models.Model):
         unread = self.browse()
         providers = self.sudo().with_context(active_test=False).search([('code', '=', 'vipps')])
         for provider in providers:
-            values = {}
+            secrets = {}
             for name in provider._vipps_get_secret_names():
                 ciphertext = provider[f'{name}_ciphertext']
                 if ciphertext:
                     try:
-                        values[name] = provider._vipps_read_any(ciphertext, name)
+                        secrets[name] = provider._vipps_read_any(ciphertext, name)
                     except encryption.EncryptionKeyError:
                         unread |= provider
             previous_secrets = []
@@ -100,10 +100,11 @@ class PaymentProvider(models.Model):
                         secret, provider._vipps_get_place('vipps_webhook_secret')
                     )
                     previous_secrets.append({**previous, 'ciphertext': ciphertext})
-            if previous_secrets:
-                values['vipps_webhook_previous_secrets'] = previous_secrets
-            if values:
-                provider._vipps_write_protected(values)
+            # Keys that are missing are no reason to leave the others as they are.
+            provider._vipps_store(
+                secrets,
+                {'vipps_webhook_previous_secrets': previous_secrets} if previous_secrets else None,
+            )
         return unread
 
     def _vipps_read_any(self, ciphertext, name):

@@ -199,6 +199,17 @@ class PaymentProvider(models.Model):
                     " Vipps MobilePay portal, enter the new one with Replace Keys."),
             )
 
+    #=== CONSTRAINT METHODS ===#
+
+    def _check_required_if_provider(self):
+        """ Override of `payment` to let providers be written whose keys are in the environment and
+        not for this database, as after an update of version 17.0.1.4.0. These keys are not used,
+        and health says so. """
+        excused = self.filtered(
+            lambda p: p.code == 'vipps' and p.sudo()._vipps_waits_for_environment_keys()
+        )
+        return super(PaymentProvider, self - excused)._check_required_if_provider()
+
     #=== BUSINESS METHODS - ENVIRONMENT ===#
 
     def _vipps_has_key(self, name):
@@ -214,11 +225,7 @@ class PaymentProvider(models.Model):
         :rtype: str | None
         """
         key = self._vipps_get_environment_variable(KEY_VARIABLES.get(name))
-        if (
-            not key
-            or self._vipps_get_environment_variable(DATABASE_VARIABLE) != self.env.cr.dbname
-            or self.env['ir.config_parameter'].sudo().get_param('database.is_neutralized')
-        ):
+        if not key or self._vipps_is_neutralized() or not self._vipps_is_environment_assigned():
             return None
         return self._vipps_clean_key(key)
 
@@ -226,9 +233,30 @@ class PaymentProvider(models.Model):
         msn = self.vipps_merchant_serial_number
         return variable and msn and os.environ.get(f'{variable}_{msn}')
 
+    def _vipps_is_environment_assigned(self):
+        return self._vipps_get_environment_variable(DATABASE_VARIABLE) == self.env.cr.dbname
+
+    @api.model
+    def _vipps_is_neutralized(self):
+        return bool(self.env['ir.config_parameter'].sudo().get_param('database.is_neutralized'))
+
     def _vipps_has_unassigned_environment_keys(self):
-        """ Return whether the environment has keys of the sales unit and does not say for which
-        database, as it did not have to for version 17.0.1.4.0. """
-        return not self._vipps_get_environment_variable(DATABASE_VARIABLE) and any(
-            self._vipps_get_environment_variable(variable) for variable in KEY_VARIABLES.values()
+        """ Return whether the environment has keys of the sales unit that ought to be used and are
+        not: it does not say for which database, as it did not have to for version 17.0.1.4.0, or it
+        names another one and this one has no other keys. """
+        if not self._vipps_get_environment_variable(DATABASE_VARIABLE):
+            return any(
+                self._vipps_get_environment_variable(name) for name in KEY_VARIABLES.values()
+            )
+        return self._vipps_waits_for_environment_keys()
+
+    def _vipps_waits_for_environment_keys(self):
+        """ Return whether all keys that are missing are in the environment, and not for this
+        database. """
+        missing_names = [
+            name for name in KEY_VARIABLES
+            if hasattr(self._fields[name], 'required_if_provider') and not self._vipps_has_key(name)
+        ]
+        return bool(missing_names) and not self._vipps_is_neutralized() and all(
+            self._vipps_get_environment_variable(KEY_VARIABLES[name]) for name in missing_names
         )

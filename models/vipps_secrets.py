@@ -64,7 +64,7 @@ class VippsSecrets(models.AbstractModel):
         records = super().create(plain_values_list)
         for record, secrets in zip(records, secrets_list, strict=True):
             if secrets:
-                super(VippsSecrets, record).write(record._vipps_encrypt(secrets))
+                record._vipps_store(secrets)
         return records
 
     def write(self, values):
@@ -79,8 +79,18 @@ class VippsSecrets(models.AbstractModel):
             return super().write(plain_values)
         self._vipps_check_replacement(secrets)
         for record in self:
-            super(VippsSecrets, record).write({**plain_values, **record._vipps_encrypt(secrets)})
+            record._vipps_store(secrets, plain_values)
         return True
+
+    def _vipps_store(self, secrets, values=None):
+        """ Store secrets encrypted, below what the model checks when people write.
+
+        :param dict secrets: The secrets in clear text, False to clear.
+        :param dict values: What is stored as it is.
+        :return: None
+        :raise UserError: If the secrets cannot be encrypted.
+        """
+        super().write({**(values or {}), **self._vipps_encrypt(secrets)})
 
     def _vipps_write_protected(self, values):
         """ Write what only Odoo itself writes, or replaces.

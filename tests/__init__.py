@@ -32,6 +32,7 @@ from . import test_migration
 from . import test_migration_branches
 from . import test_migration_documents
 from . import test_migration_till
+from . import test_migration_views
 from . import test_operation_input
 from . import test_order_mail
 from . import test_other_providers

@@ -6,13 +6,15 @@ from unittest.mock import patch
 
 from cryptography.fernet import Fernet
 
-from odoo.exceptions import ValidationError
+from odoo.exceptions import UserError, ValidationError
 from odoo.modules.migration import load_script
 from odoo.modules.module import get_module_path
 from odoo.tests import tagged
 
 from .. import const
 from ..encryption import KEY_VARIABLE
+from ..models.payment_provider_keys import KEY_VARIABLES
+from ..simulator.sales_units import NOK_UNIT
 from .common import KEYS, TransactionCommon
 
 
@@ -188,6 +190,53 @@ class TestMigration(TransactionCommon):
             self.assertFalse(self.vipps._vipps_get_problems())
             self.vipps.action_vipps_test_connection()
 
+    def test_keys_of_the_environment_that_name_no_database_stop_no_update(self):
+        key = Fernet.generate_key().decode()
+        secret = self._store_as_before(key)
+        self.env.cr.execute("""
+            UPDATE payment_provider
+               SET vipps_client_id_ciphertext = NULL,
+                   vipps_client_secret_ciphertext = NULL,
+                   vipps_subscription_key_ciphertext = NULL
+             WHERE id = %s
+        """, [self.vipps.id])
+        self.env.invalidate_all()
+        variables = {f'{KEY_VARIABLES[name]}_{NOK_UNIT.msn}': text for name, text in KEYS.items()}
+        parameters = self.env['ir.config_parameter'].sudo()
+        parameters.set_param('mobilepay_vipps.event_retention_days', '10')
+        with patch.dict(os.environ, {KEY_VARIABLE: key, **variables}):
+            self._migrate('17.0.1.4.0', 'post')
+            self._migrate('17.0.1.5.0', 'post', 'keys')
+            self.assertEqual(self.vipps.vipps_event_days, 10)
+            self.assertEqual(self.vipps._vipps_get_secret('vipps_webhook_secret'), secret)
+            self.assertFalse(self.vipps.vipps_unreadable_keys)
+            problem, = self.vipps._vipps_get_problems()
+            self.assertEqual(problem['key'], 'environment_keys')
+            # The provider can be written, and the keys are not used.
+            self.vipps.name = "Renamed"
+            self.assertFalse(self.vipps.vipps_client_id)
+            with self.assertRaisesRegex(UserError, "are missing"):
+                self.vipps._vipps_get_secret('vipps_client_id')
+            # One that is for another database, as after this one was renamed, is told of as well.
+            os.environ[f'VIPPS_DATABASE_{NOK_UNIT.msn}'] = 'another'
+            self.vipps.name = "Renamed again"
+            problem, = self.vipps._vipps_get_problems()
+            self.assertEqual(problem['key'], 'environment_keys')
+            os.environ[f'VIPPS_DATABASE_{NOK_UNIT.msn}'] = self.env.cr.dbname
+            self.env.invalidate_all()
+            self.assertFalse(self.vipps._vipps_get_problems())
+            self.vipps.action_vipps_test_connection()
+            # What is nowhere is missed.
+            del os.environ[f'VIPPS_DATABASE_{NOK_UNIT.msn}']
+            del os.environ[f'VIPPS_CLIENT_ID_{NOK_UNIT.msn}']
+            self.env.invalidate_all()
+            with self.assertRaisesRegex(ValidationError, "Client ID"):
+                self.vipps.name = "Refused"
+        # Without any of them, what is encrypted is bound all the same.
+        with patch.dict(os.environ, {KEY_VARIABLE: key}):
+            self._migrate('17.0.1.5.0', 'post', 'keys')
+            self.assertEqual(self.vipps._vipps_get_secret('vipps_webhook_secret'), secret)
+
     def test_databases_that_are_older_than_the_window_for_new_keys_are_updated(self):
         self.env.flush_all()
         self.env.cr.execute("ALTER TABLE vipps_key_rotation RENAME TO other")
@@ -294,16 +343,54 @@ class TestMigration(TransactionCommon):
         self._follow_up()
         self.assertEqual(txs.payment_id.mapped('state'), ['posted'] * 3)
 
-    def test_fields_that_are_gone_keep_no_view_from_being_updated(self):
-        old_view = self.env.ref('mobilepay_vipps.payment_provider_form_health')
-        self.env.cr.execute(
-            "UPDATE ir_ui_view SET arch_db = jsonb_build_object('en_US', %s) WHERE id = %s",
-            ['<data><sheet position="inside"><field name="vipps_gone"/></sheet></data>',
-             old_view.id],
+    def test_databases_of_the_first_versions_are_updated(self):
+        self.vipps.vipps_capture_mode = 'automatic'
+        tx = self._start()
+        self._approve(tx)
+        tx._vipps_refresh()
+        self.env['vipps.task'].sudo().search([]).unlink()
+        self.env.flush_all()
+        # As 17.0.1.0.0 had it.
+        self.env.cr.execute("""
+            ALTER TABLE payment_transaction ADD COLUMN vipps_is_captured_automatically boolean;
+            ALTER TABLE payment_transaction DROP COLUMN vipps_capture_mode,
+                                            DROP COLUMN vipps_market,
+                                            DROP COLUMN vipps_difference,
+                                            DROP COLUMN vipps_difference_count,
+                                            DROP COLUMN vipps_pos_config_id,
+                                            DROP COLUMN vipps_success_rate,
+                                            DROP COLUMN vipps_approval_seconds,
+                                            DROP COLUMN vipps_capture_deadline,
+                                            DROP COLUMN vipps_is_deadline_told,
+                                            DROP COLUMN vipps_guaranteed_until,
+                                            DROP COLUMN vipps_is_guarantee_told;
+            ALTER TABLE mail_activity DROP COLUMN vipps_problem;
+            ALTER TABLE payment_provider DROP COLUMN vipps_reservation_days;
+            ALTER TABLE vipps_webhook_event ALTER COLUMN event_time TYPE varchar;
+        """)
+        for version in ('17.0.1.2.0', '17.0.1.3.0', '17.0.1.4.0'):
+            self._migrate(version, 'pre')
+        for theme in ('delivery', 'keys', 'views'):
+            self._migrate('17.0.1.5.0', 'pre', theme)
+        self._migrate('17.0.1.5.0', 'post', 'tasks')
+        self.env.cr.execute("SELECT kind, transaction_id FROM vipps_task")
+        self.assertEqual(self.env.cr.fetchall(), [('book', tx.id)])
+
+    def test_what_customers_had_a_mail_about_is_not_told_again(self):
+        self.partner.email = 'kari@example.com'
+        self.product.type = 'service'
+        order = self._create_order()
+        told_tx, open_tx, other_tx = self._start_order(order), self._start(), self._authorize()
+        self._approve(told_tx)
+        self._refresh(told_tx)
+        order.pending_email_template_id = False  # It was sent.
+        told_tx.vipps_is_order_mail_sent = False  # As the version before had it.
+        self.env.flush_all()
+        self._migrate('17.0.1.5.0', 'post', 'mails')
+        self.assertEqual(
+            (told_tx | open_tx | other_tx).mapped('vipps_is_order_mail_sent'), [True, False, False]
         )
-        self.env.invalidate_all()
-        provider_view = self.env.ref('mobilepay_vipps.payment_provider_form')
-        with self.assertRaises(ValidationError), self.env.cr.savepoint():
-            provider_view._check_xml()
-        self._migrate('17.0.1.5.0', 'pre', 'views')
-        provider_view._check_xml()
+        self._capture(told_tx)
+        self._follow_up()
+        self.assertTrue(told_tx.is_post_processed)
+        self.assertFalse(order.pending_email_template_id)

@@ -1,5 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+from odoo.tools import sql
+
 
 def migrate(cr, version):
     """ Keep the capture mode of payments: there are three now. And fill the columns for which the
@@ -29,8 +31,9 @@ def migrate(cr, version):
            AND tx.vipps_payment_reference IS NOT NULL
     """)
     cr.execute("ALTER TABLE payment_transaction ADD COLUMN vipps_difference_count integer")
-    cr.execute("""
-        UPDATE payment_transaction
-           SET vipps_difference_count = 1
-         WHERE vipps_difference IS NOT NULL
-    """)
+    if sql.column_exists(cr, 'payment_transaction', 'vipps_difference'):  # since 17.0.1.1.0
+        cr.execute("""
+            UPDATE payment_transaction
+               SET vipps_difference_count = 1
+             WHERE vipps_difference IS NOT NULL
+        """)

@@ -1,5 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+from odoo.tools import sql
+
 # What the activities of earlier versions were called, in English only, and the keys of today.
 PROVIDER_PROBLEMS = {
     "Events of Vipps MobilePay may not arrive": 'webhook_watch',
@@ -43,6 +45,9 @@ def _add_measures(cr):
          WHERE vipps_payment_reference IS NOT NULL
     """)
     cr.execute("ALTER TABLE payment_transaction ADD COLUMN vipps_approval_seconds integer")
+    # In 17.0.1.0.0 it was a text.
+    if sql.table_columns(cr, 'vipps_webhook_event')['event_time']['udt_name'] != 'timestamp':
+        return
     cr.execute("""
         UPDATE payment_transaction tx
            SET vipps_approval_seconds = GREATEST(

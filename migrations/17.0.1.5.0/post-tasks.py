@@ -1,5 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+from odoo.tools import sql
+
 
 def migrate(cr, version):
     """ Have everything booked that was captured or refunded and is not in the books: what could not
@@ -9,7 +11,11 @@ def migrate(cr, version):
     :param str version: The installed version.
     :return: None
     """
-    cr.execute("""
+    # Those that are post-processed and not booked are known since 17.0.1.2.0.
+    is_unbooked = "tx.is_post_processed IS NOT TRUE"
+    if sql.column_exists(cr, 'payment_transaction', 'vipps_next_booking'):
+        is_unbooked += " OR tx.vipps_next_booking IS NOT NULL"
+    cr.execute(f"""
         INSERT INTO vipps_task (transaction_id, kind, due, tries, create_date, write_date)
         SELECT tx.id, 'book', now() AT TIME ZONE 'UTC', 0,
                now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC'
@@ -17,7 +23,7 @@ def migrate(cr, version):
           JOIN payment_provider provider ON provider.id = tx.provider_id
          WHERE provider.code = 'vipps'
            AND tx.state = 'done'
-           AND (tx.is_post_processed IS NOT TRUE OR tx.vipps_next_booking IS NOT NULL)
+           AND ({is_unbooked})
            AND NOT EXISTS (
                 SELECT FROM vipps_task task WHERE task.transaction_id = tx.id AND task.kind = 'book'
                )

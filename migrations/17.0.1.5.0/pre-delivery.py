@@ -1,5 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+from odoo.tools import sql
+
 
 def migrate(cr, version):
     """ Forget which orders a person locked: a lock does not close an order anymore. And keep apart
@@ -15,6 +17,8 @@ def migrate(cr, version):
             ADD COLUMN IF NOT EXISTS vipps_guaranteed_until timestamp,
             ADD COLUMN IF NOT EXISTS vipps_is_guarantee_told boolean
     """)
+    if not sql.column_exists(cr, 'payment_transaction', 'vipps_capture_deadline'):
+        return  # There is none before 17.0.1.2.0.
     # What earlier versions kept as the deadline was the end of the guarantee, if there was one.
     cr.execute("""
         UPDATE payment_transaction tx
