@@ -19,6 +19,7 @@ class PaymentProvider(models.Model):
     # What is no setting.
     _vipps_silent_fields = (
         'vipps_foreign_webhooks', 'vipps_guide_step', 'vipps_guide_transaction_id',
+        'vipps_last_removed_event',
     )
 
     #=== BUSINESS METHODS ===#

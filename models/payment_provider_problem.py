@@ -263,13 +263,15 @@ class PaymentProvider(models.Model):
         )
 
     def _vipps_get_last_event(self):
-        """ Return when the last event came in.
+        """ Return when the last event came in, be it removed since or not.
 
         :rtype: datetime | None
         """
-        return self.env['vipps.webhook.event'].sudo().search(
+        event = self.env['vipps.webhook.event'].sudo().search(
             [('provider_id', '=', self.id)], order='id desc', limit=1
-        ).create_date or None
+        )
+        times = filter(None, (event.create_date, self.sudo().vipps_last_removed_event))
+        return max(times, default=None)
 
     def _vipps_find_list_problems(self):
         """ Return the problems that lists tell, each with the length of its list. """

@@ -39,6 +39,12 @@ class PaymentProvider(models.Model):
         help="For how many days the events of Vipps MobilePay are kept that were dealt with.",
         default=90,
     )
+    vipps_last_removed_event = fields.Datetime(
+        help="When the newest of the events came that were removed.",
+        copy=False,
+        readonly=True,
+        groups='base.group_system',
+    )
     vipps_call_days = fields.Integer(
         string="API Errors",
         help="For how many days it is kept how calls of Vipps MobilePay's API went.",

@@ -1,6 +1,5 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-import contextlib
 import ipaddress
 import logging
 from datetime import timedelta
@@ -11,7 +10,7 @@ import requests
 from odoo import _, _lt, api, fields, models
 from odoo.exceptions import UserError
 
-from .. import const, encryption
+from .. import const
 from ..controllers.main import VippsController
 from ..step_log import log_step
 from .vipps_api_client import VippsError
@@ -217,7 +216,7 @@ class PaymentProvider(models.Model):
 
     def _vipps_repair_webhook(self):
         """ Repair the registration of the webhook, if that is necessary. An address at which events
-        arrive is kept.
+        arrive is kept; another one is left only for one at which this database has answered.
 
         :return: What was wrong, if anything.
         :rtype: str | None
@@ -232,8 +231,11 @@ class PaymentProvider(models.Model):
         own_webhooks = self._vipps_list_own_webhooks()
         webhook = next((w for w in own_webhooks if w['id'] == self.vipps_webhook_id), None)
         problem = self._vipps_get_webhook_problem(webhook, url)
+        answer = problem and self._vipps_try_webhook_url(url)
+        if answer == 'unknown' and self.vipps_webhook_url:
+            url = self.vipps_webhook_url
+            problem = self._vipps_get_webhook_problem(webhook, url)
         if problem:
-            answer = self._vipps_try_webhook_url(url)
             if answer not in ('own', 'unknown'):
                 raise UserError(self._vipps_describe_webhook_answer(url, answer))
             self._vipps_replace_webhook(own_webhooks, url)
@@ -250,17 +252,17 @@ class PaymentProvider(models.Model):
         return bool(last_event) and last_event > fields.Datetime.now() - IN_USE_PERIOD
 
     def _vipps_tell_other_address(self):
-        """ Tell an administrator that the website has another address than the one at which events
-        arrive: Odoo changes the former when an administrator logs in at another one. """
+        """ Tell an administrator that the website has another address than the webhook: Odoo
+        changes the former when an administrator logs in at another one. """
         url = self._vipps_get_webhook_url()
-        if not self._vipps_is_webhook_in_use() or url == self.vipps_webhook_url:
+        if not self.vipps_webhook_url or url == self.vipps_webhook_url:
             self._vipps_end_alert('webhook_address')
             return
         self._vipps_alert_administrator(
             'webhook_address',
             _lt("The address of the website has changed"),
-            _lt("Events of Vipps MobilePay arrive at %(webhook_url)s, but web.base.url now leads to"
-                " %(url)s. Odoo changes web.base.url when an administrator logs in at another"
+            _lt("Events of Vipps MobilePay are sent to %(webhook_url)s, but web.base.url now leads"
+                " to %(url)s. Odoo changes web.base.url when an administrator logs in at another"
                 " address. If your website has moved, press Set up Webhooks on the payment"
                 " provider. If not, set web.base.url back, and create the system parameter"
                 " web.base.url.freeze with the value True. Until then nothing is moved.",
@@ -406,37 +408,6 @@ class PaymentProvider(models.Model):
             self.env['vipps.api.client']._verify_webhook(secret, url, body, headers)
             for secret, url in self._vipps_get_webhook_secrets()
         )
-
-    def _vipps_get_webhook_secrets(self):
-        """ Return the secrets that events may be signed with, each with the registered URL.
-
-        What cannot be decrypted is left out without a word: anybody can call the webhook as often
-        as they like, and the daily check tells.
-
-        :rtype: list[tuple[str, str]]
-        """
-        ciphertexts = [(self.vipps_webhook_secret_ciphertext, self.vipps_webhook_url)] + [
-            (previous['ciphertext'], previous['url'])
-            for previous in self._vipps_get_previous_secrets()
-        ]
-        place = self._vipps_get_place('vipps_webhook_secret')
-        secrets = []
-        for ciphertext, url in ciphertexts:
-            if ciphertext and url:
-                with contextlib.suppress(encryption.EncryptionKeyError):
-                    secrets.append((encryption.decrypt(ciphertext, place), url))
-        return secrets
-
-    def _vipps_get_previous_secrets(self):
-        """ Return the secrets that were replaced and are still good.
-
-        :rtype: list[dict]
-        """
-        now = fields.Datetime.to_string(fields.Datetime.now())
-        return [
-            previous for previous in self.vipps_webhook_previous_secrets or []
-            if previous['until'] >= now
-        ]
 
     def _vipps_prepare_unregistration(self):
         """ Return a function that deletes the webhooks of the providers, to be called after the

@@ -1,8 +1,11 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+import contextlib
+
 from odoo import _, api, fields, models
 from odoo.exceptions import AccessError
 
+from .. import encryption
 from ..trust import clean, get_readable
 
 # Whose members may let no replaced secret be good anymore.
@@ -49,3 +52,36 @@ class PaymentProvider(models.Model):
             "Events that are signed with a secret that was replaced are refused from now on. Their"
             " payments are read by the jobs."
         ))
+
+    #=== BUSINESS METHODS ===#
+
+    def _vipps_get_webhook_secrets(self):
+        """ Return the secrets that events may be signed with, each with the registered URL.
+
+        What cannot be decrypted is left out without a word: anybody can call the webhook as often
+        as they like, and the daily check tells.
+
+        :rtype: list[tuple[str, str]]
+        """
+        ciphertexts = [(self.vipps_webhook_secret_ciphertext, self.vipps_webhook_url)] + [
+            (previous['ciphertext'], previous['url'])
+            for previous in self._vipps_get_previous_secrets()
+        ]
+        place = self._vipps_get_place('vipps_webhook_secret')
+        secrets = []
+        for ciphertext, url in ciphertexts:
+            if ciphertext and url:
+                with contextlib.suppress(encryption.EncryptionKeyError):
+                    secrets.append((encryption.decrypt(ciphertext, place), url))
+        return secrets
+
+    def _vipps_get_previous_secrets(self):
+        """ Return the secrets that were replaced and are still good.
+
+        :rtype: list[dict]
+        """
+        now = fields.Datetime.to_string(fields.Datetime.now())
+        return [
+            previous for previous in self.vipps_webhook_previous_secrets or []
+            if previous['until'] >= now
+        ]

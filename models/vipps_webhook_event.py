@@ -420,5 +420,9 @@ class VippsWebhookEvent(models.Model):
             ('create_date', '<', fields.Datetime.now() - MIN_ATTENTION_PERIOD),
         ], order='id', limit=PURGE_LIMIT)
         count = len(events)
+        if count:  # That events arrived is a reason to leave the address of the webhook as it is.
+            provider_sudo = provider.sudo()
+            times = [*events.mapped('create_date'), provider_sudo.vipps_last_removed_event]
+            provider_sudo._vipps_store({}, {'vipps_last_removed_event': max(filter(None, times))})
         events.unlink()
         return count

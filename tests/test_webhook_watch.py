@@ -178,11 +178,8 @@ class TestWebhookWatch(WebhookCommon, TransactionCommon):
         self._assert_repaired("more than once")
         self.assertEqual(self._read_webhook(), webhook)
 
-    def test_webhook_of_a_former_address_is_replaced(self):
-        self._set_parameter('web.base.url', 'http://localhost')
-        self._assert_repaired(
-            self.url, url=f'http://localhost/payment/vipps/webhook/{self.vipps.id}'
-        )
+    def test_webhook_of_a_former_address_is_replaced_where_this_database_answers(self):
+        self._assert_moved()
 
     def test_webhook_with_fewer_events_is_replaced(self):
         self.client.delete_webhook(self.vipps.vipps_webhook_id)
@@ -245,11 +242,64 @@ class TestWebhookWatch(WebhookCommon, TransactionCommon):
 
     def test_a_webhook_without_events_for_a_month_follows_the_address(self):
         self._receive_event()
-        self._set_parameter('web.base.url', 'http://localhost')
         with freeze_time(fields.Datetime.now() + timedelta(days=31)):
-            self._assert_repaired(
-                self.url, url=f'http://localhost/payment/vipps/webhook/{self.vipps.id}'
-            )
+            self._assert_moved()
+
+    def _answer_as_own(self):
+        database = self.env['payment.transaction']._vipps_get_reference_prefix()
+        self._answer(401, {const.DATABASE_HEADER: database})
+
+    def _assert_moved(self):
+        self._answer_as_own()
+        self._assert_repaired(self.url, url=self.vipps._vipps_get_webhook_url())
+
+    def _assert_both_told(self):
+        webhooks, webhook = self.client.list_webhooks(), self._read_webhook()
+        self._watch()
+        for _day in range(2):
+            self._assert_left_alone()
+            activity, = self._get_activities()
+            self.assertEqual(activity.vipps_problem, 'webhook_address')
+            self.assertIn(self.url, activity.note)
+            self.assertIn(f'{self.vipps._vipps_get_webhook_url()}.', activity.note)
+            self.assertIn("Set up Webhooks", activity.note)
+        self._assert_kept(webhooks, webhook)
+
+    def test_no_webhook_is_moved_to_an_address_at_which_nobody_answers(self):
+        self._set_parameter('web.base.url', 'http://localhost')
+        self._assert_both_told()
+        self._receive_event()
+        with freeze_time(fields.Datetime.now() + timedelta(days=31)):
+            self._assert_both_told()
+        # A person can still do it.
+        self.vipps.action_vipps_set_up_webhooks()
+        self.env.invalidate_all()
+        self.assertIn('http://localhost', self.vipps.vipps_webhook_url)
+        self.assertFalse(self._get_activities())
+
+    def test_what_is_wrong_with_a_webhook_is_repaired_where_it_was(self):
+        self._set_parameter('web.base.url', 'http://localhost')
+        self.client.delete_webhook(self.vipps.vipps_webhook_id)
+        self._watch()
+        webhook, = self.client.list_webhooks()
+        self.assertEqual(webhook['url'], self.url)
+        self.assertEqual(
+            set(self._get_activities().mapped('vipps_problem')),
+            {'webhook_repaired', 'webhook_address'},
+        )
+
+    def test_events_are_remembered_that_were_removed(self):
+        self._receive_event()
+        self.env['vipps.webhook.event'].sudo().search([]).state = 'processed'
+        self.vipps.vipps_event_days = 1
+        last_event = self.vipps._vipps_get_last_event()
+        with freeze_time(fields.Datetime.now() + timedelta(days=20)):
+            self.env['payment.provider']._cron_vipps_purge()
+            self.env.invalidate_all()
+            self.assertFalse(self.env['vipps.webhook.event'].sudo().search([]))
+            self.assertEqual(self.vipps._vipps_get_last_event(), last_event)
+            self._answer_as_own()
+            self._assert_both_told()
 
     def _answer(self, status, headers=None):
         """ Let the website be something that answers with a status. """
