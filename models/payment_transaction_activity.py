@@ -24,6 +24,8 @@ class PaymentTransaction(models.Model):
         if self.state in ('draft', 'pending'):
             return
         self = self._vipps_in_staff_language()
+        if not self._vipps_is_anything_paid():
+            self._vipps_end_follow_up()
         if self.provider_id.state != 'disabled' and not self._vipps_is_open():
             self._vipps_end_activity('failure', _("Nothing is left to capture or to release."))
         if not self.vipps_remaining_amount:

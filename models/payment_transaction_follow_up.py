@@ -54,6 +54,14 @@ class PaymentTransaction(models.Model):
         txs.filtered(lambda t: t.provider_code != 'vipps')._vipps_look_at_rivals()
         return txs | followed_txs
 
+    def _set_canceled(self, *args, **kwargs):
+        """ Override of `payment` to have it taken back at once that people are to confirm an order.
+        """
+        txs = super()._set_canceled(*args, **kwargs)
+        tasks = self.env['vipps.task']
+        tasks._schedule(tasks._get_scheduled(self, 'confirm'), 'confirm')
+        return txs
+
     def _log_received_message(self):
         """ Override of `payment` to write a state into the documents when it is set, in the name of
         those who caused it, and not again by the job that follows it. The money waits neither for
@@ -103,6 +111,7 @@ class PaymentTransaction(models.Model):
             super(PaymentTransaction, tx)._execute_callback()
             if self.sale_order_ids:
                 self.vipps_is_order_mail_sent = True
+        if self.state != 'done':
             self._vipps_end_follow_up()
         return True
 
@@ -180,22 +189,31 @@ class PaymentTransaction(models.Model):
                 self._vipps_tell_unbooked(problem)
 
     def _vipps_end_follow_up(self):
-        """ Take back what people had to do about what has succeeded now. """
+        """ Take back what people had to do about what has succeeded now, or is not to be done
+        anymore. """
         root = self._vipps_get_root()._vipps_in_staff_language()
         if not root._vipps_get_unconfirmed_orders():
-            root._vipps_end_activity('confirmation', _("The order is confirmed."))
+            root._vipps_end_activity(
+                'confirmation',
+                _("The order is confirmed.") if root._vipps_get_confirmed_orders()
+                else _("Nothing is reserved any longer."),
+            )
             root._vipps_schedule_app_link()
         root.provider_id._vipps_end_alert(f'follow_up:{root.id}')
 
     def _vipps_get_unconfirmed_orders(self):
         """ Return the orders that the payment, with others, pays for, and that are not confirmed.
         """
-        if self.state not in ('authorized', 'done'):
+        if self.state not in ('authorized', 'done') or not self._vipps_is_anything_paid():
             return self.env['sale.order']
         return self.sale_order_ids.filtered(
             lambda order: order.state in ('draft', 'sent')
             and order._is_confirmation_amount_reached()
         )
+
+    def _vipps_is_anything_paid(self):
+        """ Return whether anything is reserved, or captured and not refunded. """
+        return bool(self.vipps_remaining_amount or self._vipps_get_refundable_amount())
 
     #=== BUSINESS METHODS - MAILS ===#
 

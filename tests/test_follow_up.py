@@ -85,6 +85,56 @@ class TestFollowUp(CheckoutCommon):
                         len(tx.payment_id), 1 if mode == 'automatic' else 0
                     )
 
+    def _fail_to_confirm(self):
+        """ Return a payment whose order cannot be confirmed, as people know. """
+        order = self._create_order()
+        tx = self._start_order(order)
+        self._approve(tx)
+        with self._fail('action_confirm', UserError("No route found")):
+            self._refresh(tx)
+        tx.provider_id._vipps_alert_administrator(f'follow_up:{tx.id}', "Trouble", "Trouble")
+        self.assertTrue(self._get_order_activities(order))
+        return tx
+
+    def test_nobody_is_to_confirm_an_order_whose_payment_is_gone(self):
+        def void(tx):
+            tx.with_user(self.accountant).action_void()
+            self.env['vipps.task']._cron_follow_up()
+
+        def release_elsewhere(tx):
+            self.simulator.cancel(tx.vipps_payment_reference)
+            self._refresh(tx)
+
+        def void_unseen(tx):
+            """ Cancel it in a way that only the job sees. """
+            tx._set_canceled()
+            self.env.flush_all()
+            self.env['vipps.task']._cron_follow_up()
+
+        def capture_and_refund(tx):
+            with self._fail('action_confirm', UserError("No route found")), \
+                    mute_logger('odoo.addons.mobilepay_vipps.models.payment_transaction_request'):
+                self._capture(tx)
+                self._follow_up()
+                self.assertTrue(self._get_order_activities(tx.sale_order_ids))
+                self.simulator.refund(tx.vipps_payment_reference)
+                self._refresh(tx)
+
+        for end in (void, release_elsewhere, void_unseen, capture_and_refund):
+            with self.subTest(end=end.__name__):
+                tx = self._fail_to_confirm()
+                order = tx.sale_order_ids
+                end(tx)
+                self.assertFalse(self._get_order_activities(order).filtered(
+                    lambda a: a.vipps_problem.startswith('confirmation')
+                ))
+                self.assertNotIn(
+                    f'follow_up:{tx.id}', self._get_activities().mapped('vipps_problem')
+                )
+                self.assertEqual(order.state, 'draft')
+                notes = ' '.join(map(str, order.message_ids.mapped('body')))
+                self.assertNotIn("The order is confirmed.", notes)
+
     def test_a_customer_is_not_asked_to_pay_an_order_again_that_is_not_confirmed_yet(self):
         order = self._create_order(require_payment=True, require_signature=False)
         tx = self._start_order(order)
