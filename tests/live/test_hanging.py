@@ -100,8 +100,9 @@ class HangingTest(LiveTest):
 
     def start_mails(self):
         """Have all mails sent that wait."""
-        self.wake()  # Those who were killed are followed by others, who know of nothing.
-        wait_until(lambda: not self.is_running(), 60)
+        # Those who take the place of killed ones may know of nothing, and look after a minute.
+        self.wake()
+        wait_until(lambda: not self.is_running(), 120)
         past = "now() AT TIME ZONE 'UTC' - interval '1 second'"
         job = self.rpc.reference('sale_async_emails.cron')
         self.stack.execute(
