@@ -212,7 +212,7 @@ class TestHangingMailServer(HangingTest):
 
     def test_a_mail_server_that_hangs_holds_up_no_money_and_no_page(self):
         first = self.pay()
-        wait_until(lambda: self.server.waiting, 60)
+        wait_until(lambda: self.server.waiting, 120)
         self.queue_mail()
         second = self.pay()
         # Without an event, the customer's own requests do it all.
