@@ -293,6 +293,7 @@ class TestWebhookWatch(WebhookCommon, TransactionCommon):
         self.env['vipps.webhook.event'].sudo().search([]).state = 'processed'
         self.vipps.vipps_event_days = 1
         last_event = self.vipps._vipps_get_last_event()
+        self.env.flush_all()
         with freeze_time(fields.Datetime.now() + timedelta(days=20)):
             self.env['payment.provider']._cron_vipps_purge()
             self.env.invalidate_all()
