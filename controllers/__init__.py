@@ -3,4 +3,5 @@
 from . import health
 from . import main
 from . import portal
+from . import pos_payment
 from . import post_processing

@@ -85,4 +85,5 @@ from . import pos_session
 from . import pos_session_closing
 from . import pos_session_limits
 from . import mail_activity
+from . import mail_template
 from . import res_partner

@@ -3,6 +3,8 @@
 from odoo import _, fields, models
 from odoo.tools import SQL
 
+from ..source import Fact
+
 # What the job does, by the state that it follows.
 FOLLOWING_TASKS = {'authorized': 'confirm', 'done': 'book'}
 
@@ -106,7 +108,7 @@ class PaymentTransaction(models.Model):
         if not self._vipps_lock_follow_up():
             return False
         if self.state == 'authorized':
-            tx = self._vipps_in_customer_language()
+            tx = self._vipps_with_mails_later()._vipps_in_customer_language()
             tx._set_authorized()
             super(PaymentTransaction, tx)._execute_callback()
             if self.sale_order_ids:
@@ -125,17 +127,28 @@ class PaymentTransaction(models.Model):
             return True
         if not self._vipps_lock_follow_up():
             return False
+        tx = self._vipps_with_mails_later()
         if not self.is_post_processed:
             if not self._vipps_get_parts():
-                self._set_done()
-            super()._execute_callback()
-            self._finalize_post_processing()
+                tx._set_done()
+            super(PaymentTransaction, tx)._execute_callback()
+            tx._finalize_post_processing()
         elif not self._vipps_is_booked():
-            self._create_payment()
+            tx._create_payment()
         if not self._vipps_is_booked():
             return False
         self._vipps_end_follow_up()
         return True
+
+    def _vipps_with_mails_later(self):
+        """ Return the transaction in a context in which what core and other addons send is left to
+        other jobs: a mail server, and what renders documents, can hang.
+
+        :rtype: payment.transaction
+        """
+        return self.with_context(
+            vipps_followed_tx_id=Fact(self.id), mail_notify_force_send=False,
+        )
 
     def _vipps_lock_follow_up(self):
         """ Lock what follows the payment until the end of the database transaction: two at a time
@@ -162,7 +175,7 @@ class PaymentTransaction(models.Model):
         """
         problem = problem or _("Something went wrong in Odoo. Its log says what.")
         root = self._vipps_get_root()._vipps_in_staff_language()
-        if kind in ('order_mail', 'invoice_mail', 'release_message'):
+        if kind.endswith('_mail') or kind == 'release_message':
             root._vipps_schedule_activity(
                 'mail',
                 _("Payment %s: the mail to the customer was not sent", root.reference),
@@ -244,6 +257,22 @@ class PaymentTransaction(models.Model):
         :rtype: bool
         """
         super()._send_invoice()
+        self._vipps_end_mail()
+        return True
+
+    def _vipps_do_template_mail(self, template_id, res_id, context, **kwargs):
+        """ Render a mail that was to be sent when the payment was followed.
+
+        :param int template_id: The mail template.
+        :param int res_id: The record that the mail is about.
+        :param dict context: The context in which it was to be sent.
+        :param dict kwargs: How it was to be sent.
+        :return: Whether that is done, also if the template or the record is gone.
+        :rtype: bool
+        """
+        template = self.env['mail.template'].browse(template_id).exists()
+        if template and self.env[template.model].browse(res_id).exists():
+            template.with_context(**context).send_mail(res_id, **kwargs)
         self._vipps_end_mail()
         return True
 

@@ -2,6 +2,9 @@
 
 from odoo import _, models
 
+from ..source import Fact
+from .payment_transaction_follow_up import FOLLOWING_TASKS
+
 
 class PaymentTransaction(models.Model):
     """ The books of tills: closing a session books what it took and gave back. Only a refund that
@@ -57,6 +60,39 @@ class PaymentTransaction(models.Model):
             lambda tx: tx.provider_code == 'vipps' and tx._vipps_is_booked_by_till()
         )
         return super(PaymentTransaction, self - till_txs)._reconcile_after_done()
+
+    #=== BUSINESS METHODS - ONLINE PAYMENTS ===#
+
+    def _set_authorized(self, *args, **kwargs):
+        """ Override of `payment` to put approved online payments into the orders of tills without a
+        customer who opens core's page. """
+        result = super()._set_authorized(*args, **kwargs)
+        self.filtered(lambda tx: tx.provider_code == 'vipps')._process_pos_online_payment()
+        return result
+
+    def _process_pos_online_payment(self):
+        """ Override of `pos_online_payment` to leave to the job what the customer's page would do,
+        and to send invoices later: a document can hang. """
+        own_txs = self.filtered(lambda tx: tx.provider_code == 'vipps' and tx.pos_order_id)
+        super(PaymentTransaction, self - own_txs)._process_pos_online_payment()
+        if isinstance(self.env.context.get('vipps_is_page'), Fact):
+            for state, kind in FOLLOWING_TASKS.items():
+                self.env['vipps.task']._schedule(
+                    own_txs.filtered(lambda tx, state=state: tx.state == state), kind
+                )
+            return
+        for tx in own_txs.with_context(generate_pdf=False):
+            had_invoice = bool(tx.pos_order_id.account_move)
+            super(PaymentTransaction, tx)._process_pos_online_payment()
+            if not had_invoice and tx.pos_order_id.account_move:
+                self.env['vipps.task']._schedule(tx, 'invoice_mail')
+
+    def _vipps_do_invoice_mail(self):
+        """ Override to send the invoice of an order of a till, too. """
+        invoice = self.pos_order_id.account_move - self.invoice_ids  # Core sends the others.
+        if invoice and not invoice.is_move_sent:
+            invoice._generate_pdf_and_send_invoice(self.env.ref(invoice._get_mail_template()))
+        return super()._vipps_do_invoice_mail()
 
     #=== BUSINESS METHODS - REFUNDS MADE ELSEWHERE ===#
 

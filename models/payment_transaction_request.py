@@ -340,7 +340,7 @@ class PaymentTransaction(models.Model):
         for tx in parts.filtered(lambda t: t.state == 'done' and not t.is_post_processed):
             try:
                 with self.env.cr.savepoint():
-                    tx.with_company(tx.company_id)._finalize_post_processing()
+                    tx.with_company(tx.company_id)._vipps_do_book()
             except OperationalError:
                 raise  # Another worker was faster: all of this is done again.
             except IntegrityError as error:  # The same, for the number of a journal entry.

@@ -5,6 +5,7 @@ from unittest.mock import patch
 
 from odoo import fields
 from odoo.exceptions import UserError
+from odoo.fields import Command
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
@@ -182,3 +183,38 @@ class TestOrderMail(TransactionCommon):
         self.assertTrue(invoice.is_move_sent)
         self.assertEqual(len(invoice.message_ids.filtered('subject')), 1)
         self.assertFalse(self._get_tasks(tx))
+
+    def test_a_gift_card_is_rendered_and_sent_later_and_once(self):
+        program = self.env['loyalty.program'].create({
+            'name': "Gift Cards", 'program_type': 'gift_card', 'applies_on': 'future',
+            'trigger': 'auto',
+            'rule_ids': [Command.create({
+                'reward_point_mode': 'money', 'product_ids': self.product.ids,
+            })],
+            'reward_ids': [Command.create({
+                'reward_type': 'discount', 'discount_mode': 'per_point', 'discount': 1,
+                'discount_applicability': 'order', 'required_points': 1,
+            })],
+            'communication_plan_ids': [Command.create({
+                'trigger': 'create',
+                'mail_template_id': self.env.ref('loyalty.mail_template_gift_card').id,
+            })],
+        })
+        for mode in ('manual', 'automatic'):
+            with self.subTest(mode=mode):
+                self.rendered.clear()
+                self.vipps.vipps_capture_mode = mode
+                order = self._create_order()
+                order._update_programs_and_rewards()
+                _order, tx = self._approve_order(order=order)
+                self._refresh(tx)
+                card = program.coupon_ids.filtered(lambda c: c.order_id == order)
+                self.assertEqual((order.state, len(card)), ('sale', 1))
+                self.assertFalse(self.rendered)
+                self._refresh(tx)
+                self._send_mails()
+                self._send_mails()
+                self.assertEqual(
+                    sorted(self.rendered), ['loyalty.gift_card_report_i18n', 'sale.report_saleorder']
+                )
+                self.assertFalse(self.env['vipps.task'].search([]))

@@ -9,6 +9,7 @@ from psycopg2 import IntegrityError, OperationalError
 
 from odoo import SUPERUSER_ID, api, fields, models
 from odoo.exceptions import UserError
+from odoo.fields import NO_ACCESS
 from odoo.service.model import PG_CONCURRENCY_ERRORS_TO_RETRY
 from odoo.tools import SQL
 
@@ -25,13 +26,14 @@ BACK_OFFS = {
     'release_message': (timedelta(minutes=5), timedelta(hours=6)),
     'order_mail': (timedelta(minutes=5), timedelta(hours=6)),
     'invoice_mail': (timedelta(minutes=5), timedelta(hours=6)),
+    'template_mail': (timedelta(minutes=5), timedelta(hours=6)),
 }
 
 # What each job does. One job never waits for another one. All that renders documents is in one
 # job, so that a renderer that hangs occupies one worker only.
 JOBS = {
     'mobilepay_vipps.cron_follow_up': ('confirm', 'book', 'release_message'),
-    'sale_async_emails.cron': ('order_mail', 'invoice_mail'),
+    'sale_async_emails.cron': ('order_mail', 'invoice_mail', 'template_mail'),
 }
 
 # A clock that was set back does not keep a task waiting until it has caught up.
@@ -58,31 +60,39 @@ class VippsTask(models.Model):
     kind = fields.Selection(
         selection=[
             ('confirm', "Confirm"), ('book', "Book"), ('order_mail', "Send Order Mail"),
-            ('invoice_mail', "Send Invoice"), ('release_message', "Tell Customer of Release"),
+            ('invoice_mail', "Send Invoice"), ('template_mail', "Send Mail"),
+            ('release_message', "Tell Customer of Release"),
         ],
         required=True,
         readonly=True,
     )
     due = fields.Datetime(required=True, readonly=True, index=True)
     tries = fields.Integer(readonly=True)
+    arguments = fields.Json(
+        help="What is to be done, where the kind does not say it.", readonly=True, groups=NO_ACCESS,
+    )
 
     #=== BUSINESS METHODS - SCHEDULING ===#
 
     @api.model
-    def _schedule(self, txs, kind):
+    def _schedule(self, txs, kind, arguments=None):
         """ Have something done with transactions as soon as this is committed.
 
         What is scheduled twice is done once.
 
         :param payment.transaction txs: The transactions.
         :param str kind: The kind of the tasks.
+        :param dict arguments: The arguments of the method that does it.
         :return: None
         """
         if not txs:
             return
         now = fields.Datetime.now()
         self.sudo().create([
-            {'transaction_id': tx.id, 'kind': kind, 'due': now, 'tries': 0} for tx in txs
+            {
+                'transaction_id': tx.id, 'kind': kind, 'due': now, 'tries': 0,
+                'arguments': arguments,
+            } for tx in txs
         ])
         self._wake(kind)
 
@@ -171,7 +181,7 @@ class VippsTask(models.Model):
         now = fields.Datetime.now()
         self.env.cr.execute(SQL(
             """
-            SELECT transaction_id, kind, tries
+            SELECT id, kind, tries
               FROM vipps_task
              WHERE kind IN %(kinds)s
                AND (due <= %(now)s OR due > %(latest)s)
@@ -184,17 +194,21 @@ class VippsTask(models.Model):
         row = self.env.cr.fetchone()
         if not row:
             return []
-        tx_id, kind, tries = row
+        task_id, kind, tries = row
         first_delay, last_delay = BACK_OFFS[kind]
         due = now + min(first_delay * 2 ** min(tries, 10), last_delay)
         self.env.cr.execute(SQL(
             """
-            UPDATE vipps_task
+            UPDATE vipps_task AS task
                SET tries = %(tries)s, due = %(due)s
-             WHERE transaction_id = %(tx_id)s AND kind = %(kind)s
-            RETURNING id
+              FROM vipps_task AS claimed
+             WHERE claimed.id = %(task_id)s
+               AND task.transaction_id = claimed.transaction_id
+               AND task.kind = claimed.kind
+               AND task.arguments IS NOT DISTINCT FROM claimed.arguments
+            RETURNING task.id
             """,
-            tries=tries + 1, due=due, tx_id=tx_id, kind=kind,
+            tries=tries + 1, due=due, task_id=task_id,
         ))
         task_ids = [row[0] for row in self.env.cr.fetchall()]
         if kind not in JOBS['mobilepay_vipps.cron_follow_up']:  # That one runs every minute.
@@ -205,7 +219,7 @@ class VippsTask(models.Model):
     def _work(self, task_ids):
         """ Do what was claimed.
 
-        :param list task_ids: The ids of tasks of the same kind and transaction.
+        :param list task_ids: The ids of tasks of the same transaction, kind and arguments.
         :return: None
         """
         try:
@@ -230,7 +244,8 @@ class VippsTask(models.Model):
         if tasks:
             tx, kind, tries = tasks.transaction_id, tasks[0].kind, tasks[0].tries
             started = time.monotonic()
-            is_done = getattr(tx.with_company(tx.company_id), f'_vipps_do_{kind}')()
+            do = getattr(tx.with_company(tx.company_id), f'_vipps_do_{kind}')
+            is_done = do(**(tasks[0].arguments or {}))
             if is_done:
                 tasks.unlink()
             self.env.flush_all()  # From here on, nothing can fail.
