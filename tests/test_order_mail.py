@@ -208,13 +208,13 @@ class TestOrderMail(TransactionCommon):
                 order._update_programs_and_rewards()
                 _order, tx = self._approve_order(order=order)
                 self._refresh(tx)
-                card = program.coupon_ids.filtered(lambda c: c.order_id == order)
+                card = program.coupon_ids.filtered_domain([('order_id', '=', order.id)])
                 self.assertEqual((order.state, len(card)), ('sale', 1))
                 self.assertFalse(self.rendered)
                 self._refresh(tx)
                 self._send_mails()
                 self._send_mails()
-                self.assertEqual(
-                    sorted(self.rendered), ['loyalty.gift_card_report_i18n', 'sale.report_saleorder']
-                )
+                self.assertEqual(sorted(self.rendered), [
+                    'loyalty.gift_card_report_i18n', 'sale.report_saleorder',
+                ])
                 self.assertFalse(self.env['vipps.task'].search([]))
