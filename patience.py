@@ -8,8 +8,9 @@ import time
 # seconds, and nobody waits longer for a lock. What takes longer is left to the jobs.
 WAITING_SECONDS = 1.5
 
-# What is not asked for again and again may take longer than reads.
-LONGER_SECONDS = {'create': 5, 'capture': 8, 'refund': 8}
+# What a person asks for, and is not asked for again and again, may take longer than reads. What is
+# captured for a person who waits, nobody has asked for: that takes what is left after the reads.
+LONGER_SECONDS = {'create': 5, 'refund': 8}
 # For as long after one without an answer, pages and tills that poll leave the others to the jobs.
 HANGING_SECONDS = 30
 TILL_CREATE_SECONDS = 3

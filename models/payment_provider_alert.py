@@ -19,7 +19,8 @@ INFORMATION_PERIOD = timedelta(days=7)
 # What is looked for again and again.
 SEEN_PROBLEMS = (
     'api', 'keys', 'encryption', 'environment_keys', 'key_file', 'clock', 'webhook', 'events',
-    'inbox', 'open_payments', 'bookings', 'failed_events', 'deadlines', 'guarantees', 'differences',
+    'inbox', 'mails', 'open_payments', 'bookings', 'failed_events', 'deadlines', 'guarantees',
+    'differences',
 )
 
 # Who meets these tells somebody, who is not told again after having decided to wait; and some are

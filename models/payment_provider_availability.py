@@ -88,6 +88,11 @@ class PaymentProvider(models.Model):
         delay = min(max(failing_for, FIRST_PROBE_DELAY), LAST_PROBE_DELAY)
         if patience.is_polling and fields.Datetime.now() < last['create_date'] + delay:
             return False
+        return self._vipps_take_turn()
+
+    def _vipps_take_turn(self):
+        """ Return whether it is the turn of this database transaction to wait for an answer that
+        may not come. Until it is over, it is nobody else's. """
         self.env.cr.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [PROBE_LOCK, self.id])
         return self.env.cr.fetchone()[0]
 

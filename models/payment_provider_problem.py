@@ -13,6 +13,7 @@ LATELY = timedelta(days=7)
 
 # From when on somebody should look at what waits.
 MAX_INBOX_AGE = timedelta(minutes=15)
+MAX_MAIL_AGE = timedelta(minutes=15)
 MAX_OPEN_AGE = timedelta(hours=1)
 MAX_CLOCK_OFFSET = timedelta(minutes=2)
 CLOCK_PERIOD = timedelta(days=1)
@@ -71,6 +72,12 @@ class PaymentProvider(models.Model):
                 'payment.transaction',
                 [*own, *self.env['payment.transaction']._vipps_get_unbooked_domain()],
                 'last_state_change',
+            ),
+            'mails_late': (
+                'vipps.task',
+                [('transaction_id.provider_id', '=', self.id),
+                 ('kind', 'in', ('order_mail', 'invoice_mail')), ('due', '<', now - MAX_MAIL_AGE)],
+                'due',
             ),
             'inbox': ('vipps.webhook.event', waiting, 'pending_since'),
             'inbox_late': (
@@ -275,12 +282,20 @@ class PaymentProvider(models.Model):
 
     def _vipps_find_list_problems(self):
         """ Return the problems that lists tell, each with the length of its list. """
+        mail_cron = self.env.ref('sale_async_emails.cron').sudo()
         texts = {
             'unbooked': (
                 'bookings', 'error',
                 _("Payments cannot be booked"),
                 _("Open the payments, read in their history what is wrong, and solve it. Odoo tries"
                   " again every hour."),
+            ),
+            'mails_late': (
+                'mails', 'error',
+                _("Mails about paid orders are not sent"),
+                _("Customers wait for their order confirmations or invoices. In Settings, open"
+                  " Technical, Scheduled Actions, and see that %s is active, and that the scheduled"
+                  " actions of Odoo run: then the mails are sent.", mail_cron.name),
             ),
             'inbox_late': (
                 'inbox', 'error',

@@ -85,7 +85,8 @@ class PaymentTransaction(models.Model):
         """
         if not self._vipps_is_offered():
             raise self._vipps_prepare_refusal()
-        self._vipps_lock()
+        if not self._vipps_lock(wait=WAITING_SECONDS):
+            raise self._vipps_prepare_doubt()
         self._vipps_touch_documents()
         self._vipps_cancel_open_attempts()
         if self._vipps_is_document_cancelled():

@@ -118,7 +118,8 @@ class PaymentTransaction(models.Model):
 
         A failure leaves the payment reserved, and the job tries again.
 
-        :return: None
+        :return: Whether it is known what became of that.
+        :rtype: bool
         """
         amount = self._vipps_get_due_capture_amount()
         try:
@@ -134,9 +135,11 @@ class PaymentTransaction(models.Model):
                         lambda tx: tx._vipps_tell_paid_otherwise(reserved_amount)
                     )
         except VippsError as error:
-            if not error.is_unknown:
-                self.vipps_refusal_count += 1
-                self._vipps_tell_safely(lambda tx, error=error: tx._vipps_tell_failure(error))
+            if error.is_unknown:
+                return False
+            self.vipps_refusal_count += 1
+            self._vipps_tell_safely(lambda tx, error=error: tx._vipps_tell_failure(error))
+        return True
 
     def _vipps_release(self):
         """ Release all that is still reserved.

@@ -391,9 +391,7 @@ class PaymentTransaction(models.Model):
         :raise UserError: If it is part of an order, or was not given back, or if that is unknown.
         """
         self.ensure_one()
-        if not self._vipps_lock(wait=WAITING_SECONDS):
-            raise UserError(self.env['vipps.api.client']._get_sentence('6160'))
-        # Nobody finishes the order with it from now on.
+        self._vipps_lock_for_person()  # Nobody finishes the order with it from now on.
         if self._vipps_is_attached():
             raise UserError(_(
                 "Payment %s is part of a finished order. Refund the order instead.", self.reference

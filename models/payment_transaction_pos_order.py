@@ -1,7 +1,12 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+from psycopg2.errors import LockNotAvailable
+
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError
+
+from ..patience import WAITING_SECONDS
+from .vipps_api_client import VippsError
 
 
 class PaymentTransaction(models.Model):
@@ -104,6 +109,22 @@ class PaymentTransaction(models.Model):
             [tuple(order.ids) or (0,)], log_exceptions=False,
         )
         return bool(self.env.cr.rowcount)
+
+    def _vipps_touch(self):
+        """ Let everybody start anew who gives back a payment, or finishes an order with it, at the
+        same time. The cashier does not wait for long for a job that waits for Vipps MobilePay.
+
+        :return: None
+        :raise VippsError: If others work on a payment for longer.
+        """
+        try:
+            with self._vipps_waiting(WAITING_SECONDS):
+                self.env.cr.execute(
+                    "UPDATE payment_transaction SET id = id WHERE id IN %s",
+                    [tuple(self.ids) or (0,)], log_exceptions=False,
+                )
+        except LockNotAvailable as error:
+            raise VippsError(self.env['vipps.api.client']._get_sentence('6160')) from error
 
     def _vipps_attach(self):
         """ Put what was paid or refunded into its draft order, and finish the order if nothing is

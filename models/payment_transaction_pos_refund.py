@@ -35,7 +35,7 @@ class PaymentTransaction(models.Model):
         root = self._vipps_choose_refunded(payment, amount)
         payment.pos_order_id._vipps_check_returned_value(payment, amount)
         root._vipps_check_enabled()
-        root._vipps_lock()
+        root._vipps_lock_for_person()
         currency = root.currency_id
         capture_tx = root._vipps_get_captures().filtered(
             lambda tx: currency.compare_amounts(tx._vipps_get_refundable_amount(), amount) >= 0

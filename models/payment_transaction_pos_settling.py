@@ -38,7 +38,7 @@ class PaymentTransaction(models.Model):
         """
         self.ensure_one()
         root = self._vipps_get_root()
-        root._vipps_lock()
+        root._vipps_lock_for_person()
         if self.state != 'draft':
             return
         if not self._vipps_may_give_up():
@@ -102,7 +102,7 @@ class PaymentTransaction(models.Model):
         :raise UserError: If it was not paid, or if it cannot be booked.
         """
         self.ensure_one()
-        self._vipps_lock()  # Nobody finishes the order with it from now on.
+        self._vipps_lock_for_person()  # Nobody finishes the order with it from now on.
         if self.vipps_pos_is_alone:
             return
         if not self._vipps_may_be_booked_alone():

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from contextlib import contextmanager
 from datetime import timedelta
 
 from psycopg2 import OperationalError
@@ -11,7 +12,7 @@ from odoo import _, _lt, api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import SQL
 
-from ..patience import Patience
+from ..patience import WAITING_SECONDS, Patience
 from ..step_log import log_step
 from .vipps_api_client import VippsError
 from .vipps_job import DONE, NO_ANSWER, run_steps
@@ -45,31 +46,45 @@ class PaymentTransaction(models.Model):
     def _vipps_refresh(self, min_age=None, wait=True, may_capture=True):
         """ Read the payment at Vipps MobilePay and converge to what it says.
 
+        A job can wait long for an answer. Meanwhile it locks the transaction alone: the customer
+        goes on changing the cart. Once it has locked the documents, it waits as a person does, and
+        what takes longer is left to the next look, for which an approved payment needs no document.
+
         Note: `self.ensure_one()`
 
         :param timedelta min_age: Don't read again what was read within this time.
-        :param bool wait: Whether to wait for others who work on the same payment or document.
+        :param bool wait: Whether to wait for others who work on the same payment or document;
+                          people wait for a short time.
         :param bool may_capture: Whether to capture and release what nobody has to ask for.
         :return: Whether the payment was read.
         :rtype: bool
         :raise VippsError: If it cannot be read.
+        :raise LockNotAvailable: If a document was locked while a job waited for the answer.
         """
         self.ensure_one()
         now = fields.Datetime.now()
+        is_job = not self.env['vipps.api.client']._get_patience()
         # Times are kept in whole seconds: only a longer difference proves that the time has passed.
         # After the clock was set back, nobody waits until it has caught up.
         if min_age and self.vipps_last_read and (
             timedelta() <= now - self.vipps_last_read <= min_age
         ):
             return False
-        if not self._vipps_lock(wait=wait):
+        if not (
+            self._vipps_lock_alone(wait=wait) if is_job
+            else self._vipps_lock(wait=wait and WAITING_SECONDS)
+        ):
             return False
         was_approved = self.state in ('authorized', 'done')
         self.vipps_last_read = now  # Kept when the rest fails, so that nobody asks without pause.
         with self.env.cr.savepoint():
-            payment = self._vipps_read()
-        if may_capture and payment:
-            self._vipps_capture_if_due()
+            payment = self._vipps_ask()
+            if is_job and not was_approved:
+                self._vipps_lock_documents(SQL("NOWAIT"))
+                self = self._vipps_with_patience()
+            self._vipps_converge(payment)
+        if may_capture and payment and not self._vipps_capture_if_due() and not was_approved:
+            self._vipps_read_soon()
         self._vipps_tell_safely(lambda tx: tx._vipps_follow_up_all(is_new=not was_approved))
         self._vipps_schedule_app_link()
         if self.vipps_next_comparison:
@@ -80,31 +95,38 @@ class PaymentTransaction(models.Model):
             self._vipps_schedule_next_read()
         return True
 
-    def _vipps_read(self):
-        """ Read the payment and converge to it.
+    def _vipps_ask(self):
+        """ Return the payment as it is at Vipps MobilePay, or None if it was never created.
 
-        :return: The payment, or None if it was never created.
         :rtype: protocol.payment.Payment | None
         :raise VippsError: If it cannot be read.
         """
-        started, before = time.monotonic(), (self.state, self.vipps_payment_state)
         try:
-            payment = self.env['vipps.api.client']._read_payment(self)
+            return self.env['vipps.api.client']._read_payment(self)
         except VippsError as error:
             age = fields.Datetime.now() - self.create_date
             if not error.is_not_found or self.vipps_payment_state or age <= NOT_FOUND_PERIOD:
                 raise
-            self._vipps_in_customer_language()._vipps_set_canceled('TERMINATED')
-            payment = None
-        else:
+            return None
+
+    def _vipps_converge(self, payment):
+        """ Converge to the payment as it was read, with everything locked that this needs.
+
+        :param protocol.payment.Payment|None payment: The payment; None if it was never created.
+        :return: None
+        :raise VippsError: If it cannot be read how the money was moved.
+        """
+        started, before = time.monotonic(), (self.state, self.vipps_payment_state)
+        if payment:
             self._handle_notification_data('vipps', {'payment': payment})
+        else:
+            self._vipps_in_customer_language()._vipps_set_canceled('TERMINATED')
         if (self.state, self.vipps_payment_state) != before:
             log_step(
                 _logger, 'read', self, started=started, state=self.state,
                 payment_state=self.vipps_payment_state,
                 source=self.env['vipps.audit.event']._get_source(),
             )
-        return payment
 
     def _vipps_follow_up_all(self, is_new=False):
         """ Give people what they have to do about the payment.
@@ -179,28 +201,70 @@ class PaymentTransaction(models.Model):
         """
         if not isinstance(wait, bool):
             try:
-                with self.env.cr.savepoint():
-                    self.env.cr.execute("SET LOCAL lock_timeout = %s", [f'{int(wait * 1000)}ms'])
-                    self._vipps_lock()
-                    self.env.cr.execute("SET LOCAL lock_timeout TO DEFAULT")
+                with self._vipps_waiting(wait):
+                    return self._vipps_lock()
             except LockNotAvailable:
                 return False
-            return True
         self.flush_recordset()
-        is_approved = self.state in ('authorized', 'done')
-        documents = () if is_approved else (self.sale_order_ids, self.invoice_ids)
-        for records in (*documents, self):
-            if not records:
-                continue
-            self.env.cr.execute(SQL(
-                "SELECT id FROM %s WHERE id IN %s ORDER BY id FOR NO KEY UPDATE %s",
-                SQL.identifier(records._table),
-                tuple(records.ids),
-                SQL() if wait else SQL("SKIP LOCKED"),
-            ), log_exceptions=False)  # Collisions are expected.
-            if self.env.cr.rowcount < len(records):
-                return False
-        return True
+        option = SQL() if wait else SQL("SKIP LOCKED")
+        return self._vipps_lock_documents(option) and self._vipps_lock_rows(self, option)
+
+    @contextmanager
+    def _vipps_waiting(self, seconds):
+        """ Wait no longer than some seconds for each lock.
+
+        :param float seconds: The seconds.
+        :raise LockNotAvailable: If others hold one for longer.
+        """
+        with self.env.cr.savepoint():
+            self.env.cr.execute("SET LOCAL lock_timeout = %s", [f'{int(seconds * 1000)}ms'])
+            yield
+            self.env.cr.execute("SET LOCAL lock_timeout TO DEFAULT")
+
+    def _vipps_lock_alone(self, wait=True):
+        """ Lock the transaction when nobody works on it or on its documents, and leave those to
+        others all the same.
+
+        Who locks the transaction before the documents never waits for these.
+
+        :param bool wait: Whether to wait for others who hold a lock.
+        :return: Whether the transaction is locked.
+        :rtype: bool
+        """
+        with self.env.cr.savepoint() as savepoint:
+            is_free = self._vipps_lock(wait=wait)
+            savepoint.rollback()  # That also unlocks what was locked since.
+        return is_free and self._vipps_lock_rows(self, SQL() if wait else SQL("SKIP LOCKED"))
+
+    def _vipps_lock_documents(self, option):
+        """ Lock the documents of a payment that is not approved.
+
+        :param SQL option: What to do if others hold a lock, as PostgreSQL calls it.
+        :return: Whether they are locked.
+        :rtype: bool
+        """
+        return self.state in ('authorized', 'done') or all(
+            self._vipps_lock_rows(documents, option)
+            for documents in (self.sale_order_ids, self.invoice_ids)
+        )
+
+    def _vipps_lock_rows(self, records, option):
+        if not records:
+            return True
+        self.env.cr.execute(SQL(
+            "SELECT id FROM %s WHERE id IN %s ORDER BY id FOR NO KEY UPDATE %s",
+            SQL.identifier(records._table), tuple(records.ids), option,
+        ), log_exceptions=False)  # Collisions are expected.
+        return self.env.cr.rowcount == len(records)
+
+    def _vipps_lock_for_person(self):
+        """ Lock what :meth:`_vipps_lock` does, for a person who does not wait for long.
+
+        :return: None
+        :raise VippsError: If others work on it for longer.
+        """
+        if not self._vipps_lock(wait=WAITING_SECONDS):
+            raise VippsError(self.env['vipps.api.client']._get_sentence('6160'))
 
     def _vipps_touch_documents(self):
         """ Let everybody who waits for the documents of the transaction start anew.
@@ -215,6 +279,13 @@ class PaymentTransaction(models.Model):
                 ), log_exceptions=False)
 
     #=== BUSINESS METHODS - JOB ===#
+
+    def _vipps_read_soon(self):
+        """ Have the job do as soon as this is committed what is due and took too long here. """
+        self.vipps_next_read = fields.Datetime.now()
+        cron = self.env.ref('mobilepay_vipps.cron_read_open_payments', raise_if_not_found=False)
+        if cron:
+            cron.sudo()._trigger()
 
     def _vipps_schedule_next_read(self):
         """ Schedule when the job reads the payment, in growing intervals. """
@@ -278,13 +349,15 @@ class PaymentTransaction(models.Model):
         return tx.with_company(tx.company_id)
 
     def _vipps_read_open(self):
-        """ Read an open payment, unless somebody watches it.
+        """ Read an open payment, unless somebody watches whether the customer approves it.
 
         :return: What it came to, see :func:`run_steps`.
         :rtype: str
         """
         now = fields.Datetime.now()
-        if self.vipps_last_read and now - WATCHED_PERIOD < self.vipps_last_read <= now:
+        if self.state in ('draft', 'pending') and self.vipps_last_read and (
+            now - WATCHED_PERIOD < self.vipps_last_read <= now
+        ):
             self.vipps_next_read = self.vipps_last_read + FIRST_READ_DELAY
             return DONE
         return self._vipps_read_scheduled()

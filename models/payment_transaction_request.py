@@ -214,7 +214,7 @@ class PaymentTransaction(models.Model):
         """
         self.ensure_one()
         self._vipps_after_rollback()  # What is rolled back here, Vipps MobilePay remembers.
-        self._vipps_lock()
+        self._vipps_lock_for_person()
         key = self._vipps_get_operation_key(name, amount)
         held_amounts = self._vipps_get_held_amounts()
         self._vipps_read_for_operator()
@@ -235,6 +235,7 @@ class PaymentTransaction(models.Model):
         :raise ValidationError: If it cannot be read.
         """
         try:
+            self._vipps_lock_for_person()
             self._vipps_with_patience()._vipps_refresh(may_capture=False)
         except VippsError as error:
             log_step(_logger, 'read', self, outcome=error.outcome, error=error.log_text)

@@ -318,6 +318,7 @@ class PaymentTransaction(models.Model):
             tx = tx._vipps_with_patience()
             before = (tx.vipps_status, tx.vipps_difference)
             try:
+                tx._vipps_lock_for_person()
                 tx._vipps_refresh()
                 if tx.vipps_payment_state:  # Otherwise it was never created.
                     tx._vipps_read_log()

@@ -107,17 +107,13 @@ class PosPayment(models.Model):
         with their amounts, and each once.
 
         :return: None
-        :raise UserError: If one is not.
+        :raise UserError: If one is not, or if others work on it for long.
         """
         payments_sudo = self.sudo().filtered(
             lambda p: p.payment_method_id.use_payment_terminal == 'vipps'
             and (p.amount or p.vipps_transaction_id)
         )
-        # Who gives back one of them at the same time, or who does this here, starts anew.
-        self.env.cr.execute(
-            "UPDATE payment_transaction SET id = id WHERE id IN %s",
-            [tuple(payments_sudo.vipps_transaction_id.ids) or (0,)], log_exceptions=False,
-        )
+        payments_sudo.vipps_transaction_id._vipps_touch()
         for payment in payments_sudo:
             tx = payment.vipps_transaction_id
             others = tx.vipps_pos_payment_ids - payment

@@ -2,6 +2,8 @@
 
 from odoo import api, fields, models
 
+from ..source import Fact
+
 
 class SaleOrder(models.Model):
     """ The mails about orders that were paid: none is rendered or sent while a payment is dealt
@@ -22,12 +24,15 @@ class SaleOrder(models.Model):
         """ Override of `sale_async_emails` to send mails of orders that were paid with Vipps
         MobilePay always later, and one of them for one purchase: the confirmation. """
         self.ensure_one()
-        cron = self.env.ref('sale_async_emails.cron', raise_if_not_found=False)
-        if (
-            not mail_template or not cron or self.env.context.get('is_async_email')
-            or not self._vipps_get_approved_payments()
+        is_sent_now = isinstance(self.env.context.get('vipps_is_mail_task'), Fact)
+        tx = self._vipps_get_approved_payments()[:1]
+        if not mail_template or is_sent_now or not tx or not self.env.ref(
+            'sale_async_emails.cron', raise_if_not_found=False
         ):
             return super()._send_order_notification_mail(mail_template)
+        if self.env.context.get('is_async_email'):
+            # Core sends one after the other, and has found an order that was paid meanwhile.
+            return self._vipps_queue_mail(mail_template, tx)
 
         pending_template = self.vipps_mail_template_id or self.pending_email_template_id
         executed_template = self.env.ref(
@@ -35,7 +40,7 @@ class SaleOrder(models.Model):
         )
         if not pending_template or mail_template != executed_template:
             self.pending_email_template_id = mail_template
-        cron.sudo()._trigger()
+        self.env['vipps.task']._schedule(tx, 'order_mail')
 
     def _send_payment_succeeded_for_order_mail(self):
         """ Override of `sale` not to send a second mail for one purchase, when what is booked now
@@ -83,17 +88,28 @@ class SaleOrder(models.Model):
         for order in self.search([('pending_email_template_id', '!=', False)]):
             tx = order._vipps_get_approved_payments()[:1]
             if tx:
-                order.write({
-                    'vipps_mail_template_id': order.pending_email_template_id.id,
-                    'pending_email_template_id': False,
-                })
-                self.env['vipps.task']._schedule(tx, 'order_mail')
+                order._vipps_queue_mail(order.pending_email_template_id, tx)
+
+    def _vipps_queue_mail(self, mail_template, tx):
+        """ Take the pending mail out of core's list.
+
+        :param mail.template mail_template: The mail.
+        :param payment.transaction tx: The payment whose task sends it.
+        :return: None
+        """
+        self.write({
+            'vipps_mail_template_id': mail_template.id,
+            'pending_email_template_id': False,
+        })
+        tasks = self.env['vipps.task']
+        if not tasks._get_scheduled(tx, 'order_mail'):
+            tasks._schedule(tx, 'order_mail')
 
     def _vipps_send_mail(self):
         """ Render the mail that is to be sent about the order, for Odoo's queue of mails. """
-        self.with_context(is_async_email=True)._send_order_notification_mail(
-            self.vipps_mail_template_id
-        )
+        self.with_context(
+            is_async_email=True, vipps_is_mail_task=Fact(True)
+        )._send_order_notification_mail(self.vipps_mail_template_id)
         self.vipps_mail_template_id = False
 
     #=== BUSINESS METHODS - PORTAL ===#

@@ -39,10 +39,12 @@ class VippsApiClient(models.AbstractModel):
         if not patience:
             return {}
         is_start = operation == 'create' and tx.vipps_user_flow != 'WEB_REDIRECT'  # At a till.
-        is_longer = operation in LONGER_SECONDS and not is_start
-        if is_longer and not (patience.is_polling and self._is_hanging(provider, operation)):
+        if operation in LONGER_SECONDS and not is_start:
             return {'deadline': LONGER_SECONDS[operation]}
-        if is_longer or not provider._vipps_may_ask(patience):
+        if (
+            patience.is_polling and self._is_left_to_job(provider, operation)
+            or not provider._vipps_may_ask(patience)
+        ):
             error = VippsError(_(errors.NO_ANSWER), errors.NoAnswer(
                 f'{operation}, which was not asked for,', errors.NO_ANSWER, True
             ))
@@ -53,16 +55,24 @@ class VippsApiClient(models.AbstractModel):
         return {'deadline': patience.get_seconds(), 'max_attempts': 1}
 
     @api.model
-    def _is_hanging(self, provider, operation):
-        """ Return whether an operation had no answer lately, although reads may have one.
+    def _is_left_to_job(self, provider, operation):
+        """ Return whether pages and tills that poll leave an operation to the job.
+
+        It may hang although reads have an answer: that is known when the first one is over. Until
+        then, one of them waits for it, and the others go on.
 
         :param payment.provider provider: The provider.
         :param str operation: The operation.
         :rtype: bool
         """
-        return bool(self.env['vipps.api.call'].sudo().search_count([
+        if operation == 'get':
+            return False
+        is_hanging = self.env['vipps.api.call'].sudo().search_count([
             ('provider_id', '=', provider.id),
             ('operation', '=', operation),
             ('outcome', '=', 'no_answer'),
             ('create_date', '>', fields.Datetime.now() - timedelta(seconds=HANGING_SECONDS)),
-        ], limit=1))
+        ], limit=1)
+        return bool(is_hanging) or (
+            operation in ('capture', 'cancel') and not provider._vipps_take_turn()
+        )

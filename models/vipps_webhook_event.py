@@ -290,7 +290,7 @@ class VippsWebhookEvent(models.Model):
         tx = self.env['payment.transaction'].search([
             ('vipps_payment_reference', '=', event.reference),
         ])
-        if tx and not tx._vipps_lock(wait=wait):
+        if tx and not tx._vipps_lock_alone(wait=wait):
             busy_references.add(event.reference)
             return DONE
         # They are all told by what is read now.
@@ -316,7 +316,7 @@ class VippsWebhookEvent(models.Model):
     def _process(self, tx):
         """ Read the payment that the events tell of.
 
-        :param payment.transaction tx: Its transaction, locked, if there is one.
+        :param payment.transaction tx: Its transaction, locked alone, if there is one.
         :return: What went wrong, if anything.
         :rtype: VippsError | None
         """

@@ -167,6 +167,54 @@ class TestOrderMail(TransactionCommon):
             self._send_mails()
         self.assertEqual(seen, [(1, True)])
 
+    def test_an_order_that_is_paid_while_mails_are_sent_is_not_among_those_of_core(self):
+        order, tx = self._approve_order()
+        self._refresh(tx)
+        late_order, late_tx = self._approve_order()
+        late_order.order_line.product_id.type = 'service'
+        run = type(self.env['vipps.task'])._run
+
+        def pay(tasks, job):
+            run(tasks, job)
+            if job == 'sale_async_emails.cron':
+                self._refresh(late_tx)
+                self.env.flush_all()
+
+        with patch.object(type(self.env['vipps.task']), '_run', pay):
+            self._send_mails()
+        self.assertEqual([self._count_mails(order), self._count_mails(late_order)], [1, 0])
+        self.assertTrue(late_order.vipps_mail_template_id)
+        self._send_mails()
+        self._send_mails()
+        self.assertEqual([self._count_mails(order), self._count_mails(late_order)], [1, 1])
+
+    def test_mails_that_nobody_sends_are_told_until_they_are_sent(self):
+        cron = self.env.ref('sale_async_emails.cron')
+        cron.active = False
+        order, tx = self._approve_order()
+        self._refresh(tx)
+
+        def get_alert():
+            self.env.flush_all()
+            self.env['payment.provider']._cron_vipps_watch_health()
+            return self._get_activities().filtered(lambda a: a.vipps_problem == 'mails')
+
+        self.assertFalse(get_alert())
+        self.env.cr.execute("UPDATE vipps_task SET due = due - interval '16 minutes'")
+        self.assertIn(cron.name, get_alert().note)
+        self.assertEqual(self.vipps._vipps_count('mails_late')[0], 1)
+        self._send_mails()
+        self.assertEqual(self._count_mails(order), 1)
+        self.assertFalse(get_alert())
+
+    def test_invoices_that_nobody_sends_are_told(self):
+        _order, tx = self._approve_order()
+        self._refresh(tx)
+        self._send_mails()
+        self.env['vipps.task']._schedule(tx, 'invoice_mail')
+        self.env.cr.execute("UPDATE vipps_task SET due = due - interval '16 minutes'")
+        self.assertIn('mails', [p['key'] for p in self.vipps._vipps_get_problems()])
+
     def test_an_invoice_is_sent_with_the_order_mails(self):
         self.parameters.set_param('sale.automatic_invoice', 'True')
         template = self.env.ref('account.email_template_edi_invoice')

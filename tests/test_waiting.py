@@ -6,10 +6,10 @@ from datetime import timedelta
 
 from freezegun import freeze_time
 
-from odoo import fields
+from odoo import Command, fields
 from odoo.exceptions import AccessError, UserError
 from odoo.sql_db import db_connect
-from odoo.tests import tagged
+from odoo.tests import new_test_user, tagged
 
 from ..models.payment_provider_availability import (
     FIRST_PROBE_DELAY,
@@ -176,6 +176,41 @@ class TestWaitingTill(WaitingMixin, PosCommon):
                 self.assertEqual(self.till.vipps_cancel_attempt(reference)['state'], 'waiting')
             self.assertEqual(len(self.simulator.exchanges), calls)
 
+    def test_a_capture_that_hangs_holds_up_no_till_and_is_made_by_the_job(self):
+        polled, cancelled = self._ask_often(2)
+        self._hang('capture')
+        for reference, do in (
+            (polled, self.till.vipps_get_attempt), (cancelled, self.till.vipps_cancel_attempt),
+        ):
+            self.simulator.approve(reference)
+            with self.subTest(do=do.__name__), self._at_most(ONE_READ):
+                self.assertEqual(do(reference)['state'], 'paid')
+        self.simulator.clear_faults()
+        self._run_due()
+        self.assertEqual(
+            [self._get_tx(reference).state for reference in (polled, cancelled)], ['done'] * 2
+        )
+
+    def test_somebody_elses_work_on_a_payment_is_not_waited_for_by_managers_and_staff(self):
+        reference, = self._ask_often()
+        tx = self._get_tx(reference)
+        self.patch(type(tx), '_vipps_lock', lambda tx, wait=True: isinstance(wait, bool))
+        manager = self.session.with_user(new_test_user(
+            self.env, 'vipps_pos_manager', 'base.group_user,point_of_sale.group_pos_manager',
+            company_id=self.company.id, company_ids=[Command.set(self.company.ids)],
+        ))
+        self.simulator.approve(reference)
+        self._refresh(tx)
+        for do in (
+            lambda: manager.vipps_book_attempt(reference),
+            lambda: manager.vipps_give_up_attempt(reference),
+            lambda: self.till.vipps_undo_attempt(reference),
+            tx.action_vipps_update,
+            tx._send_refund_request,
+        ):
+            with self.assertRaisesRegex(UserError, "Try again in a moment"):
+                do()
+
     def test_a_text_that_cannot_be_one_of_ours_is_looked_for_by_nobody(self):
         for reference in ('a\0b', '\ud800', 'a\nb', None, 7, ['x'], {'x': 1}):
             with self.subTest(reference=ascii(reference)), self.assertRaises(AccessError):
@@ -222,6 +257,48 @@ class TestWaitingCustomer(WaitingMixin, CheckoutCommon):
         self.assertEqual(self._poll()['state'], 'authorized')
         self.assertFalse(self._get_calls('capture'))
         self._run_job()
+        self.assertEqual(tx.state, 'done')
+
+    def test_a_capture_is_waited_for_no_longer_than_a_read_and_then_made_by_the_job_at_once(self):
+        self.vipps.vipps_capture_mode = 'automatic'
+        for name in ('poll', 'return'):
+            with self.subTest(name=name):
+                self.env['vipps.api.call'].sudo().search([]).unlink()
+                tx = self._start_cart()
+                self._approve(tx)
+                self._hang('capture')
+                with self._at_most(ONE_READ + 1):
+                    if name == 'poll':
+                        self._poll()
+                    else:
+                        self._change_browser()
+                        self._return(tx)
+                self.assertEqual(tx.state, 'authorized')
+                self.simulator.clear_faults()
+                self._run_due()  # Although somebody has just looked at it.
+                self.assertEqual(tx.state, 'done')
+                self.assertEqual(self._get_aggregate(tx)['captured'], 24950)
+
+    def test_one_waits_for_a_capture_and_the_others_leave_it_to_the_job(self):
+        self.vipps.vipps_capture_mode = 'automatic'
+        tx = self._start_cart()
+        self._approve(tx)
+        with self._somebody_asks():
+            self.assertEqual(self._poll()['state'], 'authorized')
+        self.assertFalse(self._get_calls('capture'))
+        self._run_due()
+        self.assertEqual(tx.state, 'done')
+
+    def test_a_job_that_meets_a_capture_that_hangs_makes_it_without_the_documents(self):
+        self.vipps.vipps_capture_mode = 'automatic'
+        tx = self._start_cart()
+        self._approve(tx)
+        self._hang('capture')
+        with self._at_most(2 * ONE_READ):
+            tx._vipps_refresh()
+        self.assertEqual(tx.state, 'authorized')
+        self.simulator.clear_faults()
+        self._run_due()
         self.assertEqual(tx.state, 'done')
 
     def test_nobody_asks_for_a_customer_while_it_is_known_that_there_is_no_answer(self):

@@ -163,7 +163,7 @@ class VippsSetupGuide(models.TransientModel):
         tx_sudo = self.sudo().transaction_id
         if tx_sudo.state != 'draft':
             return
-        tx_sudo._vipps_lock()
+        tx_sudo._vipps_lock_for_person()
         if tx_sudo.vipps_payment_state:
             tx_sudo._vipps_cancel(only_unapproved=True)
         else:  # It is not known whether there is a payment: if so, it is released when approved.
@@ -178,7 +178,7 @@ class VippsSetupGuide(models.TransientModel):
         problem = tx_sudo._vipps_find_booking_problem()
         if problem:
             raise ValidationError(problem)
-        tx_sudo._vipps_start_payment()
+        tx_sudo._vipps_with_patience()._vipps_start_payment()
         self.provider_id.vipps_guide_transaction_id = tx_sudo
         if not tx_sudo.vipps_redirect_url:
             _logger.info("Test payment %s has no answer yet.", tx_sudo.reference)

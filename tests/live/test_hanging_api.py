@@ -151,6 +151,55 @@ class TestHanging(TillTest):
             wait_until(lambda reference=reference: self.till.attempt('cancel', reference)['state']
                        == 'unpaid')
 
+    def test_captures_that_hang_hold_up_nobody_and_are_made_by_the_job(self):
+        orders = [self.new_order(), self.new_order()]
+        references = [self.ask(order) for order in orders]
+        self.addCleanup(self.repair)
+        self.fault('capture', 'latency', seconds=60)
+        self.fault('webhook', 'lost')
+        at_once(*[lambda one=one: self.decide(one) for one in references])
+        with self.followed(*references):
+            for _round in range(ROUNDS):
+                at_once(
+                    lambda: self.measure('sale', self.sell_for_cash),
+                    lambda: self.measure('page', self.look_around),
+                )
+            self.assertEqual(set(self.statuses.values()), {'paid'})
+            # While the job waits for a capture, the cashier is asked to try again.
+            refused = [order for order in orders if self.measure(
+                'finish', lambda order=order: self.refusal(lambda: self.till.finish(order))
+            )]
+        for name in ('sale', 'page', 'poll', 'finish'):
+            self.assert_quick(name)
+        self.repair()
+        self.start_job('cron_read_open_payments')
+        for reference in references:
+            wait_until(lambda one=reference: self.kept(one) == 19900, 60)
+        for order in refused:
+            self.till.finish(order)
+
+    def is_read(self, reference):
+        """Return whether a job has locked a payment, for which it waits."""
+        return not self.stack.execute((
+            "SELECT id FROM payment_transaction WHERE reference = %s"
+            " FOR NO KEY UPDATE SKIP LOCKED", [reference],
+        ))
+
+    def test_a_job_that_waits_holds_up_no_customer_who_changes_the_cart_or_pays_again(self):
+        customer, reference = self.start_payment()
+        self.addCleanup(self.repair)
+        for operation in ('get', 'cancel'):
+            self.fault(operation, 'latency', seconds=60)
+        self.start_job('cron_read_open_payments')
+        wait_until(lambda: self.is_read(reference))
+        self.measure('cart', lambda: customer.call(
+            '/shop/cart/update_json', product_id=self.product, add_qty=1
+        ))
+        self.assertTrue(self.refusal(lambda: self.measure('pay', customer.start_payment)))
+        self.assertTrue(self.is_read(reference))
+        self.assert_quick('cart')
+        self.assert_quick('pay', 2 * PATIENCE)  # The page, and the press.
+
     def test_customers_who_wait_or_come_back_hold_up_nobody(self):
         started = [self.start_payment() for _number in range(3)]
         self.fault('get', 'latency', seconds=60)
