@@ -200,8 +200,9 @@ class PaymentTransaction(models.Model):
         :rtype: bool
         """
         if not isinstance(wait, bool):
-            try:
-                with self._vipps_waiting(wait):
+            patience = self.env['vipps.api.client']._get_patience()
+            try:  # A person waits for locks and for reads together.
+                with self._vipps_waiting(patience.get_seconds() if patience else wait):
                     return self._vipps_lock()
             except LockNotAvailable:
                 return False
@@ -217,7 +218,8 @@ class PaymentTransaction(models.Model):
         :raise LockNotAvailable: If others hold one for longer.
         """
         with self.env.cr.savepoint():
-            self.env.cr.execute("SET LOCAL lock_timeout = %s", [f'{int(seconds * 1000)}ms'])
+            milliseconds = max(int(seconds * 1000), 1)  # 0 would be without an end.
+            self.env.cr.execute("SET LOCAL lock_timeout = %s", [milliseconds])
             yield
             self.env.cr.execute("SET LOCAL lock_timeout TO DEFAULT")
 

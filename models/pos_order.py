@@ -33,10 +33,9 @@ class PosOrder(models.Model):
                 "UPDATE pos_order SET id = id WHERE state = 'draft' AND pos_reference = ANY(%s)",
                 [[order['data']['name'] for order in orders]], log_exceptions=False,
             )
-            self.env.cr.execute(
-                "UPDATE payment_transaction SET id = id WHERE vipps_pos_uuid = ANY(%s)",
-                [uuids], log_exceptions=False,
-            )
+            self.env['payment.transaction'].sudo().search([
+                ('vipps_pos_uuid', 'in', uuids),
+            ])._vipps_touch()
         return super().create_from_ui(orders, draft)
 
     @api.model

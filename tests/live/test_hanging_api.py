@@ -164,7 +164,7 @@ class TestHanging(TillTest):
                     lambda: self.measure('sale', self.sell_for_cash),
                     lambda: self.measure('page', self.look_around),
                 )
-            self.assertEqual(set(self.statuses.values()), {'paid'})
+            wait_until(lambda: set(self.statuses.values()) == {'paid'})
             # While the job waits for a capture, the cashier is asked to try again.
             refused = [order for order in orders if self.measure(
                 'finish', lambda order=order: self.refusal(lambda: self.till.finish(order))
