@@ -26,6 +26,7 @@ class VippsApiCall(models.Model):
     last row alone says whether Vipps MobilePay answers.
     """
     _name = 'vipps.api.call'
+    _inherit = ['vipps.guarded.export']
     _description = "Vipps MobilePay API Call"
     _order = 'id desc'
     _rec_name = 'operation'

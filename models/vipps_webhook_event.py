@@ -45,6 +45,7 @@ class VippsWebhookEvent(models.Model):
     An event only says that there is something to read. No personal data is kept.
     """
     _name = 'vipps.webhook.event'
+    _inherit = ['vipps.guarded.export']
     _description = "Vipps MobilePay Webhook Event"
     _order = 'id desc'
     _rec_name = 'reference'

@@ -113,6 +113,7 @@ METHODS = {
         'write': SALES,
     },
     'stock.picking': {'write': SALES},
+    'vipps.api.call': {'export_data': NOBODY},
     'vipps.audit.event': {'create': NOBODY, 'unlink': NOBODY, 'write': NOBODY},
     'vipps.audited': {'create': NOBODY, 'unlink': NOBODY, 'write': NOBODY},
     'vipps.guarded.export': {'export_data': NOBODY},
@@ -150,7 +151,9 @@ METHODS = {
         'action_give_up': TILL, 'action_look': TILL, 'action_return': TILL,
     },
     'vipps.till.refund.wizard': {'action_refund': INVOICING},
-    'vipps.webhook.event': {'action_dismiss': NOBODY, 'action_replay': NOBODY},
+    'vipps.webhook.event': {
+        'action_dismiss': NOBODY, 'action_replay': NOBODY, 'export_data': NOBODY,
+    },
 }
 
 # What everybody gets who has no token, no signature and no payment: the status, or the error.
