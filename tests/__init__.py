@@ -22,6 +22,7 @@ from . import test_delivery_amount
 from . import test_delivery_discount
 from . import test_delivery_lines
 from . import test_delivery_unpaid
+from . import test_discovery
 from . import test_encryption
 from . import test_follow_up
 from . import test_health
