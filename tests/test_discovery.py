@@ -249,10 +249,12 @@ class TestDiscovery(DiscoveryCommon):
         """ Return what parameters of our methods are given, by their names. """
         return {
             'amount_to_refund': 1, 'code': False, 'default': {}, 'draft': True, 'flow': 'qr',
-            'fields_list': [], 'fields_to_export': [], 'next_online_payment_amount': 0,
+            'email_layout_xmlid': False, 'email_values': {}, 'fields_list': [],
+            'fields_to_export': [], 'force_send': False, 'next_online_payment_amount': 0,
             'notes': "x", 'order_id': self.till_order.id, 'orders': [], 'phone': '90000001',
             'pos_references': [self.till_order.pos_reference],
-            'reference': self.till_reference, 'uuid': self.till_uuid, 'values': {},
+            'raise_exception': False, 'reference': self.till_reference,
+            'res_id': self.victims['sale.order'].ids[0], 'uuid': self.till_uuid, 'values': {},
             'values_list': [{}], 'with_qr': True,
         }
 

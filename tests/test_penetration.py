@@ -40,6 +40,7 @@ METHODS = {
     },
     'ir.config_parameter': {'create': NOBODY, 'unlink': NOBODY, 'write': NOBODY},
     'ir.module.module': {'button_uninstall': NOBODY},
+    'mail.template': {'send_mail': NOBODY},
     'payment.capture.wizard': {
         'action_capture': INVOICING,
         # Everybody has the right to read those that they opened.
