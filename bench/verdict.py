@@ -17,7 +17,9 @@ DUE = "now() AT TIME ZONE 'UTC' - interval '1 second'"
 MAKE_DUE = [
     f"UPDATE payment_transaction SET vipps_next_read = {DUE}, vipps_last_read = NULL"
     " WHERE vipps_next_read IS NOT NULL",
-    f"UPDATE vipps_task SET due = {DUE}",
+    # What a worker is claiming has its turn.
+    f"UPDATE vipps_task SET due = {DUE}"
+    " WHERE id IN (SELECT id FROM vipps_task ORDER BY id FOR UPDATE SKIP LOCKED)",
     f"UPDATE vipps_webhook_event SET next_try = {DUE} WHERE next_try IS NOT NULL",
 ]
 # It is certain by then that a payment was never created, and that an event has no payment.
