@@ -137,25 +137,25 @@ class PaymentTransaction(models.Model):
             ('provider_id', 'in', providers.ids),
         ])
         self.env.flush_all()
-        # There are no keys anymore for another sales unit than the current one. And who works on a
-        # payment right now reads it.
+        # There are no keys for another sales unit than the current one.
+        txs = txs.filtered(lambda tx: (
+            tx.vipps_environment == tx.provider_id.vipps_environment
+            and tx.vipps_merchant_serial_number == tx.provider_id.vipps_merchant_serial_number
+        ))
         self.env.cr.execute("""
             UPDATE payment_transaction
                SET vipps_next_comparison = %s
              WHERE id IN (
-                SELECT tx.id
-                  FROM payment_transaction tx
-                  JOIN payment_provider provider ON provider.id = tx.provider_id
-                 WHERE tx.id = ANY(%s)
-                   AND tx.vipps_environment = provider.vipps_environment
-                   AND tx.vipps_merchant_serial_number = provider.vipps_merchant_serial_number
-                   FOR NO KEY UPDATE OF tx SKIP LOCKED
+                SELECT id FROM payment_transaction WHERE id = ANY(%s) FOR NO KEY UPDATE SKIP LOCKED
              )
+            RETURNING id
         """, [fields.Datetime.now(), txs.ids], log_exceptions=False)
-        count = self.env.cr.rowcount
+        scheduled_ids = [row[0] for row in self.env.cr.fetchall()]
         txs.invalidate_recordset(['vipps_next_comparison'])
+        # Somebody works on the others right now, and may not read them.
+        self.env['vipps.read.request']._request(txs - self.browse(scheduled_ids))
         self.env.ref('mobilepay_vipps.cron_read_open_payments').sudo()._trigger()
-        return count
+        return len(txs)
 
     def _vipps_compare(self):
         """ Read the payment, converge to it, and keep what still differs.

@@ -151,14 +151,17 @@ class PaymentTransaction(models.Model):
         except Exception:
             _logger.exception("Nobody is told of payments %s.", self.mapped('reference'))
 
-    def _vipps_refresh_for_customer(self):
-        """ Read open payments for a customer who waits, without waiting for somebody else's answer,
-        and without an error: what cannot be read now is read later. """
+    def _vipps_refresh_for_customer(self, wait=False):
+        """ Read open payments for a customer who waits, without an error: what cannot be read now
+        is read later.
+
+        :param bool wait: Whether to wait for a short time for others who work on the same payment.
+        """
         txs = self._vipps_with_patience(is_polling=True)
         for tx in txs.filtered(lambda t: t.provider_code == 'vipps' and t._vipps_is_open()):
             if tx._vipps_may_ask():
                 tx._vipps_try(
-                    lambda tx=tx: tx._vipps_refresh(min_age=CUSTOMER_READ_INTERVAL, wait=False)
+                    lambda tx=tx: tx._vipps_refresh(min_age=CUSTOMER_READ_INTERVAL, wait=wait)
                 )
 
     def _vipps_with_patience(self, is_polling=False):

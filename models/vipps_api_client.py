@@ -7,7 +7,6 @@ import time
 from odoo import _, api, models, release
 from odoo.exceptions import UserError
 from odoo.modules.module import get_manifest
-from odoo.tools import float_round
 
 from .. import const
 from ..protocol import amount as protocol_amount
@@ -522,8 +521,9 @@ class VippsApiClient(models.AbstractModel):
         :return: The amount, in major units.
         :rtype: float
         """
-        amount = float_round(amount, precision_rounding=currency.rounding, rounding_method='DOWN')
-        return self._to_major(protocol_amount.floor_to_minor(amount, currency.name), currency)
+        minor = protocol_amount.floor_to_minor(amount, currency.name)
+        unit = max(protocol_amount.round_to_minor(currency.rounding, currency.name), 1)
+        return self._to_major(minor - minor % unit, currency)
 
     @api.model
     def _to_major(self, amount, currency):

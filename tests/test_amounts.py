@@ -127,6 +127,14 @@ class TestManyParts(DeliveryCommon):
             self.env.invalidate_all()
             self.assertEqual(tx._vipps_get_captured_amount(), captured)
 
+    def test_the_noise_of_a_sum_loses_no_unit(self):
+        client = self.env['vipps.api.client']
+        for amount, noise in ((2061.95, 4e-13), (0.29, 2e-16), (19.99, 4e-15), (0.07, 1e-9)):
+            with self.subTest(amount=amount):
+                for value in (amount, amount - noise, amount + noise):
+                    self.assertEqual(client._round_down(value, self.currency_nok), amount)
+        self.assertEqual(client._round_down(2061.949, self.currency_nok), 2061.94)
+
     def test_forms_show_documents_whose_payments_have_several_parts(self):
         self.vipps.vipps_capture_mode = 'manual'
         self.sweater.invoice_policy = 'order'

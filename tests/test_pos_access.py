@@ -68,7 +68,11 @@ class TestPosAccess(PosCommon):
         """ Return what no refused call may change: our rows, and what the simulator was asked. """
         self.env.cr.flush()  # With what is sent by the bus at the end of a database transaction.
         rows = []
-        for table in ('payment_transaction', 'pos_payment', 'pos_order', 'bus_bus'):
+        for table in (
+            'payment_transaction', 'pos_payment', 'pos_order',
+            # Administrators are told what they have to repair.
+            "(SELECT * FROM bus_bus WHERE message NOT LIKE '%mail.activity/%')",
+        ):
             self.env.cr.execute(f"SELECT t::text FROM {table} t ORDER BY id")
             rows.append(self.env.cr.fetchall())
         return rows, len(self.simulator.exchanges)
@@ -171,12 +175,12 @@ class TestPosAccess(PosCommon):
     def test_a_till_does_not_mix_up_orders_and_lines(self):
         ui_orders = [self._prepare_ui_order() for _i in range(2)]
         orders = [self._save_draft(ui_order) for ui_order in ui_orders]
-        with self._assert_nothing_happens(UserError, "not part of the order"):
+        with self._assert_nothing_happens(UserError, "no longer part of the order"):
             self._call('vipps_create_attempt', orders[0].id, self._get_uuid(ui_orders[1]), 'qr')
         cash_order = self._save_draft(self._prepare_ui_order(payments=[
             self._prepare_ui_payment(45, self.cash_method, vipps_uuid='cash')
         ]))
-        with self._assert_nothing_happens(UserError, "not part of the order"):
+        with self._assert_nothing_happens(UserError, "no longer part of the order"):
             self._call('vipps_create_attempt', cash_order.id, 'cash', 'qr')
         sold = self._sell()
         with self._assert_nothing_happens(UserError, "finished, deleted"):

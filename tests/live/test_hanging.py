@@ -175,7 +175,9 @@ class TestHangingMailServer(HangingTest):
         self.addCleanup(self.rpc, 'ir.mail_server', 'unlink', [mail_server])
         # As in a shop that sends mails.
         self.queue = self.rpc.reference('mail.ir_cron_mail_scheduler_action')
-        self.rpc('mail.mail', 'unlink', self.rpc('mail.mail', 'search', []))
+        self.rpc('mail.mail', 'cancel', self.rpc('mail.mail', 'search', [
+            ('state', '=', 'outgoing'),
+        ]))
         self.rpc('ir.cron', 'write', [self.queue], {'active': True})
         self.addCleanup(self.rpc, 'ir.cron', 'write', [self.queue], {'active': False})
 

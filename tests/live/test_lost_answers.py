@@ -131,10 +131,13 @@ class TestAutomaticCapture(LiveTest):
         _customer, reference = self.start_payment()
         self.fault('capture', 'lost_answer')
         self.decide(reference)
-        self.assert_reserved(reference)
+        self.new_browser().open(self.return_url(reference))  # The job reads it again at once.
         self.repair()
         self.run_job('cron_read_open_payments')
         self.assert_paid(reference)
+        self.assertEqual(
+            len({call['idempotency_key'] for call in self.calls('capture', reference)}), 1
+        )
 
     def test_a_capture_that_was_refused_is_a_new_one_when_tried_again(self):
         self.fault('webhook', 'lost')
