@@ -12,7 +12,7 @@ from odoo.tests import new_test_user, tagged
 
 from .common import TransactionCommon
 
-READING_LOGGER = 'odoo.addons.mobilepay_vipps.models.payment_transaction_reading'
+READING_LOGGER = 'odoo.addons.mobilepay_vipps.models.transaction.reading'
 
 
 @tagged('post_install', '-at_install')

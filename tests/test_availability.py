@@ -10,8 +10,8 @@ from odoo.exceptions import UserError
 from odoo.tests import new_test_user, tagged
 from odoo.tools import mute_logger
 
-from ..models.payment_provider_availability import BUS_MESSAGE, MAX_FAILURES
-from ..models.vipps_api_call import PENDING_KEY
+from ..models.api.api_call import PENDING_KEY
+from ..models.provider.availability import BUS_MESSAGE, MAX_FAILURES
 from .common import KEYS
 from .pos_common import PosCommon
 

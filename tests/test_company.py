@@ -220,7 +220,7 @@ class TestCompany(WebhookCommon, TransactionCommon):
 
     #=== A company that is closed ===#
 
-    @mute_logger('odoo.addons.mobilepay_vipps.models.payment_provider')
+    @mute_logger('odoo.addons.mobilepay_vipps.models.provider.payment_provider')
     def test_payments_of_an_archived_company_are_read_and_problems_told_once(self):
         tx = self._start_other()
         self._approve(tx)

@@ -8,7 +8,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command
 from odoo.tests import tagged
 
-from ..models import payment_transaction_deadline
+from ..models.transaction import deadline as payment_transaction_deadline
 from .common import TransactionCommon
 
 

@@ -16,8 +16,8 @@ from ..simulator.sales_units import NOK_UNIT
 from .common import VippsCommon
 
 KEY, NEW_KEY = (Fernet.generate_key().decode() for _i in range(2))
-PROVIDER_LOGGER = 'odoo.addons.mobilepay_vipps.models.payment_provider'
-SECRETS_LOGGER = 'odoo.addons.mobilepay_vipps.models.vipps_secrets'
+PROVIDER_LOGGER = 'odoo.addons.mobilepay_vipps.models.provider.payment_provider'
+SECRETS_LOGGER = 'odoo.addons.mobilepay_vipps.models.mixins.secret_fields'
 PLACE = ('database', 'model', 1, 'name')
 
 

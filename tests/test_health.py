@@ -18,7 +18,7 @@ from odoo.tools import mute_logger
 from odoo.tools.safe_eval import safe_eval
 
 from ..encryption import KEY_VARIABLE
-from ..models.payment_provider_health import COUNT_FIELDS
+from ..models.provider.health import COUNT_FIELDS
 from .common import TransactionCommon
 from .test_webhook import WebhookCommon
 
@@ -255,7 +255,7 @@ class TestHealth(WebhookCommon, TransactionCommon):
         def fail():
             raise UserError("The journal is missing.")
 
-        with mute_logger('odoo.addons.mobilepay_vipps.models.payment_transaction_reading'):
+        with mute_logger('odoo.addons.mobilepay_vipps.models.transaction.reading'):
             for _i in range(2):
                 tx._vipps_try(fail)
         self.assertEqual(self._get_alert_keys(), [f'payment:{tx.id}'])

@@ -14,7 +14,7 @@ from .test_webhook import WebhookCommon
 
 ADDON = Path(__file__).parents[1]
 FACES_AND_RECORDS = ('controllers', 'models', 'wizards')
-DOOR = 'models/vipps_api'
+DOOR = 'models/api'
 
 
 class Trace:

@@ -13,7 +13,7 @@ from odoo.tests import Form, new_test_user, tagged
 from odoo.tools import config, mute_logger
 
 from .. import encryption
-from ..models.payment_provider import SECRET_FIELDS, SECRET_MASK
+from ..models.provider.payment_provider import SECRET_FIELDS, SECRET_MASK
 from ..simulator.sales_units import DKK_UNIT, NOK_UNIT
 from .common import TransactionCommon
 

@@ -13,7 +13,7 @@ from odoo.tests import tagged
 
 from .. import const
 from ..encryption import KEY_VARIABLE
-from ..models.payment_provider_keys import KEY_VARIABLES
+from ..models.provider.credentials import KEY_VARIABLES
 from ..simulator.sales_units import NOK_UNIT
 from .common import KEYS, TransactionCommon
 

@@ -10,7 +10,7 @@ from odoo.tests import Form, new_test_user, tagged
 
 from odoo.addons.payment.tests.http_common import PaymentHttpCommon
 
-from ..models.payment_provider import SECRET_FIELDS, SECRET_MASK
+from ..models.provider.payment_provider import SECRET_FIELDS, SECRET_MASK
 from ..simulator.sales_units import DKK_UNIT, NOK_UNIT
 from .common import KEYS, VippsCommon
 

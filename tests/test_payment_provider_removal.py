@@ -7,7 +7,7 @@ from odoo.modules import neutralize
 from odoo.tests import tagged
 
 from ..hooks import uninstall_hook
-from ..models.payment_provider import SECRET_FIELDS
+from ..models.provider.payment_provider import SECRET_FIELDS
 from .common import KEYS
 from .test_payment_provider import ProviderCommon
 

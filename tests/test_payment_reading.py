@@ -8,10 +8,10 @@ from freezegun import freeze_time
 from odoo import fields
 from odoo.tests import tagged
 
-from ..models.vipps_job import MAX_SILENCES
+from ..models.jobs.job import MAX_SILENCES
 from .common import TransactionCommon
 
-READING_MODULE = 'odoo.addons.mobilepay_vipps.models.payment_transaction_reading'
+READING_MODULE = 'odoo.addons.mobilepay_vipps.models.transaction.reading'
 TASK_MODULE = 'odoo.addons.mobilepay_vipps.models.jobs.task'
 
 

@@ -9,7 +9,7 @@ from odoo.exceptions import UserError
 from odoo.fields import Command
 from odoo.tests import tagged
 
-from ..models.payment_transaction_pos import LIFETIME, POLLING_INTERVAL
+from ..models.till.payment_transaction import LIFETIME, POLLING_INTERVAL
 from ..protocol.payment import Event
 from ..simulator.sales_units import NOK_UNIT
 from .pos_common import PosCommon

@@ -16,7 +16,7 @@ from .. import const
 from ..protocol import signature
 from .http_common import CheckoutCommon
 
-LOGGER = 'odoo.addons.mobilepay_vipps.models.vipps_request'
+LOGGER = 'odoo.addons.mobilepay_vipps.models.jobs.rate_limit'
 ADDRESS = 'address 127.0.0.1'
 
 

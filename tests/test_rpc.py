@@ -8,7 +8,7 @@ from odoo.tests import HttpCase, new_test_user, tagged
 from odoo.tests.common import JsonRpcException, get_db_name
 from odoo.tools import mute_logger
 
-from ..models.payment_provider import SECRET_FIELDS
+from ..models.provider.payment_provider import SECRET_FIELDS
 from .common import TransactionCommon
 
 OUR_MODULE = 'odoo.addons.mobilepay_vipps.'

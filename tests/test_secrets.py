@@ -8,11 +8,11 @@ from odoo.tests import Form, HttpCase, new_test_user, tagged
 from odoo.tests.common import JsonRpcException
 from odoo.tools import mute_logger
 
-from ..models.payment_provider import SECRET_FIELDS, SECRET_MASK
+from ..models.provider.payment_provider import SECRET_FIELDS, SECRET_MASK
 from ..simulator.sales_units import DKK_UNIT, NOK_UNIT
 from .common import KEYS, TransactionCommon
 
-PROVIDER_LOGGER = 'odoo.addons.mobilepay_vipps.models.payment_provider'
+PROVIDER_LOGGER = 'odoo.addons.mobilepay_vipps.models.provider.payment_provider'
 PROTECTED = {
     **{f'{name}_ciphertext': 'fake-ciphertext' for name in SECRET_FIELDS},
     'vipps_monitoring_token_hash': 'fake-hash',

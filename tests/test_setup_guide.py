@@ -9,7 +9,7 @@ from odoo.tests import new_test_user, tagged
 from odoo.tools import mute_logger
 
 from .. import const
-from ..models.payment_provider import SECRET_MASK
+from ..models.provider.payment_provider import SECRET_MASK
 from ..protocol.tests.server import Server
 from ..simulator.sales_units import DKK_UNIT, NOK_UNIT
 from ..simulator.server import Simulator
@@ -228,7 +228,7 @@ class TestSetupGuide(TransactionCommon):
         self.env.flush_all()
         self.env.cr.execute("UPDATE payment_provider SET vipps_client_secret_ciphertext = 'x'")
         self.env.invalidate_all()
-        with mute_logger('odoo.addons.mobilepay_vipps.models.payment_provider'):
+        with mute_logger('odoo.addons.mobilepay_vipps.models.provider.payment_provider'):
             self._assert_refused("enter the keys again", guide)
         self._go(guide, 'market', **KEYS)
 

@@ -11,7 +11,7 @@ from odoo import fields
 from odoo.exceptions import AccessError, ValidationError
 from odoo.tests import tagged
 
-from ..models.payment_transaction_user_info import RETRY_DELAYS
+from ..models.transaction.user_info import RETRY_DELAYS
 from ..simulator.payment import EXAMPLE_EMAIL, EXAMPLE_STREET
 from .http_common import CheckoutCommon
 
@@ -354,7 +354,7 @@ class TestUserInfo(CheckoutCommon):
         self.env.flush_all()
         self.env.cr.execute("UPDATE payment_transaction SET create_date = '2020-01-01'")
         self.env.invalidate_all()
-        with patch(f'{MODULE}.models.payment_transaction_user_info.PURGE_LIMIT', 2):
+        with patch(f'{MODULE}.models.transaction.user_info.PURGE_LIMIT', 2):
             self.env['payment.provider']._cron_vipps_purge()
         self.env.invalidate_all()
         self.assertEqual({tx.vipps_user_info_state for tx in txs}, {'erased'})

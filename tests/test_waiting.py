@@ -11,7 +11,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.sql_db import db_connect
 from odoo.tests import new_test_user, tagged
 
-from ..models.payment_provider_availability import (
+from ..models.provider.availability import (
     FIRST_PROBE_DELAY,
     LAST_PROBE_DELAY,
     MAX_FAILURES,

@@ -12,8 +12,8 @@ from odoo.tests import tagged
 from odoo.tools import mute_logger
 
 from .. import const
-from ..models.vipps_job import MAX_SILENCES
-from ..models.vipps_webhook_event import FIRST_RETRY_DELAY
+from ..models.jobs.job import MAX_SILENCES
+from ..models.jobs.webhook_event import FIRST_RETRY_DELAY
 from ..protocol.payment import Event
 from ..simulator.sales_units import NOK_UNIT
 from .common import KEYS, TransactionCommon
@@ -257,7 +257,7 @@ class TestEventJob(EventCommon):
             self._get_read_references(), [references[position] for position in (0, 1, 2, 3)]
         )
 
-    @mute_logger('odoo.addons.mobilepay_vipps.models.payment_transaction_reading')
+    @mute_logger('odoo.addons.mobilepay_vipps.models.transaction.reading')
     def test_payment_that_cannot_be_processed_does_not_hold_up_others(self):
         bad_tx, good_tx = self._start_approved(), self._start_approved()
         self._store(bad_tx)
@@ -281,7 +281,7 @@ class TestEventJob(EventCommon):
         for _i in range(2):
             self._store(self._start())
         triggers = self._count_triggers()
-        with patch('odoo.addons.mobilepay_vipps.models.vipps_job.RUN_SECONDS', 0):
+        with patch('odoo.addons.mobilepay_vipps.models.jobs.job.RUN_SECONDS', 0):
             self.assertEqual(self._drain(), 0)
         self.assertEqual(self._count_triggers(), triggers + 1)
         self.assertEqual(self._drain(), 2)
@@ -390,7 +390,7 @@ class TestEventJob(EventCommon):
         first, late = self._prepare_events(tx)
         self.assertEqual(self._post(first), 200)
         self._tell('other')
-        with mute_logger('odoo.addons.mobilepay_vipps.models.vipps_request'):
+        with mute_logger('odoo.addons.mobilepay_vipps.models.jobs.rate_limit'):
             for _i in range(2):
                 self.assertEqual(self._post(late), 429)
             self.assertEqual(self._post(first), 200)  # It is there.

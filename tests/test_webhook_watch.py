@@ -22,7 +22,7 @@ from ..simulator.sales_units import NOK_UNIT
 from .common import KEYS, TransactionCommon
 from .test_webhook import WebhookCommon
 
-PROVIDER_LOGGER = 'odoo.addons.mobilepay_vipps.models.payment_provider'
+PROVIDER_LOGGER = 'odoo.addons.mobilepay_vipps.models.provider.payment_provider'
 REPAIRED, TROUBLE = "The webhook was repaired", "Events of Vipps MobilePay may not arrive"
 OTHER_URL = 'http://127.0.0.1/other'
 

@@ -3,8 +3,8 @@
 from odoo import _, fields, models
 from odoo.exceptions import UserError
 
-from ..models.payment_provider_keys import KEY_VARIABLES
-from ..models.vipps_api_client import SUBSCRIPTION_KEYS
+from ..models.api.client import SUBSCRIPTION_KEYS
+from ..models.provider.credentials import KEY_VARIABLES
 from ..trust import clean
 
 

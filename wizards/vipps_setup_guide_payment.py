@@ -7,7 +7,7 @@ from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Command
 from odoo.tools import format_amount
 
-from ..models.vipps_api_client import VippsError
+from ..models.api.client import VippsError
 from ..trust import clean, get_readable
 
 _logger = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from odoo.service.model import PG_CONCURRENCY_ERRORS_TO_RETRY
 from odoo.tools import SQL
 
 from ...step_log import log_step
-from ..vipps_job import RUN_SECONDS
+from .job import RUN_SECONDS
 
 _logger = logging.getLogger(__name__)
 

@@ -1,0 +1,156 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import _, api, fields, models
+from odoo.exceptions import UserError
+
+from ...trust import clean, get_readable
+
+
+class AccountMove(models.Model):
+    _inherit = 'account.move'
+
+    vipps_is_refundable = fields.Boolean(
+        compute='_compute_vipps_is_refundable', compute_sudo=True
+    )
+
+    #=== COMPUTE METHODS ===#
+
+    @api.depends('transaction_ids.state', 'transaction_ids.child_transaction_ids.state')
+    def _compute_amount_paid(self):
+        """ Override of `account_payment` not to count what was released of a payment. """
+        super()._compute_amount_paid()
+        for move in self:
+            move.amount_paid = move.sudo().transaction_ids._vipps_correct_amount_paid(
+                move.amount_paid
+            )
+
+    @api.depends('move_type', 'state', 'amount_residual')
+    def _compute_vipps_is_refundable(self):
+        for move in self:
+            stored_move = get_readable(move)
+            move.vipps_is_refundable = (
+                stored_move._vipps_is_open_credit_note()
+                and any(
+                    tx._vipps_get_refundable_amount() > 0 or tx._vipps_get_reserved_amount() > 0
+                    for tx in stored_move._vipps_get_transactions()
+                )
+            )
+
+    #=== ACTION METHODS ===#
+
+    def payment_action_capture(self):
+        """ Override of `account_payment` to capture payments of a branch to its parent, too. """
+        txs_sudo = self._vipps_list_with_hidden_sudo()
+        if not txs_sudo:
+            return super().payment_action_capture()
+        self.ensure_one()
+        return txs_sudo.action_capture()
+
+    def action_vipps_refund(self):
+        """ Open the wizard that refunds a credit note with Vipps MobilePay.
+
+        :return: The action.
+        :rtype: dict
+        :raise AccessError: If the user may not.
+        """
+        self.check_access_rights('write')
+        self.check_access_rule('write')
+        self.ensure_one()
+        self = clean(self)
+        txs_sudo = self._vipps_get_transactions()._vipps_with_patience()
+        txs_sudo._vipps_check_operator()
+        for tx_sudo in txs_sudo:
+            # What happened elsewhere is shown right away, but nobody has to wait for it.
+            tx_sudo._vipps_try(lambda tx=tx_sudo: tx._vipps_refresh(wait=False, may_capture=False))
+            tx_sudo._vipps_post_process()  # A refund that was found settles the credit note.
+        wizard = self.env['vipps.refund.wizard'].create({'move_id': self.id})
+        return {
+            'name': _("Refund with Vipps MobilePay"),
+            'type': 'ir.actions.act_window',
+            'res_model': wizard._name,
+            'res_id': wizard.id,
+            'view_mode': 'form',
+            'target': 'new',
+        }
+
+    def payment_action_void(self):
+        """ Override of `account_payment` to say what was released, and to release payments of a
+        branch to its parent, too. """
+        branch_txs_sudo = self._vipps_list_with_hidden_sudo()
+        if branch_txs_sudo:
+            return branch_txs_sudo.filtered(lambda tx: tx.state == 'authorized').action_void()
+        txs_sudo = self.sudo().authorized_transaction_ids
+        seen_amounts = txs_sudo._vipps_list_amounts()
+        return super().payment_action_void() or txs_sudo._vipps_notify_done(seen_amounts)
+
+    #=== BUSINESS METHODS ===#
+
+    def _invoice_paid_hook(self):
+        """ Override of `account` to have the payments of orders looked at that were paid otherwise.
+        """
+        res = super()._invoice_paid_hook()
+        self.line_ids.sale_line_ids.order_id._vipps_look_at_payments()
+        return res
+
+    def _post(self, soft=True):
+        """ Override of `sale` to reconcile invoices with captures, and credit notes with refunds,
+        that were made before them. """
+        posted = super()._post(soft)
+        for move in posted:
+            if move.move_type not in ('out_invoice', 'out_refund'):
+                continue
+            try:
+                with self.env.cr.savepoint():
+                    move._vipps_reconcile()
+            except UserError as error:  # Posting does not depend on it.
+                move.message_post(body=_(
+                    "This entry could not be reconciled with its payments with Vipps MobilePay:"
+                    " %s Solve this, and reconcile them under Accounting, Reconcile.", error,
+                ))
+        return posted
+
+    def _vipps_reconcile(self):
+        """ Reconcile the document with the captures or refunds that were booked before it. """
+        for tx_sudo in self._vipps_get_transactions():
+            self._vipps_assign_payments((
+                tx_sudo._vipps_get_captures() if self.move_type == 'out_invoice'
+                else tx_sudo._vipps_get_refunds()
+            ).payment_id)
+            tx_sudo._vipps_settle_surplus()
+
+    def _vipps_get_transactions(self):
+        """ Return the transactions of the payments at Vipps MobilePay of an invoice, or of the
+        invoice that a credit note reverses, and of their orders.
+
+        The links can be written by people, so they can lead to another company.
+
+        :return: The transactions, oldest first, in sudo mode.
+        :rtype: payment.transaction
+        """
+        moves_sudo = self.sudo() | self.sudo().reversed_entry_id
+        orders_sudo = moves_sudo.line_ids.sale_line_ids.order_id
+        txs_sudo = moves_sudo.transaction_ids | orders_sudo.transaction_ids
+        if not self.sudo().pos_order_ids:  # A till settles its own credit notes.
+            txs_sudo |= moves_sudo.pos_order_ids.payment_ids.vipps_transaction_id
+        return txs_sudo.filtered(
+            lambda tx: tx.provider_code == 'vipps' and tx.vipps_payment_reference
+            and tx._vipps_serves(self.company_id)
+        ).sorted(lambda tx: tx._origin.id)
+
+    def _vipps_assign_payments(self, payments):
+        """ Reconcile the document with what is still open of payments, oldest first.
+
+        :param account.payment payments: The payments.
+        :return: None
+        """
+        for line in payments._vipps_get_open_lines():
+            if self.currency_id.is_zero(self.amount_residual):
+                return
+            self.js_assign_outstanding_line(line.id)
+
+    def _vipps_is_open_credit_note(self):
+        return (
+            self.move_type == 'out_refund'
+            and self.state == 'posted'
+            and self.currency_id.compare_amounts(self.amount_residual, 0) > 0
+        )

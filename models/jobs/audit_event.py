@@ -1,0 +1,386 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+import contextlib
+import logging
+from datetime import timedelta
+
+from psycopg2 import sql
+
+from odoo import SUPERUSER_ID, _, api, fields, models
+from odoo.exceptions import AccessError
+
+from ...source import Source
+from .job import NOTHING_LEFT, run_steps
+
+_logger = logging.getLogger(__name__)
+
+# A request that meets a collision is repeated by Odoo several times within this time.
+REPETITION_PERIOD = timedelta(minutes=1)
+
+# No context that comes from a browser can have this.
+PERMIT = object()
+
+# PostgreSQL lets nobody change or remove what was recorded, except where this is set, for the
+# database transaction: for the retention and erasure of personal data.
+PROTECTION = """
+    CREATE OR REPLACE FUNCTION vipps_audit_event_protect() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF TG_OP = 'DELETE' THEN
+            IF current_setting('mobilepay_vipps.audit_removal', true) = 'on' THEN
+                RETURN OLD;
+            END IF;
+        ELSIF TG_OP = 'UPDATE' THEN
+            IF current_setting('mobilepay_vipps.audit_removal', true) = 'on'
+               AND to_jsonb(NEW) - '{{partner_id,write_uid,write_date}}'::text[]
+                   = to_jsonb(OLD) - '{{partner_id,write_uid,write_date}}'::text[]
+            THEN
+                RETURN NEW;
+            END IF;
+            -- What a row points to was removed.
+            IF to_jsonb(NEW) - '{{{columns}}}'::text[] = to_jsonb(OLD) - '{{{columns}}}'::text[]
+               AND {references}
+            THEN
+                RETURN NEW;
+            END IF;
+        END IF;
+        RAISE EXCEPTION 'The audit trail of Vipps MobilePay only grows.';
+    END
+    $$;
+    DROP TRIGGER IF EXISTS vipps_audit_event_protect ON vipps_audit_event;
+    CREATE TRIGGER vipps_audit_event_protect
+        BEFORE UPDATE OR DELETE ON vipps_audit_event
+        FOR EACH ROW EXECUTE FUNCTION vipps_audit_event_protect();
+    DROP TRIGGER IF EXISTS vipps_audit_event_protect_all ON vipps_audit_event;
+    CREATE TRIGGER vipps_audit_event_protect_all
+        BEFORE TRUNCATE ON vipps_audit_event
+        FOR EACH STATEMENT EXECUTE FUNCTION vipps_audit_event_protect()
+"""
+
+STATES = [
+    ('draft', "Draft"),
+    ('pending', "Pending"),
+    ('authorized', "Authorized"),
+    ('done', "Confirmed"),
+    ('cancel', "Canceled"),
+    ('error', "Error"),
+]
+
+
+class VippsAuditEvent(models.Model):
+    """ Who did what to payments, keys and personal data, and what became of it.
+
+    Rows are only added. What identifies people outlives their records: names are copied.
+    """
+    _name = 'vipps.audit.event'
+    _description = "Vipps MobilePay Audit Event"
+    _order = 'id desc'
+    _rec_name = 'reference'
+
+    action = fields.Selection(
+        string="Action",
+        selection=[
+            ('configured', "Settings changed"),
+            ('keys_rotated', "Keys rotated"),
+            ('started', "Payment started"),
+            ('state_changed', "State changed"),
+            ('capture', "Capture"),
+            ('release', "Release"),
+            ('refund', "Refund"),
+            ('replayed', "Event replayed"),
+            ('dismissed', "Event dealt with"),
+            ('webhook_registered', "Webhook registered"),
+            ('data_read', "Personal data read"),
+            ('data_exported', "Personal data exported"),
+            ('data_copied', "Personal data copied to the contact"),
+            ('data_erased', "Personal data erased"),
+            ('paused', "Provider paused"),
+            ('resumed', "Provider resumed"),
+            ('limited', "Requests limited"),
+            ('retention', "Old data removed"),
+        ],
+        required=True,
+        readonly=True,
+    )
+    outcome = fields.Selection(
+        string="Outcome",
+        help="Asked for: somebody asked for it. What came of it follows; if nothing does, Odoo was"
+             " stopped in the middle.\n"
+             "Unknown: it may have taken effect. Odoo reads the payment again automatically.",
+        selection=[
+            ('asked', "Asked for"),
+            ('done', "Done"),
+            ('refused', "Refused"),
+            ('unknown', "Unknown"),
+        ],
+        default='done',
+        required=True,
+        readonly=True,
+    )
+    source = fields.Selection(
+        string="Source",
+        help="What caused it: an event that Vipps MobilePay sent, a customer who came back from the"
+             " app, one who waits on the page after that, a job of Odoo, a user, a till, or a"
+             " customer who starts to pay.",
+        selection=[
+            ('webhook', "Event"),
+            ('return', "Return"),
+            ('poll', "Waiting page"),
+            ('job', "Job"),
+            ('user', "User"),
+            ('till', "Till"),
+            ('customer', "Customer"),
+        ],
+        required=True,
+        readonly=True,
+    )
+    user_id = fields.Many2one(
+        string="User", comodel_name='res.users', readonly=True, ondelete='set null',
+    )
+    user_name = fields.Char(
+        string="By",
+        help="The name that the user had then. Customers are not named here.",
+        readonly=True,
+    )
+    company_id = fields.Many2one(
+        string="Company", comodel_name='res.company', readonly=True, ondelete='set null',
+    )
+    provider_id = fields.Many2one(
+        string="Provider", comodel_name='payment.provider', readonly=True, ondelete='set null',
+    )
+    transaction_id = fields.Many2one(
+        string="Transaction", comodel_name='payment.transaction', readonly=True,
+        ondelete='set null', index='btree_not_null',
+    )
+    partner_id = fields.Many2one(
+        string="Contact",
+        help="Whose personal data was read, exported, copied or erased.",
+        comodel_name='res.partner',
+        readonly=True,
+        ondelete='set null',
+        index='btree_not_null',
+    )
+    reference = fields.Char(
+        string="Reference",
+        help="The reference of the payment, or the name of the provider.",
+        readonly=True,
+        index=True,
+    )
+    from_state = fields.Selection(string="From State", selection=STATES, readonly=True)
+    to_state = fields.Selection(string="To State", selection=STATES, readonly=True)
+    amount = fields.Monetary(string="Amount", readonly=True)
+    currency_id = fields.Many2one(
+        string="Currency", comodel_name='res.currency', readonly=True, ondelete='set null',
+    )
+    psp_reference = fields.Char(string="PSP Reference", readonly=True)
+    trace_id = fields.Char(
+        string="Trace ID",
+        help="What Vipps MobilePay finds the request by.",
+        readonly=True,
+    )
+    details = fields.Char(string="Details", readonly=True)
+
+    #=== INITIALIZATION ===#
+
+    def init(self):
+        """ Override to have PostgreSQL protect the table, also from what does not use the ORM. An
+        update that fills a new column has to drop the triggers first; they are made again here. """
+        references = {
+            field.name: self.env[field.comodel_name]._table
+            for field in self._fields.values() if field.type == 'many2one' and field.store
+        }
+        condition = sql.SQL(
+            '(NEW.{column} IS NOT DISTINCT FROM OLD.{column} OR NEW.{column} IS NULL'
+            ' AND NOT EXISTS (SELECT FROM {table} WHERE id = OLD.{column}))'
+        )
+        self.env.cr.execute(sql.SQL(PROTECTION).format(
+            columns=sql.SQL(',').join(map(sql.SQL, references)),
+            references=sql.SQL(' AND ').join(
+                condition.format(column=sql.Identifier(column), table=sql.Identifier(table))
+                for column, table in references.items()
+            ),
+        ))
+
+    @api.model
+    def _vipps_remove_protection(self):
+        """ Drop what outlives the table. """
+        self.env.cr.execute("DROP FUNCTION IF EXISTS vipps_audit_event_protect() CASCADE")
+
+    @api.model
+    @contextlib.contextmanager
+    def _vipps_permit_removal(self):
+        """ Let PostgreSQL remove rows, or forget or replace their contacts. """
+        with self.env.cr.savepoint():  # An error takes the setting back, too.
+            self.env.cr.execute("SET LOCAL mobilepay_vipps.audit_removal = 'on'")
+            yield
+            self.flush_model()
+            self.env.cr.execute("SET LOCAL mobilepay_vipps.audit_removal = 'off'")
+
+    #=== CRUD METHODS ===#
+
+    @api.model_create_multi
+    def create(self, values_list):
+        """ Override to let nobody make up what happened, not even the system.
+
+        :raise AccessError: Unless it is the audit trail itself.
+        """
+        self._check_permit()
+        return super().create(values_list)
+
+    def write(self, values):
+        """ Override to let nobody change what happened, not even the system.
+
+        :raise AccessError: Unless it is the audit trail itself.
+        """
+        self._check_permit()
+        return super().write(values)
+
+    def unlink(self):
+        """ Override to let nobody hide what happened, not even the system.
+
+        :raise AccessError: Unless it is the audit trail itself.
+        """
+        self._check_permit()
+        return super().unlink()
+
+    def _check_permit(self):
+        if self.env.context.get('vipps_audit_permit') is not PERMIT:
+            raise AccessError(_(
+                "Only Odoo itself writes the audit trail of Vipps MobilePay. Nobody can add to it,"
+                " change it or delete from it."
+            ))
+
+    def _permitted(self):
+        return self.sudo().with_context(vipps_audit_permit=PERMIT)
+
+    #=== BUSINESS METHODS - RECORDING ===#
+
+    @api.model
+    def _record(self, action, provider=None, tx=None, **values):
+        """ Record that something was done or happened, if what it is a part of is committed.
+
+        :param str action: What, one of the values of the field.
+        :param payment.provider provider: The provider, if there is no transaction.
+        :param payment.transaction tx: The transaction.
+        :param values: Other values of the record; amounts in major units.
+        :return: None
+        """
+        self._permitted().create(self._prepare_values(action, provider, tx, values))
+
+    @api.model
+    def _record_apart(self, action, provider=None, tx=None, **values):
+        """ Record what happened outside of Odoo, or was asked for: it stays true when the request
+        is rolled back. See :meth:`_record`.
+
+        :return: None
+        """
+        values = self._prepare_values(action, provider, tx, values)
+
+        def insert(env):
+            env[self._name]._insert_once(values)
+            return NOTHING_LEFT
+
+        try:
+            run_steps(self.env, insert)
+        except Exception:
+            # It would take the place of the error that the user is to read.
+            _logger.exception("It is not recorded what became of %s.", values['reference'])
+
+    @api.model
+    def _prepare_values(self, action, provider, tx, values):
+        tx = (tx or self.env['payment.transaction']).sudo()
+        provider = tx.provider_id or (provider or self.env['payment.provider']).sudo()
+        user = self.env.user
+        is_staff = user._is_internal()
+        return {
+            'action': action,
+            'outcome': 'done',
+            'source': self._get_source(),
+            # Who is a customer is known by the payment, and forgotten there.
+            'user_id': is_staff and user.id,
+            'user_name': is_staff and user.name,
+            'company_id': provider.company_id.id or self.env.company.id,
+            'provider_id': provider.id,
+            'transaction_id': tx.id,
+            'reference': tx.reference or provider.name,
+            'currency_id': tx.currency_id.id,
+            'psp_reference': tx.vipps_psp_reference or tx.provider_reference,
+            **values,
+        }
+
+    @api.model
+    def _get_source(self):
+        """ Return what caused what is happening, see :class:`Source`. """
+        source = self.env.context.get('vipps_source')
+        if isinstance(source, Source):
+            return str(source)
+        if self.env.uid == SUPERUSER_ID:
+            return 'job'
+        return 'user' if self.env.user._is_internal() else 'customer'
+
+    @api.model
+    def _insert_once(self, values):
+        """ Insert a row, unless it says the same as the one before.
+
+        :param dict values: The values of :meth:`_prepare_values`.
+        :return: None
+        """
+        if not self._is_repetition(values):
+            # Others do not see what was only just made.
+            provider = self.env['payment.provider'].browse(values['provider_id']).exists()
+            tx = self.env['payment.transaction'].browse(values['transaction_id']).exists()
+            self._permitted().create({
+                **values, 'provider_id': provider.id, 'transaction_id': tx.id,
+            })
+
+    @api.model
+    def _is_repetition(self, values):
+        """ Tell whether the newest row of a payment says the same as one that is to be inserted:
+        after a collision, Odoo repeats the whole request.
+
+        :param dict values: The values of :meth:`_prepare_values`.
+        :rtype: bool
+        """
+        newest = self.search([('reference', '=', values['reference'])], limit=1)
+        return bool(newest) and (
+            newest.create_date >= fields.Datetime.now() - REPETITION_PERIOD
+            and (newest.action, newest.outcome, newest.source, newest.user_id.id)
+            == (values['action'], values['outcome'], values['source'], values['user_id'])
+            and newest.amount == (values.get('amount') or 0)
+            and newest.details == (values.get('details') or False)
+        )
+
+    #=== BUSINESS METHODS - RETENTION AND ERASURE ===#
+
+    @api.model
+    def _vipps_purge(self, provider, before):
+        """ Delete what was recorded of a provider before a point in time, and what was recorded of
+        its company and belongs to no provider anymore.
+
+        :param payment.provider provider: The provider.
+        :param datetime before: The point in time.
+        :return: The number of rows.
+        :rtype: int
+        """
+        self.flush_model()
+        with self._vipps_permit_removal():
+            self.env.cr.execute("""
+                DELETE FROM vipps_audit_event
+                 WHERE create_date < %s
+                   AND (provider_id = %s OR provider_id IS NULL AND company_id = %s)
+            """, [before, provider.id, provider.sudo().company_id.id])
+            count = self.env.cr.rowcount
+        self.invalidate_model()
+        return count
+
+    @api.model
+    def _vipps_forget(self, partner):
+        """ Blank what identifies customers, in the companies that the user works in.
+
+        :param res.partner partner: The contacts of the customers.
+        :return: None
+        """
+        events = self.sudo().search([
+            ('partner_id', 'in', partner.ids), ('company_id', 'in', self.env.companies.ids),
+        ])
+        with self._vipps_permit_removal():
+            events._permitted().write({'partner_id': False})

@@ -1,0 +1,262 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+import os
+
+from odoo import _, _lt, api, fields, models
+from odoo.exceptions import UserError
+
+from ..api.client import SUBSCRIPTION_KEYS, VippsError
+
+# The environment variables that win over what is stored, each with `_` and the MSN behind it. They
+# are for the database that another variable names: several may run in the same process.
+DATABASE_VARIABLE = 'VIPPS_DATABASE'
+KEY_VARIABLES = {
+    'vipps_client_id': 'VIPPS_CLIENT_ID',
+    'vipps_client_secret': 'VIPPS_CLIENT_SECRET',
+    'vipps_subscription_key': 'VIPPS_SUBSCRIPTION_KEY',
+    'vipps_secondary_subscription_key': 'VIPPS_SECONDARY_SUBSCRIPTION_KEY',
+}
+
+
+class PaymentProvider(models.Model):
+    _inherit = 'payment.provider'
+
+    vipps_environment_keys = fields.Char(
+        string="From the Environment",
+        help="These keys come from the environment of the server, and win over those that are"
+             " entered here. Whoever runs the server replaces them there.",
+        compute='_compute_vipps_environment_keys',
+        groups='base.group_system',
+    )
+
+    vipps_set_keys = fields.Char(compute='_compute_vipps_set_keys', groups='base.group_system')
+
+    @api.depends(*(f'{name}_ciphertext' for name in KEY_VARIABLES))
+    def _compute_vipps_set_keys(self):
+        for provider in self:
+            provider.vipps_set_keys = " ".join(
+                name for name in KEY_VARIABLES
+                if provider[f'{name}_ciphertext'] and not provider._vipps_is_unreadable(name)
+            )
+
+    @api.depends('vipps_merchant_serial_number', 'code')
+    def _compute_vipps_environment_keys(self):
+        for provider in self:
+            provider.vipps_environment_keys = ", ".join(
+                provider._fields[name]._description_string(provider.env) for name in KEY_VARIABLES
+                if provider._vipps_get_environment_key(name)
+            )
+
+    #=== ACTION METHODS ===#
+
+    def action_vipps_test_connection(self):
+        """ Try the credentials step by step and tell which one is wrong.
+
+        :return: The notification.
+        :rtype: dict
+        :raise UserError: If something is wrong.
+        """
+        self._vipps_check_administrator()
+        self.ensure_one()
+        self._vipps_try_keys()
+        # Tills find out again whether push messages are approved.
+        self.env['pos.payment.method'].sudo().search([
+            ('vipps_provider_id', '=', self.id), ('vipps_push_refused', '=', True),
+        ]).vipps_push_refused = False
+        return self._vipps_notify(_(
+            "Connected: sales unit %(msn)s (%(environment)s).",
+            msn=self.vipps_merchant_serial_number,
+            environment=self._vipps_get_environment_name(self.vipps_environment),
+        ))
+
+    #=== BUSINESS METHODS - TRYING ===#
+
+    def _vipps_try_keys(self, names=SUBSCRIPTION_KEYS):
+        """ Try the credentials at Vipps MobilePay.
+
+        :param list names: The fields of the keys that have to work. Of subscription keys that are
+                           not among them, any that works will do.
+        :return: None
+        :raise UserError: If one is wrong; it says which one.
+        """
+        api_client = self.env['vipps.api.client']
+        key_names = [name for name in SUBSCRIPTION_KEYS if name in names]
+        key_names = [name for name in key_names if self._vipps_has_key(name)]
+        for name in key_names or [None]:
+            try:
+                api_client._fetch_token(self, self.vipps_environment, name)
+            except VippsError as error:
+                raise UserError(self._vipps_explain_token_error(error, name)) from error
+            try:
+                api_client._list_webhooks(self, name)
+            except VippsError as error:
+                raise UserError(self._vipps_explain_list_error(error, name)) from error
+
+    def _vipps_explain_token_error(self, error, key_name=None):
+        """ Return a sentence that says which key is wrong when no access token was given. """
+        if not error.is_unauthorized and error.status != 400:
+            return str(error)
+        other = 'production' if self.vipps_environment == 'test' else 'test'
+        if self._vipps_are_keys_of(other, key_name):
+            return _(
+                "These are keys of the %(other)s environment, but the provider is set to"
+                " %(environment)s. Change the state of the provider, or enter the keys of the"
+                " %(environment)s environment.",
+                other=self._vipps_get_environment_name(other),
+                environment=self._vipps_get_environment_name(self.vipps_environment),
+            )
+        if error.is_subscription_key:
+            if key_name == 'vipps_secondary_subscription_key':
+                return _(
+                    "The secondary subscription key is wrong. Copy the secondary"
+                    " Ocp-Apim-Subscription-Key of this sales unit from the Vipps MobilePay portal"
+                    " (For developers, API keys) again, or leave it empty."
+                )
+            return _(
+                "The subscription key is wrong. Copy the Ocp-Apim-Subscription-Key of this sales"
+                " unit from the Vipps MobilePay portal (For developers, API keys) again."
+            )
+        return _(
+            "The client ID or the client secret is wrong. Copy both from the Vipps MobilePay portal"
+            " (For developers, API keys) again, and make sure that they are of the %(environment)s"
+            " environment.",
+            environment=self._vipps_get_environment_name(self.vipps_environment),
+        )
+
+    def _vipps_explain_list_error(self, error, key_name=None):
+        """ Return a sentence that says which key is wrong when there is a token, but no access. """
+        if error.is_subscription_key and key_name == 'vipps_secondary_subscription_key':
+            return _(
+                "The secondary subscription key is of another sales unit. Copy the secondary"
+                " Ocp-Apim-Subscription-Key of this sales unit again, or leave it empty."
+            )
+        if error.is_subscription_key:
+            return _(
+                "The client ID and the client secret fit, but the subscription key is of another"
+                " sales unit. Copy the Ocp-Apim-Subscription-Key of this sales unit again."
+            )
+        if error.is_forbidden:
+            return _(
+                "The keys fit, but the sales unit %s may not use the payment API. Order Payment"
+                " Integration for it in the Vipps MobilePay portal, or wait until it is active.",
+                self.vipps_merchant_serial_number,
+            )
+        if error.is_unauthorized or error.is_not_found or error.status == 400:
+            return _(
+                "The client ID and the client secret fit, but the merchant serial number %s is not"
+                " the one of their sales unit. Copy it from the Vipps MobilePay portal again.",
+                self.vipps_merchant_serial_number,
+            )
+        return str(error)
+
+    def _vipps_are_keys_of(self, environment, key_name=None):
+        """ Return whether the keys are accepted in another environment. """
+        # While a simulator stands in for Vipps MobilePay, test keys are not sent to the real one,
+        # nor keys of production to the simulator.
+        if self.env['vipps.api.client']._get_simulator_url():
+            return False
+        try:
+            self.env['vipps.api.client']._fetch_token(self, environment, key_name)
+        except VippsError:
+            return False
+        return True
+
+    def _vipps_watch_subscription_keys(self):
+        """ See that both subscription keys are good, if there are two, and report which is not.
+
+        :return: None
+        """
+        names = [name for name in SUBSCRIPTION_KEYS if self._vipps_has_key(name)]
+        if len(names) < 2:
+            return
+        for name in names:
+            try:
+                self.env['vipps.api.client']._list_webhooks(self, name)
+            except VippsError as error:
+                if error.is_subscription_key:
+                    self._vipps_alert_refused_key(name == SUBSCRIPTION_KEYS[1])
+            else:
+                self._vipps_end_alert(f'subscription_key:{name}')
+
+    def _vipps_alert_refused_key(self, is_secondary):
+        """ Tell an administrator that a subscription key is refused while the other one is good.
+
+        :param bool is_secondary: Whether it is the secondary one.
+        :return: None
+        """
+        if is_secondary:
+            self._vipps_alert_administrator(
+                f'subscription_key:{SUBSCRIPTION_KEYS[1]}',
+                _lt("The secondary subscription key is refused"),
+                _lt("Payments go on with the primary one. If the secondary one was replaced in the"
+                    " Vipps MobilePay portal, enter the new one with Replace Keys."),
+            )
+        else:
+            self._vipps_alert_administrator(
+                f'subscription_key:{SUBSCRIPTION_KEYS[0]}',
+                _lt("The primary subscription key is refused"),
+                _lt("Payments go on with the secondary one. If the primary one was replaced in the"
+                    " Vipps MobilePay portal, enter the new one with Replace Keys."),
+            )
+
+    #=== CONSTRAINT METHODS ===#
+
+    def _check_required_if_provider(self):
+        """ Override of `payment` to let providers be written whose keys are in the environment and
+        not for this database, as after an update of version 17.0.1.4.0. These keys are not used,
+        and health says so. """
+        excused = self.filtered(
+            lambda p: p.code == 'vipps' and p.sudo()._vipps_waits_for_environment_keys()
+        )
+        return super(PaymentProvider, self - excused)._check_required_if_provider()
+
+    #=== BUSINESS METHODS - ENVIRONMENT ===#
+
+    def _vipps_has_key(self, name):
+        """ Override of `vipps.secrets` for keys that come from the environment of the server. """
+        return super()._vipps_has_key(name) or bool(self._vipps_get_environment_key(name))
+
+    def _vipps_get_environment_key(self, name):
+        """ Return a key that the person who runs the server has put into its environment.
+
+        A neutralized copy of the database runs on the same server, maybe, and gets none.
+
+        :param str name: The name of the field.
+        :rtype: str | None
+        """
+        key = self._vipps_get_environment_variable(KEY_VARIABLES.get(name))
+        if not key or self._vipps_is_neutralized() or not self._vipps_is_environment_assigned():
+            return None
+        return self._vipps_clean_key(key)
+
+    def _vipps_get_environment_variable(self, variable):
+        msn = self.vipps_merchant_serial_number
+        return variable and msn and os.environ.get(f'{variable}_{msn}')
+
+    def _vipps_is_environment_assigned(self):
+        return self._vipps_get_environment_variable(DATABASE_VARIABLE) == self.env.cr.dbname
+
+    @api.model
+    def _vipps_is_neutralized(self):
+        return bool(self.env['ir.config_parameter'].sudo().get_param('database.is_neutralized'))
+
+    def _vipps_has_unassigned_environment_keys(self):
+        """ Return whether the environment has keys of the sales unit that ought to be used and are
+        not: it does not say for which database, as it did not have to for version 17.0.1.4.0, or it
+        names another one and this one has no other keys. """
+        if not self._vipps_get_environment_variable(DATABASE_VARIABLE):
+            return any(
+                self._vipps_get_environment_variable(name) for name in KEY_VARIABLES.values()
+            )
+        return self._vipps_waits_for_environment_keys()
+
+    def _vipps_waits_for_environment_keys(self):
+        """ Return whether all keys that are missing are in the environment, and not for this
+        database. """
+        missing_names = [
+            name for name in KEY_VARIABLES
+            if hasattr(self._fields[name], 'required_if_provider') and not self._vipps_has_key(name)
+        ]
+        return bool(missing_names) and not self._vipps_is_neutralized() and all(
+            self._vipps_get_environment_variable(KEY_VARIABLES[name]) for name in missing_names
+        )

@@ -1,0 +1,124 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+import logging
+from datetime import timedelta
+
+from psycopg2 import OperationalError
+
+from odoo import SUPERUSER_ID, _, api, fields, models
+from odoo.exceptions import ValidationError
+
+from ..jobs.job import DONE, NOTHING_LEFT, run_steps
+
+_logger = logging.getLogger(__name__)
+
+# What is kept for how long. Each model has `_vipps_purge(provider, before)`, which removes some of
+# what is older and returns how much that was, 0 when nothing is left.
+RETENTION_FIELDS = {
+    'payment.transaction': 'vipps_user_info_days',
+    'vipps.webhook.event': 'vipps_event_days',
+    'vipps.api.call': 'vipps_call_days',
+    'vipps.audit.event': 'vipps_audit_days',
+}
+MAX_DAYS = 3650
+# Who did what to money must be told at least until the accounts of the year are closed.
+MIN_AUDIT_DAYS = 365
+
+
+class PaymentProvider(models.Model):
+    """ How long what is known is kept. """
+    _inherit = 'payment.provider'
+
+    vipps_user_info_days = fields.Integer(
+        string="Shared by Customers",
+        help="For how many days what customers shared is kept with their payment.",
+        default=30,
+    )
+    vipps_event_days = fields.Integer(
+        string="Events",
+        help="For how many days the events of Vipps MobilePay are kept that were dealt with.",
+        default=90,
+    )
+    vipps_last_removed_event = fields.Datetime(
+        help="When the newest of the events came that were removed.",
+        copy=False,
+        readonly=True,
+        groups='base.group_system',
+    )
+    vipps_call_days = fields.Integer(
+        string="API Errors",
+        help="For how many days it is kept how calls of Vipps MobilePay's API went.",
+        default=30,
+    )
+    vipps_audit_days = fields.Integer(
+        string="Audit Trail",
+        help="For how many days it is kept who did what.",
+        default=5 * 365,
+    )
+
+    #=== CONSTRAINT METHODS ===#
+
+    @api.constrains(*RETENTION_FIELDS.values())
+    def _check_vipps_retention(self):
+        """ Ensure that nothing is removed before it was of use, nor kept for ever by mistake.
+
+        :raise ValidationError: If it would be.
+        """
+        for provider in self:
+            for name in RETENTION_FIELDS.values():
+                min_days = MIN_AUDIT_DAYS if name == 'vipps_audit_days' else 1
+                if not min_days <= provider[name] <= MAX_DAYS:
+                    raise ValidationError(_(
+                        "\"%(what)s\" is kept for %(min)s to %(max)s days, and not for %(days)s."
+                        " Enter another number.",
+                        what=self._fields[name]._description_string(self.env),
+                        min=min_days, max=MAX_DAYS, days=provider[name],
+                    ))
+
+    #=== BUSINESS METHODS ===#
+
+    @api.model
+    def _cron_vipps_purge(self):
+        """ Remove what has been kept for long enough, provider by provider, in small parts.
+
+        What a run does not get done is done by the next one, which follows at once.
+        """
+        providers = self.with_context(active_test=False).search([('code', '=', 'vipps')])
+        left = [(provider.id, model) for provider in providers for model in RETENTION_FIELDS]
+
+        def purge(env):
+            if not left:
+                return NOTHING_LEFT
+            provider_id, model = left[0]
+            try:
+                is_left = env[self._name].browse(provider_id)._vipps_purge_model(model)
+            except OperationalError:
+                raise  # Another worker was faster: it is done again.
+            except Exception:  # The others are purged all the same.
+                _logger.exception("Old data of provider %s is kept: %s.", provider_id, model)
+                env.cr.rollback()
+                is_left = 0
+            if not is_left:
+                left.pop(0)
+            return DONE
+
+        if run_steps(self.env, purge):
+            self.env.ref('mobilepay_vipps.cron_purge')._trigger()
+
+    def _vipps_purge_model(self, model):
+        """ Remove a part of what has been kept for long enough, and record how much.
+
+        :param str model: What, one of :data:`RETENTION_FIELDS`.
+        :return: How much was removed; 0 when nothing is left.
+        :rtype: int
+        """
+        provider = self.with_user(SUPERUSER_ID).exists()
+        if not provider:
+            return 0
+        before = fields.Datetime.now() - timedelta(days=provider[RETENTION_FIELDS[model]])
+        count = self.env[model].sudo()._vipps_purge(provider, before)
+        if count:
+            self.env['vipps.audit.event'].sudo()._record('retention', provider, details=_(
+                "%(model)s: %(count)s", model=self.env[model]._description, count=count,
+            ))
+        return count

@@ -1,0 +1,430 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+import ipaddress
+import logging
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import requests
+
+from odoo import _, _lt, api, fields, models
+from odoo.exceptions import UserError
+
+from ... import const
+from ...controllers.main import VippsController
+from ...step_log import log_step
+from ..api.client import VippsError
+from ..jobs.job import DONE, run_steps
+
+_logger = logging.getLogger(__name__)
+
+# Vipps MobilePay tries to deliver for so long: then nothing is signed anymore with the secret that
+# was replaced.
+PREVIOUS_SECRET_PERIOD = timedelta(days=7)
+
+# Events that came within this time show that the address of the webhook is good.
+IN_USE_PERIOD = timedelta(days=30)
+
+# PostgreSQL refuses to look for what no id can be.
+MAX_ID = 2 ** 31 - 1
+
+
+class PaymentProvider(models.Model):
+    _inherit = 'payment.provider'
+
+    vipps_webhook_id = fields.Char(
+        string="Webhook ID", copy=False, readonly=True, groups='base.group_system'
+    )
+    vipps_webhook_url = fields.Char(
+        string="Webhook URL",
+        help="The address that Vipps MobilePay sends its events to. Signatures are checked against"
+             " it.",
+        copy=False,
+        readonly=True,
+        groups='base.group_system',
+    )
+
+    # Each with its `url`, its `ciphertext`, and `until` when it is good.
+    vipps_webhook_previous_secrets = fields.Json(
+        string="Previous Webhook Secrets",
+        copy=False, readonly=True, groups='base.group_system'
+    )
+    vipps_foreign_webhooks = fields.Text(
+        string="Other Webhooks",
+        help="Other addresses that receive the events of this sales unit, as of the last daily"
+             " check. They are left alone: delete them in the Vipps MobilePay portal if nobody"
+             " needs them.",
+        copy=False,
+        readonly=True,
+        groups='base.group_system',
+    )
+
+    #=== ACTION METHODS ===#
+
+    def action_vipps_set_up_webhooks(self):
+        """ Register the webhook at Vipps MobilePay and delete our own stale registrations.
+
+        :return: The notification.
+        :rtype: dict
+        :raise UserError: If the URL cannot be reached from outside, or if Vipps MobilePay refuses.
+        """
+        self._vipps_check_administrator()
+        self.ensure_one()
+        url = self._vipps_get_webhook_url()
+        doubt = self._vipps_describe_webhook_answer(url, self._vipps_try_webhook_url(url))
+        self._vipps_replace_webhook(self._vipps_list_own_webhooks(), url)
+        self._vipps_end_alert('webhook_address')
+        action = self._vipps_notify(
+            doubt or _("Vipps MobilePay now sends its events to %s.", self.vipps_webhook_url)
+        )
+        if doubt:
+            action['params'].update(type='warning', sticky=True)
+        return action
+
+    def action_vipps_compare_payments(self):
+        """ Have all payments of the providers compared with Vipps MobilePay, as after a backup was
+        restored.
+
+        :return: The notification.
+        :rtype: dict
+        """
+        self._vipps_check_administrator()
+        count = self.env['payment.transaction'].sudo()._vipps_schedule_comparison(
+            [('provider_id', 'in', self.ids)]
+        )
+        return self._vipps_notify(_(
+            "Checking %s payments, one after the other. Anything Odoo cannot fix is then listed"
+            " under Differences, at the top of the payment provider.", count,
+        ))
+
+    #=== BUSINESS METHODS - REGISTRATION ===#
+
+    def _vipps_list_own_webhooks(self):
+        """ Return the registrations of this provider, and keep those of others for the form.
+
+        :return: The registrations, each with `id`, `url` and `events`.
+        :rtype: list[dict]
+        :raise VippsError: If they cannot be read.
+        """
+        urls = {self._vipps_get_webhook_url(), self.vipps_webhook_url}
+        urls.update(previous['url'] for previous in self.vipps_webhook_previous_secrets or [])
+        known_ids = self.sudo().search([('code', '=', 'vipps')]).mapped('vipps_webhook_id')
+        own_webhooks, foreign_urls = [], []
+        for webhook in self.env['vipps.api.client']._list_webhooks(self):
+            if webhook['id'] == self.vipps_webhook_id or webhook['url'] in urls:
+                own_webhooks.append(webhook)
+            elif webhook['id'] not in known_ids:
+                foreign_urls.append(webhook['url'])
+        self.vipps_foreign_webhooks = "\n".join(sorted(foreign_urls))
+        return own_webhooks
+
+    def _vipps_replace_webhook(self, own_webhooks, url):
+        """ Register the webhook anew, and then delete what is registered.
+
+        The secret that is replaced stays good for what is on its way.
+
+        :param list[dict] own_webhooks: The registrations of this provider.
+        :param str url: The URL to register.
+        :return: None
+        :raise VippsError: If Vipps MobilePay refuses, or answers with an earlier registration.
+        """
+        providers_sudo = self.sudo().search([('code', '=', 'vipps')])
+        # What is listed may be of before the last registration.
+        old_ids = {webhook['id'] for webhook in own_webhooks} | {self.vipps_webhook_id} - {False}
+        webhook = self.env['vipps.api.client']._register_webhook(self, url)
+        if webhook['id'] in old_ids.union(providers_sudo.mapped('vipps_webhook_id')):
+            raise VippsError(_("Vipps MobilePay has not done this yet."), is_unknown=True)
+        previous_secrets = self._vipps_get_previous_secrets()
+        if self.vipps_webhook_secret_ciphertext:
+            previous_secrets.append({
+                'url': self.vipps_webhook_url,
+                'ciphertext': self.vipps_webhook_secret_ciphertext,
+                'until': fields.Datetime.to_string(fields.Datetime.now() + PREVIOUS_SECRET_PERIOD),
+            })
+        self._vipps_write_protected({
+            'vipps_webhook_previous_secrets': previous_secrets,
+            'vipps_webhook_id': webhook['id'],
+            'vipps_webhook_url': url,
+            'vipps_webhook_secret': webhook['secret'],
+        })
+        self._vipps_delete_webhooks_after_commit(old_ids)
+
+    def _vipps_delete_webhooks_after_commit(self, webhook_ids):
+        """ Delete registrations as soon as it is certain that we have the secret of the new one.
+
+        :param set webhook_ids: The ids of the registrations.
+        :return: None
+        """
+        self.env.cr.postcommit.add(self.env['vipps.api.client']._prepare_webhook_deletion(
+            self, list(webhook_ids)
+        ))
+
+    @api.model
+    def _cron_vipps_watch_webhooks(self):
+        """ See every day that events come to us, and repair what keeps them from it. """
+        providers = self.search([
+            ('code', '=', 'vipps'),
+        ]).filtered(lambda provider: provider._vipps_has_key('vipps_client_secret'))
+        # What is reserved is still told of when nobody can pay anymore.
+        for provider_id in providers.filtered(lambda p: p._vipps_is_in_use()).ids:
+            try:
+                run_steps(
+                    self.env,
+                    lambda env, provider_id=provider_id: (
+                        env[self._name].browse(provider_id)._vipps_watch_webhook()
+                    ),
+                    1,
+                )
+            except Exception:  # The webhooks of the other providers are watched all the same.
+                _logger.exception("The webhook of provider %s cannot be watched.", provider_id)
+
+    def _vipps_watch_webhook(self):
+        """ See that events come to us, repair what keeps them from it, and report it.
+
+        :return: What it came to, see :func:`run_steps`.
+        :rtype: str
+        """
+        previous_secrets = self._vipps_get_previous_secrets()
+        if previous_secrets != (self.vipps_webhook_previous_secrets or []):
+            self._vipps_write_protected({'vipps_webhook_previous_secrets': previous_secrets})
+        self._vipps_watch_subscription_keys()
+        try:
+            with self.env.cr.savepoint():
+                problem = self._vipps_repair_webhook()
+        except UserError as error:
+            log_step(
+                _logger, 'webhook_checked', provider=self, outcome='failed', error=str(error)
+            )
+            if not getattr(error, 'is_unknown', False):
+                self._vipps_alert_administrator(
+                    'webhook_watch', _lt("Events of Vipps MobilePay may not arrive"), error
+                )
+        else:
+            self._vipps_end_alert('webhook_watch')
+            self._vipps_tell_other_address()
+            if problem:
+                log_step(
+                    _logger, 'webhook_checked', provider=self, outcome='repaired', error=problem
+                )
+                self._vipps_alert_administrator(
+                    'webhook_repaired',
+                    _lt("The webhook was repaired"),
+                    _lt("%s This was repaired, and payments whose events did not arrive are found"
+                        " by the jobs: you need not do anything.", problem),
+                )
+        return DONE
+
+    def _vipps_repair_webhook(self):
+        """ Repair the registration of the webhook, if that is necessary. An address at which events
+        arrive is kept; another one is left only for one at which this database has answered.
+
+        :return: What was wrong, if anything.
+        :rtype: str | None
+        :raise UserError: If it cannot be repaired.
+        """
+        url = (
+            self.vipps_webhook_url if self._vipps_is_webhook_in_use()
+            else self._vipps_get_webhook_url()
+        )
+        if not self.vipps_webhook_id and not self._vipps_is_allowed_url(url):
+            return None  # An installation that is only tried out. The form says what is missing.
+        own_webhooks = self._vipps_list_own_webhooks()
+        webhook = next((w for w in own_webhooks if w['id'] == self.vipps_webhook_id), None)
+        problem = self._vipps_get_webhook_problem(webhook, url)
+        answer = problem and self._vipps_try_webhook_url(url)
+        if answer == 'unknown' and self.vipps_webhook_url:
+            url = self.vipps_webhook_url
+            problem = self._vipps_get_webhook_problem(webhook, url)
+        if problem:
+            if answer not in ('own', 'unknown'):
+                raise UserError(self._vipps_describe_webhook_answer(url, answer))
+            self._vipps_replace_webhook(own_webhooks, url)
+        elif len(own_webhooks) > 1:
+            problem = _("The address was registered more than once.")
+            self._vipps_delete_webhooks_after_commit(
+                {w['id'] for w in own_webhooks} - {webhook['id']}
+            )
+        return problem
+
+    def _vipps_is_webhook_in_use(self):
+        """ Return whether events arrived lately at the address that is registered. """
+        last_event = self.vipps_webhook_url and self._vipps_get_last_event()
+        return bool(last_event) and last_event > fields.Datetime.now() - IN_USE_PERIOD
+
+    def _vipps_tell_other_address(self):
+        """ Tell an administrator that the website has another address than the webhook: Odoo
+        changes the former when an administrator logs in at another one. """
+        url = self._vipps_get_webhook_url()
+        if not self.vipps_webhook_url or url == self.vipps_webhook_url:
+            self._vipps_end_alert('webhook_address')
+            return
+        self._vipps_alert_administrator(
+            'webhook_address',
+            _lt("The address of the website has changed"),
+            _lt("Events of Vipps MobilePay are sent to %(webhook_url)s, but web.base.url now leads"
+                " to %(url)s. Odoo changes web.base.url when an administrator logs in at another"
+                " address. If your website has moved, press Set up Webhooks on the payment"
+                " provider. If not, set web.base.url back, and create the system parameter"
+                " web.base.url.freeze with the value True. Until then nothing is moved.",
+                webhook_url=self.vipps_webhook_url, url=url),
+        )
+
+    def _vipps_get_webhook_problem(self, webhook, url):
+        """ Return what is wrong with the registration of the webhook.
+
+        :param dict|None webhook: The registration, if there is one.
+        :param str url: The URL that it should have.
+        :return: What is wrong, if anything.
+        :rtype: str | None
+        """
+        if not self.vipps_webhook_id:
+            return _("The webhook was not set up.")
+        if not webhook:
+            return _("The webhook was no longer registered at Vipps MobilePay.")
+        if webhook['url'] != url or self.vipps_webhook_url != url:
+            return _("The webhook was registered for the address %s.", webhook['url'])
+        if not self.env['vipps.api.client']._has_all_events(webhook):
+            return _("The webhook was not registered for all events.")
+        try:
+            self._vipps_get_secret('vipps_webhook_secret')
+        except VippsError:
+            return _("The secret of the webhook could not be read.")
+        return None
+
+    def _vipps_get_webhook_url(self):
+        """ Return the URL to register. It is built from the configured address of the website, as
+        the address of the request may be an internal one. """
+        self.ensure_one()
+        base_url = self.env['ir.config_parameter'].sudo().get_param('web.base.url', '')
+        return f'{base_url.rstrip("/")}{VippsController._webhook_url}/{self.id}'
+
+    def _vipps_try_webhook_url(self, url):
+        """ Call the URL to register, as Vipps MobilePay would.
+
+        :param str url: The URL.
+        :return: `own` if this database answers, `unknown` if nothing does, else the HTTP status of
+                 something else.
+        :rtype: str | int
+        :raise UserError: If Vipps MobilePay cannot deliver there; it says why and what to do.
+        """
+        if not self._vipps_is_allowed_url(url):
+            raise UserError(_(
+                "Vipps MobilePay cannot reach %(url)s: it needs an address that starts with"
+                " https:// and can be reached from the internet. Set the address of your website"
+                " in the system parameter web.base.url.",
+                url=url,
+            ))
+        try:
+            # Unsigned, so our webhook route refuses it, and says whose it is.
+            response = requests.post(url, data=b'', timeout=5, allow_redirects=False)
+        except requests.RequestException:
+            # Many servers cannot reach themselves by their public address.
+            log_step(_logger, 'webhook_tried', provider=self, outcome='unknown', url=url)
+            return 'unknown'
+        if response.is_redirect:
+            raise UserError(_(
+                "%(url)s redirects to %(target)s, but Vipps MobilePay does not follow"
+                " redirections. Set the final address of your website in the system parameter"
+                " web.base.url.",
+                url=url, target=response.headers['Location'],
+            ))
+        database = self.env['payment.transaction']._vipps_get_reference_prefix()
+        is_own = response.headers.get(const.DATABASE_HEADER) == database
+        return 'own' if is_own else response.status_code
+
+    def _vipps_describe_webhook_answer(self, url, answer):
+        """ Return what is doubtful about a URL for webhooks, if anything.
+
+        :param str url: The URL.
+        :param str|int answer: What :meth:`_vipps_try_webhook_url` returned.
+        :rtype: str | None
+        """
+        if answer == 'own':
+            return None
+        if answer != 'unknown':
+            return _(
+                "Something else than this Odoo database answers at %(url)s, with the status"
+                " %(status)s, so events may not arrive. Look at the proxy, the firewall and, if"
+                " the server has several databases, at the dbfilter of Odoo. Then press Set up"
+                " Webhooks again.", url=url, status=answer,
+            )
+        if self.env['vipps.api.client']._is_simulated(self):
+            return None
+        return _(
+            "Vipps MobilePay sends its events to %s, but Odoo could not try this address from"
+            " here. Make a test payment, and see on the Health page that its events arrive.", url,
+        )
+
+    def _vipps_is_allowed_url(self, url):
+        """ Tell whether Vipps MobilePay takes a URL of ours. Plain http is taken by a simulator.
+
+        :param str url: The URL.
+        :rtype: bool
+        """
+        try:
+            parts = urlsplit(url)
+        except ValueError:  # Not an address at all.
+            return False
+        if parts.hostname in ('localhost', '127.0.0.1', '::1'):
+            return self.env['vipps.api.client']._is_simulated(self)
+        if parts.scheme != 'https':
+            return False
+        host = parts.hostname or ''
+        try:
+            return ipaddress.ip_address(host).is_global
+        except ValueError:
+            return '.' in host and not host.endswith(('.local', '.internal', '.localhost'))
+
+    #=== BUSINESS METHODS - VERIFICATION ===#
+
+    @api.model
+    def _vipps_get_for_webhook(self, provider_id):
+        """ Return the provider whose webhook is called, with all that is needed to verify the call:
+        field by field, it would take several times as long.
+
+        :param int provider_id: The id in the URL.
+        :return: The provider; empty if there is none, or if it is another one's.
+        :rtype: payment.provider
+        """
+        if provider_id > MAX_ID:
+            return self.browse()
+        return self.search_fetch([('id', '=', provider_id), ('code', '=', 'vipps')], [
+            'company_id',
+            'vipps_merchant_serial_number',
+            'vipps_webhook_url',
+            'vipps_webhook_secret_ciphertext',
+            'vipps_webhook_previous_secrets',
+        ])
+
+    def _vipps_verify_webhook(self, body, headers):
+        """ Tell whether a request to the webhook comes from Vipps MobilePay.
+
+        :param bytes body: The raw body.
+        :param Mapping headers: The headers.
+        :rtype: bool
+        """
+        self.ensure_one()
+        return any(
+            self.env['vipps.api.client']._verify_webhook(secret, url, body, headers)
+            for secret, url in self._vipps_get_webhook_secrets()
+        )
+
+    def _vipps_prepare_unregistration(self):
+        """ Return a function that deletes the webhooks of the providers, to be called after the
+        commit: it needs no database and raises nothing.
+
+        :rtype: function
+        """
+        deletions = []
+        for provider in self:
+            try:
+                deletions.append(
+                    self.env['vipps.api.client']._prepare_webhook_deletion(
+                        provider, [provider.vipps_webhook_id]
+                    )
+                )
+            except VippsError:
+                _logger.info(
+                    "The webhook of provider %s is left at Vipps MobilePay: no keys.", provider.id
+                )
+        return lambda: [delete() for delete in deletions]

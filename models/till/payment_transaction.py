@@ -1,0 +1,415 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+import base64
+import io
+import re
+import time
+from datetime import timedelta
+
+import qrcode
+import qrcode.image.svg
+
+from odoo import SUPERUSER_ID, _, _lt, api, fields, models
+from odoo.exceptions import UserError
+from odoo.tools import format_datetime
+
+from ...patience import WAITING_SECONDS
+from ..api.client import VippsError
+from .pos_payment_method import FLOWS
+
+# How long a customer can approve a payment.
+# https://developer.vippsmobilepay.com/docs/knowledge-base/timeouts/
+LIFETIME = timedelta(minutes=10)
+
+# However many tills look at a payment, polling reads it at most once within this time.
+POLLING_INTERVAL = timedelta(seconds=2)
+
+# What the API says when a sales unit may not send push messages.
+# https://developer.vippsmobilepay.com/docs/APIs/epayment-api/api-guide/errors/
+PUSH_REFUSED = '5080'
+
+# What is wrong with a phone number: cashiers are not told which of both.
+PHONE_ERRORS = ('4070', '7010')
+
+# What a cashier can meet without anything being wrong with the settings: codes, phone numbers,
+# amounts.
+TILL_ERRORS = (PUSH_REFUSED, '4060', *PHONE_ERRORS, '6010')
+
+BUS_MESSAGE = 'VIPPS_PAYMENT'
+
+# The line of a receipt with what `_vipps_mask_phone` leaves.
+MASKED_PHONE_LINE = re.compile(r'^[0-9]+\*+[0-9]+\n', re.MULTILINE)
+
+
+class PaymentTransaction(models.Model):
+    """ Attempts to pay at a till, which are held by the server: browsers only show them. """
+    _inherit = 'payment.transaction'
+
+    vipps_pos_session_id = fields.Many2one(
+        string="POS Session", comodel_name='pos.session', copy=False, readonly=True,
+        ondelete='restrict', index='btree_not_null',
+    )
+    vipps_pos_config_id = fields.Many2one(
+        string="Point of Sale",
+        comodel_name='pos.config',
+        compute='_compute_vipps_pos_config_id',
+        recursive=True,
+        store=True,
+    )
+    vipps_pos_method_id = fields.Many2one(
+        string="POS Payment Method", comodel_name='pos.payment.method', copy=False, readonly=True,
+        ondelete='restrict',
+    )
+    # Orders of tills are deleted and created again; this stays.
+    vipps_pos_reference = fields.Char(
+        string="Order of the Till", copy=False, readonly=True, index='btree_not_null',
+    )
+    vipps_pos_uuid = fields.Char(copy=False, readonly=True, index='btree_not_null')
+    vipps_pos_flow = fields.Selection(
+        selection=[('qr', "QR code"), ('push', "Phone number"), ('code', "Customer's code")],
+        copy=False,
+        readonly=True,
+    )
+    vipps_pos_payment_ids = fields.One2many(
+        string="POS Payments",
+        comodel_name='pos.payment',
+        inverse_name='vipps_transaction_id',
+        groups='point_of_sale.group_pos_user',  # Who else reads transactions may not read these.
+    )
+    # Masked as soon as it is decided whether the customer pays.
+    vipps_customer_phone = fields.Char(copy=False, readonly=True, groups='base.group_system')
+    vipps_qr_code = fields.Char(compute='_compute_vipps_qr_code', groups='base.group_system')
+
+    #=== COMPUTE METHODS ===#
+
+    @api.depends('vipps_pos_session_id', 'source_transaction_id.vipps_pos_config_id')
+    def _compute_vipps_pos_config_id(self):
+        for tx in self:
+            tx.vipps_pos_config_id = (
+                tx.vipps_pos_session_id.config_id or tx.source_transaction_id.vipps_pos_config_id
+            )
+
+    @api.depends('vipps_redirect_url', 'vipps_pos_flow')
+    def _compute_vipps_qr_code(self):
+        """ Draw the URL that the customer's app scans, as the data URI of an image. """
+        for tx in self:
+            tx.vipps_qr_code = tx.vipps_pos_flow == 'qr' and tx._vipps_draw_redirect_url()
+
+    def _vipps_draw_redirect_url(self):
+        """ Return a QR code of the URL to send the customer to, as the data URI of an image; False
+        if there is no URL. """
+        if not self.vipps_redirect_url:
+            return False
+        stream = io.BytesIO()
+        qrcode.make(
+            self.vipps_redirect_url,
+            image_factory=qrcode.image.svg.SvgPathFillImage,
+            error_correction=qrcode.constants.ERROR_CORRECT_M,
+        ).save(stream)
+        return 'data:image/svg+xml;base64,' + base64.b64encode(stream.getvalue()).decode()
+
+    #=== BUSINESS METHODS - STATUS ===#
+
+    def _vipps_get_till_state(self):
+        """ Return what tills do with the attempt, see :meth:`_vipps_get_till_status`. """
+        if not self:
+            return None
+        if self.operation == 'refund':
+            return {'draft': 'unknown', 'done': 'refunded'}.get(self.state, 'unpaid')
+        if self.state == 'draft':
+            return 'waiting' if self.vipps_payment_state == 'CREATED' else 'unknown'
+        if self.state in ('authorized', 'done'):
+            if not self._vipps_get_till_amount():
+                return 'returned'
+            is_in_doubt = self._vipps_get_read_requests() and not self._vipps_is_attached()
+            return 'unknown' if is_in_doubt else 'paid'
+        return 'returned' if self._vipps_get_releases() else 'unpaid'
+
+    def _vipps_get_till_amount(self):
+        """ Return what an attempt that succeeded is worth to its order, in major units. """
+        if self.operation == 'refund':
+            return self.amount
+        return self.currency_id.round(
+            self.amount - self._vipps_get_released_amount() - self._vipps_get_refunded_amount()
+        )
+
+    def _vipps_get_till_status(self, with_qr=False):
+        """ Return what tills show of the attempt.
+
+        :param bool with_qr: Whether the till needs the QR code.
+        :return: `state` is `unknown`: not known whether Vipps MobilePay has it; `waiting` for the
+                 customer; `paid`, whether captured or only reserved; `unpaid`; `returned`: undone;
+                 `refunded`. The amount is in major units. What begins with `may_` is for managers.
+        :rtype: dict
+        """
+        state = self._vipps_get_till_state()
+        remaining_time = self.create_date + LIFETIME - fields.Datetime.now()
+        order = self._vipps_get_pos_order()
+        return {
+            'reference': self.reference,
+            'uuid': self.vipps_pos_uuid,
+            'order': self.vipps_pos_reference,
+            'order_id': order.id,
+            'method_id': self.vipps_pos_method_id.id,
+            # A part of it may have been given back elsewhere.
+            'amount': self._vipps_get_till_amount() if state == 'paid' else self.amount,
+            'flow': self.vipps_pos_flow,
+            'state': state,
+            'is_captured': self.state == 'done',
+            'is_attached': self._vipps_is_attached(),
+            'message': self._vipps_get_till_message(state),
+            'seconds_left': max(int(remaining_time.total_seconds()), 0),
+            'qr': with_qr and state == 'waiting' and self.vipps_qr_code,
+            'may_give_up': self._vipps_may_give_up(),
+            'may_book_alone': self._vipps_may_be_booked_alone(),
+            'push_refused': self.vipps_pos_method_id.vipps_push_refused,
+            'ticket': self._vipps_get_ticket() if state in ('paid', 'refunded') else '',
+        }
+
+    def _vipps_get_till_message(self, state):
+        """ Return what the cashier reads, in the cashier's language.
+
+        :param str state: The state of the status.
+        :rtype: str
+        """
+        if state == 'unpaid' and self.vipps_payment_state == 'EXPIRED':
+            return _("The time ran out. Nothing was charged.")
+        if state == 'unpaid' and self.operation != 'refund' and self.vipps_payment_state in (
+            'ABORTED', 'TERMINATED'
+        ):
+            return self._vipps_explain_end(self.vipps_payment_state)
+        if state in ('unpaid', 'returned'):
+            return self.state_message or ''
+        if state == 'paid' and self.state == 'authorized':
+            return _("Charged automatically.")
+        return ''
+
+    def _vipps_get_ticket(self):
+        """ Return what the receipt says of the payment or the refund.
+
+        :rtype: str
+        """
+        root = self._vipps_get_root()
+        phone = root.sudo().vipps_customer_phone
+        moment = format_datetime(self.env, self.last_state_change or self.create_date)
+        return '\n'.join(filter(None, [
+            self.vipps_pos_method_id.name,
+            self._vipps_mask_phone(phone) if self.operation != 'refund' else None,
+            _("Refunded %s", moment) if self.operation == 'refund' else moment,
+            _("Reference %s", root.vipps_payment_reference),
+        ])) + '\n'
+
+    @api.model
+    def _vipps_mask_phone(self, phone):
+        """ Return what may be shown of a phone number with country code: its beginning and end. """
+        if not phone or '*' in phone:
+            return phone
+        return f"{phone[:2]}{'*' * (len(phone) - 4)}{phone[-2:]}"
+
+    def _vipps_forget_customer(self):
+        """ Override to remove the masked phone number from the receipts of the till, too. """
+        for payment in self.sudo().vipps_pos_payment_ids.filtered('ticket'):
+            payment.ticket = MASKED_PHONE_LINE.sub('', payment.ticket)
+        super()._vipps_forget_customer()
+
+    #=== BUSINESS METHODS - STARTING ===#
+
+    def _vipps_start_attempt(self, code=None):
+        """ Create the payment at Vipps MobilePay, or find it again after a lost answer.
+
+        It may be called again: that never makes a second payment.
+
+        :param str code: What the customer showed, if the customer's code was scanned; it is sent,
+                         and kept nowhere.
+        :return: None
+        """
+        self.ensure_one()
+        is_wanted = self._vipps_claim_order()
+        if not self._vipps_lock(wait=WAITING_SECONDS):
+            return  # The till asks again.
+        if self.state != 'draft' or self.vipps_payment_state:
+            return
+        if not is_wanted:
+            self._vipps_cancel_attempt()
+            return
+        if self.vipps_pos_flow == 'code' and not self.env['vipps.api.client']._is_code(code):
+            self._vipps_find_payment()
+            if code and self.state == 'draft' and not self.vipps_payment_state:
+                self._set_canceled(self.env['vipps.api.client']._get_sentence('4060'))
+            return
+        self._vipps_schedule_next_read()
+        started = time.monotonic()
+        try:
+            self.vipps_redirect_url = self._vipps_request_payment(
+                self._vipps_prepare_attempt_values(code)
+            )
+        except VippsError as error:
+            self._vipps_record_started('attempt_started', started, error)
+            if error.is_conflict:
+                self._vipps_find_payment()
+            elif not error.is_unknown:
+                self._vipps_refuse_attempt(error)
+        else:
+            self.vipps_payment_state = 'CREATED'
+            self._vipps_record_started('attempt_started', started)
+
+    def _vipps_check_enabled(self):
+        """ Ensure that the provider takes payments and refunds.
+
+        :return: None
+        :raise UserError: If it is disabled.
+        """
+        if self.provider_id.state == 'disabled':
+            raise UserError(_(
+                "%s is switched off. Take another payment method, and ask an administrator to"
+                " enable the payment provider.", self.vipps_pos_method_id.name,
+            ))
+
+    def _vipps_prepare_attempt_values(self, code=None):
+        """ Return the values to create the payment with.
+
+        :param str code: The customer's code, if it was scanned.
+        :return: The values, amounts in major units.
+        :rtype: dict
+        """
+        order = self._vipps_get_pos_order()
+        return {
+            'user_flow': FLOWS[self.vipps_pos_flow],
+            'description': _(
+                "%(document)s at %(company)s",
+                document=self.vipps_pos_reference, company=self.company_id.name,
+            ),
+            'return_url': None,
+            'phone': self.vipps_customer_phone if self.vipps_pos_flow == 'push' else None,
+            'personal_qr': code if self.vipps_pos_flow == 'code' else None,
+            'receipt_lines': order._vipps_prepare_receipt_lines(),
+            'metadata': {'document': self.vipps_pos_reference},
+            'pos': order._vipps_prepare_till_values(self.vipps_pos_uuid),
+        }
+
+    def _vipps_refuse_attempt(self, error):
+        """ Tell the cashier that there is no payment, and an administrator why if that is needed.
+
+        :param VippsError error: Why.
+        :return: None
+        """
+        sentence = str(error)
+        if error.code == PUSH_REFUSED:
+            self.vipps_pos_method_id.vipps_push_refused = True
+        elif error.code in PHONE_ERRORS:
+            sentence = _(
+                "No payment was sent to this number. Check it with the customer, show a QR code"
+                " instead, or take another payment method."
+            )
+        elif error.code not in TILL_ERRORS:
+            self.provider_id._vipps_alert_administrator(
+                'tills', _lt("Tills cannot take payments with %s", self.provider_id.name), error
+            )
+            sentence = _(
+                "%s cannot take payments right now. Nothing has been charged. Take another payment"
+                " method, and tell an administrator.", self.vipps_pos_method_id.name,
+            )
+        self._set_canceled(sentence)
+
+    #=== BUSINESS METHODS - FOLLOWING ===#
+
+    def _vipps_refresh_for_till(self):
+        """ Read an open attempt for a till that waits, without waiting for somebody else's answer.
+
+        What an event tells of is read at once. What cannot be read now is read later.
+        """
+        tx = self._vipps_get_root()._vipps_with_patience(is_polling=True)
+        requests = tx._vipps_get_read_requests()
+        if not requests and not tx._vipps_is_open() or not tx._vipps_may_ask():
+            return
+        min_age = None if tx._vipps_has_news() else POLLING_INTERVAL
+
+        def refresh():
+            if tx._vipps_refresh(min_age=min_age, wait=False):
+                requests.unlink()
+
+        tx._vipps_try(refresh)
+
+    def _vipps_get_read_requests(self):
+        """ Return what waits for a look at the payment, since something was asked for whose outcome
+        may be unknown: giving it back, above all. """
+        return self.env['vipps.read.request'].search([('transaction_id', 'in', self.ids)])
+
+    def _vipps_has_news(self):
+        """ Tell whether Vipps MobilePay has told of something since the payment was last read. """
+        return bool(self.env['vipps.webhook.event'].search_count([
+            ('reference', '=', self.vipps_payment_reference),
+            ('state', '=', 'pending'),
+            ('create_date', '>=', self.vipps_last_read or self.create_date),
+        ], limit=1))
+
+    def _vipps_keep_state(self, payment):
+        """ Override to show the QR code although the answer that brought it was lost. """
+        super()._vipps_keep_state(payment)
+        if payment.state == 'CREATED' and self.vipps_pos_session_id:
+            self.vipps_redirect_url = self.vipps_redirect_url or payment.redirect_url
+
+    def _update_state(self, allowed_states, target_state, state_message):
+        """ Override of `payment` to let tills look at what has changed, and to keep no more of the
+        phone number than the receipt shows: now it is decided whether the customer pays. """
+        txs = super()._update_state(allowed_states, target_state, state_message)
+        for tx in txs.filtered('vipps_pos_session_id').sudo():
+            tx.vipps_customer_phone = self._vipps_mask_phone(tx.vipps_customer_phone)
+        txs._vipps_wake_tills()
+        return txs
+
+    def _vipps_wake_tills(self):
+        """ Tell the tills that wait for these attempts to look at them; nothing else is told. """
+        for tx in self.sudo().filtered('vipps_pos_session_id'):
+            self.env['bus.bus'].sudo()._sendone(
+                tx.vipps_pos_session_id._get_bus_channel_name(), BUS_MESSAGE,
+                {'reference': tx.reference},
+            )
+
+    #=== BUSINESS METHODS - CANCELLING ===#
+
+    def _vipps_cancel_attempt(self):
+        """ Cancel an attempt that the customer has not approved; one that was approved is paid.
+
+        Without an answer, or while others work on it, it stays as it is, and the till asks again.
+        """
+        self.ensure_one()
+        if not self._vipps_lock(wait=WAITING_SECONDS) or self.state != 'draft':
+            return
+        try:
+            self._vipps_cancel(only_unapproved=True)
+        except VippsError as error:
+            if error.is_not_found:
+                self._set_canceled(_("The payment was cancelled. Nothing has been charged."))
+            elif not error.is_unknown:  # It was approved or ended in the meantime.
+                self._vipps_try(self._vipps_refresh)
+
+    def _vipps_undo_attempt(self):
+        """ Give back what was paid for no finished order.
+
+        :return: None
+        :raise UserError: If it is part of an order, or was not given back, or if that is unknown.
+        """
+        self.ensure_one()
+        self._vipps_lock_for_person()  # Nobody finishes the order with it from now on.
+        if self._vipps_is_attached():
+            raise UserError(_(
+                "Payment %s is part of a finished order. Refund the order instead.", self.reference
+            ))
+        if self.state == 'authorized':
+            self._send_void_request()
+        elif self.state == 'done' and self._vipps_get_refundable_amount():
+            self._send_refund_request()
+
+    #=== BUSINESS METHODS - ACTIVITIES ===#
+
+    def _vipps_get_activity_document(self):
+        """ Override to show on the session what is to do about its payments. """
+        if self.vipps_pos_session_id:
+            return self.vipps_pos_session_id.with_user(SUPERUSER_ID)
+        return super()._vipps_get_activity_document()
+
+    def _vipps_tell_uncaptured(self):
+        """ Have somebody look at what is only reserved, although the goods are handed over. """
+        if not self._vipps_get_activities('failure'):
+            self._vipps_tell_failure(VippsError(_("This payment is reserved and not captured.")))

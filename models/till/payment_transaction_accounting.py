@@ -1,0 +1,204 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import _, models
+
+from ...source import Fact
+from ..transaction.follow_up import FOLLOWING_TASKS
+
+
+class PaymentTransaction(models.Model):
+    """ The books of tills: closing a session books what it took and gave back. Only a refund that
+    was made elsewhere, of a payment that a session books, has a payment of its own; and what was
+    paid for an order that is never finished, when a manager decides so. """
+    _inherit = 'payment.transaction'
+
+    #=== BUSINESS METHODS - WHO BOOKS ===#
+
+    def _vipps_is_booked_by_till(self):
+        """ Tell whether this is booked by closing a session, or undone and not booked at all. """
+        root = self._vipps_get_root()
+        if not root.vipps_pos_session_id:
+            return False
+        return (
+            self.operation != 'refund' and not root.vipps_pos_is_alone
+            or bool(self.vipps_pos_session_id) and not self.vipps_pos_is_alone
+            or self in root._vipps_get_undoing_refunds()
+        )
+
+    def _vipps_get_undoing_refunds(self):
+        """ Return the refunds made elsewhere before the payment became part of a finished order:
+        the session books that much less, or nothing if it never becomes part of one. """
+        if self.vipps_pos_is_alone:
+            return self.browse()
+        refund_txs = self._vipps_get_refunds().filtered(lambda tx: not tx.vipps_pos_session_id)
+        finished_payments = self._vipps_get_finished_payments()
+        if not finished_payments:
+            return refund_txs
+        undoing_txs = self.browse()
+        left_amount = (
+            self.amount - self._vipps_get_released_amount()
+            - sum(finished_payments.mapped('amount'))
+        )
+        for tx in refund_txs:
+            left_amount += tx.amount
+            if self.currency_id.compare_amounts(left_amount, 0) < 0:
+                break
+            undoing_txs |= tx
+        return undoing_txs
+
+    def _vipps_get_finished_payments(self):
+        """ Return the payments of finished orders that this stands for; there is at most one. """
+        return self.vipps_pos_payment_ids._vipps_filter_finished()
+
+    def _vipps_is_booked(self):
+        """ Override to leave to tills what they book. """
+        return super()._vipps_is_booked() or self._vipps_is_booked_by_till()
+
+    def _reconcile_after_done(self):
+        """ Override of `account_payment` to leave to tills what they book. """
+        till_txs = self.filtered(
+            lambda tx: tx.provider_code == 'vipps' and tx._vipps_is_booked_by_till()
+        )
+        return super(PaymentTransaction, self - till_txs)._reconcile_after_done()
+
+    #=== BUSINESS METHODS - ONLINE PAYMENTS ===#
+
+    def _set_authorized(self, *args, **kwargs):
+        """ Override of `payment` to put approved online payments into the orders of tills without a
+        customer who opens core's page. """
+        result = super()._set_authorized(*args, **kwargs)
+        self.filtered(lambda tx: tx.provider_code == 'vipps')._process_pos_online_payment()
+        return result
+
+    def _process_pos_online_payment(self):
+        """ Override of `pos_online_payment` to leave to the job what the customer's page would do,
+        and to send invoices later: a document can hang. """
+        own_txs = self.filtered(lambda tx: tx.provider_code == 'vipps' and tx.pos_order_id)
+        super(PaymentTransaction, self - own_txs)._process_pos_online_payment()
+        if isinstance(self.env.context.get('vipps_is_page'), Fact):
+            for state, kind in FOLLOWING_TASKS.items():
+                self.env['vipps.task']._schedule(
+                    own_txs.filtered(lambda tx, state=state: tx.state == state), kind
+                )
+            return
+        for tx in own_txs.with_context(generate_pdf=False):
+            had_invoice = bool(tx.pos_order_id.account_move)
+            super(PaymentTransaction, tx)._process_pos_online_payment()
+            if not had_invoice and tx.pos_order_id.account_move:
+                self.env['vipps.task']._schedule(tx, 'invoice_mail')
+
+    def _vipps_do_invoice_mail(self):
+        """ Override to send the invoice of an order of a till, too. """
+        invoice = self.pos_order_id.account_move - self.invoice_ids  # Core sends the others.
+        if invoice and not invoice.is_move_sent:
+            invoice._generate_pdf_and_send_invoice(self.env.ref(invoice._get_mail_template()))
+        return super()._vipps_do_invoice_mail()
+
+    #=== BUSINESS METHODS - REFUNDS MADE ELSEWHERE ===#
+
+    def _vipps_check_books(self):
+        """ Override to ask nothing of the books for what is not booked here: captures, and what is
+        given back before it belongs to a finished order. """
+        root = self._vipps_get_root()
+        if root.vipps_pos_session_id and (
+            root.state == 'authorized' or not root._vipps_is_attached()
+        ):
+            return
+        super()._vipps_check_books()
+
+    def _vipps_find_booking_problem(self):
+        """ Override to look at the journal of the till's payment method. """
+        method = self._vipps_get_root().vipps_pos_method_id
+        if not method:
+            return super()._vipps_find_booking_problem()
+        journal = method.journal_id
+        if not (
+            journal.active and journal.inbound_payment_method_line_ids
+            and journal.outbound_payment_method_line_ids
+        ):
+            return _(
+                "The journal of the payment method %s is missing, archived, or has no incoming or"
+                " no outgoing payment method. Change that under Accounting, Configuration,"
+                " Journals.", method.name,
+            )
+        if not self._vipps_get_till_outstanding_account():
+            return _(
+                "There is no outstanding account for payments with %s. Choose one on the payment"
+                " method of the Point of Sale.", method.name,
+            )
+        return None
+
+    def _create_payment(self, **extra_create_values):
+        """ Override of `account_payment` to book a refund of a sale at a till where the session
+        booked the sale, and a sale that is booked without its order where it would be booked. """
+        root = self._vipps_get_root()
+        method = root.vipps_pos_method_id
+        if method:
+            order = self._vipps_get_booked_order()
+            partner = self.env['res.partner']._find_accounting_partner(order.partner_id)
+            extra_create_values = {
+                'partner_id': partner.id,
+                'journal_id': method.journal_id.id,
+                'payment_method_line_id': self._vipps_get_till_method_lines()[:1].id,
+                'force_outstanding_account_id': self._vipps_get_till_outstanding_account().id,
+                'destination_account_id': self._vipps_get_till_receivable_account(order).id,
+                'pos_payment_method_id': method.id,
+                **extra_create_values,
+            }
+            sale = root._vipps_get_captures().payment_id[:1]  # If it was booked without its order.
+            if sale:
+                extra_create_values.update(
+                    partner_id=sale.partner_id.id,
+                    destination_account_id=sale.destination_account_id.id,
+                )
+        return super()._create_payment(**extra_create_values)
+
+    def _vipps_get_booked_order(self):
+        """ Return the order that is named in the books: the finished one, or the one that was never
+        finished. """
+        root = self._vipps_get_root()
+        if root.vipps_pos_is_alone:
+            return root._vipps_get_pos_order()
+        return root._vipps_get_finished_payments().pos_order_id
+
+    def _vipps_get_till_method_lines(self):
+        journal = self._vipps_get_root().vipps_pos_method_id.journal_id
+        if self.operation == 'refund':
+            return journal.outbound_payment_method_line_ids
+        return journal.inbound_payment_method_line_ids
+
+    def _vipps_get_till_outstanding_account(self):
+        return (
+            self._vipps_get_root().vipps_pos_method_id.outstanding_account_id
+            or self.company_id.account_journal_payment_debit_account_id
+        )
+
+    def _vipps_get_till_receivable_account(self, order):
+        """ Return the account that the refund is due from: the customer's if that is where the sale
+        was booked, or else the one of the till.
+
+        :param pos.order order: The order that was paid.
+        :rtype: account.account
+        """
+        root = self._vipps_get_root()
+        method = root.vipps_pos_method_id
+        # Where there is no sale in the till's books, an invoice is to come.
+        is_due_from_customer = root.vipps_pos_is_alone and order.partner_id
+        if is_due_from_customer or order.account_move or method.split_transactions:
+            partner = self.env['res.partner']._find_accounting_partner(order.partner_id)
+            return partner.with_company(self.company_id).property_account_receivable_id
+        return (
+            method.receivable_account_id
+            or self.company_id.account_default_pos_receivable_account_id
+        )
+
+    def _vipps_get_invoices(self):
+        """ Override to settle a credit note for the invoice of an order of a till. """
+        order = self._vipps_get_finished_payments().pos_order_id
+        return super()._vipps_get_invoices() | order.account_move
+
+    def _vipps_get_memo(self):
+        """ Override to name the order of the till. """
+        root = self._vipps_get_root()
+        memo = super()._vipps_get_memo()
+        return f"{root.vipps_pos_reference} - {memo}" if root.vipps_pos_reference else memo

@@ -1,0 +1,193 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from psycopg2.errors import LockNotAvailable
+
+from odoo import _, api, fields, models
+from odoo.exceptions import UserError
+
+from ...patience import WAITING_SECONDS
+from ..api.client import VippsError
+
+
+class PaymentTransaction(models.Model):
+    """ Attempts at tills and the orders that they are for. """
+    _inherit = 'payment.transaction'
+
+    # Core gives two orders the same number when two browsers have the same login number.
+    vipps_pos_order_id = fields.Many2one(
+        string="POS Order to Pay", comodel_name='pos.order', copy=False, readonly=True,
+        ondelete='set null', index='btree_not_null',
+    )
+    vipps_pos_order_total = fields.Monetary(
+        help="What the order came to when the customer was asked.", copy=False, readonly=True,
+    )
+    # Booked without an order: a refund whose order is gone, or a payment that a manager booked so.
+    vipps_pos_is_alone = fields.Boolean(copy=False, readonly=True)
+
+    #=== BUSINESS METHODS - FINDING ===#
+
+    @api.model
+    def _vipps_search_attempts(self, pos_references, configs):
+        """ Return the attempts to pay orders of tills, and to refund them.
+
+        :param list[str] pos_references: What the tills know the orders by.
+        :param pos.config configs: The tills that hold the orders, or may have held them.
+        :rtype: payment.transaction
+        """
+        return self.search([
+            ('vipps_pos_reference', 'in', list(pos_references)),
+            ('vipps_pos_config_id', 'in', configs._vipps_get_sharing_tills().ids),
+        ], order='id')
+
+    @api.model
+    def _vipps_find_attempt(self, order, uuid):
+        """ Return the attempt of a payment of an order that is open or that succeeded.
+
+        :param pos.order order: The order.
+        :param str uuid: What the till knows the payment by.
+        :rtype: payment.transaction
+        """
+        return order._vipps_get_attempts().filtered(
+            lambda tx: uuid and tx.vipps_pos_uuid == uuid and not tx.vipps_pos_is_alone
+            and tx._vipps_get_till_state() not in ('unpaid', 'returned')
+        )[-1:]
+
+    def _vipps_filter_open(self):
+        """ Return the attempts of which it is not decided what comes of them, and to whose orders
+        that matters: what is approved after its order was paid otherwise is released. """
+        return self.filtered(
+            lambda tx: tx._vipps_get_till_state() in ('unknown', 'waiting')
+            and (tx.operation == 'refund' or not tx._vipps_is_paid_otherwise())
+        )
+
+    def _vipps_filter_done(self):
+        """ Return the attempts that moved money for no finished order. """
+        return self.filtered(
+            lambda tx: tx._vipps_get_till_state() in ('paid', 'refunded')
+            and not tx._vipps_is_attached()
+        )
+
+    def _vipps_filter_unsettled(self):
+        """ Return the attempts that are open, or that moved money for no finished order. """
+        return self._vipps_filter_open() | self._vipps_filter_done()
+
+    def _vipps_get_pos_order(self):
+        """ Return the order that the attempt is for; when that is gone, the one of its number and
+        its total, if it is there. """
+        if self.vipps_pos_order_id:
+            return self.vipps_pos_order_id
+        orders = self.env['pos.order'].search([
+            ('pos_reference', '=', self.vipps_pos_reference),
+            ('config_id', 'in', self.vipps_pos_config_id._vipps_get_sharing_tills().ids),
+        ], order='id')
+        return orders.filtered(self._vipps_is_for_order)[:1]
+
+    def _vipps_is_for_order(self, order):
+        """ Return whether the attempt, whose order is gone, can have been for an order of the same
+        number: one that came to as much. """
+        return not self.currency_id.compare_amounts(
+            order.amount_total, self.vipps_pos_order_total
+        )
+
+    def _vipps_is_attached(self):
+        """ Tell whether the attempt is part of a finished order. """
+        return self.vipps_pos_is_alone or bool(
+            self.vipps_pos_payment_ids._vipps_filter_finished()
+        )
+
+    #=== BUSINESS METHODS - ORDERS ===#
+
+    def _vipps_claim_order(self):
+        """ Let nobody finish or delete the draft order as long as the customer is being asked.
+
+        :return: Whether it is there, and a draft.
+        :rtype: bool
+        """
+        order = self._vipps_get_pos_order()
+        self.env.cr.execute(
+            "UPDATE pos_order SET id = id WHERE id IN %s AND state = 'draft'",
+            [tuple(order.ids) or (0,)], log_exceptions=False,
+        )
+        return bool(self.env.cr.rowcount)
+
+    def _vipps_touch(self):
+        """ Let everybody start anew who gives back a payment, or finishes an order with it, at the
+        same time. The cashier does not wait for long for a job that waits for Vipps MobilePay.
+
+        :return: None
+        :raise VippsError: If others work on a payment for longer.
+        """
+        try:
+            with self._vipps_waiting(WAITING_SECONDS):
+                self.env.cr.execute(
+                    "UPDATE payment_transaction SET id = id WHERE id IN %s",
+                    [tuple(self.ids) or (0,)], log_exceptions=False,
+                )
+        except LockNotAvailable as error:
+            raise VippsError(self.env['vipps.api.client']._get_sentence('6160')) from error
+
+    def _vipps_attach(self):
+        """ Put what was paid or refunded into its draft order, and finish the order if nothing is
+        left to pay.
+
+        A refund whose order is gone is booked without it, as one that was not made at a till.
+
+        :return: Why the order is still a draft, if it is.
+        :rtype: str
+        :raise UserError: If it was not paid, or if the order is gone.
+        """
+        self.ensure_one()
+        state, order = self._vipps_get_till_state(), self._vipps_get_pos_order()
+        if self._vipps_is_attached():
+            return ''
+        if state not in ('paid', 'refunded'):
+            raise UserError(_("It is not known that the customer has paid or got back anything."))
+        if state == 'refunded' and order.state != 'draft':
+            self.vipps_pos_is_alone = True
+            self.with_company(self.company_id)._create_payment()
+            return ''
+        if order.state != 'draft' or (
+            self.currency_id.compare_amounts(self._vipps_get_till_amount(), self.amount)
+        ):
+            raise UserError(_(
+                "Payment %s cannot be put into its order: the order is gone or finished, or a part"
+                " of the payment was refunded. Refund the rest, or let a manager book the payment"
+                " without its order.", self.reference,
+            ))
+        payments = order.payment_ids
+        payment = payments.filtered(lambda p: p.vipps_uuid == self.vipps_pos_uuid)
+        # What is not paid yet is only what a till once wanted to ask for.
+        (payments - payment).filtered(
+            lambda p: p.payment_method_id.use_payment_terminal and p.payment_status != 'done'
+        ).unlink()
+        if not payment:
+            order.add_payment({
+                'amount': self.amount,
+                'payment_method_id': self.vipps_pos_method_id.id,
+                'pos_order_id': order.id,
+                'vipps_uuid': self.vipps_pos_uuid,
+            })
+        payment = order.payment_ids.filtered(lambda p: p.vipps_uuid == self.vipps_pos_uuid)
+        payment.write({'amount': self.amount, 'payment_status': 'done'})
+        payment._vipps_link()
+        order.amount_paid = sum(order.payment_ids.mapped('amount'))
+        return order.with_company(order.company_id)._vipps_finish()
+
+    #=== BUSINESS METHODS - UNWANTED PAYMENTS ===#
+
+    def _vipps_is_to_release(self, payment):
+        """ Override to end what shows up after a cashier was told that it is cancelled, and to ask
+        no customer any longer for an order that was finished in another way. """
+        if self.vipps_pos_session_id:
+            if self.state == 'cancel' and payment.state != 'CREATED':
+                return payment.remaining == payment.amount
+            if payment.state == 'CREATED':
+                return self.state == 'cancel' or self._vipps_is_paid_otherwise()
+        return super()._vipps_is_to_release(payment)
+
+    def _vipps_is_paid_otherwise(self):
+        """ Override to release what was approved after its order was finished without it. """
+        if not self.vipps_pos_session_id:
+            return super()._vipps_is_paid_otherwise()
+        order = self._vipps_get_pos_order()
+        return order.state not in (False, 'draft', 'cancel') and not self._vipps_is_attached()

@@ -1,0 +1,188 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+import logging
+
+from odoo import _, api, fields, models
+from odoo.exceptions import UserError
+from odoo.tools import format_amount
+
+from ...patience import WAITING_SECONDS
+from ...step_log import log_step
+from ..api.client import VippsError
+from ..transaction.reading import NOT_FOUND_PERIOD
+
+_logger = logging.getLogger(__name__)
+
+
+class PaymentTransaction(models.Model):
+    """ Refunds at a till. Each is stored before it is asked for, so that what Vipps MobilePay tells
+    of it is never taken for a refund that somebody else made. """
+    _inherit = 'payment.transaction'
+
+    #=== BUSINESS METHODS - STORING ===#
+
+    @api.model
+    def _vipps_store_refund(self, payment, session):
+        """ Store a refund to the payment with which the returned products were paid.
+
+        :param pos.payment payment: The payment of the refund order; its amount is negative.
+        :param pos.session session: The session of the till.
+        :return: The transaction of the refund.
+        :rtype: payment.transaction
+        :raise UserError: If so much was not paid with Vipps MobilePay.
+        """
+        amount = -payment.amount
+        root = self._vipps_choose_refunded(payment, amount)
+        payment.pos_order_id._vipps_check_returned_value(payment, amount)
+        root._vipps_check_enabled()
+        root._vipps_lock_for_person()
+        currency = root.currency_id
+        capture_tx = root._vipps_get_captures().filtered(
+            lambda tx: currency.compare_amounts(tx._vipps_get_refundable_amount(), amount) >= 0
+        )[:1]
+        # What is reserved is captured before it is refunded.
+        refund_tx = (capture_tx or root)._create_child_transaction(
+            amount,
+            is_refund=True,
+            vipps_pos_session_id=session.id,
+            vipps_pos_method_id=payment.payment_method_id.id,
+            vipps_pos_reference=payment.pos_order_id.pos_reference,
+            vipps_pos_order_id=payment.pos_order_id.id,
+            vipps_pos_order_total=payment.pos_order_id.amount_total,
+            vipps_pos_uuid=payment.vipps_uuid,
+        )
+        # It stays the same until Vipps MobilePay refuses it: whoever asks again after a refund that
+        # seemed not to be done does not do it twice.
+        refund_tx.vipps_idempotency_key = self.env['vipps.api.client']._get_idempotency_key(
+            root, 'refund', amount, (payment.vipps_uuid, root.vipps_refusal_count)
+        )
+        root._vipps_schedule_next_read()
+        return refund_tx
+
+    @api.model
+    def _vipps_choose_refunded(self, payment, amount):
+        """ Return the payment that is refunded: one with which the returned products were paid.
+
+        :param pos.payment payment: The payment of the refund order.
+        :param float amount: What is to be refunded, in major units.
+        :rtype: payment.transaction
+        :raise UserError: If there is none of which so much is left.
+        """
+        refunded_orders = payment.pos_order_id.lines.refunded_orderline_id.order_id.filtered(
+            lambda order: order.company_id == payment.company_id
+        )
+        roots = refunded_orders.payment_ids.vipps_transaction_id.filtered(
+            lambda tx: tx.operation != 'refund'
+        ).sorted('id')
+        currency = payment.currency_id
+        left_amounts = {root: root._vipps_get_till_amount() for root in roots}
+        for root, left_amount in left_amounts.items():
+            if currency.compare_amounts(left_amount, amount) >= 0:
+                return root
+        most = max(left_amounts.values(), default=0)
+        method = payment.payment_method_id.name
+        if currency.is_zero(most):
+            raise UserError(_(
+                "Nothing that these products were paid with can be refunded with %s: they were paid"
+                " in another way, or are refunded already. Refund them the way they were paid.",
+                method,
+            ))
+        raise UserError(_(
+            "At most %(amount)s can be refunded to one payment with %(method)s. Enter that amount,"
+            " and refund the rest with another line.",
+            amount=format_amount(self.env, most, currency), method=method,
+        ))
+
+    #=== BUSINESS METHODS - REFUNDING ===#
+
+    def _vipps_start_refund(self):
+        """ Refund what was stored; it may be called again, and refunds once. """
+        self.ensure_one()
+        is_wanted = self._vipps_claim_order()
+        root = self._vipps_get_root()
+        if not root._vipps_lock(wait=WAITING_SECONDS) or self.state != 'draft':
+            return
+        if not is_wanted:
+            self._vipps_drop_refund()
+            return
+        try:
+            root._vipps_refresh()
+            if self.state == 'draft':
+                self._vipps_send_stored_refund()
+        except VippsError as error:
+            if not error.is_recorded:
+                log_step(
+                    _logger, 'refunded', self, outcome=error.outcome, error=error.log_text
+                )
+            if not error.is_unknown:
+                root.vipps_refusal_count += 1
+                self._set_canceled(str(error))
+
+    def _vipps_send_stored_refund(self):
+        root = self._vipps_get_root()
+        amount = abs(self.amount)
+        left_amount = min(
+            root._vipps_get_refundable_amount(),
+            self._vipps_get_pos_order()._vipps_get_returned_value(),
+        )
+        if self.currency_id.compare_amounts(left_amount, amount) < 0:
+            self._set_canceled(
+                _("This payment is not captured yet. Try again in a few minutes.")
+                if root.state == 'authorized' else
+                _("This payment was refunded in the meantime. Look at the order again.")
+            )
+            return
+        with root._vipps_recorded('refund', amount):
+            payment = self.env['vipps.api.client']._refund_payment(
+                root, amount, self.vipps_idempotency_key
+            )
+            root._vipps_check_effect(
+                payment.refunded - root._vipps_get_held_amounts()['REFUNDED'], amount
+            )
+        root._handle_notification_data('vipps', {'payment': payment, 'own_tx': self})
+
+    def _vipps_drop_refund(self):
+        """ Drop a stored refund that was not done, for a cashier who wants something else. """
+        self.ensure_one()
+        root = self._vipps_get_root()
+        if not root._vipps_lock(wait=WAITING_SECONDS):
+            return
+        if self.state == 'draft' and not root._vipps_try(root._vipps_refresh) and (
+            self.state == 'draft'
+        ):
+            self._set_canceled(_("The refund was cancelled. Nothing has been refunded."))
+
+    #=== BUSINESS METHODS - CONVERGING ===#
+
+    def _vipps_get_stored_refunds(self):
+        """ Return the refunds of tills that are stored and not confirmed. """
+        children = self.child_transaction_ids
+        return (children | children.child_transaction_ids).filtered(
+            lambda tx: tx.operation == 'refund' and tx.state == 'draft' and tx.vipps_pos_session_id
+        )
+
+    def _vipps_choose_child(self, name, amount, own_tx, event):
+        """ Override to know a refund that was stored before it was asked for by its key.
+
+        Vipps MobilePay does not always tell the key: then its amount has to do.
+        """
+        stored_txs = self._vipps_get_stored_refunds() if name == 'REFUNDED' else self.browse()
+        key = event and event.idempotency_key
+        return (
+            key and stored_txs.filtered(lambda tx: tx.vipps_idempotency_key == key)
+            or super()._vipps_choose_child(name, amount, own_tx, event)
+            or not key and stored_txs.filtered(
+                lambda tx: not tx.currency_id.compare_amounts(-tx.amount, amount)
+            )[:1]
+        )
+
+    def _vipps_is_open(self):
+        """ Override to look at payments as long as it is not known what became of a refund. """
+        return super()._vipps_is_open() or bool(self._vipps_get_stored_refunds())
+
+    def _vipps_follow_up(self):
+        """ Override to drop refunds that a till stored and then never asked for. """
+        super()._vipps_follow_up()
+        for tx in self._vipps_get_stored_refunds():
+            if fields.Datetime.now() - tx.create_date > NOT_FOUND_PERIOD:
+                tx._set_canceled(_("The refund was not done. Nothing has been refunded."))

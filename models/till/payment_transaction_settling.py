@@ -1,0 +1,127 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from datetime import timedelta
+
+from odoo import _, fields, models
+from odoo.exceptions import UserError
+from odoo.tools import format_amount
+
+from .payment_transaction import LIFETIME
+
+# After this time nobody can approve a payment any more, whatever could be read of it.
+GIVE_UP_AGE = LIFETIME + timedelta(minutes=5)
+
+
+class PaymentTransaction(models.Model):
+    """ What managers settle so that a session can be closed. """
+    _inherit = 'payment.transaction'
+
+    # It is not known what became of it: the session was closed all the same.
+    vipps_pos_is_given_up = fields.Boolean(copy=False, readonly=True)
+
+    #=== BUSINESS METHODS - WITHOUT AN ANSWER ===#
+
+    def _vipps_may_give_up(self):
+        """ Return whether the session may be closed although it is not known what became of the
+        attempt: nobody can approve it any more. """
+        return (
+            bool(self) and self._vipps_get_till_state() in ('unknown', 'waiting')
+            and self.state == 'draft' and fields.Datetime.now() - self.create_date > GIVE_UP_AGE
+        )
+
+    def _vipps_give_up(self):
+        """ Let the session be closed although it is not known what became of the attempt. It is
+        read until that is known; what was approved and not captured is released then.
+
+        :return: None
+        :raise UserError: If the customer may still approve it.
+        """
+        self.ensure_one()
+        root = self._vipps_get_root()
+        root._vipps_lock_for_person()
+        if self.state != 'draft':
+            return
+        if not self._vipps_may_give_up():
+            raise UserError(_(
+                "The customer may still approve this payment. Cancel it, or wait until %s minutes"
+                " have passed since it was started.", int(GIVE_UP_AGE.total_seconds() // 60),
+            ))
+        self._set_canceled(_("It is not known whether the customer has paid."))
+        self.vipps_pos_is_given_up = True
+        root._vipps_schedule_next_read()
+        amount = format_amount(self.env, abs(self.amount), self.currency_id)
+        self = self._vipps_in_staff_language()  # `_` looks for the language in what is called self.
+        if self.operation == 'refund':
+            note = _(
+                "It is not known yet whether %(amount)s of order %(order)s were refunded: Vipps"
+                " MobilePay did not answer. Odoo keeps asking, and books the refund if it was made."
+                " This disappears when it is known.",
+                amount=amount, order=self.vipps_pos_reference,
+            )
+        else:
+            note = _(
+                "It is not known yet whether a customer has approved %(amount)s for order"
+                " %(order)s: Vipps MobilePay did not answer. Odoo keeps asking, and releases the"
+                " payment if it was approved. This disappears when it is known.",
+                amount=amount, order=self.vipps_pos_reference,
+            )
+        self._vipps_schedule_activity(
+            'given_up', _("Payment %s was unknown when the session was closed", self.reference),
+            note,
+        )
+
+    def _vipps_get_given_up(self):
+        """ Return what was given up of the payment: itself, or refunds at tills. """
+        children = self.child_transaction_ids
+        return (self | children | children.child_transaction_ids).filtered('vipps_pos_is_given_up')
+
+    def _vipps_is_open(self):
+        """ Override to look at what was given up until it is known what became of it. """
+        return super()._vipps_is_open() or bool(self._vipps_get_given_up())
+
+    def _vipps_follow_up(self):
+        """ Override to end what people have to do about what was given up: now it is known. """
+        super()._vipps_follow_up()
+        for tx in self._vipps_get_given_up():
+            tx.vipps_pos_is_given_up = False
+            tx._vipps_in_staff_language()._vipps_end_activity(
+                'given_up', _("It is known now how this payment stands.")
+            )
+
+    #=== BUSINESS METHODS - WITHOUT AN ORDER ===#
+
+    def _vipps_may_be_booked_alone(self):
+        """ Return whether the customer has paid for an order that is not finished with it. """
+        return self._vipps_get_till_state() == 'paid' and not self._vipps_is_attached()
+
+    def _vipps_book_without_order(self):
+        """ Book what the customer has paid outside of the session, which then can be closed without
+        refunding it. From now on, no order can be paid with it.
+
+        :return: None
+        :raise UserError: If it was not paid, or if it cannot be booked.
+        """
+        self.ensure_one()
+        self._vipps_lock_for_person()  # Nobody finishes the order with it from now on.
+        if self.vipps_pos_is_alone:
+            return
+        if not self._vipps_may_be_booked_alone():
+            raise UserError(_(
+                "Payment %s is not paid, or it is part of a finished order.", self.reference
+            ))
+        problem = self._vipps_find_booking_problem()
+        if problem:
+            raise UserError(problem)
+        self.vipps_pos_is_alone = True
+        # What was refunded of it was not booked either. What is only reserved is booked later.
+        for tx in self._vipps_get_captures() | self._vipps_get_refunds():
+            if tx.is_post_processed and not tx.payment_id:
+                tx.with_company(tx.company_id)._create_payment()
+        amount = format_amount(self.env, self._vipps_get_till_amount(), self.currency_id)
+        self = self._vipps_in_staff_language()
+        self._vipps_schedule_activity(
+            'alone', _("Invoice what was paid with payment %s", self.reference),
+            _("%(amount)s were paid for order %(order)s, which was not finished. The payment was"
+              " booked without the sale: make an invoice for it, or refund the payment. Then mark"
+              " this as done.", amount=amount, order=self.vipps_pos_reference),
+        )

@@ -1,0 +1,105 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import _, api, fields, models
+
+from odoo.addons.payment import utils as payment_utils
+
+from ...trust import clean
+
+
+class PaymentTransaction(models.Model):
+    """ What the back office sees of payments at tills, and does about them. """
+    _inherit = 'payment.transaction'
+
+    vipps_is_unattached = fields.Boolean(
+        string="Belongs to No Order",
+        help="Paid at a till, but part of no finished order.",
+        compute='_compute_vipps_is_unattached',
+        search='_search_vipps_is_unattached',
+        compute_sudo=True,
+    )
+
+    #=== COMPUTE METHODS ===#
+
+    @api.depends('state', 'child_transaction_ids.state', 'vipps_pos_payment_ids.pos_order_id.state')
+    def _compute_vipps_is_unattached(self):
+        for tx in self:
+            tx.vipps_is_unattached = (
+                bool(tx.vipps_pos_session_id)
+                and tx._vipps_get_till_state() == 'paid'
+                and not tx._vipps_is_attached()
+            )
+
+    @api.model
+    def _search_vipps_is_unattached(self, operator, value):
+        query = self.sudo()._search([
+            ('vipps_pos_session_id', '!=', False),
+            ('operation', '!=', 'refund'),
+            ('state', 'in', ('authorized', 'done')),
+            ('vipps_payment_state', '!=', 'REFUNDED'),  # In full.
+            ('vipps_pos_is_alone', '=', False),
+            ('vipps_pos_payment_ids', 'not any', [
+                ('pos_order_id.state', 'not in', ('draft', 'cancel')),
+            ]),
+        ])
+        is_unattached = (operator == '=') == bool(value)
+        return [('id', 'in' if is_unattached else 'not in', query)]
+
+    @api.depends('vipps_pos_session_id')
+    def _compute_vipps_is_refundable(self):
+        """ Override to refund payments at tills, which have no payment of their own in the books.
+        """
+        super()._compute_vipps_is_refundable()
+        for tx in self.filtered('vipps_pos_session_id'):
+            tx.vipps_is_refundable = (
+                tx.operation != 'refund' and tx._vipps_get_refundable_amount() > 0
+            )
+
+    #=== ACTION METHODS ===#
+
+    def action_vipps_refund(self):
+        """ Override to refund payments at tills, which have no payment of their own in the books.
+        """
+        if not self.sudo().vipps_pos_session_id:
+            return super().action_vipps_refund()
+        payment_utils.check_rights_on_recordset(self)
+        self.ensure_one()
+        # What can be refunded may have changed.
+        tx_sudo = clean(self).sudo()
+        tx_sudo._ensure_provider_is_not_disabled()
+        tx_sudo._vipps_read_for_operator()
+        tx_sudo._vipps_post_process()
+        wizard = self.env['vipps.till.refund.wizard'].create({'transaction_id': self.id})
+        return {
+            'name': _("Refund"),
+            'type': 'ir.actions.act_window',
+            'res_model': wizard._name,
+            'res_id': wizard.id,
+            'view_mode': 'form',
+            'target': 'new',
+        }
+
+    #=== BUSINESS METHODS - WHAT IS HANDED OVER ===#
+
+    def _vipps_get_delivered_amount(self):
+        """ Override to count what was paid at a till, where the goods are handed over at once. """
+        return super()._vipps_get_delivered_amount() + sum(
+            self._vipps_get_finished_payments().mapped('amount')
+        )
+
+    def _vipps_get_paid_amount(self):
+        """ Override to count what was captured of a payment at a till. """
+        if self.vipps_pos_session_id:
+            return self._vipps_get_captured_amount()
+        return super()._vipps_get_paid_amount()
+
+    def _vipps_follow_up_unpaid(self):
+        """ Override to tell of what was handed over at a till and is neither paid nor reserved. """
+        if not self.vipps_pos_session_id:
+            return super()._vipps_follow_up_unpaid()
+        tx = self._vipps_in_staff_language()
+        reason, amount = tx._vipps_find_unpaid()
+        told = f'{reason} {amount:.6f}'
+        if self.state == 'cancel' and reason and told != self.vipps_told_unpaid:
+            tx._vipps_tell_unpaid(reason, amount)
+            tx.vipps_told_unpaid = told

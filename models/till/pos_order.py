@@ -1,0 +1,268 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import _, api, models
+from odoo.exceptions import UserError
+from odoo.tools import format_amount
+
+from ...source import TILL
+from ...trust import clean
+
+# Says in the context that an order is being finished. No browser can send an object.
+FINISHING = object()
+
+
+class PosOrder(models.Model):
+    _inherit = 'pos.order'
+
+    #=== BUSINESS METHODS - SYNCHRONIZATION ===#
+
+    @api.model
+    def create_from_ui(self, orders, draft=False):
+        """ Override of `point_of_sale` to collide with whoever works on the same payments here,
+        where Odoo starts anew, and not where core logs that as an error. """
+        self.check_access_rights('write')
+        if not draft:
+            self._vipps_drop_dead_lines(orders)
+        uuids = [
+            payment['vipps_uuid'] for order in orders
+            for _command, _id, payment in order['data']['statement_ids']
+            if isinstance(payment.get('vipps_uuid'), str)
+        ]
+        if uuids and not draft:
+            self.env.cr.execute(
+                "UPDATE pos_order SET id = id WHERE state = 'draft' AND pos_reference = ANY(%s)",
+                [[order['data']['name'] for order in orders]], log_exceptions=False,
+            )
+            self.env['payment.transaction'].sudo().search([
+                ('vipps_pos_uuid', 'in', uuids),
+            ])._vipps_touch()
+        return super().create_from_ui(orders, draft)
+
+    @api.model
+    def _vipps_drop_dead_lines(self, orders):
+        """ Leave out of orders that browsers finish what was asked for and never paid, or given
+        back: it would be on the receipt. Sent once more, they are still the same orders to core.
+
+        :param list[dict] orders: The orders as browsers send them, which are changed.
+        :return: None
+        """
+        zero_uuids = [
+            payment['vipps_uuid'] for order in orders
+            for _command, _id, payment in order['data']['statement_ids']
+            if not payment.get('amount') and isinstance(payment.get('vipps_uuid'), str)
+            and '\0' not in payment['vipps_uuid']
+        ]
+        if not zero_uuids:
+            return
+        live_uuids = self.env['payment.transaction'].sudo().search([
+            ('vipps_pos_uuid', 'in', zero_uuids),
+        ]).filtered(
+            lambda tx: tx._vipps_get_till_state() not in ('unpaid', 'returned')
+        ).mapped('vipps_pos_uuid')
+        for order in orders:
+            order['data']['statement_ids'] = [
+                command for command in order['data']['statement_ids']
+                if command[2].get('vipps_uuid') not in zero_uuids
+                or command[2].get('amount') or command[2]['vipps_uuid'] in live_uuids
+            ]
+
+    @api.model
+    def _process_order(self, order, draft, existing_order):
+        """ Override of `point_of_sale` to let an order that is being finished come to less than
+        what was paid: the customer gets change. A draft that is emptied is not to be paid. """
+        if existing_order and not draft:
+            existing_order = existing_order.with_context(vipps_finishing=FINISHING)
+        elif existing_order and not order['data']['lines']:
+            existing_order._vipps_cancel_questions()
+        return super()._process_order(order, draft, existing_order)
+
+    def _vipps_cancel_questions(self):
+        """ Cancel what customers are asked to pay for the orders, unless they have approved it.
+
+        :return: None
+        """
+        for tx_sudo in self._vipps_get_attempts()._vipps_filter_open():
+            if tx_sudo.operation != 'refund':
+                clean(tx_sudo).with_company(tx_sudo.company_id).with_context(
+                    vipps_source=TILL
+                )._vipps_cancel_attempt()
+
+    @api.model
+    def _payment_fields(self, order, ui_paymentline):
+        """ Override of `point_of_sale` to keep what the till knows the payment by. """
+        return {
+            **super()._payment_fields(order, ui_paymentline),
+            'vipps_uuid': ui_paymentline.get('vipps_uuid'),
+        }
+
+    def _process_payment_lines(self, pos_order, order, pos_session, draft):
+        """ Override of `point_of_sale` to let no order be paid because a browser says so.
+
+        :raise UserError: If a payment of Vipps MobilePay is not what the browser says.
+        """
+        super()._process_payment_lines(pos_order, order, pos_session, draft)
+        order.payment_ids._vipps_link()
+        if not draft:
+            order._vipps_check_payments()
+
+    def write(self, values):
+        """ Override of `point_of_sale` to check the payments on all ways that finish an order, and
+        to let no payment lose its order.
+
+        :raise UserError: If a payment of Vipps MobilePay is not made, or would belong to no order.
+        """
+        if 'pos_reference' in values:
+            self.filtered(
+                lambda o: o.pos_reference != values['pos_reference']
+            )._vipps_check_nothing_paid()
+        if values.get('amount_total') is not None:
+            self._vipps_check_not_lowered(values['amount_total'])
+        if 'state' not in values:
+            return super().write(values)
+        unfinished = self.filtered(lambda o: o.state in ('draft', 'cancel'))
+        if values['state'] not in ('draft', 'cancel'):
+            unfinished._vipps_check_payments()
+        else:
+            if (self - unfinished).sudo().payment_ids.vipps_transaction_id:
+                raise UserError(_(
+                    "What was paid with Vipps MobilePay stays in its order. Refund the order"
+                    " instead."
+                ))
+            if values['state'] == 'cancel':
+                unfinished._vipps_check_nothing_paid()
+        # Asked before: to what is finished, nothing is open any longer.
+        open_sudo = unfinished._vipps_get_attempts()._vipps_filter_open()
+        res = super().write(values)
+        # The job cancels what customers are still asked to pay.
+        self.env['vipps.read.request']._request(open_sudo.filtered(
+            lambda tx: tx.operation != 'refund' and tx._vipps_is_paid_otherwise()
+        ))
+        return res
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_paid_with_vipps(self):
+        self._vipps_check_nothing_paid()
+
+    def _vipps_check_nothing_paid(self):
+        """ Ensure that no payment would belong to no order if these were gone.
+
+        :return: None
+        :raise UserError: If one would.
+        """
+        unsettled_sudo = self._vipps_get_attempts()._vipps_filter_unsettled()
+        if unsettled_sudo:
+            raise UserError(_(
+                "Order %s cannot be deleted, cancelled or renamed: a customer is paying or has paid"
+                " it. Open the order, and cancel or refund the payment.",
+                ", ".join(set(unsettled_sudo.mapped('vipps_pos_reference'))),
+            ))
+
+    def _vipps_check_not_lowered(self, amount_total):
+        """ Ensure that drafts do not come to less than customers pay or have paid for them.
+
+        :param float amount_total: What each order is to come to, in major units.
+        :return: None
+        :raise UserError: If one would.
+        """
+        if self.env.context.get('vipps_finishing') is FINISHING:
+            return
+        for order in self.filtered(lambda o: o.state == 'draft'):
+            currency = order.currency_id
+            if currency.compare_amounts(abs(amount_total), abs(order.amount_total)) >= 0:
+                continue
+            unsettled_sudo = order._vipps_get_attempts()._vipps_filter_unsettled()
+            amount = sum(abs(tx._vipps_get_till_amount()) for tx in unsettled_sudo)
+            if currency.compare_amounts(abs(order._vipps_round_for_app(amount_total)), amount) < 0:
+                raise UserError(_(
+                    "Order %(order)s cannot become less than %(amount)s, which a customer is paying"
+                    " or has paid. Cancel or refund the payment first.",
+                    order=order.pos_reference, amount=format_amount(self.env, amount, currency),
+                ))
+
+    def get_and_set_online_payments_data(self, next_online_payment_amount=False):
+        """ Override of `pos_online_payment` to keep the draft: an order that is not paid online is
+        deleted otherwise, to be created again. """
+        if next_online_payment_amount == 0 and self._vipps_get_attempts()._vipps_filter_unsettled():
+            next_online_payment_amount = False
+        return super().get_and_set_online_payments_data(next_online_payment_amount)
+
+    def _vipps_check_payments(self):
+        """ Ensure that what is paid with Vipps MobilePay is paid, and that nothing is left out.
+
+        What a till finished without a connection is taken as it is: the customer is gone. What was
+        left out of that shows when the session is closed.
+
+        :return: None
+        :raise UserError: If it is not; it says what to do.
+        """
+        self.payment_ids._vipps_check_paid()
+        if self.env.context.get('is_receipt_printed'):
+            return
+        for order_sudo in self.sudo():
+            txs = order_sudo._vipps_get_attempts()._vipps_filter_done()
+            tx = (txs - order_sudo.payment_ids.vipps_transaction_id)[:1]
+            if tx:
+                raise UserError(_(
+                    "%(amount)s of order %(order)s are paid or refunded with %(method)s, but that"
+                    " is missing here. Open the payments of the order again.",
+                    amount=format_amount(self.env, tx.amount, tx.currency_id),
+                    order=order_sudo.pos_reference, method=tx.vipps_pos_method_id.name,
+                ))
+
+    def _vipps_get_attempts(self):
+        """ Return the attempts to pay the orders, and to refund them, oldest first.
+
+        :rtype: payment.transaction
+        """
+        txs_sudo = self.env['payment.transaction'].sudo()
+        own_sudo = txs_sudo.search([('vipps_pos_order_id', 'in', self.ids)], order='id')
+        # Of those whose order is gone, it has to be the number that leads to another copy of it.
+        orphans_sudo = txs_sudo._vipps_search_attempts(
+            self.filtered('pos_reference').mapped('pos_reference'), self.config_id
+        ).filtered(lambda tx: not tx.vipps_pos_order_id and any(
+            tx._vipps_is_for_order(order) for order in self
+            if order.pos_reference == tx.vipps_pos_reference
+        ))
+        return (own_sudo | orphans_sudo).sorted('id')
+
+    #=== BUSINESS METHODS - RECEIPT IN THE APP ===#
+
+    def _vipps_prepare_receipt_lines(self):
+        """ Return the lines of the order for the receipt in the app, in major units; without tips,
+        which have a place of their own. """
+        return [{
+            'id': str(line.id),
+            'name': line.full_product_name or line.product_id.display_name,
+            'quantity': abs(line.qty),
+            'total': line.price_subtotal_incl,
+            'tax': line.price_subtotal_incl - line.price_subtotal,
+            'tax_rate': self.env['payment.transaction']._vipps_get_tax_rate(
+                line.tax_ids_after_fiscal_position
+            ),
+            'is_shipping': False,
+        } for line in self.lines - self._vipps_get_tip_lines()]
+
+    def _vipps_get_tip_lines(self):
+        tip_product = self.config_id.tip_product_id
+        return self.lines.filtered(lambda line: tip_product and line.product_id == tip_product)
+
+    def _vipps_prepare_till_values(self, uuid):
+        """ Return what else the receipt in the app tells of the till.
+
+        :param str uuid: The key of the payment that is not to count as another one.
+        :return: Amounts in major units.
+        :rtype: dict
+        """
+        amounts = {'cash': 0, 'bank': 0}
+        for payment in self.payment_ids.filtered(lambda p: p.vipps_uuid != uuid):
+            # Whatever is paid in another way makes the lines not add up: then no receipt is sent.
+            amounts[payment.payment_method_id.type] = amounts.get(
+                payment.payment_method_id.type, 0
+            ) + payment.amount
+        return {
+            'pos_id': self.config_id.name,
+            'receipt_number': self.pos_reference,
+            'tip_amount': sum(self._vipps_get_tip_lines().mapped('price_subtotal_incl')),
+            'cash_amount': amounts['cash'],
+            'card_amount': amounts['bank'],
+        }

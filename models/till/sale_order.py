@@ -1,0 +1,129 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import _, api, fields, models
+from odoo.tools import format_amount
+
+from ...trust import get_readable
+
+TILL_GROUP = 'point_of_sale.group_pos_user'
+
+
+class SaleOrder(models.Model):
+    """ Orders that `pos_sale`, where it is installed, lets cashiers open at a till. """
+    _inherit = 'sale.order'
+
+    vipps_till_amount = fields.Monetary(
+        string="Left to Pay at a Till",
+        compute='_compute_vipps_till_amount',
+        compute_sudo=True,
+        groups=TILL_GROUP,
+    )
+    vipps_till_warning = fields.Char(
+        string="Warning at the Till",
+        compute='_compute_vipps_till_amount',
+        compute_sudo=True,
+        groups=TILL_GROUP,
+    )
+
+    #=== COMPUTE METHODS ===#
+
+    @api.depends('amount_total', 'transaction_ids.state', 'transaction_ids.vipps_remaining_amount')
+    @api.depends_context('lang')
+    def _compute_vipps_till_amount(self):
+        for order in self:
+            stored_order = get_readable(order)
+            order.vipps_till_amount = stored_order._vipps_get_till_amount()
+            order.vipps_till_warning = stored_order._vipps_get_till_warning()
+
+    #=== BUSINESS METHODS ===#
+
+    def _vipps_get_till_amount(self):
+        """ Return what is left to pay of the order at a till, in major units: what is neither paid,
+        reserved nor invoiced. """
+        if not self:
+            return 0
+        left_amount = self.amount_total - (
+            self.env['payment.transaction']._vipps_get_held_order_amount(self)
+        )
+        if 'amount_unpaid' in self._fields:
+            left_amount = min(left_amount, self.amount_unpaid)
+        return max(self.currency_id.round(left_amount), 0)
+
+    def _vipps_get_till_warning(self):
+        """ Return what a cashier reads before taking money for an order that is reserved or paid
+        with Vipps MobilePay; False if there is nothing to know. """
+        if not self:
+            return False
+        txs = self.transaction_ids.filtered('vipps_payment_reference')
+        reserved_amount = sum(tx._vipps_get_reserved_amount() for tx in txs)
+        paid_amount = sum(
+            tx._vipps_get_captured_amount() - tx._vipps_get_refunded_amount() for tx in txs
+        )
+        if self.currency_id.compare_amounts(reserved_amount + paid_amount, 0) <= 0:
+            return False
+        values = {
+            'reserved': format_amount(self.env, reserved_amount, self.currency_id),
+            'paid': format_amount(self.env, paid_amount, self.currency_id),
+            'left': format_amount(self.env, self._vipps_get_till_amount(), self.currency_id),
+        }
+        is_covered = not self._vipps_get_till_amount()
+        if is_covered and not self.currency_id.is_zero(reserved_amount):
+            return _(
+                "The customer has approved this order in the app: %(reserved)s is reserved and"
+                " %(paid)s is paid, so nothing is left to pay. Do not take money for it. Hand the"
+                " goods out by the delivery of the order, and the reservation is charged. If you"
+                " settle the order here all the same, what is reserved for it is released.",
+                **values,
+            )
+        if is_covered:
+            return _(
+                "This order is paid: %(paid)s with Vipps MobilePay. Do not take money for it. Hand"
+                " the goods out by the delivery of the order.", **values,
+            )
+        return _(
+            "%(reserved)s of this order is reserved and %(paid)s is paid with Vipps MobilePay. Only"
+            " %(left)s is left to pay: take it as a down payment of that amount, and hand the goods"
+            " out by the delivery of the order. Do not settle the order.", **values,
+        )
+
+    def _vipps_get_amount_paid_otherwise(self):
+        """ Override to count what tills took for the order, less what they gave back. """
+        return super()._vipps_get_amount_paid_otherwise() + sum(
+            self._vipps_convert(
+                line.price_subtotal_incl, line.order_id.currency_id, line.order_id.date_order
+            )
+            for line in self._vipps_get_till_lines()
+        )
+
+    def _vipps_get_till_lines(self):
+        """ Return the lines of finished orders of tills that pay for the order, or refund that.
+
+        :rtype: pos.order.line
+        """
+        lines_sudo = self.env['pos.order.line'].sudo()
+        if 'sale_order_origin_id' not in lines_sudo._fields or not self.ids:
+            return lines_sudo
+        return lines_sudo.search([
+            ('order_id.state', 'in', ('paid', 'done', 'invoiced')),
+            '|', ('sale_order_origin_id', 'in', self.ids),
+            ('refunded_orderline_id.sale_order_origin_id', 'in', self.ids),
+        ])
+
+    def _vipps_get_posted_invoices(self):
+        """ Override to leave out invoices of orders of tills, which are counted as such. """
+        return super()._vipps_get_posted_invoices().filtered(lambda move: not move.pos_order_ids)
+
+
+class PosOrder(models.Model):
+    _inherit = 'pos.order'
+
+    def _write(self, values):
+        """ Override of `orm` to have the payments of the orders that a till paid for looked at,
+        whatever finished its order. """
+        res = super()._write(values)
+        lines_sudo = self.env['pos.order.line'].sudo()
+        if 'state' in values and 'sale_order_origin_id' in lines_sudo._fields:
+            lines_sudo = self.sudo().lines
+            (lines_sudo | lines_sudo.refunded_orderline_id).sale_order_origin_id.sudo(
+            ).transaction_ids._vipps_look_soon()
+        return res

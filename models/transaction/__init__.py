@@ -1,0 +1,26 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from . import payment_transaction
+from . import children
+from . import converging
+from . import reading
+from . import checkout
+from . import operation
+from . import request
+from . import action
+from . import document
+from . import changed_total
+from . import delivery
+from . import unpaid
+from . import release
+from . import follow_up
+from . import accounting
+from . import app_link
+from . import comparison
+from . import activity
+from . import deadline
+from . import staff
+from . import report
+from . import setup_guide
+from . import user_info
+from . import audit

@@ -1,0 +1,386 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+import logging
+import time
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+import pytz
+from psycopg2 import OperationalError
+
+from odoo import SUPERUSER_ID, _, _lt, api, fields, models
+from odoo.exceptions import UserError, ValidationError
+from odoo.fields import Command
+from odoo.tools import format_date
+
+from ... import const
+from ...source import Fact
+from ...step_log import log_step
+
+_logger = logging.getLogger(__name__)
+
+# After this time, a capture that is not booked was forgotten, or cannot be booked.
+BOOKING_PERIOD = timedelta(minutes=15)
+
+# As long as core's job looks for what is to be post-processed.
+CORE_PERIOD = timedelta(days=4)
+
+
+class PaymentTransaction(models.Model):
+    """ The books: one payment per capture and per refund, reconciled with the documents of the
+    payment, whichever comes first. """
+    _inherit = 'payment.transaction'
+
+    vipps_refundable_amount = fields.Monetary(
+        string="Left to Refund", compute='_compute_vipps_refundable_amount', compute_sudo=True
+    )
+
+    #=== COMPUTE METHODS ===#
+
+    @api.depends('state', 'amount', 'child_transaction_ids.state')
+    def _compute_vipps_refundable_amount(self):
+        for tx in self:
+            tx.vipps_refundable_amount = (
+                tx.provider_code == 'vipps' and tx._vipps_get_refundable_amount()
+            )
+
+    #=== BUSINESS METHODS - WHAT DOCUMENTS ARE PAID WITH ===#
+
+    def _vipps_correct_amount_paid(self, amount):
+        """ Take what was released out of what core counts as paid with these transactions.
+
+        :param float amount: What core counts, in major units.
+        :return: What is reserved or was captured, in major units.
+        :rtype: float
+        """
+        for tx in self:
+            if tx.provider_code == 'vipps' and tx.state in ('authorized', 'done'):
+                amount -= tx._vipps_get_released_amount()
+        return amount
+
+    #=== BUSINESS METHODS - BEFORE AN OPERATION ===#
+
+    def _vipps_check_books(self):
+        """ Ensure that what a person is about to capture or refund can be booked today, which is
+        the day in the market of the payment.
+
+        :return: None
+        :raise ValidationError: If it cannot; it says what to do.
+        """
+        problem = self._vipps_find_booking_problem()
+        if problem:
+            raise ValidationError(problem)
+        lock_date = self.company_id._get_user_fiscal_lock_date()
+        if self._vipps_get_market_day(fields.Datetime.now()) <= lock_date:
+            raise ValidationError(_(
+                "The books are locked until %s, so nothing can be booked today, and nothing was"
+                " done at Vipps MobilePay. Ask your accountant to change the lock date.",
+                format_date(self.env, lock_date),
+            ))
+
+    def _vipps_find_booking_problem(self):
+        """ Return what keeps payments of the provider from being booked, if anything.
+
+        :rtype: str | None
+        """
+        provider = self.provider_id
+        lines = self.env['account.payment.method.line']
+        if not lines.search_count([('payment_provider_id', '=', provider.id)], limit=1):
+            # Core adds it to the journal when that is read first: others at the same time wait, and
+            # then start anew, or it would be there twice.
+            self.env.cr.execute(
+                "UPDATE payment_provider SET id = id WHERE id = %s", [provider.id],
+                log_exceptions=False,
+            )
+        journal = provider.journal_id
+        if not journal.active:
+            return _(
+                "The payment journal of %s is missing or archived. Choose another one on the"
+                " payment provider, under Configuration.", provider.name,
+            )
+        method_line = journal.inbound_payment_method_line_ids.filtered(
+            lambda line: line.payment_provider_id == provider
+        )
+        if not method_line:
+            return _(
+                "The journal %(journal)s has no incoming payment method for %(provider)s. Add it"
+                " to the journal, under Incoming Payments.",
+                journal=journal.display_name, provider=provider.name,
+            )
+        company = journal.company_id
+        if not method_line.payment_account_id and not (
+            company.account_journal_payment_debit_account_id
+            and company.account_journal_payment_credit_account_id
+        ):
+            return _(
+                "There is no outstanding account for payments of %(provider)s. Choose one in the"
+                " journal %(journal)s, under Incoming Payments.",
+                journal=journal.display_name, provider=provider.name,
+            )
+        return None
+
+    def _create_child_transaction(self, amount, is_refund=False, **custom_create_values):
+        """ Override of `payment` to link a refund with the credit note that it is made for, so that
+        core reconciles them. """
+        move_id = self.env.context.get('vipps_credit_note_id')
+        if is_refund and isinstance(move_id, Fact):
+            custom_create_values['invoice_ids'] = [Command.link(int(move_id))]
+        return super()._create_child_transaction(
+            amount, is_refund=is_refund, **custom_create_values
+        )
+
+    #=== BUSINESS METHODS - POST-PROCESSING ===#
+
+    def _cron_finalize_post_processing(self):
+        """ Override of `payment` to leave captures and refunds of Vipps MobilePay to the job that
+        follows them: it neither stops after four days, nor meets what hangs a second time. """
+        if self:
+            return super()._cron_finalize_post_processing()
+        other_txs = self.search([
+            ('provider_code', '!=', 'vipps'),
+            ('state', '=', 'done'),
+            ('is_post_processed', '=', False),
+            ('last_state_change', '>=', fields.Datetime.now() - CORE_PERIOD),
+        ])
+        if other_txs:
+            super(PaymentTransaction, other_txs)._cron_finalize_post_processing()
+
+    def _finalize_post_processing(self):
+        """ Override of `payment` to let only one at a time book a payment. What somebody else is at
+        is left to the job. """
+        vipps_txs = self.filtered(lambda t: t.provider_code == 'vipps')
+        super(PaymentTransaction, self - vipps_txs)._finalize_post_processing()
+        for tx in vipps_txs:
+            if tx._vipps_lock_follow_up():
+                super(PaymentTransaction, tx)._finalize_post_processing()
+
+    def _reconcile_after_done(self):
+        """ Override of `account_payment` to book a capture that was refunded before it was booked:
+        core takes every child transaction for a capture. """
+        vipps_txs = self.filtered(lambda t: t.provider_code == 'vipps')
+        super(PaymentTransaction, self - vipps_txs)._reconcile_after_done()
+        for tx in vipps_txs:
+            with tx._vipps_set_moves_aside():
+                super(PaymentTransaction, tx)._reconcile_after_done()
+        for tx in vipps_txs.filtered(lambda t: t.state == 'done'):
+            children = tx.child_transaction_ids
+            if children.filtered(lambda t: t.state in ('done', 'cancel')) and (
+                not tx._vipps_is_booked()
+            ):
+                tx.with_company(tx.company_id)._create_payment()
+
+    def _vipps_is_booked(self):
+        """ Tell whether the transaction, or what it was captured in, has its payment. """
+        return bool(self.payment_id or self._vipps_get_parts())
+
+    def _invoice_sale_orders(self):
+        """ Override of `sale` not to invoice once more what is invoiced already, as it may be when
+        a payment was captured in parts. """
+        invoiced_txs = self.filtered(
+            lambda t: t.provider_code == 'vipps' and t._vipps_is_invoiced()
+        )
+        return super(PaymentTransaction, self - invoiced_txs)._invoice_sale_orders()
+
+    def _vipps_is_invoiced(self):
+        """ Tell whether the invoices of each order reach what was paid of it. """
+        return bool(self.sale_order_ids) and all(
+            order.currency_id.compare_amounts(order.amount_paid, sum(
+                invoice.amount_total if invoice.move_type == 'out_invoice' else
+                -invoice.amount_total
+                for invoice in order.invoice_ids if invoice.state != 'cancel'
+            )) <= 0
+            for order in self.sale_order_ids
+        )
+
+    def _create_payment(self, **extra_create_values):
+        """ Override of `account_payment` to book a capture or a refund so that an accountant
+        recognizes it, to reconcile it with all documents it is for, and to let nothing get lost
+        that cannot be booked now: the money has moved. """
+        if self.provider_code != 'vipps':
+            return super()._create_payment(**extra_create_values)
+
+        started = time.monotonic()
+        payment = self.env['account.payment']
+        problem = self._vipps_in_staff_language()._vipps_find_booking_problem()
+        if not problem:
+            try:
+                with self.env.cr.savepoint():
+                    with self._vipps_set_moves_aside():
+                        super()._create_payment(**{
+                            'ref': self._vipps_get_memo(),
+                            'date': self._vipps_get_booking_date(),
+                            **extra_create_values,
+                        })
+                    for move in self._vipps_get_documents():
+                        move._vipps_assign_payments(self.payment_id)
+                payment = self.payment_id
+            except UserError as error:
+                problem = str(error)
+        log_step(
+            _logger, 'booked', self, outcome='done' if payment else 'failed', started=started,
+            amount=self.amount,
+        )
+        if problem:
+            tasks = self.env['vipps.task']  # One that is under way waits for its next try.
+            tasks._schedule(self - tasks._get_scheduled(self, 'book'), 'book')
+            self._vipps_tell_unbooked(problem)
+        if payment:
+            self._vipps_get_root()._vipps_settle_surplus()
+        return payment
+
+    def _vipps_get_booking_date(self):
+        """ Return the day of the capture or refund at Vipps MobilePay, on which it is settled.
+
+        :rtype: date
+        """
+        moment = self.last_state_change or fields.Datetime.now()
+        for event in self._vipps_get_root().vipps_event_log or ():
+            # A booking does not wait for an event that the log does not have yet.
+            if self.vipps_psp_reference and event['psp_reference'] == self.vipps_psp_reference:
+                moment = datetime.fromisoformat(event['time'])
+        return self._vipps_get_market_day(moment)
+
+    def _vipps_get_market_day(self, moment):
+        """ Return the day of a moment in the market of the payment.
+
+        :param datetime moment: The moment, in UTC.
+        :rtype: date
+        """
+        time_zone = const.MARKET_TIME_ZONES.get(self._vipps_get_root().vipps_market, 'UTC')
+        return pytz.utc.localize(moment).astimezone(pytz.timezone(time_zone)).date()
+
+    @contextmanager
+    def _vipps_set_moves_aside(self):
+        """ Keep documents from core while it books, which posts and reconciles them all: cancelled
+        ones, and drafts, which somebody works on, when it was the job that captured a delivery. """
+        root = self._vipps_get_root()
+        is_job = self.env.uid == SUPERUSER_ID and (
+            root.vipps_capture_mode == 'on_delivery' and root.sale_order_ids
+        )
+        states = ('cancel', 'draft') if is_job else ('cancel',)
+        links = [
+            (tx, move) for tx in self | self.source_transaction_id
+            for move in tx.invoice_ids if move.state in states
+        ]
+        for tx, move in links:
+            tx.invoice_ids -= move
+        yield
+        for tx, move in links:
+            tx.invoice_ids |= move
+
+    def _vipps_get_memo(self):
+        """ Return what an accountant recognizes a payment by: the documents, our reference, and the
+        reference in the settlements. """
+        root = self._vipps_get_root()
+        invoices = (self.invoice_ids or root.invoice_ids).filtered(lambda m: m.state == 'posted')
+        return " - ".join(filter(None, [
+            ", ".join(root.sale_order_ids.mapped('name') + invoices.mapped('name')),
+            root.vipps_payment_reference,
+            self.vipps_psp_reference,
+        ]))
+
+    def _vipps_get_documents(self):
+        """ Return the posted documents that the payment of this capture or refund is for, those
+        that are to be settled first coming first.
+
+        :return: Invoices for a capture, credit notes for a refund.
+        :rtype: account.move
+        """
+        root = self._vipps_get_root()
+        moves = root._vipps_get_invoices()
+        move_type = 'out_invoice'
+        if self.operation == 'refund':
+            moves |= self.invoice_ids | moves.reversal_move_id
+            move_type = 'out_refund'
+        return moves.filtered(
+            lambda move: move.move_type == move_type and move.state == 'posted'
+        ).sorted(lambda move: (move.invoice_date, move.id))
+
+    def _vipps_get_invoices(self):
+        """ Return the invoices of what was paid, in any state. """
+        return self.invoice_ids | self.sale_order_ids.invoice_ids
+
+    def _vipps_settle_surplus(self):
+        """ Reconcile what was captured and not invoiced with what was refunded without a credit
+        note, when no invoice is to come anymore that the former could be for. """
+        if any(
+            order.state != 'cancel' and order.invoice_status != 'invoiced'
+            for order in self.sale_order_ids
+        ) or any(invoice.state == 'draft' for invoice in self.invoice_ids):
+            return
+        captured_lines = self._vipps_get_captures().payment_id._vipps_get_open_lines()
+        refunded_lines = self._vipps_get_refunds().payment_id._vipps_get_open_lines()
+        # The account of the customer may have been changed between the two.
+        for account in captured_lines.account_id & refunded_lines.account_id:
+            (captured_lines | refunded_lines).filtered(
+                lambda line, account=account: line.account_id == account
+            ).reconcile()
+
+    def _vipps_tell_unbooked(self, problem):
+        """ Tell somebody that a payment cannot be booked.
+
+        :param str problem: What keeps it from being booked.
+        :return: None
+        """
+        self.provider_id._vipps_alert_administrator(
+            'bookings',
+            _lt("Payments cannot be booked"),
+            _lt("Payment %(reference)s is done at Vipps MobilePay, but it could not be booked:"
+                " %(problem)s Odoo tries again every hour, with this and all later payments.",
+                reference=self.reference, problem=problem),
+        )
+
+    #=== BUSINESS METHODS - JOB ===#
+
+    def _vipps_book_soon(self):
+        """ Have what was captured and refunded of the payment booked.
+
+        :return: None
+        """
+        root = self._vipps_get_root()
+        parts = root | root._vipps_get_captures() | root._vipps_get_refunds()
+        self.env['vipps.task']._schedule(
+            parts.filtered(lambda tx: tx.state == 'done' and not tx.is_post_processed), 'book'
+        )
+
+    def _vipps_book_alone(self, problem):
+        """ Book a capture or a refund although something that comes before that fails.
+
+        :param str problem: What that is.
+        :return: None
+        """
+        try:
+            with self.env.cr.savepoint():
+                self._create_payment()  # It tells what is wrong with the books.
+        except OperationalError:
+            raise  # Another worker was faster: all of this is done again.
+        except Exception:
+            _logger.exception("Payment %s is not in the books yet.", self.reference)
+            self._vipps_tell_unbooked(problem)
+
+    @api.model
+    def _vipps_get_unbooked_domain(self):
+        """ Return the domain of captures and refunds that should be booked by now and are not. """
+        failed_tasks = self.env['vipps.task'].sudo().search([
+            ('kind', '=', 'book'), ('tries', '>', 0),
+        ])
+        return [
+            ('state', '=', 'done'),
+            '|',
+            ('id', 'in', failed_tasks.transaction_id.ids),
+            '&',
+            ('is_post_processed', '=', False),
+            ('last_state_change', '<', fields.Datetime.now() - BOOKING_PERIOD),
+        ]
+
+    @api.model
+    def _vipps_book_forgotten(self):
+        """ Have captures and refunds booked that nobody is going to book, for whatever reason. """
+        txs = self.search([
+            ('provider_code', '=', 'vipps'),
+            ('state', '=', 'done'),
+            ('is_post_processed', '=', False),
+            ('last_state_change', '<', fields.Datetime.now() - BOOKING_PERIOD),
+        ])
+        tasks = self.env['vipps.task']
+        tasks._schedule(txs - tasks._get_scheduled(txs, 'book'), 'book')

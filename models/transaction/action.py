@@ -1,0 +1,244 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+import json
+
+from odoo import SUPERUSER_ID, _, models
+from odoo.exceptions import AccessError, ValidationError
+
+from odoo.addons.payment import utils as payment_utils
+
+from ...trust import clean
+
+
+class PaymentTransaction(models.Model):
+    """ Buttons and windows: who may use them, and what was seen in them. """
+    _inherit = 'payment.transaction'
+
+    #=== ACTION METHODS ===#
+
+    def action_capture(self):
+        """ Override of `payment` to read the payments first: what can be captured of them, and
+        whether anything, may have changed.
+
+        :raise ValidationError: If they cannot be read.
+        """
+        payment_utils.check_rights_on_recordset(self)
+        txs_sudo = self.sudo()  # The user may operate, but only the system writes.
+        vipps_txs_sudo = txs_sudo.filtered(lambda t: t.provider_code == 'vipps')
+        vipps_txs_sudo._vipps_check_operator()
+        for tx_sudo in clean(vipps_txs_sudo).filtered(lambda t: t.state == 'authorized'):
+            tx_sudo._ensure_provider_is_not_disabled()
+            tx_sudo._vipps_read_for_operator()
+            if tx_sudo.state != 'authorized' and len(txs_sudo) == 1:
+                return tx_sudo._vipps_notify_change()
+        return super().action_capture()
+
+    def action_void(self):
+        """ Override of `payment` to tell who comes too late, or again, that it is released. """
+        payment_utils.check_rights_on_recordset(self)
+        vipps_txs_sudo = self.sudo().filtered(lambda t: t.provider_code == 'vipps')
+        if vipps_txs_sudo:
+            vipps_txs_sudo._vipps_check_operator()
+            self = clean(self)
+        released_txs = vipps_txs_sudo.filtered(
+            lambda t: t.state != 'authorized' and t._vipps_get_releases()
+        )
+        if self == released_txs and len(self) == 1:
+            return released_txs._vipps_notify_change()
+        seen_amounts = self._vipps_list_amounts()
+        return super().action_void() or self._vipps_notify_done(seen_amounts)
+
+    def action_vipps_open_payments(self):
+        """ Open the payments in the books of what was captured and refunded.
+
+        :return: The action.
+        :rtype: dict
+        """
+        payment_utils.check_rights_on_recordset(self)
+        self.ensure_one()
+        payments = self.sudo()._vipps_get_booked_payments()
+        action = {
+            'type': 'ir.actions.act_window',
+            'name': _("Payments"),
+            'res_model': payments._name,
+            'view_mode': 'tree,form',
+            'domain': [('id', 'in', payments.ids)],
+        }
+        if len(payments) == 1:
+            action.update({'view_mode': 'form', 'res_id': payments.id})
+        return action
+
+    def action_refund(self, amount_to_refund=None):
+        """ Override of `payment` to let those refund who may write the transaction, in all
+        releases of Odoo, and to offer a release for what is only reserved.
+
+        :raise ValidationError: If it was not refunded, or if that is unknown.
+        """
+        if any(tx.provider_code != 'vipps' for tx in self):
+            return super().action_refund(amount_to_refund=amount_to_refund)
+        payment_utils.check_rights_on_recordset(self)
+        # The user may operate, but only the system writes.
+        txs_sudo = clean(self).sudo()
+        txs_sudo._vipps_check_company()
+        if any(tx.state == 'authorized' for tx in txs_sudo):
+            raise ValidationError(self.env['vipps.api.client']._get_sentence('6020'))
+        return super(PaymentTransaction, txs_sudo).action_refund(amount_to_refund=amount_to_refund)
+
+    def _vipps_notify_change(self):
+        """ Return the notification that there is nothing left to do for who wanted to operate. """
+        return {
+            'type': 'ir.actions.client',
+            'tag': 'display_notification',
+            'params': {
+                'type': 'warning',
+                'sticky': True,
+                'message': _(
+                    "Nothing of payment %s is reserved any longer: it was captured or released in"
+                    " the meantime. Odoo has been updated.", self.reference,
+                ),
+                'next': {'type': 'ir.actions.client', 'tag': 'soft_reload'},
+            },
+        }
+
+    def _vipps_notify_done(self, seen_amounts, next_action='ir.actions.client'):
+        """ Return the notification that says what was captured and released, and what is reserved.
+
+        :param str seen_amounts: What :meth:`_vipps_list_amounts` returned before.
+        :param str next_action: The type of the action that follows, if not a reload.
+        :return: The notification; None if nothing was done.
+        :rtype: dict | None
+        """
+        held_amounts = json.loads(seen_amounts)
+        sentences = [
+            sentence
+            for root_sudo in self._vipps_get_roots_sudo()
+            for sentence in root_sudo._vipps_describe_done(held_amounts[str(root_sudo.id)])
+        ]
+        return {
+            'type': 'ir.actions.client',
+            'tag': 'display_notification',
+            'params': {
+                'title': _("Vipps MobilePay"),
+                'type': 'success',
+                'message': " ".join(sentences),
+                'next': {'type': next_action, 'tag': 'soft_reload'},
+            },
+        } if sentences else None
+
+    def _vipps_describe_done(self, held_amounts):
+        """ Return what was captured and released, and what is still reserved.
+
+        :param dict held_amounts: What Odoo held before, in minor units.
+        :return: Sentences for the staff; none if nothing was done.
+        :rtype: list[str]
+        """
+        done = {
+            name: self.env['vipps.api.client']._to_major(
+                amount - held_amounts[name], self.currency_id
+            )
+            for name, amount in self._vipps_get_held_amounts().items()
+        }
+        sentences = []
+        for name, sentence in (
+            ('CAPTURED', _("%(reference)s: captured %(amount)s.")),
+            ('CANCELLED', _("%(reference)s: released %(amount)s.")),
+        ):
+            if done[name] > 0:
+                sentences.append(sentence % {
+                    'reference': self.reference, 'amount': self._vipps_format(done[name]),
+                })
+        if sentences and self._vipps_get_reserved_amount():
+            sentences += self._vipps_describe_reserved()
+        return sentences
+
+    #=== BUSINESS METHODS ===#
+
+    def _vipps_check_operator(self):
+        """ Ensure that the user may operate on the transactions: that takes the right to write
+        them, or, as core has it for the buttons of documents, to write all of their orders, or
+        their invoices if there are no orders, if these are of companies that the payment is for.
+
+        :return: None
+        :raise AccessError: If the user may not.
+        """
+        txs = self._origin.sudo(False)  # In a window they are no real records yet.
+        txs._vipps_check_company()
+        try:
+            payment_utils.check_rights_on_recordset(txs)
+        except AccessError:
+            for tx_sudo in txs.sudo():
+                root_sudo = tx_sudo._vipps_get_root()
+                documents_sudo = root_sudo._vipps_get_operator_documents()
+                if not documents_sudo or not all(
+                    root_sudo._vipps_serves(document.company_id) for document in documents_sudo
+                ):
+                    raise
+                payment_utils.check_rights_on_recordset(documents_sudo.sudo(False))
+
+    def _vipps_get_operator_documents(self):
+        """ Return the documents whose writers may operate on the payment. """
+        return self.sale_order_ids or self.invoice_ids
+
+    def _vipps_serves(self, company):
+        """ Return whether the payment can be for documents of a company: those of its own and of
+        its branches.
+
+        :param res.company company: The company of the document.
+        :rtype: bool
+        """
+        return self.company_id in company.sudo().parent_ids
+
+    def _vipps_check_company(self):
+        """ Ensure that the payments can be for documents of the user's companies, in sudo mode,
+        too: core's buttons of documents take it for granted that a payment belongs to these.
+
+        :return: None
+        :raise AccessError: If they cannot.
+        """
+        companies_sudo = self.env.user.sudo().company_ids.parent_ids
+        if self.env.uid != SUPERUSER_ID and self.sudo().company_id - companies_sudo:
+            raise AccessError(_(
+                "This payment belongs to another company, so nothing was done. Ask its staff."
+            ))
+
+    def _vipps_list_amounts(self):
+        """ Return what Odoo holds of the payments, for a window that somebody decides in.
+
+        :rtype: str
+        """
+        return json.dumps({
+            root_sudo.id: root_sudo._vipps_get_held_amounts()
+            for root_sudo in self._vipps_get_roots_sudo()
+        })
+
+    def _vipps_get_roots_sudo(self):
+        return self._origin.sudo().filtered(lambda t: t.provider_code == 'vipps').mapped(
+            lambda t: t._vipps_get_root()
+        )
+
+    def _vipps_check_seen_amounts(self, seen_amounts, name=None, amount=None):
+        """ Ensure that nothing happened to the payments since a window was opened.
+
+        Whoever clicks twice, or has the window open twice, decides once.
+
+        :param str seen_amounts: What :meth:`_vipps_list_amounts` returned then.
+        :param str name: What is about to be done: `capture` or `refund`.
+        :param float amount: The amount, in major units.
+        :return: None
+        :raise ValidationError: If something happened.
+        """
+        if self._vipps_list_amounts() == seen_amounts:
+            return
+        for root_sudo in self._vipps_get_roots_sudo():
+            held_amounts = json.loads(seen_amounts).get(str(root_sudo.id))
+            if name and held_amounts and root_sudo._vipps_find_done(
+                name, root_sudo._vipps_get_operation_key(name, amount, held_amounts), held_amounts
+            ):
+                raise ValidationError(_(
+                    "%s: what you ask for is done already. Nothing more was done now. Close the"
+                    " window and look at the payment again.", root_sudo.reference,
+                ))
+        raise ValidationError(_(
+            "Something was captured, released or refunded since you opened this window. Nothing was"
+            " done now. Close the window, look at the payment again, and decide then."
+        ))

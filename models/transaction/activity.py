@@ -1,0 +1,146 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import SUPERUSER_ID, _, fields, models
+from odoo.tools import format_amount
+
+from ..api.client import VippsError
+
+# How often a payment is read, in growing intervals, before somebody is told that it is of no use.
+PATIENT_READS = 6
+
+
+class PaymentTransaction(models.Model):
+    """ What people have to do about payments. It is taken back when it is done. """
+    _inherit = 'payment.transaction'
+
+    # What a refund was last proposed of: somebody who has dealt with it is not asked again.
+    vipps_proposed_refund = fields.Monetary(copy=False, readonly=True)
+
+    #=== BUSINESS METHODS - ACTIVITIES ===#
+
+    def _vipps_follow_up(self):
+        """ Give people what they have to do about an approved payment, and take back what is done.
+        """
+        if self.state in ('draft', 'pending'):
+            return
+        self = self._vipps_in_staff_language()
+        if not self._vipps_is_anything_paid():
+            self._vipps_end_follow_up()
+        if self.provider_id.state != 'disabled' and not self._vipps_is_open():
+            self._vipps_end_activity('failure', _("Nothing is left to capture or to release."))
+        if not self.vipps_remaining_amount:
+            for problem in ('deadline', 'guarantee'):
+                self._vipps_end_activity(problem, _("Nothing is reserved any longer."))
+        self._vipps_propose_refund()
+        self._vipps_follow_up_unpaid()
+
+    def _vipps_tell_failure(self, error):
+        """ Tell somebody that what is due could not be captured or released.
+
+        :param VippsError error: What went wrong.
+        :return: None
+        """
+        self = self._vipps_in_staff_language()
+        self._vipps_schedule_activity(
+            'failure',
+            _("Payment %s: capture or release failed", self.reference),
+            _("%(error)s We retry automatically. This message disappears once it succeeds.",
+              error=error),
+        )
+
+    def _vipps_tell_delay(self, error):
+        """ Tell somebody that what is due has been tried for about an hour in vain.
+
+        :param VippsError|None error: Why the payment could not even be read, if it could not.
+        :return: None
+        """
+        if self.vipps_read_count <= PATIENT_READS or not self._vipps_is_reserved():
+            return
+        self = self._vipps_in_staff_language()
+        if self._vipps_is_open() and not self._vipps_get_activities('failure'):
+            self._vipps_tell_failure(
+                error or VippsError(_("Vipps MobilePay gives no clear answer."))
+            )
+
+    def _vipps_propose_refund(self):
+        """ Propose to refund what was captured and is not delivered, or not anymore. """
+        amount = self._vipps_get_excess_amount()
+        change = self.currency_id.compare_amounts(amount, self.vipps_proposed_refund)
+        if not change:
+            return
+        self.vipps_proposed_refund = amount
+        if not amount:
+            self._vipps_end_activity('refund', _("What is captured is delivered or refunded."))
+        elif change > 0 or self._vipps_get_activities('refund'):
+            self._vipps_schedule_activity(
+                'refund',
+                _("Refund payment %s", self.reference),
+                self._vipps_explain_excess(format_amount(self.env, amount, self.currency_id)),
+            )
+
+    def _vipps_explain_excess(self, amount):
+        """ Return why something is to be refunded, and how.
+
+        :param str amount: The amount, with its currency.
+        :rtype: str
+        """
+        if self._vipps_is_document_cancelled():
+            reason = _("%s is captured, and the order or invoice that it paid is cancelled or"
+                       " deleted.", amount)
+        elif self.vipps_capture_mode == 'on_delivery':
+            reason = _("%s more is captured than is delivered.", amount)
+        else:
+            reason = _(
+                "%(amount)s more is paid than the order is worth. Its total was %(before)s when the"
+                " customer started to pay, and is %(now)s now.", amount=amount,
+                before=format_amount(self.env, self.vipps_document_amount, self.currency_id),
+                now=format_amount(self.env, self._vipps_get_total_amount(), self.currency_id),
+            )
+        return reason + " " + _(
+            "If the customer gets it back, make a credit note and choose Refund with Vipps"
+            " MobilePay there, or choose Refund on the payment. If not, mark this as done."
+        )
+
+    def _vipps_schedule_activity(self, problem, summary, note):
+        """ Give the person who is responsible something to do, once per problem.
+
+        :param str problem: What it is about, in a word that is the same in all languages.
+        :param str summary: What it is about, in a few words, with the reference of the payment.
+        :param str note: What happened and what to do.
+        :return: None
+        """
+        activities = self._vipps_get_activities(problem)
+        if activities:
+            activities.note = note
+            return
+        user = (
+            self.sale_order_ids[:1].user_id.filtered('active')
+            or self.provider_id._vipps_get_administrator()
+        )
+        self._vipps_get_activity_document().activity_schedule(
+            'mail.mail_activity_data_warning', summary=summary, note=note, user_id=user.id,
+            vipps_problem=f'{problem}:{self.id}',
+        )
+
+    def _vipps_end_activity(self, problem, feedback):
+        """ Mark what a person had to do as done.
+
+        :param str problem: What it was about.
+        :param str feedback: Why there is nothing left to do.
+        :return: None
+        """
+        self._vipps_get_activities(problem).action_feedback(feedback=feedback)
+
+    def _vipps_get_activities(self, problem):
+        return self._vipps_get_activity_document().activity_ids.filtered(
+            lambda activity: activity.vipps_problem == f'{problem}:{self.id}'
+        )
+
+    def _vipps_get_activity_document(self):
+        """ Return what people look at when there is something to do: the order, else the provider.
+
+        Nobody who happens to read the payment, like a customer, is shown as who asks for it.
+        """
+        document = (self.sale_order_ids[:1] or self.provider_id).with_user(SUPERUSER_ID)
+        # A mail server that hangs holds nothing up: Odoo's queue of mails sends what is to be sent.
+        return document.with_context(mail_notify_force_send=False)

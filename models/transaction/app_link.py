@@ -1,0 +1,108 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from datetime import timedelta
+from urllib.parse import urljoin
+
+from odoo import api, fields, models
+
+from ..jobs.job import DONE, NOTHING_LEFT
+
+# How long is waited after each failure. Nobody misses the link so much that there is more.
+RETRY_DELAYS = (timedelta(minutes=2), timedelta(minutes=15), timedelta(hours=2))
+
+CATEGORIES = {'order': 'ORDER_CONFIRMATION', 'delivery': 'DELIVERY'}
+
+
+class PaymentTransaction(models.Model):
+    _inherit = 'payment.transaction'
+
+    vipps_app_link = fields.Selection(
+        string="Link in the App",
+        help="Where the link leads that the customer finds with the payment in the app.",
+        selection=[('order', "Order"), ('delivery', "Tracking of the delivery")],
+        copy=False,
+        readonly=True,
+    )
+    # What the link was last made for. It is made once for each.
+    vipps_app_link_key = fields.Char(copy=False, readonly=True, groups='base.group_system')
+    vipps_app_link_tries = fields.Integer(copy=False, readonly=True)
+    vipps_next_app_link = fields.Datetime(copy=False, readonly=True, index='btree_not_null')
+
+    #=== BUSINESS METHODS - LINK IN THE APP ===#
+
+    def _vipps_schedule_app_link(self):
+        """ Have the job set the link in the app, if it is to lead elsewhere than before. """
+        if self.state not in ('authorized', 'done'):
+            return
+        picking = self._vipps_get_tracked_pickings()[:1]
+        order = self._vipps_get_confirmed_orders()[:1]
+        key = f'{picking},{picking.carrier_tracking_ref}' if picking else str(order)
+        if order and key != self.vipps_app_link_key:
+            self.write({
+                'vipps_app_link_key': key,
+                'vipps_app_link_tries': 0,
+                'vipps_next_app_link': fields.Datetime.now(),
+            })
+
+    def _vipps_get_confirmed_orders(self):
+        return self.sale_order_ids.filtered(lambda order: order.state == 'sale')
+
+    def _vipps_get_tracked_pickings(self):
+        """ Return the deliveries to the customer that can be tracked, the newest first. """
+        return self._vipps_get_confirmed_orders().picking_ids.filtered(
+            lambda picking: picking.state == 'done'
+            and picking.location_dest_id.usage == 'customer'
+            and picking.carrier_tracking_ref
+        ).sorted(lambda picking: (picking.date_done, picking.id), reverse=True)
+
+    @api.model
+    def _vipps_set_next_app_link(self):
+        """ Set the link in the app that is due for the longest time.
+
+        :return: What it came to, see :func:`run_steps`.
+        :rtype: str
+        """
+        tx = self._vipps_lock_next('vipps_next_app_link')
+        if not tx:
+            return NOTHING_LEFT
+        order = tx._vipps_get_confirmed_orders()[:1]
+        if order and not order.access_token:
+            order._portal_ensure_token()
+            return DONE  # Nobody who needs the order waits for Vipps MobilePay.
+
+        delay = next(iter(RETRY_DELAYS[tx.vipps_app_link_tries:]), None)
+        tx.vipps_next_app_link = False
+        error = tx._vipps_try(tx._vipps_set_app_link, 'app_link_set')
+        if not error:
+            return DONE
+        if delay:
+            tx.vipps_app_link_tries += 1
+            tx.vipps_next_app_link = fields.Datetime.now() + max(
+                delay, timedelta(seconds=error.retry_after)
+            )
+        # The job has more important things to do than to wait for this.
+        return NOTHING_LEFT if error.is_no_answer else DONE
+
+    def _vipps_set_app_link(self):
+        """ Set the link in the app to what is newest, if the app can show that.
+
+        :return: None
+        :raise VippsError: If it was not set, or if that is unknown.
+        """
+        links = [
+            ('delivery', self._vipps_get_tracking_url(picking))
+            for picking in self._vipps_get_tracked_pickings()
+        ]
+        order = self._vipps_get_confirmed_orders()[:1]
+        if order and not self.vipps_app_link:
+            links.append(('order', urljoin(order.get_base_url(), order.get_portal_url())))
+        for kind, url in links:
+            if self.provider_id._vipps_is_allowed_url(url):
+                self.env['vipps.api.client']._set_app_link(self, CATEGORIES[kind], url)
+                self.vipps_app_link = kind
+                return
+
+    def _vipps_get_tracking_url(self, picking):
+        """ Return where a delivery can be tracked, of several parcels the first one. """
+        trackers = picking.get_multiple_carrier_tracking()
+        return trackers[0][1] if trackers else picking.carrier_tracking_url or ''

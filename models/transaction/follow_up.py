@@ -1,0 +1,284 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo import _, fields, models
+from odoo.tools import SQL
+
+from ...source import Fact
+
+# What the job does, by the state that it follows.
+FOLLOWING_TASKS = {'authorized': 'confirm', 'done': 'book'}
+
+# The states in which what was read at Vipps MobilePay leaves a payment in Odoo, each with those
+# that it takes the place of.
+PREVIOUS_STATES = {
+    'authorized': ('draft', 'pending', 'cancel', 'error'),
+    'done': ('draft', 'pending', 'authorized', 'cancel', 'error'),
+}
+
+
+class PaymentTransaction(models.Model):
+    """ What follows an approved or captured payment: core and other addons confirm the order, send
+    mails, invoice and book.
+
+    The money comes first: its state is set and committed without any of that, and a job does the
+    rest, in database transactions of its own, again and again until it works.
+    """
+    _inherit = 'payment.transaction'
+
+    vipps_is_order_mail_sent = fields.Boolean(
+        help="Whether a mail about the order was sent when the payment was approved.",
+        copy=False,
+        readonly=True,
+    )
+
+    #=== BUSINESS METHODS - STATE ===#
+
+    def _vipps_set_state(self, state):
+        """ Set the state that was read at Vipps MobilePay, and nothing else.
+
+        :param str state: The state: `authorized` or `done`.
+        :return: None
+        """
+        txs = self._update_state(PREVIOUS_STATES[state], state, None)
+        if state == 'done':
+            txs._update_source_transaction_state()
+        txs._log_received_message()
+        self.env['vipps.task']._schedule(txs, FOLLOWING_TASKS[state])
+
+    def _update_state(self, allowed_states, target_state, state_message):
+        """ Override of `payment` to let `_set_authorized` and `_set_done`, with all that core and
+        others do there, follow a state that was set before: as long as its task is there; and to
+        look at our payments of what other providers took. """
+        followed_txs = self._vipps_filter_followed(target_state)
+        txs = super(PaymentTransaction, self - followed_txs)._update_state(
+            allowed_states, target_state, state_message
+        )
+        txs.filtered(lambda t: t.provider_code != 'vipps')._vipps_look_at_rivals()
+        return txs | followed_txs
+
+    def _set_canceled(self, *args, **kwargs):
+        """ Override of `payment` to have it taken back at once that people are to confirm an order.
+        """
+        txs = super()._set_canceled(*args, **kwargs)
+        tasks = self.env['vipps.task']
+        tasks._schedule(tasks._get_scheduled(self, 'confirm'), 'confirm')
+        return txs
+
+    def _log_received_message(self):
+        """ Override of `payment` to write a state into the documents when it is set, in the name of
+        those who caused it, and not again by the job that follows it. The money waits neither for
+        what fails there nor for a mail server. """
+        followed_txs = self.browse()
+        for state in FOLLOWING_TASKS:
+            followed_txs |= self._vipps_filter_followed(state)
+        txs = self - followed_txs
+        vipps_txs = txs.filtered(lambda t: t.provider_code == 'vipps')
+        super(PaymentTransaction, txs - vipps_txs)._log_received_message()
+        if vipps_txs:
+            vipps_txs.with_context(mail_notify_force_send=False)._vipps_tell_safely(
+                lambda told_txs: super(PaymentTransaction, told_txs)._log_received_message()
+            )
+
+    def _vipps_filter_followed(self, state):
+        """ Return the transactions that are in a state which a job is to follow.
+
+        :param str state: The state.
+        :rtype: payment.transaction
+        """
+        if state not in FOLLOWING_TASKS:
+            return self.browse()
+        return self.env['vipps.task']._get_scheduled(
+            self.filtered(lambda t: t.provider_code == 'vipps' and t.state == state),
+            FOLLOWING_TASKS[state],
+        )
+
+    def _execute_callback(self):
+        """ Override of `payment` to leave what others do to the job. """
+        others = self.filtered(lambda t: t.provider_code != 'vipps')
+        return super(PaymentTransaction, others)._execute_callback()
+
+    #=== BUSINESS METHODS - JOB ===#
+
+    def _vipps_do_confirm(self):
+        """ Confirm the order of an approved payment, and let others follow.
+
+        :return: Whether that is done, or left to the booking of what was captured since then.
+        :rtype: bool
+        """
+        if not self._vipps_lock_follow_up():
+            return False
+        if self.state == 'authorized':
+            tx = self._vipps_with_mails_later()._vipps_in_customer_language()
+            tx._set_authorized()
+            super(PaymentTransaction, tx)._execute_callback()
+            if self.sale_order_ids:
+                self.vipps_is_order_mail_sent = True
+        if self.state != 'done':
+            self._vipps_end_follow_up()
+        return True
+
+    def _vipps_do_book(self):
+        """ Book a capture or a refund, confirm and invoice the order, and let others follow.
+
+        :return: Whether that is done.
+        :rtype: bool
+        """
+        if self.state != 'done':
+            return True
+        if not self._vipps_lock_follow_up():
+            return False
+        tx = self._vipps_with_mails_later()
+        if not self.is_post_processed:
+            if not self._vipps_get_parts():
+                tx._set_done()
+            super(PaymentTransaction, tx)._execute_callback()
+            tx._finalize_post_processing()
+        elif not self._vipps_is_booked():
+            tx._create_payment()
+        if not self._vipps_is_booked():
+            return False
+        self._vipps_end_follow_up()
+        return True
+
+    def _vipps_with_mails_later(self):
+        """ Return the transaction in a context in which what core and other addons send is left to
+        other jobs: a mail server, and what renders documents, can hang.
+
+        :rtype: payment.transaction
+        """
+        return self.with_context(
+            vipps_followed_tx_id=Fact(self.id), mail_notify_force_send=False,
+        )
+
+    def _vipps_lock_follow_up(self):
+        """ Lock what follows the payment until the end of the database transaction: two at a time
+        would wait for each other's entries.
+
+        The transaction itself is left to those who care for the money.
+
+        :return: Whether it is locked. If not, somebody else is at it.
+        :rtype: bool
+        """
+        self.env.cr.execute(SQL(
+            "SELECT pg_try_advisory_xact_lock(hashtext(%s))",
+            f'vipps_follow_up:{self._vipps_get_root().id}',
+        ))
+        return self.env.cr.fetchone()[0]
+
+    def _vipps_fail_task(self, kind, problem):
+        """ Give somebody something to do about what could not be done, and book at least the
+        payment.
+
+        :param str kind: The kind of the task.
+        :param str|None problem: What went wrong, if that is a sentence for people.
+        :return: None
+        """
+        problem = problem or _("Something went wrong in Odoo. Its log says what.")
+        root = self._vipps_get_root()._vipps_in_staff_language()
+        if kind.endswith('_mail') or kind == 'release_message':
+            root._vipps_schedule_activity(
+                'mail',
+                _("Payment %s: the mail to the customer was not sent", root.reference),
+                _("%s Odoo tries again. This disappears when it has succeeded.", problem),
+            )
+            return
+        orders = root._vipps_get_unconfirmed_orders()
+        if orders:
+            root._vipps_schedule_activity(
+                'confirmation',
+                _("Payment %s: the order is not confirmed", root.reference),
+                _("The customer has approved the payment, but the order could not be confirmed:"
+                  " %s Odoo tries again. Solve the problem, or confirm the order yourself. This"
+                  " disappears when it is confirmed.", problem),
+            )
+        elif kind == 'confirm':
+            root.provider_id._vipps_alert_administrator(
+                f'follow_up:{root.id}', _("Payment %s cannot be processed", root.reference), problem
+            )
+        if kind == 'book':
+            if not self._vipps_is_booked():
+                self._vipps_book_alone(problem)
+            if not orders:
+                self._vipps_tell_unbooked(problem)
+
+    def _vipps_end_follow_up(self):
+        """ Take back what people had to do about what has succeeded now, or is not to be done
+        anymore. """
+        root = self._vipps_get_root()._vipps_in_staff_language()
+        if not root._vipps_get_unconfirmed_orders():
+            root._vipps_end_activity(
+                'confirmation',
+                _("The order is confirmed.") if root._vipps_get_confirmed_orders()
+                else _("Nothing is reserved any longer."),
+            )
+            root._vipps_schedule_app_link()
+        root.provider_id._vipps_end_alert(f'follow_up:{root.id}')
+
+    def _vipps_get_unconfirmed_orders(self):
+        """ Return the orders that the payment, with others, pays for, and that are not confirmed.
+        """
+        if self.state not in ('authorized', 'done') or not self._vipps_is_anything_paid():
+            return self.env['sale.order']
+        return self.sale_order_ids.filtered(
+            lambda order: order.state in ('draft', 'sent')
+            and order._is_confirmation_amount_reached()
+        )
+
+    def _vipps_is_anything_paid(self):
+        """ Return whether anything is reserved, or captured and not refunded. """
+        return bool(self.vipps_remaining_amount or self._vipps_get_refundable_amount())
+
+    #=== BUSINESS METHODS - MAILS ===#
+
+    def _send_invoice(self):
+        """ Override of `sale` to send invoices later, where order mails are sent, too. """
+        vipps_txs = self.filtered(lambda t: t.provider_code == 'vipps')
+        super(PaymentTransaction, self - vipps_txs)._send_invoice()
+        self.env['vipps.task']._schedule(
+            vipps_txs.filtered(lambda t: t.invoice_ids.filtered(lambda i: not i.is_move_sent)),
+            'invoice_mail',
+        )
+
+    def _vipps_do_order_mail(self):
+        """ Send the mails about the orders of the payment.
+
+        :return: Whether that is done.
+        :rtype: bool
+        """
+        for order in self.sale_order_ids.filtered('vipps_mail_template_id'):
+            order._vipps_send_mail()
+        self._vipps_end_mail()
+        return True
+
+    def _vipps_do_invoice_mail(self):
+        """ Send the invoices of the payment.
+
+        :return: Whether that is done.
+        :rtype: bool
+        """
+        super()._send_invoice()
+        self._vipps_end_mail()
+        return True
+
+    def _vipps_do_template_mail(self, template_id, res_id, context, **kwargs):
+        """ Render a mail that was to be sent when the payment was followed.
+
+        :param int template_id: The mail template.
+        :param int res_id: The record that the mail is about.
+        :param dict context: The context in which it was to be sent.
+        :param dict kwargs: How it was to be sent.
+        :return: Whether that is done, also if the template or the record is gone.
+        :rtype: bool
+        """
+        template = self.env['mail.template'].browse(template_id).exists()
+        if template and self.env[template.model].browse(res_id).exists():
+            template.with_context(**context).send_mail(res_id, **kwargs)
+        self._vipps_end_mail()
+        return True
+
+    def _vipps_end_mail(self):
+        """ Have Odoo's queue send the mail that was just rendered, now and not within the hour. """
+        self._vipps_end_activity('mail', _("The mail was sent."))
+        cron = self.env.ref('mail.ir_cron_mail_scheduler_action', raise_if_not_found=False)
+        if cron:
+            cron.sudo()._trigger()
