@@ -53,6 +53,11 @@ MARKET_RESERVATION_DAYS = {
 # The codes of the payment methods to activate together with the provider.
 DEFAULT_PAYMENT_METHOD_CODES = {'vipps', 'mobile_pay'}
 
+# The routes of the controllers, where others have to know them.
+REDIRECT_ROUTE = '/payment/vipps/redirect'
+RETURN_ROUTE = '/payment/vipps/return'
+WEBHOOK_ROUTE = '/payment/vipps/webhook'
+
 # With this header the webhook says which database refuses a call: the prefix of its references.
 DATABASE_HEADER = 'X-Vipps-Database'
 

@@ -21,12 +21,9 @@ _logger = logging.getLogger(__name__)
 
 
 class VippsController(http.Controller):
-    _redirect_url = '/payment/vipps/redirect'
-    _return_url = '/payment/vipps/return'
-    _webhook_url = '/payment/vipps/webhook'
 
     @http.route(
-        _redirect_url, type='http', auth='public', methods=['GET', 'POST'], csrf=False,
+        const.REDIRECT_ROUTE, type='http', auth='public', methods=['GET', 'POST'], csrf=False,
         website=True, sitemap=False, max_content_length=const.MAX_FORM_SIZE,
     )
     def vipps_redirect(self, reference=None, retry=None, **data):
@@ -66,8 +63,8 @@ class VippsController(http.Controller):
         )
 
     @http.route(
-        _return_url, type='http', auth='public', methods=['GET'], website=True, sitemap=False,
-        max_content_length=const.MAX_FORM_SIZE,
+        const.RETURN_ROUTE, type='http', auth='public', methods=['GET'], website=True,
+        sitemap=False, max_content_length=const.MAX_FORM_SIZE,
     )
     def vipps_return(self, reference=None, access_token=None, **data):
         """ Receive the customer who comes back, maybe in another browser and without a session.
@@ -138,7 +135,7 @@ class VippsController(http.Controller):
         )
 
     @http.route(
-        f'{_webhook_url}/<int:provider_id>', type='http', auth='public', methods=['POST'],
+        f'{const.WEBHOOK_ROUTE}/<int:provider_id>', type='http', auth='public', methods=['POST'],
         csrf=False, save_session=False, max_content_length=const.MAX_WEBHOOK_SIZE,
     )
     def vipps_webhook(self, provider_id, **data):

@@ -1,4 +1,4 @@
-"""`./dev lint`: ruff, pylint-odoo, XML and JavaScript syntax."""
+"""`./dev lint`: ruff, pylint-odoo, XML and JavaScript syntax, and the direction of imports."""
 
 import shutil
 import subprocess
@@ -17,6 +17,7 @@ def run_lint():
         # By its path under the technical name, from which pylint-odoo derives the module.
         'pylint-odoo': [bin_dir / 'pylint', f'--rcfile={ROOT / ".pylintrc"}', addon],
         'xml': [environment.python, '-m', 'tools.lint_xml'],
+        'floors': [environment.python, '-m', 'tools.lint_floors'],
     }
     failed = []
     for name, command in checks.items():

@@ -11,7 +11,6 @@ from odoo import _, _lt, api, fields, models
 from odoo.exceptions import UserError
 
 from ... import const
-from ...controllers.main import VippsController
 from ...step_log import log_step
 from ..api.client import VippsError
 from ..jobs.job import DONE, run_steps
@@ -296,7 +295,7 @@ class PaymentProvider(models.Model):
         the address of the request may be an internal one. """
         self.ensure_one()
         base_url = self.env['ir.config_parameter'].sudo().get_param('web.base.url', '')
-        return f'{base_url.rstrip("/")}{VippsController._webhook_url}/{self.id}'
+        return f'{base_url.rstrip("/")}{const.WEBHOOK_ROUTE}/{self.id}'
 
     def _vipps_try_webhook_url(self, url):
         """ Call the URL to register, as Vipps MobilePay would.

@@ -12,7 +12,7 @@ from odoo.tools.misc import hmac
 
 from odoo.addons.payment import utils as payment_utils
 
-from ...controllers.main import VippsController
+from ... import const
 from ...patience import WAITING_SECONDS
 from ...step_log import log_step
 from ..api.client import VippsError
@@ -54,7 +54,7 @@ class PaymentTransaction(models.Model):
             return res
 
         self._vipps_with_patience()._vipps_start_payment()
-        return {'api_url': VippsController._redirect_url, 'reference': self.reference}
+        return {'api_url': const.REDIRECT_ROUTE, 'reference': self.reference}
 
     def _get_post_processing_values(self):
         """ Override of `payment` to tell customers what they are waited for, and to send those who
@@ -368,7 +368,7 @@ class PaymentTransaction(models.Model):
 
     def _vipps_get_return_route(self):
         """ Return the signed route that shows how the payment went. """
-        return VippsController._return_url + '?' + urlencode({
+        return const.RETURN_ROUTE + '?' + urlencode({
             'reference': self.reference,
             'access_token': self._vipps_sign_return(self.reference),
         })
