@@ -150,7 +150,7 @@ class TestPersonalData(PersonalDataCommon):
 
     def test_of_many_payments_the_newest_are_shown_and_all_exported(self):
         txs = [self._start(partner_id=self.person.id) for _number in range(3)]
-        with patch(f'{MODULE}.wizards.vipps_personal_data.SHOWN_PAYMENTS', 2):
+        with patch(f'{MODULE}.wizards.transaction.vipps_personal_data.SHOWN_PAYMENTS', 2):
             wizard = self._open()
             content = str(wizard.content)
         self.assertEqual([tx.reference in content for tx in txs], [False, True, True])

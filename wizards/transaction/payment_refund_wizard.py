@@ -2,7 +2,7 @@
 
 from odoo import api, fields, models
 
-from ..trust import clean
+from ...trust import clean
 
 
 class PaymentRefundWizard(models.TransientModel):

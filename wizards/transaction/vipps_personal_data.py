@@ -6,7 +6,7 @@ from odoo import _, api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import format_amount, format_datetime
 
-from ..trust import clean, get_readable
+from ...trust import clean, get_readable
 
 SHOWN_PAYMENTS = 100
 

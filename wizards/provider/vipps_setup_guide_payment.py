@@ -7,8 +7,8 @@ from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Command
 from odoo.tools import format_amount
 
-from ..models.api.client import VippsError
-from ..trust import clean, get_readable
+from ...models.api.client import VippsError
+from ...trust import clean, get_readable
 
 _logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from odoo.tools import format_amount
 
 from odoo.addons.payment import utils as payment_utils
 
-from ..trust import clean
+from ...trust import clean
 
 
 class VippsTillRefundWizard(models.TransientModel):

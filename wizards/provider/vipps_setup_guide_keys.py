@@ -3,8 +3,8 @@
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError
 
-from ..models.api.client import VippsError
-from ..models.provider.setup_guide import KEY_FIELDS
+from ...models.api.client import VippsError
+from ...models.provider.setup_guide import KEY_FIELDS
 
 STATES = {'test': 'test', 'production': 'enabled'}
 

@@ -3,9 +3,9 @@
 from odoo import _, fields, models
 from odoo.exceptions import UserError
 
-from ..models.api.client import SUBSCRIPTION_KEYS
-from ..models.provider.credentials import KEY_VARIABLES
-from ..trust import clean
+from ...models.api.client import SUBSCRIPTION_KEYS
+from ...models.provider.credentials import KEY_VARIABLES
+from ...trust import clean
 
 
 class VippsKeyRotation(models.TransientModel):

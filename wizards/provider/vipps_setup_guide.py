@@ -4,8 +4,8 @@ from odoo import _, api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Command
 
-from .. import const
-from ..trust import clean, get_readable
+from ... import const
+from ...trust import clean, get_readable
 
 
 class VippsSetupGuide(models.TransientModel):

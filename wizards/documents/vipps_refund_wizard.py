@@ -6,8 +6,8 @@ from odoo.tools import format_amount
 
 from odoo.addons.payment import utils as payment_utils
 
-from ..source import Fact
-from ..trust import clean
+from ...source import Fact
+from ...trust import clean
 
 
 class VippsRefundWizard(models.TransientModel):
