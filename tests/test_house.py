@@ -10,7 +10,7 @@ from pathlib import Path
 from odoo.tests import tagged
 
 from .common import TransactionCommon
-from .test_webhook import WebhookCommon
+from .jobs.test_webhook import WebhookCommon
 
 ADDON = Path(__file__).parents[1]
 FACES_AND_RECORDS = ('controllers', 'models', 'wizards')

@@ -137,14 +137,16 @@ class Suite:
 
         Inherited tests are not seen: they are chosen by their class.
         """
-        files = sorted((ROOT / 'tests').glob('test_*.py'))
+        tests = ROOT / 'tests'
+        files = sorted({*tests.rglob('test_*.py')} - {*(tests / 'live').iterdir()})
         if not self.pattern:
             return bool(files)
         for path in files:
             for node in ast.walk(ast.parse(path.read_text())):
                 if not isinstance(node, ast.ClassDef):
                     continue
-                prefix = f'odoo.addons.{ADDON}.tests.{path.stem}.{node.name}'
+                module = '.'.join(path.relative_to(tests).with_suffix('').parts)
+                prefix = f'odoo.addons.{ADDON}.tests.{module}.{node.name}'
                 names = [item.name for item in node.body if isinstance(item, ast.FunctionDef)]
                 ids = [prefix, *(f'{prefix}.{name}' for name in names)]
                 if any(events.fits(self.pattern, test) for test in ids):

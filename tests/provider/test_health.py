@@ -1,0 +1,472 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+import contextlib
+import os
+from datetime import timedelta
+from unittest.mock import patch
+
+from cryptography.fernet import Fernet
+from freezegun import freeze_time
+from lxml import etree
+
+from odoo import fields
+from odoo.exceptions import AccessError, UserError
+from odoo.fields import Command
+from odoo.tests import new_test_user, tagged
+from odoo.tests.common import Opener
+from odoo.tools import mute_logger
+from odoo.tools.safe_eval import safe_eval
+
+from ...encryption import KEY_VARIABLE
+from ...models.provider.health import COUNT_FIELDS
+from ..common import TransactionCommon
+from ..jobs.test_webhook import WebhookCommon
+
+
+@tagged('post_install', '-at_install')
+class TestHealth(WebhookCommon, TransactionCommon):
+    """ What people and monitoring systems read of a provider, and what they are told. """
+
+    has_second_company = True
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.manager = cls._create_manager('vipps_manager', cls.company)
+        cls.other_company = cls.company_data_2['company']
+        cls.other_manager = cls._create_manager('vipps_other_manager', cls.other_company)
+
+    @classmethod
+    def _create_manager(cls, login, company):
+        return new_test_user(
+            cls.env, login, 'base.group_user,mobilepay_vipps.group_payment_manager',
+            company_id=company.id, company_ids=[Command.set(company.ids)],
+        )
+
+    def _insert_call(self, outcome='success', count=1, minutes=0, clock_offset=0, **values):
+        """ Store calls as if they had been made some minutes ago. """
+        moment = fields.Datetime.now() - timedelta(minutes=minutes)
+        for number in range(count):
+            self.env['vipps.api.call'].sudo()._store({
+                'provider_id': self.vipps.id, 'environment': 'test', 'operation': 'get',
+                'reference': f'ref-{number}', 'outcome': outcome, 'status': None, 'code': None,
+                'trace_id': None, 'duration': 100, 'clock_offset': clock_offset,
+                'create_date': moment, **values,
+            })
+        self.env.invalidate_all()
+
+    def _get_problems(self):
+        self.env.flush_all()
+        self.env.invalidate_all()
+        return {problem['key']: problem for problem in self.vipps._vipps_get_problems()}
+
+    def _watch(self):
+        self.env.flush_all()
+        self.env['payment.provider']._cron_vipps_watch_health()
+        self.env.invalidate_all()
+
+    def _get_alert_keys(self):
+        return self._get_activities().mapped('vipps_problem')
+
+    def _age(self, records, **delta):
+        """ Let records be older. """
+        records.flush_recordset()
+        self.env.cr.execute(
+            f'UPDATE "{records._table}" SET create_date = create_date - %s WHERE id = ANY(%s)',
+            [timedelta(**delta), records.ids],
+        )
+        self.env.invalidate_all()
+
+    def _store_event(self, state='pending', minutes=0, **values):
+        moment = fields.Datetime.now() - timedelta(minutes=minutes)
+        return self.env['vipps.webhook.event'].sudo().create({
+            'provider_id': self.vipps.id, 'name': 'CREATED', 'reference': 'a-reference',
+            'psp_reference': f'psp-{state}-{minutes}', 'state': state, 'pending_since': moment,
+            'next_try': moment if state == 'pending' else False, **values,
+        })
+
+    #=== Problems ===#
+
+    def test_all_is_well_when_nothing_is_wrong(self):
+        self._authorize()
+        self._insert_call()
+        self.assertFalse(self._get_problems())
+        vipps = self.vipps.with_user(self.manager)
+        self.assertEqual(vipps.vipps_health, 'ok')
+        self.assertEqual(vipps.vipps_verdict, "Everything works.")
+        self.assertEqual(vipps.vipps_access, 'works')
+        self.assertEqual(vipps.vipps_webhook_status, 'registered')
+
+    def test_api_that_does_not_answer_and_keys_that_are_refused_are_two_problems(self):
+        self._insert_call('no_answer', 4)
+        self.assertNotIn('api', self._get_problems())
+        self._insert_call('no_answer', 2)
+        self.assertEqual(self._get_problems()['api']['level'], 'error')
+        self._insert_call('unauthorized')
+        problems = self._get_problems()
+        self.assertIn('keys', problems)
+        self.assertNotIn('api', problems)
+        self.assertEqual(self.vipps.vipps_access, 'refused')
+        self.assertTrue(self.vipps.vipps_paused_until)
+        self._insert_call()
+        self.assertFalse(self._get_problems())
+        self.assertFalse(self.vipps.vipps_paused_until)
+
+    def test_lost_encryption_key_is_told_and_the_page_still_opens(self):
+        with patch.dict(os.environ, {KEY_VARIABLE: Fernet.generate_key().decode()}):
+            self.assertIn('encryption', self._get_problems())
+            self.assertEqual(self.vipps.with_user(self.manager).vipps_health, 'error')
+        self.assertFalse(self._get_problems())
+
+    def test_wrong_clock_is_told(self):
+        self._insert_call(clock_offset=-119)
+        self.assertFalse(self._get_problems())
+        self._insert_call('no_answer', clock_offset=-121)
+        self.assertIn("121 seconds", self._get_problems()['clock']['note'])
+        with freeze_time(fields.Datetime.now() + timedelta(minutes=6)):
+            self._insert_call(clock_offset=0)
+        self.assertFalse(self._get_problems())
+
+    def test_missing_webhook_is_told_when_there_could_be_one(self):
+        self.vipps.vipps_webhook_url = False
+        self.assertIn('webhook', self._get_problems())
+        self.env['ir.config_parameter'].sudo().set_param('web.base.url', 'http://shop.local')
+        self.assertFalse(self._get_problems())  # In test mode, on somebody's own machine.
+
+    def test_payments_without_any_event_are_told(self):
+        txs = [self._start() for _i in range(3)]
+        self.assertFalse(self._get_problems())
+        for tx in txs:
+            self._age(tx, minutes=20)
+        self.assertIn('events', self._get_problems())
+        self._store_event('processed')
+        self.assertFalse(self._get_problems())
+
+    def test_inbox_that_waits_and_events_that_failed_are_told(self):
+        self._store_event(minutes=14)
+        self.assertFalse(self._get_problems())
+        self._store_event(minutes=16)
+        self._store_event('failed')
+        problems = self._get_problems()
+        self.assertEqual(set(problems), {'inbox', 'failed_events'})
+        self.assertEqual(problems['inbox']['count'], 1)
+        self.assertEqual(self.vipps.vipps_inbox_count, 2)
+        self.assertEqual(self.vipps.vipps_failed_event_count, 1)
+
+    def test_payments_that_are_open_near_their_deadline_different_or_not_booked_are_told(self):
+        self._store_event('processed')
+        open_tx, reserved_tx, other_tx = self._start(), self._authorize(), self._authorize()
+        self._age(open_tx, hours=2)
+        reserved_tx.sudo().vipps_capture_deadline = fields.Datetime.now() + timedelta(days=2)
+        other_tx.sudo().vipps_guaranteed_until = fields.Datetime.now() + timedelta(days=1)
+        other_tx.sudo().vipps_difference = "Something differs"
+        other_tx.sudo().state = 'done'
+        self.env['vipps.task'].sudo().create({
+            'transaction_id': other_tx.id, 'kind': 'book', 'tries': 1,
+            'due': fields.Datetime.now() + timedelta(hours=1),
+        })
+        problems = self._get_problems()
+        self.assertEqual(
+            list(problems), ['bookings', 'open_payments', 'deadlines', 'guarantees', 'differences']
+        )
+        self.assertEqual(
+            (self.vipps.vipps_near_deadline_count, self.vipps.vipps_near_guarantee_count), (1, 1),
+        )
+        self.assertEqual(
+            (self.vipps.vipps_open_count, self.vipps.vipps_open_10_minutes_count,
+             self.vipps.vipps_open_1_hour_count), (1, 1, 1),
+        )
+
+    def test_disabled_provider_is_not_in_use_until_something_is_reserved(self):
+        self.vipps.vipps_webhook_url = False
+        self.vipps.state = 'disabled'
+        self.assertFalse(self._get_problems())
+        self.assertEqual(self.vipps.vipps_health, 'off')
+        self.vipps.state = 'test'
+        self._authorize()
+        self.vipps.state = 'disabled'
+        self.assertIn('webhook', self._get_problems())
+
+    def test_webhooks_are_watched_as_long_as_something_is_reserved(self):
+        def watch():
+            before = len(self._get_calls('list_webhooks'))
+            self.env.flush_all()
+            self.env['payment.provider']._cron_vipps_watch_webhooks()
+            return len(self._get_calls('list_webhooks')) - before
+
+        tx = self._authorize()
+        self.vipps.state = 'disabled'
+        self.assertEqual(watch(), 1)
+        self.simulator.cancel(tx.vipps_payment_reference)
+        self._refresh(tx)
+        self.assertEqual(watch(), 0)
+
+    #=== Activities ===#
+
+    def test_problem_raises_one_activity_which_closes_by_itself(self):
+        self._insert_call('no_answer', 6)
+        for _i in range(2):
+            self._watch()
+            self.assertEqual(self._get_alert_keys(), ['api'])
+        self._insert_call()
+        self._watch()
+        self.assertFalse(self._get_activities())
+
+    def test_activity_is_found_again_in_any_language(self):
+        self.env['res.lang']._activate_lang('nb_NO')
+        self._insert_call('no_answer', 6)
+        self._watch()
+        self.vipps._vipps_get_administrator().sudo().lang = 'nb_NO'
+        self._watch()
+        self.vipps.with_context(lang='nb_NO')._vipps_alert_administrator(
+            'api', "Noe annet", "Noe annet"
+        )
+        self.assertEqual(self._get_alert_keys(), ['api'])
+
+    def test_what_somebody_met_is_told_once_and_closes_when_it_is_over(self):
+        tx = self._authorize().sudo()
+        for _i in range(2):
+            tx._vipps_flag_difference("Something differs")
+        self.assertEqual(self._get_alert_keys(), ['differences'])
+        self._watch()
+        self.assertEqual(self._get_alert_keys(), ['differences'])
+        tx._vipps_flag_difference(None)
+        self._watch()
+        self.assertEqual(self._get_alert_keys(), ['differences'])  # It may not be committed yet.
+        self._age(self._get_activities(), minutes=2)
+        self._watch()
+        self.assertFalse(self._get_activities())
+
+    def test_customers_who_could_not_pay_are_forgotten_when_others_can(self):
+        self.simulator.fault('create', 'refuse', times=1, code='5060')
+        with contextlib.suppress(UserError):  # Without the savepoint of `assertRaises`.
+            self._start()
+        self.assertEqual(self._get_alert_keys(), ['checkout'])
+        self._age(self._get_activities(), minutes=2)
+        self._watch()
+        self.assertEqual(self._get_alert_keys(), ['checkout'])
+        self._start()
+        self._watch()
+        self.assertFalse(self._get_activities())
+
+    def test_payment_that_could_not_be_processed_is_forgotten_when_it_is(self):
+        tx = self._authorize().sudo()
+
+        def fail():
+            raise UserError("The journal is missing.")
+
+        with mute_logger('odoo.addons.mobilepay_vipps.models.transaction.reading'):
+            for _i in range(2):
+                tx._vipps_try(fail)
+        self.assertEqual(self._get_alert_keys(), [f'payment:{tx.id}'])
+        self._age(self._get_activities(), days=1)
+        self._watch()
+        self.assertEqual(self._get_alert_keys(), [f'payment:{tx.id}'])
+        tx._vipps_try(tx._vipps_refresh)
+        self.assertFalse(self._get_activities())
+
+    def test_webhook_that_was_repaired_is_told_for_a_week(self):
+        self.vipps._vipps_alert_administrator('webhook_repaired', "It was repaired", "Nothing")
+        self._age(self._get_activities(), days=6)
+        self._watch()
+        self.assertEqual(self._get_alert_keys(), ['webhook_repaired'])
+        self._age(self._get_activities(), days=2)
+        self._watch()
+        self.assertFalse(self._get_activities())
+
+    def test_what_is_to_be_done_about_one_payment_stays_until_it_is_done(self):
+        self.vipps.activity_schedule(
+            'mail.mail_activity_data_warning', summary="Refund", vipps_problem='refund:1',
+        )
+        self._age(self._get_activities(), days=30)
+        self._watch()
+        self.assertEqual(self._get_alert_keys(), ['refund:1'])
+
+    def test_keys_that_were_only_tried_out_are_not_those_that_payments_are_made_with(self):
+        self._insert_call()
+        self.vipps.vipps_client_secret = 'mistyped'
+        with self.assertRaises(UserError):
+            self.vipps.action_vipps_test_connection()
+        self.env.cr.postcommit.run()
+        self.env.invalidate_all()
+        self.assertEqual(self.vipps.vipps_access, 'works')
+
+    def test_activity_of_a_person_is_left_alone(self):
+        self.vipps.activity_schedule('mail.mail_activity_data_todo', summary="Call the bank")
+        self._watch()
+        self.assertEqual(self._get_activities().summary, "Call the bank")
+
+    def test_job_finds_out_that_there_is_an_answer_again_when_nobody_buys(self):
+        tx = self._authorize()
+        self._insert_call('no_answer', 6)
+        calls = len(self.simulator.exchanges)
+        self._watch()
+        self.assertEqual(len(self.simulator.exchanges), calls)  # Not before the pause is over.
+        with freeze_time(fields.Datetime.now() + timedelta(minutes=2)):
+            self._watch()
+        self.assertEqual(
+            [(call['operation'], call['reference']) for call in self.simulator.exchanges[calls:]],
+            [('get', tx.vipps_payment_reference)],
+        )
+
+    #=== The page ===#
+
+    def test_manager_reads_the_page_and_each_number_opens_its_list(self):
+        self._store_event(minutes=16)
+        self._store_event('failed')
+        self._insert_call('refused', code='6140', status=400)
+        open_tx, other_tx = self._start(), self._authorize()
+        self._age(open_tx, hours=2)
+        other_tx.sudo().vipps_difference = "Something differs"
+        vipps = self.vipps.with_user(self.manager)
+        action = self.env.ref('mobilepay_vipps.action_vipps_health').with_user(self.manager)
+        self.assertIn(vipps, vipps.search(safe_eval(action.sudo().domain)))
+        for view in action.sudo().view_ids.view_id:
+            arch = etree.fromstring(vipps.get_view(view.id, view.type)['arch'])
+            names = {node.get('name') for node in arch.iter('field')}
+            self.assertTrue(vipps.read(sorted(names)))
+            self.assertFalse({name for name in names if 'token' in name or 'secret' in name})
+        for field_name, list_name in COUNT_FIELDS.items():
+            with self.subTest(field_name):
+                action = vipps.with_context(vipps_list=list_name).action_vipps_open_list()
+                records = self.env[action['res_model']].with_user(self.manager).search(
+                    action['domain']
+                )
+                self.assertEqual(len(records), vipps[field_name])
+        self.assertIn("can only capture the full amount", vipps.vipps_errors)
+        self.assertEqual(vipps.action_vipps_open_health()['res_id'], vipps.id)
+
+    def test_the_menu_opens_the_page_of_the_only_provider_and_else_the_list(self):
+        menu_action = self.env.ref('mobilepay_vipps.menu_vipps_health').action
+        menu_action = menu_action.with_user(self.manager).with_context(
+            allowed_company_ids=self.company.ids
+        )
+        self.assertEqual(menu_action.run()['res_id'], self.vipps.id)
+        self.vipps.copy()
+        action = menu_action.run()
+        self.assertFalse(action['res_id'])
+        self.assertEqual(action['views'][0][1], 'tree')
+
+    def test_success_rate_and_time_to_approval_are_of_payments_that_came_to_an_end(self):
+        approved_tx, aborted_tx, _open_tx = self._start(), self._start(), self._start()
+        self._approve(approved_tx)
+        self.simulator.decline(aborted_tx.vipps_payment_reference)
+        with freeze_time(approved_tx.create_date + timedelta(seconds=40)):
+            self._refresh(approved_tx)
+        self._refresh(aborted_tx)
+        self.assertEqual(approved_tx.vipps_success_rate, 100)
+        self.assertAlmostEqual(approved_tx.vipps_approval_seconds, 40, delta=1)
+        self.assertFalse(aborted_tx.vipps_success_rate or aborted_tx.vipps_approval_seconds)
+        vipps = self.vipps.with_user(self.manager)
+        self.assertEqual(vipps.vipps_started_count, 3)
+        self.assertEqual(vipps.vipps_approved_share, 0.5)
+        self.assertAlmostEqual(vipps.vipps_approval_time, 40, delta=1)
+        for name, measure, expected, delta in (
+            ('action_vipps_success_rate', 'vipps_success_rate', 50, 0),
+            ('action_vipps_approval_time', 'vipps_approval_seconds', 40, 1),
+        ):
+            action = self.env.ref(f'mobilepay_vipps.{name}')
+            group, = self.env['payment.transaction'].with_user(self.manager).read_group(
+                safe_eval(action.domain) + [('provider_id', '=', self.vipps.id)],
+                [measure], ['create_date:day', 'vipps_market'], lazy=False,
+            )
+            self.assertAlmostEqual(group[measure], expected, delta=delta)
+
+    def test_time_to_approval_is_told_by_the_event_when_the_payment_is_read_late(self):
+        tx = self._start()
+        tx.flush_recordset()
+        self._store_event(
+            'processed', name='AUTHORIZED', reference=tx.vipps_payment_reference,
+            event_time=tx.create_date + timedelta(seconds=12),
+        )
+        self._approve(tx)
+        with freeze_time(fields.Datetime.now() + timedelta(hours=1)):
+            self._refresh(tx)
+        self.assertEqual(tx.vipps_approval_seconds, 12)
+
+    def test_nobody_else_sees_the_page_or_opens_its_lists(self):
+        self._let_everybody_read_providers()
+        for user in (self.accountant, self.salesman):
+            vipps = self.vipps.with_user(user)
+            with self.assertRaises(AccessError):
+                vipps.read(['vipps_health'])
+            with self.assertRaises(AccessError):
+                vipps.with_context(vipps_list='open').action_vipps_open_list()
+            with self.assertRaises(AccessError):
+                vipps.action_vipps_open_health()
+        vipps = self.vipps.with_user(self.other_manager)
+        for operate in (
+            lambda: vipps.read(['vipps_health']), vipps.action_vipps_open_health,
+            vipps.with_context(vipps_list='open').action_vipps_open_list,
+        ):
+            with self.assertRaises(AccessError):
+                operate()
+        self._insert_call('refused')
+        self.assertFalse(self.env['vipps.api.call'].with_user(self.other_manager).search([]))
+
+    #=== Monitoring ===#
+
+    def _create_token(self):
+        action = self.vipps.action_vipps_create_monitoring_token()
+        self.env.flush_all()
+        return action['params']['token']
+
+    def _ask(self, token=None, method='get', kind='Bearer'):
+        headers = {'Authorization': f'{kind} {token}'} if token else {}
+        return Opener(self.cr).request(
+            method, f'{self.base_url()}/payment/vipps/health', headers=headers, timeout=30,
+        )
+
+    def test_monitoring_system_reads_that_all_is_well_and_what_is_wrong(self):
+        token = self._create_token()
+        self._authorize()
+        answer = self._ask(token)
+        self.assertEqual((answer.status_code, answer.json()['status']), (200, 'ok'))
+        self.assertNotIn('session_id', answer.cookies)
+        self._store_event('failed')
+        self.env.flush_all()
+        answer = self._ask(token)
+        self.assertEqual((answer.status_code, answer.json()['status']), (200, 'warning'))
+        self._insert_call('no_answer', 6, minutes=5)
+        self.env.flush_all()
+        answer = self._ask(token)
+        report = answer.json()
+        self.assertEqual((answer.status_code, report['status']), (503, 'error'))
+        self.assertEqual(
+            [problem['key'] for problem in report['problems']], ['api', 'failed_events']
+        )
+        self.assertAlmostEqual(report['problems'][0]['age'], 300, delta=60)
+        self.assertEqual(report['counts']['failed_events'], 1)
+        for secret in (token, self.secret, self.partner.name, '98765432'):
+            self.assertNotIn(secret, answer.text)
+
+    def test_without_a_good_token_nothing_is_told(self):
+        token = self._create_token()
+        old_token, token = token, self._create_token()
+        for bad in (None, old_token, token[:-1], 'x' * 200, 'ø'.encode().decode('latin-1')):
+            with self.subTest(token=bad):
+                answer = self._ask(bad)
+                self.assertEqual((answer.status_code, answer.text), (401, ''))
+        self.assertEqual(self._ask(token, kind='Basic').status_code, 401)
+        self.assertEqual(self._ask(token, method='post').status_code, 405)
+        self.assertEqual(self._ask(token).status_code, 200)
+        self.vipps._vipps_write_protected({'vipps_monitoring_token_hash': False})
+        self.env.flush_all()
+        self.assertEqual(self._ask('None').status_code, 401)
+
+    def test_token_is_made_by_administrators_and_never_stored_or_copied(self):
+        token = self._create_token()
+        self.assertNotIn(token, str(self.vipps.sudo().read()))
+        self.assertFalse(self.vipps.copy().vipps_monitoring_token_hash)
+        with self.assertRaises(AccessError):
+            self.vipps.with_user(self.manager).action_vipps_create_monitoring_token()
+        with self.assertRaises(AccessError):
+            self.vipps.with_user(self.manager).read(['vipps_monitoring_token_hash'])
+
+    def test_reading_the_health_changes_nothing(self):
+        token = self._create_token()
+        self._insert_call('no_answer', 6)
+        self.env.flush_all()
+        before = self.env['mail.activity'].search_count([])
+        self.assertEqual(self._ask(token).status_code, 503)
+        self.assertEqual(self.env['mail.activity'].search_count([]), before)

@@ -1,0 +1,307 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+import json
+from contextlib import contextmanager
+
+from lxml import html
+
+from odoo.exceptions import UserError
+from odoo.fields import Command
+from odoo.tests import tagged
+
+from ...protocol import signature
+from ...simulator.sales_units import NOK_UNIT
+from ..http_common import CheckoutCommon
+
+
+@tagged('post_install', '-at_install')
+class TestOtherProviders(CheckoutCommon):
+    """ Vipps MobilePay is one of several ways to pay, and can be taken away at any time. """
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.method_other = cls.env.ref('payment.payment_method_unknown')
+        cls.dummy_provider.write({
+            'name': "Bank Card", 'available_currency_ids': [Command.link(cls.currency_nok.id)],
+        })
+        cls.vipps.action_vipps_set_up_webhooks()
+
+    #=== Helpers ===#
+
+    @contextmanager
+    def _taken_away(self, how):
+        """ Take the provider away while something happens. """
+        methods = self.method_vipps + self.method_mobile_pay
+        record, values, before = {
+            'unpublished': (self.vipps, {'is_published': False}, {'is_published': True}),
+            'disabled': (self.vipps, {'state': 'disabled'}, {'state': 'test'}),
+            'too expensive': (self.vipps, {'maximum_amount': 1}, {'maximum_amount': 0}),
+            'method archived': (methods, {'active': False}, {'active': True}),
+            'method removed': (
+                self.vipps, {'payment_method_ids': [Command.clear()]},
+                {'payment_method_ids': [Command.set(methods.ids)]},
+            ),
+        }[how]
+        record.write(values)
+        try:
+            yield
+        finally:
+            record.write(before)
+            methods.active = True
+
+    def _for_each_way(self, check, *left_out):
+        """ Call a function with a transaction whose customer is in the app, once for each way to
+        take the provider away at that moment. """
+        for how in (
+            'unpublished', 'disabled', 'too expensive', 'method archived', 'method removed',
+        ):
+            if how not in left_out:
+                self.authenticate(None, None)
+                tx = self._start_cart()
+                with self.subTest(how=how), self._taken_away(how):
+                    check(tx)
+
+    def _deliver_events(self, tx):
+        """ Send what happened to a payment, as Vipps MobilePay does, and have the inbox drained.
+        """
+        for event in self._get_payment(tx)['events']:
+            body = json.dumps({'msn': NOK_UNIT.msn, **event}).encode()
+            headers = signature.sign(
+                self.vipps._vipps_get_secret('vipps_webhook_secret'), self.vipps.vipps_webhook_url,
+                body,
+            )
+            del headers['Host']
+            self.assertEqual(self.opener.post(
+                f'{self.base_url()}/payment/vipps/webhook/{self.vipps.id}', data=body, timeout=30,
+                headers={'Content-Type': 'application/json', **headers},
+            ).status_code, 200)
+        self.env['vipps.webhook.event'].sudo()._cron_process_events()
+        self.env.invalidate_all()
+
+    def _create_orders(self, count):
+        return [self._create_order(user_id=self.salesman.id) for _number in range(count)]
+
+    def _pay_otherwise(self, order, state='done', name='other'):
+        tx = self._create_transaction(
+            'redirect', provider_id=self.dummy_provider.id, amount=order.amount_total,
+            payment_method_id=self.method_other.id, reference=f'{name}-{order.id}',
+            sale_order_ids=[Command.set(order.ids)], partner_id=order.partner_id.id,
+        )
+        getattr(tx, f'_set_{state}')()
+        return tx
+
+    #=== Choosing ===#
+
+    def test_the_customer_sees_all_providers_and_none_is_chosen(self):
+        self._create_cart()
+        page = html.fromstring(self.url_open('/shop/checkout?express=1').text)
+        options = page.xpath('//input[@name="o_payment_radio"]')
+        self.assertLessEqual(
+            {self.vipps.id, self.dummy_provider.id},
+            {int(option.get('data-provider-id')) for option in options},
+        )
+        self.assertFalse([option for option in options if option.get('checked')])
+
+    #=== Taken away while the customer is in the app ===#
+
+    def test_who_comes_back_is_told_that_it_is_paid(self):
+        def check(tx):
+            self._approve(tx)
+            self.assertEqual(self._return(tx).status_code, 303)
+            self.assertEqual(self._poll()['state'], 'authorized')
+            self.assertEqual(tx.sale_order_ids.state, 'sale')
+            self._change_browser()
+            result, page = self._get_result(self._return(tx))
+            self.assertEqual(result, 'authorized')
+            self.assertIn(tx.sale_order_ids.name, page.text_content())
+
+        self._for_each_way(check)
+
+    def test_who_declines_is_told_so_and_can_choose_another_way(self):
+        def check(tx):
+            self.simulator.decline(tx.vipps_payment_reference)
+            result, page = self._get_result(self._return(tx))
+            self.assertEqual(result, 'failed')
+            self.assertEqual(self._get_link(page, "Try Again"), '/shop/payment')
+
+        self._for_each_way(check)
+
+    def test_events_confirm_the_order_of_who_never_comes_back(self):
+        def check(tx):
+            self._approve(tx)
+            self._deliver_events(tx)
+            self._follow_up()
+            self.assertEqual((tx.state, tx.sale_order_ids.state), ('authorized', 'sale'))
+
+        self._for_each_way(check)
+
+    def test_the_job_confirms_the_order_when_no_event_comes(self):
+        def check(tx):
+            self._approve(tx)
+            self._run_job()
+            self.assertEqual((tx.state, tx.sale_order_ids.state), ('authorized', 'sale'))
+
+        self._for_each_way(check)
+
+    def test_what_is_captured_automatically_still_is(self):
+        self.vipps.vipps_capture_mode = 'automatic'
+
+        def check(tx):
+            self._approve(tx)
+            self._deliver_events(tx)
+            tx._finalize_post_processing()  # As the job of core does.
+            self.assertEqual((tx.state, tx.payment_id.state), ('done', 'posted'))
+
+        self._for_each_way(check, 'disabled')
+
+    def test_what_is_reserved_is_captured_and_refunded(self):
+        def check(tx):
+            self._approve(tx)
+            self._refresh(tx)
+            self._capture(tx, user=self.accountant)
+            self.assertEqual((tx.state, tx.payment_id.state), ('done', 'posted'))
+            self._refund(tx.payment_id, 100, self.accountant)
+            self.assertEqual(self._get_aggregate(tx)['refunded'], 10000)
+
+        self._for_each_way(check, 'disabled')
+
+    def test_while_disabled_staff_cannot_operate_but_the_portal_is_followed(self):
+        self.assertTrue(self.vipps.journal_id)  # Core chooses it when somebody looks at it.
+        tx = self._start_cart()
+        self._approve(tx)
+        self._deliver_events(tx)
+        with self._taken_away('disabled'):
+            # As later releases of Odoo do when all providers are disabled.
+            self.env.ref('payment.cron_post_process_payment_tx').sudo().active = False
+            with self.assertRaisesRegex(UserError, "disabled"):
+                self._capture(tx, user=self.accountant)
+            self.simulator.capture(tx.vipps_payment_reference, 24950)
+            self._deliver_events(tx)
+            self._run_due()
+            self.assertEqual((tx.state, tx.payment_id.state), ('done', 'posted'))
+            self.simulator.refund(tx.vipps_payment_reference, 5000)
+            self._deliver_events(tx)
+            self._run_due()
+            refund = tx.child_transaction_ids
+            self.assertEqual((refund.amount, refund.payment_id.state), (-50, 'posted'))
+
+    def test_what_waited_while_disabled_is_captured_afterwards(self):
+        self.vipps.vipps_capture_mode = 'automatic'
+        tx = self._start_cart()
+        self._approve(tx)
+        with self._taken_away('disabled'):
+            self._deliver_events(tx)
+            self.assertEqual(tx.state, 'authorized')
+        self._capture(tx, user=self.accountant)
+        self.assertEqual(tx.state, 'done')
+
+    def test_who_is_not_offered_it_anymore_reads_what_to_do(self):
+        def check(tx):
+            order = tx.sale_order_ids
+            sentence = self._ask_refused(
+                f'/shop/payment/transaction/{order.id}', self._prepare_order_params(order)
+            )
+            self.assertIn("choose another payment method", sentence)
+            self.assertEqual(self._get_payment(tx)['state'], 'CREATED')
+
+        self._for_each_way(check, 'method archived', 'method removed')
+
+    #=== Paid with another provider meanwhile ===#
+
+    def test_who_has_paid_otherwise_meanwhile_pays_once_and_reads_so(self):
+        tx = self._start_cart()
+        self._pay_otherwise(tx.sale_order_ids)
+        self._approve(tx)
+        result, _page = self._get_result(self._return(tx))
+        self.assertEqual(result, 'paid_otherwise')
+        self.assertEqual(tx.state, 'cancel')
+        aggregate = self._get_aggregate(tx)
+        self.assertEqual((aggregate['cancelled'], aggregate['captured']), (24950, 0))
+
+    def test_a_payment_that_another_provider_has_not_got_yet_holds_nobody_up(self):
+        tx = self._start_cart()
+        self._pay_otherwise(tx.sale_order_ids, 'pending')
+        self._approve(tx)
+        self._return(tx)
+        self.assertEqual(tx.state, 'authorized')
+
+    #=== Which provider has paid ===#
+
+    def test_orders_and_invoices_tell_who_has_paid(self):
+        paid_by_us, paid_otherwise, unpaid, tried = self._create_orders(4)
+        self._start_order(tried)
+        tx = self._start_order(paid_by_us)
+        self._approve(tx)
+        self._refresh(tx)
+        self._pay_otherwise(paid_otherwise)
+        orders = paid_by_us + paid_otherwise + unpaid + tried
+        for user in (self.salesman, self.accountant):
+            with self.subTest(user=user.login):
+                self.env.invalidate_all()
+                self.assertEqual(
+                    orders.with_user(user).mapped('vipps_paid_with'),
+                    [self.vipps.name, "Bank Card", '', ''],
+                )
+        paid_by_us.order_line.qty_delivered = 1
+        invoice = paid_by_us.with_user(self.accountant)._create_invoices()
+        self.assertEqual(invoice.vipps_paid_with, self.vipps.name)
+        self._pay_otherwise(paid_by_us, name='more')
+        self.env.invalidate_all()
+        self.assertEqual(
+            set(paid_by_us.vipps_paid_with.split(", ")), {self.vipps.name, "Bank Card"}
+        )
+
+    def test_a_payment_that_is_released_has_paid_nothing(self):
+        order = self._create_order()
+        tx = self._start_order(order)
+        self._approve(tx)
+        self._refresh(tx)
+        tx.action_void()
+        self.assertFalse(order.vipps_paid_with)
+
+    def test_everybody_searches_for_who_has_paid(self):
+        paid_by_us, paid_otherwise, unpaid = self._create_orders(3)
+        tx = self._start_order(paid_by_us)
+        self._approve(tx)
+        self._refresh(tx)
+        self._pay_otherwise(paid_otherwise)
+        orders = paid_by_us + paid_otherwise + unpaid
+        for operator, value, found in (
+            ('ilike', "vipps", paid_by_us),
+            ('=', "Bank Card", paid_otherwise),
+            ('in', ["Bank Card", self.vipps.name], paid_by_us + paid_otherwise),
+            ('not ilike', "vipps", paid_otherwise + unpaid),
+            ('!=', "Bank Card", paid_by_us + unpaid),
+            ('=', False, unpaid),
+            ('!=', False, paid_by_us + paid_otherwise),
+        ):
+            with self.subTest(operator=operator, value=value):
+                self.assertEqual(self.env['sale.order'].with_user(self.salesman).search([
+                    ('id', 'in', orders.ids), ('vipps_paid_with', operator, value),
+                ], order='id'), found)
+        self.assertFalse(self.env['account.move'].with_user(self.accountant).search(
+            [('vipps_paid_with', 'ilike', "no such provider")]
+        ))
+
+    def test_a_longer_list_needs_no_more_queries(self):
+        orders = self.env['sale.order'].union(*self._create_orders(12))
+        for order in orders:
+            self._pay_otherwise(order)
+
+        def count_queries(some):
+            self.env.flush_all()
+            self.env.invalidate_all()
+            start = self.env.cr.sql_log_count
+            some.with_user(self.salesman).web_read({'vipps_paid_with': {}})
+            return self.env.cr.sql_log_count - start
+
+        count_queries(orders)  # What is looked up once.
+        self.assertEqual(count_queries(orders), count_queries(orders[:2]))
+
+    def test_lists_and_forms_show_it_to_everybody_who_sees_them(self):
+        for model, user in (('sale.order', self.salesman), ('account.move', self.accountant)):
+            for view_type in ('tree', 'form', 'search'):
+                with self.subTest(model=model, view_type=view_type):
+                    arch = self.env[model].with_user(user).get_view(view_type=view_type)['arch']
+                    self.assertIn('vipps_paid_with', arch)

@@ -1,0 +1,33 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from odoo.fields import Command
+from odoo.tests import new_test_user, tagged
+
+from ..pos_tour_common import PosTourCommon
+from .test_setup_guide import KEYS
+
+
+@tagged('post_install', '-at_install', 'vipps_tour')
+class TestSetupTours(PosTourCommon):
+
+    def test_administrator_goes_from_an_empty_provider_to_a_paid_order(self):
+        administrator = new_test_user(
+            self.env, 'vipps_administrator',
+            'base.group_user,base.group_system,account.group_account_invoice,'
+            'point_of_sale.group_pos_manager',
+            company_id=self.company.id, company_ids=[Command.set(self.company.ids)],
+        )
+        provider = self.vipps
+        provider.write({
+            'state': 'disabled', 'is_published': False, **dict.fromkeys(KEYS, False),
+        })
+        self._start_page(
+            f'/web?simulator={self.simulator.url}'
+            f'#id={provider.id}&model=payment.provider&view_type=form',
+            'vipps_setup_guide', administrator,
+        )
+        self.assertEqual((provider.state, provider.is_published), ('test', True))
+        self.assertTrue(provider.vipps_webhook_secret)
+        tx = provider.vipps_guide_transaction_id
+        self.assertEqual((tx.state, tx.sale_order_ids.state), ('done', 'sale'))
+        self.assertEqual(self._get_aggregate(tx)['captured'], 200)

@@ -1,0 +1,510 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from unittest.mock import patch
+
+from odoo import SUPERUSER_ID, fields
+from odoo.exceptions import UserError, ValidationError
+from odoo.fields import Command
+from odoo.tests import tagged
+from odoo.tools import mute_logger
+
+from ..pos_common import SYNCHRONIZATION, PosCommon
+
+
+@tagged('post_install', '-at_install')
+class TestPosAccounting(PosCommon):
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        # Invoices are not printed here, which takes seconds.
+        cls.env = cls.env(context={**cls.env.context, 'generate_pdf': False})
+        cls.session = cls.session.with_env(cls.env)
+        cls.income = cls.pos_product.product_tmpl_id.get_product_accounts()['income']
+        cls.outstanding = cls.company.account_journal_payment_debit_account_id
+        cls.till_receivable = cls.company.account_default_pos_receivable_account_id
+        cls.receivable = cls.partner.with_company(cls.company).property_account_receivable_id
+        cls.cash = cls.cash_method.journal_id.default_account_id
+        cls.bank_journal = cls.pos_method.journal_id
+        cls.last_line_id = max(cls.env['account.move.line'].sudo().search([]).ids, default=0)
+
+    #=== What happens ===#
+
+    def _get_tx(self, order):
+        return order.payment_ids.sudo().vipps_transaction_id
+
+    def _close_session(self, session=None, cash=0):
+        """ Close a session, with the job of core before and after. """
+        session = (session or self.session).with_user(self.cashier)
+        self._post_process()
+        session.post_closing_cash_details(cash)
+        session.update_closing_control_state_session("")
+        self.assertEqual(session.close_session_from_ui(), {'successful': True})
+        self._post_process()
+
+    def _post_process(self):
+        """ Do what the job of core does, in its order. """
+        for tx in self.env['payment.transaction'].with_user(SUPERUSER_ID).search([
+            ('state', '=', 'done'), ('is_post_processed', '=', False),
+        ]):
+            tx._finalize_post_processing()
+        self.env.flush_all()
+        self.env.invalidate_all()
+
+    def _refund_elsewhere(self, tx, amount=None):
+        """ Refund in the portal, an amount in minor units or all of it, and hear of it. """
+        self.simulator.refund(tx.reference, amount)
+        self._refresh(tx)
+        self._post_process()
+
+    def _refund_in_till(self, order, amount, **kwargs):
+        ui_refund = self._prepare_ui_refund(order, amount, **kwargs)
+        status = self._ask(ui_refund, flow=False, session=kwargs.get('session'))
+        self.assertEqual(status['state'], 'refunded')
+        return self._finish(ui_refund)
+
+    def _reopen(self, **method_values):
+        """ Open another session after the payment method was changed. """
+        self._close()
+        self.pos_method.write(method_values)
+        self.session = self._open_session(self.config)
+
+    #=== What the books say ===#
+
+    def _get_entries(self):
+        """ Return the lines of the posted journal entries that were made since the last call: the
+        journal, the account, and what is debited or, below zero, credited. """
+        lines = self.env['account.move.line'].sudo().search([
+            ('id', '>', self.last_line_id), ('company_id', '=', self.company.id),
+        ])
+        self.last_line_id = max(lines.ids, default=self.last_line_id)
+        self.assertEqual(set(lines.mapped('parent_state')) - {'posted'}, set())
+        journals = {
+            self.config.journal_id: 'till', self.bank_journal: 'vipps',
+            self.cash_method.journal_id: 'cash', self.config.invoice_journal_id: 'invoices',
+            self.vipps.journal_id: 'shop',
+        }
+        accounts = {
+            self.income: 'income', self.outstanding: 'outstanding', self.cash: 'cash',
+            self.till_receivable: 'till receivable', self.receivable: 'receivable',
+        }
+        return sorted(
+            (journals[line.journal_id], accounts[line.account_id], line.balance) for line in lines
+        )
+
+    def _get_open_amount(self, account):
+        """ Return what is left open on an account, of what was booked in the test. """
+        return sum(self.env['account.move.line'].sudo().search([
+            ('account_id', '=', account.id), ('company_id', '=', self.company.id),
+            ('parent_state', '=', 'posted'),
+        ]).mapped('amount_residual'))
+
+    def _get_refund_payments(self):
+        return self.env['account.payment'].sudo().search([
+            ('payment_transaction_id', '!=', False), ('company_id', '=', self.company.id),
+        ], order='id')
+
+    def _assert_refund_entries(self, amount, account='till receivable'):
+        self.assertEqual(self._get_entries(), [
+            ('vipps', 'outstanding', -amount), ('vipps', account, amount),
+        ])
+
+    #=== Closing ===#
+
+    def test_closing_books_what_was_paid_once_for_the_method(self):
+        orders = self._sell(45) | self._sell(100)
+        self._post_process()
+        self.assertEqual(self._get_entries(), [])
+        self._close_session()
+        self.assertEqual(self._get_entries(), [
+            ('till', 'income', -145), ('till', 'till receivable', 145),
+            ('vipps', 'outstanding', 145), ('vipps', 'till receivable', -145),
+        ])
+        self.assertEqual(self._get_open_amount(self.till_receivable), 0)
+        self.assertFalse(self._get_refund_payments())
+        txs = self._get_tx(orders)
+        self.assertEqual(txs.mapped('is_post_processed'), [True, True])
+        self.assertFalse(txs.payment_id)
+
+    def test_closing_books_vipps_and_cash_each_for_itself(self):
+        ui_order = self._prepare_ui_order(45, payments=[
+            self._prepare_ui_payment(15, self.cash_method), self._prepare_ui_payment(30),
+        ])
+        self._ask_and_approve(ui_order, index=1)
+        self._finish(ui_order)
+        self._close_session(cash=15)
+        self.assertEqual(self._get_entries(), [
+            ('cash', 'cash', 15), ('cash', 'till receivable', -15),
+            ('till', 'income', -45),
+            ('till', 'till receivable', 15), ('till', 'till receivable', 30),
+            ('vipps', 'outstanding', 30), ('vipps', 'till receivable', -30),
+        ])
+
+    def test_closing_books_refunds_at_the_till_with_the_sales(self):
+        order = self._sell(100)
+        self._refund_in_till(order, 20)
+        self._close_session()
+        self.assertEqual(self._get_entries(), [
+            ('till', 'income', -100), ('till', 'income', 20), ('till', 'till receivable', 80),
+            ('vipps', 'outstanding', 80), ('vipps', 'till receivable', -80),
+        ])
+        self.assertFalse(self._get_refund_payments())
+
+    def test_closing_books_a_session_that_only_refunds(self):
+        order = self._sell(100)
+        self._close_session()
+        self._get_entries()
+        session = self._open_session(self.config)
+        self._refund_in_till(order, 20, session=session)
+        self._close_session(session)
+        self.assertEqual(self._get_entries(), [
+            ('till', 'income', 20), ('till', 'till receivable', -20),
+            ('vipps', 'outstanding', -20), ('vipps', 'till receivable', 20),
+        ])
+        self.assertFalse(self._get_refund_payments())
+
+    def test_closing_books_an_invoiced_order(self):
+        ui_order = self._prepare_ui_order(
+            45, partner_id=self.partner.id, to_invoice=True
+        )
+        self._ask_and_approve(ui_order)
+        order = self._finish(ui_order)
+        self.assertEqual((order.state, order.account_move.payment_state), ('invoiced', 'paid'))
+        self._close_session()
+        self.assertEqual(self._get_entries(), [
+            ('invoices', 'income', -45), ('invoices', 'receivable', 45),
+            ('till', 'receivable', -45),
+            ('till', 'till receivable', -45), ('till', 'till receivable', 45),
+            ('till', 'till receivable', 45),
+            ('vipps', 'outstanding', 45), ('vipps', 'till receivable', -45),
+        ])
+        self.assertEqual(self._get_open_amount(self.till_receivable), 0)
+
+    def test_closing_books_each_payment_of_a_method_that_identifies_customers(self):
+        self._reopen(split_transactions=True)
+        for amount in (45, 100):
+            self._sell(amount, session=self.session, partner_id=self.partner.id)
+        self._close_session()
+        self.assertEqual(self._get_entries(), [
+            ('till', 'income', -145), ('till', 'receivable', 45), ('till', 'receivable', 100),
+            ('vipps', 'outstanding', 45), ('vipps', 'outstanding', 100),
+            ('vipps', 'receivable', -100), ('vipps', 'receivable', -45),
+        ])
+
+    def test_closing_books_what_is_only_reserved_and_tells_somebody(self):
+        self.simulator.fault('capture', 'status', status=503, times=None)
+        order = self._sell(45)
+        tx = self._get_tx(order)
+        self.assertEqual(tx.state, 'authorized')
+        self._close_session()
+        self.assertEqual(self._get_entries(), [
+            ('till', 'income', -45), ('till', 'till receivable', 45),
+            ('vipps', 'outstanding', 45), ('vipps', 'till receivable', -45),
+        ])
+        self.assertEqual(len(self.session.activity_ids), 1)
+        self.assertIn(tx.reference, self.session.activity_ids.summary)
+        self.simulator.clear_faults()
+        self._run_job()
+        self._post_process()
+        self.assertEqual(tx.state, 'done')
+        self.assertEqual(self._get_entries(), [])
+        self.assertFalse(self.session.activity_ids)
+
+    def test_somebody_is_told_of_goods_whose_reservation_was_released_elsewhere(self):
+        self.simulator.fault('capture', 'status', status=503, times=None)
+        for is_closed in (False, True):
+            with self.subTest(is_closed=is_closed):
+                session = self._open_session(self.config) if is_closed else self.session
+                tx = self._get_tx(self._sell(45, session=session))
+                if is_closed:
+                    self._close_session(session)
+                self.simulator.cancel(tx.reference)
+                self._refresh(tx)
+                self.assertEqual(tx.state, 'cancel')
+                if not is_closed:
+                    self._close_session(session)
+                self.assertEqual(len(session.activity_ids), 1)
+                self.assertIn("45.00 is delivered and not paid", session.activity_ids.note)
+
+    def test_closing_books_nothing_of_a_payment_that_was_undone(self):
+        ui_order = self._prepare_ui_order(45)
+        status = self._ask_and_approve(ui_order)
+        self.assertEqual(
+            self._call('vipps_undo_attempt', status['reference'])['state'], 'returned'
+        )
+        self._post_process()
+        ui_order['data']['statement_ids'] = [
+            Command.create(self._prepare_ui_payment(45, self.cash_method))
+        ]
+        self._sync(ui_order)
+        self._close_session(cash=45)
+        self.assertEqual(self._get_entries(), [
+            ('cash', 'cash', 45), ('cash', 'till receivable', -45),
+            ('till', 'income', -45), ('till', 'till receivable', 45),
+        ])
+        self.assertFalse(self._get_refund_payments())
+
+    def test_a_payment_is_undone_although_no_refund_could_be_booked(self):
+        status = self._ask_and_approve(self._prepare_ui_order(45))
+        self.bank_journal.outbound_payment_method_line_ids.unlink()
+        self.assertEqual(
+            self._call('vipps_undo_attempt', status['reference'])['state'], 'returned'
+        )
+
+    def test_closing_that_breaks_off_leaves_nothing_and_can_be_done_again(self):
+        self._sell(45)
+        self._post_process()
+        session_class = type(self.env['pos.session'])
+        for name in ('_create_bank_payment_moves', '_reconcile_account_move_lines'):
+            with self.subTest(broken_off_in=name):
+                broken = patch.object(session_class, name, side_effect=ValidationError("Broken"))
+                with broken, self.assertRaises(ValidationError), self.env.cr.savepoint():
+                    self._close()
+                self.env.invalidate_all()
+                self.assertEqual(self._get_entries(), [])
+                self.assertNotEqual(self.session.state, 'closed')
+                self._post_process()
+        self._close_session()
+        self.assertEqual(self._get_entries(), [
+            ('till', 'income', -45), ('till', 'till receivable', 45),
+            ('vipps', 'outstanding', 45), ('vipps', 'till receivable', -45),
+        ])
+        self.assertEqual(self._get_open_amount(self.till_receivable), 0)
+
+    #=== Refunds made elsewhere ===#
+
+    def test_a_refund_in_the_portal_is_booked_once_before_and_after_closing(self):
+        order = self._sell(100)
+        tx = self._get_tx(order)
+        self._refund_elsewhere(tx, 2000)
+        self._assert_refund_entries(20)
+        self._close_session()
+        self.assertEqual(self._get_entries(), [
+            ('till', 'income', -100), ('till', 'till receivable', 100),
+            ('vipps', 'outstanding', 100), ('vipps', 'till receivable', -100),
+        ])
+        self._refund_elsewhere(tx, 3000)
+        self._assert_refund_entries(30)
+        # However often anybody looks again.
+        for _i in range(2):
+            self._refresh(tx)
+            tx.child_transaction_ids.is_post_processed = False
+            self._post_process()
+        self.assertEqual(self._get_entries(), [])
+        self.assertEqual(
+            self._get_refund_payments().mapped(lambda p: (
+                p.payment_type, p.amount, p.journal_id, p.pos_payment_method_id, p.partner_id,
+            )),
+            [
+                ('outbound', amount, self.bank_journal, self.pos_method, self.env['res.partner'])
+                for amount in (20, 30)
+            ],
+        )
+        self.assertIn(order.pos_reference, self._get_refund_payments()[0].ref)
+
+    def _sell_with_invoice(self, amount):
+        ui_order = self._prepare_ui_order(amount, partner_id=self.partner.id, to_invoice=True)
+        self._ask_and_approve(ui_order)
+        order = self._finish(ui_order)
+        self._get_entries()
+        return order
+
+    def _create_credit_note(self, order, amount):
+        credit_note = order.account_move._reverse_moves()
+        credit_note.invoice_line_ids.price_unit = amount
+        credit_note.action_post()
+        self._get_entries()
+        return credit_note
+
+    def test_a_refund_settles_the_credit_note_of_the_order_whichever_comes_first(self):
+        order = self._sell_with_invoice(45)
+        tx = self._get_tx(order)
+        credit_note = self._create_credit_note(order, 20)
+        self.assertEqual(credit_note.amount_residual, 20)
+        self._refund_elsewhere(tx, 2000)
+        self._assert_refund_entries(20, 'receivable')
+        self.assertEqual(credit_note.amount_residual, 0)
+        self._refund_elsewhere(tx, 1000)
+        self._assert_refund_entries(10, 'receivable')
+        self.assertEqual(self._create_credit_note(order, 10).amount_residual, 0)
+        self.assertEqual(self._get_open_amount(self.receivable), 0)
+
+    def test_an_accountant_refunds_a_credit_note_for_the_invoice_of_the_order(self):
+        order = self._sell_with_invoice(45)
+        credit_note = self._create_credit_note(order, 20).with_user(self.accountant)
+        self.assertTrue(credit_note.vipps_is_refundable)
+        self.env.invalidate_all()
+        action = credit_note.action_vipps_refund()
+        wizard = credit_note.env[action['res_model']].browse(action['res_id'])
+        self.assertEqual((wizard.amount, wizard.refundable_amount), (20, 45))
+        wizard.action_refund()
+        self._assert_refund_entries(20, 'receivable')
+        self.assertEqual(credit_note.amount_residual, 0)
+
+    def test_a_credit_note_of_the_till_is_settled_by_the_till_alone(self):
+        order = self._sell_with_invoice(45)
+        self._refund_elsewhere(self._get_tx(order), 2000)
+        ui_refund = self._prepare_ui_refund(order, 25)
+        ui_refund['data'].update(partner_id=self.partner.id, to_invoice=True)
+        self._ask(ui_refund, flow=False)
+        credit_note = self._finish(ui_refund).account_move
+        self.assertEqual((credit_note.move_type, credit_note.amount_residual), ('out_refund', 0))
+        self.assertFalse(self._get_refund_payments().is_reconciled)
+
+    def test_a_refund_is_due_from_the_customer_if_the_order_was_invoiced(self):
+        order = self._sell_with_invoice(45)
+        self._refund_elsewhere(self._get_tx(order), 2000)
+        self._assert_refund_entries(20, 'receivable')
+        self.assertEqual(self._get_refund_payments().partner_id, self.partner)
+
+    def test_a_refund_is_due_from_the_customer_if_the_method_identifies_customers(self):
+        self._reopen(split_transactions=True)
+        order = self._sell(45, session=self.session, partner_id=self.partner.id)
+        self._refund_elsewhere(self._get_tx(order))
+        self._assert_refund_entries(45, 'receivable')
+        self.assertEqual(self._get_refund_payments().partner_id, self.partner)
+
+    def test_the_accounts_of_the_payment_method_go_before_those_of_the_company(self):
+        outstanding, receivable = self.outstanding.copy(), self.till_receivable.copy()
+        self._reopen(outstanding_account_id=outstanding.id, receivable_account_id=receivable.id)
+        order = self._sell(45, session=self.session)
+        self._refund_elsewhere(self._get_tx(order))
+        lines = self._get_refund_payments().line_ids.sorted('balance')
+        self.assertEqual(lines.account_id, outstanding | receivable)
+        self.assertEqual(lines.mapped('balance'), [-45, 45])
+
+    def test_a_refund_before_its_order_is_finished_is_not_booked(self):
+        ui_order = self._prepare_ui_order(45)
+        status = self._ask_and_approve(ui_order)
+        tx = self._get_attempt(status['reference'])
+        self._refund_elsewhere(tx, 2000)
+        with self.assertRaises(UserError), mute_logger(SYNCHRONIZATION):
+            self._finish(ui_order)
+        # The rest is paid in another way.
+        ui_payments = ui_order['data']['statement_ids']
+        ui_payments[0][2]['amount'] = 25
+        ui_payments.append(Command.create(self._prepare_ui_payment(20, self.cash_method)))
+        self.assertEqual(self._finish(ui_order).state, 'paid')
+        tx.child_transaction_ids.is_post_processed = False
+        self._close_session(cash=20)
+        self.assertEqual(self._get_entries(), [
+            ('cash', 'cash', 20), ('cash', 'till receivable', -20),
+            ('till', 'income', -45),
+            ('till', 'till receivable', 20), ('till', 'till receivable', 25),
+            ('vipps', 'outstanding', 25), ('vipps', 'till receivable', -25),
+        ])
+        self._refund_elsewhere(tx, 1000)
+        self._assert_refund_entries(10)
+
+    def test_a_refund_that_is_heard_of_after_its_order_was_finished_is_booked(self):
+        ui_order = self._prepare_ui_order(45)
+        status = self._ask_and_approve(ui_order)
+        tx = self._get_attempt(status['reference'])
+        self.simulator.refund(tx.reference, 2000)
+        self._finish(ui_order)
+        self._refresh(tx)
+        self._post_process()
+        self._assert_refund_entries(20)
+
+    def test_a_refund_at_the_till_is_not_booked_by_itself_although_the_event_comes_first(self):
+        order = self._sell(100)
+        ui_refund = self._prepare_ui_refund(order, 20)
+        refund_order = self._save_draft(ui_refund)
+        status = self._call(
+            'vipps_create_attempt', refund_order.id, self._get_uuid(ui_refund), False
+        )
+        self.simulator.fault('refund', 'lost')
+        with self._without_pauses():
+            self._call('vipps_start_attempt', status['reference'])
+        self._get_tx(order)._vipps_refresh()
+        self._post_process()
+        self.assertEqual(self._get_attempt(status['reference']).state, 'done')
+        self._finish(ui_refund)
+        self._close_session()
+        self.assertEqual(self._get_entries(), [
+            ('till', 'income', -100), ('till', 'income', 20), ('till', 'till receivable', 80),
+            ('vipps', 'outstanding', 80), ('vipps', 'till receivable', -80),
+        ])
+
+    def test_a_refund_at_the_till_whose_order_is_gone_is_booked_by_itself_and_once(self):
+        order = self._sell(100)
+        ui_refund = self._prepare_ui_refund(order, 20)
+        status = self._ask(ui_refund, flow=False)
+        # Nobody can cancel it any more, but earlier versions let people do so.
+        self.env.cr.execute(
+            "UPDATE pos_order SET state = 'cancel' WHERE id = %s", [status['order_id']]
+        )
+        self.env.invalidate_all()
+        self._post_process()
+        self.assertEqual(self._get_entries(), [])
+        status = self._call('vipps_attach_attempt', status['reference'])
+        self.assertTrue(status['is_attached'])
+        self._assert_refund_entries(20)
+        self._close_session()
+        self.assertEqual(self._get_entries(), [
+            ('till', 'income', -100), ('till', 'till receivable', 100),
+            ('vipps', 'outstanding', 100), ('vipps', 'till receivable', -100),
+        ])
+
+    def test_a_refund_that_cannot_be_booked_is_told_of_and_booked_later(self):
+        order = self._sell(45)
+        tx = self._get_tx(order)
+        lines = self.bank_journal.outbound_payment_method_line_ids
+        method = lines.payment_method_id
+        lines.unlink()
+        self._refund_elsewhere(tx, 2000)
+        self.assertFalse(self._get_refund_payments())
+        self.assertEqual(len(self._get_activities()), 1)
+        self.assertIn(self.pos_method.name, self._get_activities().note)
+        self.bank_journal.outbound_payment_method_line_ids = [
+            Command.create({'payment_method_id': method[:1].id})
+        ]
+        refund_tx = tx.child_transaction_ids
+        self.assertEqual(self._get_tasks(tx).transaction_id, refund_tx)
+        self._run_due()
+        self._assert_refund_entries(20)
+        self.assertFalse(self._get_tasks(tx))
+
+    def test_a_person_cannot_refund_what_cannot_be_booked(self):
+        order = self._sell(45)
+        tx = self._get_tx(order).with_user(self.accountant)
+        self._close_session()
+        self.company.fiscalyear_lock_date = fields.Date.context_today(self.session)
+        with self.assertRaisesRegex(ValidationError, "locked"):
+            tx.action_refund(20)
+        self.company.fiscalyear_lock_date = False
+        lines = self.bank_journal.outbound_payment_method_line_ids
+        lines.unlink()
+        with self.assertRaisesRegex(ValidationError, "no outgoing"):
+            tx.action_refund(20)
+        self.assertFalse(self._get_calls('refund'))
+
+    #=== Beside ===#
+
+    def test_online_payments_of_the_till_are_booked_as_before(self):
+        online_method = self.env['pos.payment.method']._get_or_create_online_payment_method(
+            self.company.id, self.config.id
+        )
+        self._close()
+        self.config.payment_method_ids |= online_method
+        self.session = self._open_session(self.config)
+        ui_order = self._prepare_ui_order(
+            45, session=self.session, payments=[], partner_id=self.partner.id
+        )
+        order = self._save_draft(ui_order)
+        tx = self._start(amount=45, pos_order_id=order.id, reference=None)
+        self._approve(tx)
+        self._refresh(tx)
+        self._capture(tx)
+        self._post_process()
+        self.assertEqual(order.state, 'paid')
+        self._sell(100, session=self.session)
+        self.assertEqual(self._get_entries(), [
+            ('shop', 'outstanding', 45), ('shop', 'receivable', -45),
+        ])
+        self._close_session()
+        self.assertEqual(self._get_entries(), [
+            ('till', 'income', -145), ('till', 'receivable', 45), ('till', 'till receivable', 100),
+            ('vipps', 'outstanding', 100), ('vipps', 'till receivable', -100),
+        ])
+        self.assertEqual(self._get_open_amount(self.receivable), 0)
