@@ -136,7 +136,7 @@ class TestKeyRotation(TransactionCommon):
         self.vipps.action_vipps_rotate_encryption_key()
         self.assertEqual(self.key_file.read_text(), self.old_key)
 
-    @mute_logger(f'{MODELS_LOGGER}.vipps_secrets')
+    @mute_logger(f'{MODELS_LOGGER}.mixins.secret_fields')
     def test_a_malformed_key_refuses_and_changes_nothing(self):
         ciphertexts = self._get_ciphertexts()
         self.key_file.write_text('malformed')
@@ -155,7 +155,7 @@ class TestKeyRotation(TransactionCommon):
     def test_a_lost_key_file_is_not_made_anew_by_reading(self):
         self.key_file.unlink()
         with (
-            mute_logger(f'{MODELS_LOGGER}.payment_provider'),
+            mute_logger(f'{MODELS_LOGGER}.provider.payment_provider'),
             self.assertRaisesRegex(UserError, "lost or changed"),
         ):
             self.vipps.action_vipps_test_connection()
@@ -166,7 +166,7 @@ class TestKeyRotation(TransactionCommon):
 
     def test_a_new_key_file_in_place_of_a_lost_one_is_said_once(self):
         self.key_file.unlink()
-        logger = f'{MODELS_LOGGER}.payment_provider_encryption'
+        logger = f'{MODELS_LOGGER}.provider.encryption'
         with self.assertLogs(logger, 'ERROR') as logs:
             self._enter(
                 client_id=NOK_UNIT.client_id, client_secret=NOK_UNIT.client_secret,

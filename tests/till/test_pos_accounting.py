@@ -469,7 +469,9 @@ class TestPosAccounting(PosCommon):
         order = self._sell(45)
         tx = self._get_tx(order).with_user(self.accountant)
         self._close_session()
-        self.company.fiscalyear_lock_date = fields.Date.context_today(self.session)
+        self.company.fiscalyear_lock_date = fields.Date.context_today(
+            self.session.with_context(tz='Europe/Oslo')  # The day of the market.
+        )
         with self.assertRaisesRegex(ValidationError, "locked"):
             tx.action_refund(20)
         self.company.fiscalyear_lock_date = False

@@ -25,7 +25,8 @@ class TestAccounting(TransactionCommon):
         cls.outstanding = cls.vipps.journal_id.inbound_payment_method_line_ids.filtered(
             lambda line: line.payment_provider_id == cls.vipps
         ).payment_account_id or cls.company.account_journal_payment_debit_account_id
-        cls.today = fields.Date.context_today(cls.vipps)
+        # The day of the market.
+        cls.today = fields.Date.context_today(cls.vipps.with_context(tz='Europe/Oslo'))
 
     #=== What happens ===#
 
