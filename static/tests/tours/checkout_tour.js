@@ -83,6 +83,7 @@ function seeThanks() {
         content: "Be thanked for the order",
         trigger: 'h3:contains("Thank you for your order")',
         extra_trigger: '.oe_website_sale_tx_status .alert-success',
+        timeout: 30000, // Until then the browser goes through the pages of the simulator.
         isCheck: true,
     };
 }
@@ -102,6 +103,7 @@ registry.category('web_tour.tours').add('vipps_abort_then_pay', {
         {
             content: "Read what happened",
             trigger: '[data-result="failed"]:contains("Nothing has been charged")',
+            timeout: 30000,
             isCheck: true,
         },
         {
