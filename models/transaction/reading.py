@@ -185,6 +185,8 @@ class PaymentTransaction(models.Model):
         """ Tell whether we wait for something to happen at Vipps MobilePay. """
         return (
             self.state in ('draft', 'pending')
+            # That answer was from before the approval.
+            or (self.state == 'authorized' and self.vipps_payment_state == 'CREATED')
             or bool(self._vipps_get_due_capture_amount())
             or self._vipps_is_release_due()
         )

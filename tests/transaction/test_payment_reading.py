@@ -166,3 +166,18 @@ class TestOpenPayments(TransactionCommon):
         self.assertEqual(self._count_triggers(), triggers, "The next minute is early enough.")
         self.simulator.clear_faults()
         self.assertEqual(self._run_due(), left)
+
+    def test_an_answer_from_before_the_approval_keeps_no_capture_from_being_made(self):
+        self.vipps.vipps_capture_mode = 'automatic'
+        tx = self._start()
+        self._approve(tx)
+        self.simulator.fault('capture', 'status', status=503, times=None)
+        with self._without_pauses():
+            tx._vipps_refresh()
+        self.assertEqual((tx.state, tx.vipps_payment_state), ('authorized', 'AUTHORIZED'))
+        self.simulator.clear_faults()
+        self.simulator.fault('get', 'stale')
+        tx._vipps_refresh()
+        self.assertEqual((tx.state, tx.vipps_payment_state), ('authorized', 'CREATED'))
+        self._run_job()
+        self.assertEqual(tx.state, 'done')
