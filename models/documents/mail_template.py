@@ -1,5 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+import json
+
 from odoo import models
 
 from ...source import Fact
@@ -14,7 +16,8 @@ class MailTemplate(models.Model):
     ):
         """ Override of `mail` to render and send later what is to be sent while a payment of ours
         is followed, like the gift cards of an order: their documents can hang, and are not sent
-        twice when the confirmation is repeated.
+        twice when the confirmation is repeated. Values that cannot be stored, like the content of
+        an attachment, let the mail be rendered now, and be sent by Odoo's queue.
 
         :return: The id of the mail, False if it does not exist yet.
         """
@@ -23,6 +26,12 @@ class MailTemplate(models.Model):
             return super().send_mail(
                 res_id, force_send=force_send, raise_exception=raise_exception,
                 email_values=email_values, email_layout_xmlid=email_layout_xmlid,
+            )
+        try:
+            json.dumps(email_values)
+        except TypeError:
+            return super().send_mail(
+                res_id, email_values=email_values, email_layout_xmlid=email_layout_xmlid,
             )
         self._send_check_access([res_id])
         tx_sudo = self.env['payment.transaction'].sudo().browse(int(tx_id))

@@ -9,6 +9,7 @@ from odoo.fields import Command
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
+from ...source import Fact
 from ..common import TransactionCommon
 
 
@@ -266,3 +267,15 @@ class TestOrderMail(TransactionCommon):
                     'loyalty.gift_card_report_i18n', 'sale.report_saleorder',
                 ])
                 self.assertFalse(self.env['vipps.task'].search([]))
+
+    def test_a_mail_with_values_that_cannot_be_stored_is_left_to_the_queue_at_once(self):
+        order, tx = self._approve_order()
+        template = self.env.ref('sale.email_template_edi_sale')
+        template.report_template_ids = False
+        followed = template.with_context(vipps_followed_tx_id=Fact(tx.id))
+        mail_id = followed.send_mail(
+            order.id, force_send=True, email_values={'attachments': [('a.txt', b'YQ==')]},
+        )
+        self.assertEqual(self.env['mail.mail'].browse(mail_id).state, 'outgoing')
+        self.assertFalse(followed.send_mail(order.id, force_send=True))
+        self.assertEqual(self.env['vipps.task'].search([]).mapped('kind'), ['template_mail'])
