@@ -38,6 +38,10 @@ class TestApi(LiveTest):
 
 
 class TestDatabase(LiveTest):
+    # Each process finds out connection by connection that the server was gone.
+    expected_in_log = (
+        r'server closed the connection unexpectedly|terminating connection|connection already closed',
+    )
 
     def test_what_happened_while_the_database_was_down_is_caught_up(self):
         before, meanwhile, after = at_once(*[self.start_told_payment] * 3)

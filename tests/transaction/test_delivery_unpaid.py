@@ -11,8 +11,7 @@ from ..jobs.test_follow_up import TASK_MODULE
 MODULES = [
     TASK_MODULE,
     *(f'odoo.addons.mobilepay_vipps.models.{name}' for name in (
-        'payment_provider_alert', 'payment_transaction_accounting', 'payment_transaction_reading',
-        'payment_transaction_request',
+        'provider.alert', 'transaction.accounting', 'transaction.reading', 'transaction.request',
     )),
 ]
 
