@@ -6,7 +6,6 @@ more than the specification, :data:`DOCUMENTED` says so.
 
 import argparse
 import json
-import os
 import re
 import sys
 from pathlib import Path
@@ -15,7 +14,7 @@ from urllib.parse import urlsplit
 import jsonschema
 import yaml
 
-ROOT = Path(__file__).resolve().parent.parent
+from .specs import find_specs
 
 # The deviations: properties that the documentation has and the specification has not.
 DOCUMENTED = {
@@ -211,11 +210,12 @@ def main(arguments=None):
         prog='simulator.contract', description="Compare recorded traffic with the OpenAPI files."
     )
     parser.add_argument(
-        '--specs', default=os.environ.get('VIPPS_SPECS') or ROOT.parent / 'shared' / 'specs',
-        help="the folder of the OpenAPI files (VIPPS_SPECS)",
+        '--specs', default=find_specs(), help="the folder of the OpenAPI files (VIPPS_SPECS)",
     )
     parser.add_argument('records', nargs='+', type=Path, help="files, or folders of *.jsonl")
     options = parser.parse_args(arguments)
+    if not options.specs:
+        parser.error("name the folder of the OpenAPI files")
     specifications = load(options.specs)
     lines = violations = 0
     for record in options.records:

@@ -45,8 +45,9 @@ def _parser():
     parser = argparse.ArgumentParser(
         prog='./dev', description="Start, test and check the Vipps MobilePay addon for Odoo 17.",
         epilog="ODOO_SOURCE names an Odoo 17.0 folder or git directory (else it is cloned), the "
-               "PG* variables a PostgreSQL server (else an embedded one is used), VIPPS_DEV_CACHE "
-               "the folder for everything made here.",
+               "PG* variables a PostgreSQL server (else an embedded one is used), VIPPS_SPECS the "
+               "folder of Vipps MobilePay's OpenAPI files (see simulator/specs.py; else the tests "
+               "do not compare with them), VIPPS_DEV_CACHE the folder for everything made here.",
     )
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
 

@@ -2,17 +2,17 @@ import contextlib
 import copy
 import io
 import json
-import os
 import tempfile
 import unittest
 from pathlib import Path
 
 from .. import contract
 from ..server import Simulator
+from ..specs import find_specs
 from .common import PUSH, QR, Merchant, Receiver
 from .test_create import RECEIPT
 
-SPECS = Path(os.environ.get('VIPPS_SPECS') or contract.ROOT.parent / 'shared' / 'specs')
+SPECS = find_specs()
 
 
 class TestClosing(unittest.TestCase):
@@ -51,9 +51,6 @@ class TestClosing(unittest.TestCase):
         self.assertTrue(self.check(schema, {'example': 'x'}))
 
 
-@unittest.skipUnless(
-    SPECS.is_dir(), "the OpenAPI files are not here: name their folder in VIPPS_SPECS"
-)
 class TestContract(unittest.TestCase):
     """What merchant and simulator say to each other is what the OpenAPI files describe."""
 
@@ -243,3 +240,8 @@ class TestContract(unittest.TestCase):
     def test_nothing_recorded_is_a_failure(self):
         with tempfile.TemporaryDirectory() as folder:
             self.assertEqual(self.run_command(folder)[0], 1)
+
+
+def load_tests(loader, tests, pattern):
+    """Leave out what needs the OpenAPI files where nobody has them: `./dev test` says so."""
+    return tests if SPECS else loader.loadTestsFromTestCase(TestClosing)
