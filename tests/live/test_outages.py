@@ -40,7 +40,8 @@ class TestApi(LiveTest):
 class TestDatabase(LiveTest):
     # Each process finds out connection by connection that the server was gone.
     expected_in_log = (
-        r'server closed the connection unexpectedly|terminating connection|connection already closed',
+        r'server closed the connection unexpectedly|terminating connection'
+        r'|connection already closed',
     )
 
     def test_what_happened_while_the_database_was_down_is_caught_up(self):
