@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import jsonschema
 import yaml
 
 from .specs import find_specs
+from .validation import Validator
 
 # The deviations: properties that the documentation has and the specification has not.
 DOCUMENTED = {
@@ -47,12 +47,6 @@ GATEWAY_ERROR = {
 PROBLEM_SCHEMAS = ('Problem', 'ProblemDetails', 'ErrorResponse', 'UserinfoError')
 # Answers that were falsified on purpose.
 UNCHECKED_FAULTS = {'tampered', 'edited'}
-
-_TYPES = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
-    # JSON Schema takes 1.0 for an integer, the API does not.
-    'integer', lambda checker, value: isinstance(value, int) and not isinstance(value, bool),
-)
-_Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, type_checker=_TYPES)
 
 
 class Specification:
@@ -143,7 +137,7 @@ class Specification:
         root = {
             **(schema if closed else close(schema)), 'components': {'schemas': self._schemas},
         }
-        for error in _Validator(root, format_checker=_Validator.FORMAT_CHECKER).iter_errors(value):
+        for error in Validator(root, format_checker=Validator.FORMAT_CHECKER).iter_errors(value):
             yield f'{where}{error.json_path[1:]}: {error.message}'
 
 

@@ -1,15 +1,38 @@
-"""A small way to write down what a JSON body may look like; everything else is refused.
+"""JSON Schema, as the simulator writes it down and checks it; everything else is refused.
 
-A check is a function of a value and its path. It yields a triple for everything that is wrong: the
-path of the field, the reason, and the domain code if there is one.
+Our own schemas may have one more keyword, `code`: the domain code of what they refuse.
 """
 
 import json
-import re
+
+import jsonschema
 
 from .problems import Problem
 
 INT64 = 2 ** 63
+# In our own words: those of the library repeat the value, which may be personal.
+REASONS = {
+    'additionalProperties': "The field is not known.",
+    'enum': "Must be one of {}.",
+    'maxLength': "Must have at most {} characters.",
+    'maxProperties': "Must have at most {} fields.",
+    'maximum': "Must be at most {}.",
+    'minItems': "Must have at least {} items.",
+    'minLength': "Must have at least {} characters.",
+    'minProperties': "Must have at least {} fields.",
+    'minimum': "Must be at least {}.",
+    'pattern': "Must match the regular expression '{}'.",
+    'required': "The field is required.",
+    'type': "Must be of the type {}.",
+}
+
+Validator = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator,
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
+        # JSON Schema takes 1.0 for an integer, the API does not.
+        'integer', lambda checker, value: isinstance(value, int) and not isinstance(value, bool),
+    ),
+)
 
 
 def parse_json(body):
@@ -35,102 +58,77 @@ def parse_json(body):
         raise Problem(fields=[('body', f"The body is not valid JSON: {error}")]) from error
 
 
-def validate(check, value):
-    """Refuse a value that does not pass a check.
+def validate(schema, value):
+    """Refuse a value that does not follow a schema.
 
     :raise Problem: Naming every field at fault, with the code of the first that has one.
     """
-    found = list(check(value, ''))
-    if found:
+    errors = list(Validator(schema).iter_errors(value))
+    if errors:
+        fields = {}
+        for error in errors:
+            for path in _get_paths(error):
+                fields.setdefault(path, REASONS[error.validator].format(error.validator_value))
         raise Problem(
-            code=next((code for _path, _reason, code in found if code), None),
+            code=next((each.schema['code'] for each in errors if 'code' in each.schema), None),
             detail="See extraDetails.",
-            fields=[(path or 'body', reason) for path, reason, _code in found],
+            fields=fields.items(),
         )
 
 
-def record(required=None, optional=None):
-    """An object with these fields and no others."""
+def _get_paths(error):
+    """Return the paths of the fields that an error is about, like `lines[0].price`."""
+    names = ['']
+    if error.validator == 'required':
+        names = [f'.{name}' for name in error.validator_value if name not in error.instance]
+    elif error.validator == 'additionalProperties':
+        names = [f'.{name}' for name in error.instance if name not in error.schema['properties']]
+    parts = (f'[{part}]' if isinstance(part, int) else f'.{part}' for part in error.absolute_path)
+    path = ''.join(parts)
+    return [f'{path}{name}'[1:] or 'body' for name in names]
+
+
+#=== SCHEMAS ===#
+
+ANYTHING = {}
+BOOLEAN = {'type': 'boolean'}
+
+
+def record(required=None, optional=None, **keywords):
+    """Return the schema of an object with these fields and no others."""
     required, optional = required or {}, optional or {}
-    known = {**required, **optional}
-
-    def check(value, path):
-        if not isinstance(value, dict):
-            yield path, "Must be an object.", None
-            return
-        for name in required:
-            if name not in value:
-                yield _join(path, name), "The field is required.", None
-        for name, item in value.items():
-            if name in known:
-                yield from known[name](item, _join(path, name))
-            else:
-                yield _join(path, name), "The field is not known.", None
-
-    return check
+    return {
+        'type': 'object', 'required': list(required), 'properties': {**required, **optional},
+        'additionalProperties': False, **keywords,
+    }
 
 
-def text(shortest=0, longest=None, pattern=None, code=None):
-    """A string; lengths in characters."""
-    def check(value, path):
-        if not isinstance(value, str):
-            yield path, "Must be a string.", code
-        elif len(value) < shortest or longest is not None and len(value) > longest:
-            yield path, f"Must have {shortest} to {longest or 'any number of'} characters.", code
-        elif pattern and not re.fullmatch(pattern, value, re.ASCII):
-            yield path, f"Must match the regular expression '^{pattern}$'.", code
-
-    return check
+def text(shortest=0, longest=None, pattern=None, **keywords):
+    """Return the schema of a string with lengths in characters; the pattern is of all of it."""
+    return {
+        'type': 'string', 'minLength': shortest,
+        **({} if longest is None else {'maxLength': longest}),
+        **({} if pattern is None else {'pattern': rf'^({pattern})\Z'}),
+        **keywords,
+    }
 
 
-def integer(smallest=-INT64, largest=INT64 - 1, code=None):
-    """A whole number, written as one: neither 1.0 nor true."""
-    def check(value, path):
-        if isinstance(value, bool) or not isinstance(value, int):
-            yield path, "Must be an integer.", code
-        elif not smallest <= value <= largest:
-            yield path, f"Must be between {smallest} and {largest}.", code
-
-    return check
-
-
-def boolean(value, path):
-    """True or false."""
-    if not isinstance(value, bool):
-        yield path, "Must be true or false.", None
+def integer(smallest=-INT64, largest=INT64 - 1, **keywords):
+    """Return the schema of a whole number, written as one: neither 1.0 nor true."""
+    return {'type': 'integer', 'minimum': smallest, 'maximum': largest, **keywords}
 
 
 def one_of(*choices):
-    """One of these strings."""
-    def check(value, path):
-        if value not in choices or not isinstance(value, str):
-            yield path, f"Must be one of {', '.join(choices)}.", None
-
-    return check
+    """Return the schema of one of these strings."""
+    return {'type': 'string', 'enum': list(choices)}
 
 
-def array(item_check, shortest=0):
-    """A list of like items."""
-    def check(value, path):
-        if not isinstance(value, list):
-            yield path, "Must be an array.", None
-            return
-        if len(value) < shortest:
-            yield path, f"Must have at least {shortest} items.", None
-        for number, item in enumerate(value):
-            yield from item_check(item, f'{path}[{number}]')
-
-    return check
+def array(items, shortest=0):
+    """Return the schema of a list of like items."""
+    return {'type': 'array', 'minItems': shortest, 'items': items}
 
 
-def nullable(inner):
-    """What passes another check, or null."""
-    def check(value, path):
-        if value is not None:
-            yield from inner(value, path)
-
-    return check
-
-
-def _join(path, name):
-    return f'{path}.{name}' if path else name
+def nullable(schema):
+    """Return a schema that takes null, too."""
+    choices = {'enum': [*schema['enum'], None]} if 'enum' in schema else {}
+    return {**schema, **choices, 'type': [schema['type'], 'null']}

@@ -6,9 +6,10 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from .. import contract
+from .. import contract, request_bodies
 from ..server import Simulator
 from ..specs import find_specs
+from ..validation import Validator
 from .common import PUSH, QR, Merchant, Receiver
 from .test_create import RECEIPT
 
@@ -18,7 +19,7 @@ SPECS = find_specs()
 class TestClosing(unittest.TestCase):
 
     def check(self, schema, value):
-        return contract._Validator(contract.close(schema)).is_valid(value)
+        return Validator(contract.close(schema)).is_valid(value)
 
     def test_unknown_properties_are_refused_at_every_level(self):
         schema = {
@@ -158,6 +159,64 @@ class TestContract(unittest.TestCase):
         for entry in self.entries:
             with self.subTest(operation=entry.get('operation'), status=entry.get('status')):
                 self.assertEqual(self.check(entry), [])
+
+    def test_our_own_schemas_refuse_all_that_the_official_ones_refuse(self):
+        payments = '/epayment/v1/payments'
+        for schema, api, method, path in (
+            (request_bodies.CREATE, 'epayment', 'POST', payments),
+            (request_bodies.MODIFY, 'epayment', 'POST', f'{payments}/x/capture'),
+            (request_bodies.MODIFY, 'epayment', 'POST', f'{payments}/x/refund'),
+            (request_bodies.CANCEL, 'epayment', 'POST', f'{payments}/x/cancel'),
+            (request_bodies.APPROVE, 'epayment', 'POST', '/epayment/v1/test/payments/x/approve'),
+            (request_bodies.CATEGORY, 'order-management', 'PUT',
+             '/order-management/v2/ecom/categories/x'),
+            (request_bodies.REGISTER_WEBHOOK, 'webhooks', 'POST', '/webhooks/v1/webhooks'),
+        ):
+            with self.subTest(path=path):
+                specification = self.specifications[api]
+                operation, _arguments = specification.find(method, path)
+                official = contract._first_schema(operation['requestBody'])
+                self.assertEqual(list(self.laxities(schema, official, specification)), [])
+
+    def flatten(self, schema, specification):
+        """Return a schema with the fields and limits of its parts in it."""
+        flat = dict(specification._resolve(schema))
+        for part in [*flat.get('allOf', ()), *flat.get('oneOf', ())]:
+            part = specification._resolve(part)
+            properties = {**flat.get('properties', {}), **part.get('properties', {})}
+            flat = {**part, 'required': (), **flat, 'properties': properties}
+        return flat
+
+    def laxities(self, schema, official, specification, path='body'):
+        """Yield what one of our schemas takes and the official one does not."""
+        if not schema:
+            return  # Anything: refused in another place.
+        schema, official = (self.flatten(each, specification) for each in (schema, official))
+        for kinds, sign in (('minimum minLength minItems', 1),
+                            ('maximum maxLength maxItems maxProperties', -1)):
+            for kind in kinds.split():
+                if kind in official and (
+                    kind not in schema or sign * schema[kind] < sign * official[kind]
+                ):
+                    yield f'{path}: {kind} {official[kind]}'
+        if 'pattern' in official and 'pattern' not in schema:
+            yield f'{path}: pattern'
+        if 'null' in schema['type'] and not official.get('nullable'):
+            yield f'{path}: null'
+        for kind, missing in (
+            ('required', {*official.get('required', ())} - {*schema.get('required', ())}),
+            ('enum', {*schema.get('enum', ("anything",))} - {*official.get('enum', ()), None}),
+        ):
+            if kind in official and missing:
+                yield f'{path}: {kind} {missing}'
+        for name, part in schema.get('properties', {}).items():
+            known = official.get('properties', {})
+            if name in known:
+                yield from self.laxities(part, known[name], specification, f'{path}.{name}')
+            else:
+                yield f'{path}.{name} is not known'
+        if 'items' in schema:
+            yield from self.laxities(schema['items'], official['items'], specification, path + '[]')
 
     def test_wrong_requests_are_noticed(self):
         for change in (
