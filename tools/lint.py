@@ -1,4 +1,4 @@
-"""`./dev lint`: ruff, pylint-odoo, XML and JavaScript syntax, and the direction of imports."""
+"""`./dev lint`: ruff, pylint-odoo, XML, JavaScript, the direction of imports, and the docs."""
 
 import shutil
 import subprocess
@@ -18,6 +18,7 @@ def run_lint():
         'pylint-odoo': [bin_dir / 'pylint', f'--rcfile={ROOT / ".pylintrc"}', addon],
         'xml': [environment.python, '-m', 'tools.lint_xml'],
         'floors': [environment.python, '-m', 'tools.lint_floors'],
+        'docs': [environment.python, '-m', 'tools.lint_docs'],
     }
     failed = []
     for name, command in checks.items():
