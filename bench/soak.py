@@ -15,11 +15,9 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPException
 from urllib.parse import urlsplit
 
-import requests
-
+from tools.chaos import BAD_LUCK, FAULTS, Verdict
 from tools.console import Failure, say
 from tools.customer import Customer, ShopError
 from tools.stack import Stack
@@ -36,31 +34,6 @@ CASHIERS = ('nora', 'emil')  # each with a till
 TROUBLE = (1, 5)  # seconds between two things that go wrong
 PATIENCE = 40  # seconds that a cashier waits for a customer
 LOOK = 0.5  # seconds between two looks of a till
-
-FAULTS = [
-    {'operation': 'webhook', 'kind': 'lost', 'times': 3},
-    {'operation': 'webhook', 'kind': 'late', 'seconds': 3, 'times': 2},
-    {'operation': 'webhook', 'kind': 'duplicate', 'times': 3},
-    {'operation': 'webhook', 'kind': 'reorder', 'seconds': 2, 'times': 2},
-    {'operation': 'create', 'kind': 'lost_answer', 'times': 1},
-    {'operation': 'create', 'kind': 'status', 'status': 503, 'times': 3},
-    {'operation': 'get', 'kind': 'status', 'status': 500, 'times': 3},
-    {'operation': 'get', 'kind': 'status', 'status': 429, 'retry_after': 1, 'times': 2},
-    {'operation': 'get', 'kind': 'garbage', 'times': 1},
-    {'operation': 'get', 'kind': 'stale', 'times': 2},
-    {'operation': 'get', 'kind': 'lost', 'times': 2},
-    {'operation': 'get', 'kind': 'latency', 'seconds': 2, 'times': 2},
-    {'operation': 'capture', 'kind': 'lost_answer', 'times': 3},
-    {'operation': 'capture', 'kind': 'status', 'status': 503, 'times': 3},
-    {'operation': 'capture', 'kind': 'truncated', 'times': 1},
-    {'operation': 'events', 'kind': 'status', 'status': 500, 'times': 3},
-    {'operation': 'cancel', 'kind': 'lost_answer', 'times': 2},
-    {'operation': 'refund', 'kind': 'lost_answer', 'times': 2},
-    {'operation': 'token', 'kind': 'status', 'status': 500, 'times': 1},
-]
-
-# What people meet when workers are killed and Vipps MobilePay does not answer.
-BAD_LUCK = (OSError, HTTPException, ShopError, LookupError, requests.RequestException)
 
 
 class Shopper(Customer):
@@ -94,6 +67,7 @@ class Soak:
         """
         self.shop = shop
         self.seed = seed
+        self.verdict = Verdict(shop.stack)
         self.counts = Counter()
         self.met = Counter()  # what people read when something went wrong
         self.kept = {kind: shop.stack.workers(kind)[0] for kind in ('WorkerHTTP', 'WorkerCron')}
