@@ -88,6 +88,15 @@ def _parser():
     )
     simulator.set_defaults(run=_simulator)
 
+    smoke = commands.add_parser(
+        'smoke', help="compare the test environment of Vipps MobilePay with the simulator",
+        description="Take and refund a payment with the keys in the environment variables "
+                    "VIPPS_CLIENT_ID, VIPPS_CLIENT_SECRET, VIPPS_SUBSCRIPTION_KEY and "
+                    "VIPPS_MERCHANT_SERIAL_NUMBER, approved by the test user with the number "
+                    "VIPPS_PHONE; they are neither stored nor printed.",
+    )
+    smoke.set_defaults(run=lambda options: _become('tools.smoke'))
+
     shell = commands.add_parser('shell', help="open a Python shell on the database of the demo")
     shell.set_defaults(run=lambda options: run_shell())
 
@@ -109,7 +118,12 @@ def _soak(options):
 
 def _simulator(options):
     """Become the simulator, which takes the http addresses of this machine."""
+    return _become('simulator', '--allow-loopback-http', *options.rest)
+
+
+def _become(module, *arguments):
+    """Become a program that needs the packages of the protocol and the simulator."""
     environment = protocol_environment()
     os.chdir(ROOT)
-    command = [environment.python, '-m', 'simulator', '--allow-loopback-http', *options.rest]
+    command = [environment.python, '-m', module, *arguments]
     os.execve(environment.python, command, environment.variables())
