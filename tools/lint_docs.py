@@ -13,7 +13,10 @@ CODE = re.compile(r'^```.*?^```|^    .*?$|`[^`\n]*`', re.MULTILINE | re.DOTALL)
 
 def findings(root=ROOT):
     """Return what is wrong with the pages, as lines that name the place."""
-    pages = [*sorted(root.glob('*.md')), *sorted(root.glob('docs/*.md'))]
+    pages = [
+        page for pattern in ('*.md', 'docs/*.md', 'static/description/*.html')
+        for page in sorted(root.glob(pattern))
+    ]
     texts = {page: page.read_text() for page in pages}
     found = []
     for page, text in texts.items():
@@ -24,7 +27,8 @@ def findings(root=ROOT):
             if len(line) > MAX_LENGTH and not line.startswith('|')  # Rows cannot be broken.
         ]
         found += [
-            f'{name}: {target} leads nowhere' for target in _get_targets(text)
+            f'{name}: {target} leads nowhere'
+            for target in _get_targets(text if page.suffix == '.html' else CODE.sub('', text))
             if not _leads_somewhere(page, target)
         ]
         if name == 'README.md' and text.count('\n') > MAX_README_LINES:
@@ -40,7 +44,7 @@ def get_anchors(text):
 
 def _get_targets(text):
     """Return the addresses of the links and pictures of a page that stay in the repository."""
-    targets = [link or picture for link, picture in LINK.findall(CODE.sub('', text))]
+    targets = [link or picture for link, picture in LINK.findall(text)]
     return [target for target in targets if '://' not in target]
 
 

@@ -37,6 +37,15 @@ class TestLintDocs(unittest.TestCase):
         ])
         self.assertEqual(self.find('[here](#there)'), ['docs/page.md: #there leads nowhere'])
 
+    def test_pictures_of_the_store_page_are_looked_for(self):
+        with tempfile.TemporaryDirectory() as folder:
+            page = Path(folder, 'static/description/index.html')
+            page.parent.mkdir(parents=True)
+            page.write_text('<p>\n    <img src="till.png"/> <img src="https://example.com/x.png"/>\n')
+            self.assertEqual(
+                findings(Path(folder)), ['static/description/index.html: till.png leads nowhere']
+            )
+
     def test_a_long_line_is_found_unless_it_is_a_row(self):
         self.assertEqual(self.find(f"{'x' * 120}\n| {'x' * 120} |\n{'x' * 121}\n"), [
             'docs/page.md:3: the line has more than 120 characters',
