@@ -54,6 +54,35 @@ def get_constants(name):
     return vars(module)
 
 
+def get_fields(model):
+    """Return the keyword arguments of the fields of a model, by the names of the fields."""
+    fields = {}
+    for path in get_python_files():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.ClassDef) or model not in get_names(node):
+                continue
+            for item in node.body:
+                if isinstance(item, ast.Assign) and isinstance(item.value, ast.Call):
+                    fields[item.targets[0].id] = {
+                        keyword.arg: keyword.value for keyword in item.value.keywords
+                    }
+    return fields
+
+
+def get_names(node):
+    """Return the names of the models that a class defines or extends."""
+    return {
+        value.value for item in node.body if isinstance(item, ast.Assign)
+        and item.targets[0].id in ('_name', '_inherit')
+        for value in ast.walk(item.value) if isinstance(value, ast.Constant)
+    }
+
+
+def get_labels(model, field):
+    """Return the labels of a selection."""
+    return [label for _key, label in ast.literal_eval(get_fields(model)[field]['selection'])]
+
+
 def get_python_files():
     return [
         path for folder in ('models', 'controllers', 'wizards')
@@ -130,6 +159,39 @@ class TestLogSteps(unittest.TestCase):
             if isinstance(node, ast.Constant) and isinstance(node.value, str)
         }
         self.assertLessEqual(documented, strings)
+
+
+class TestTables(unittest.TestCase):
+    def test_the_jobs_are_those_of_the_addon(self):
+        names = re.findall(
+            '<field name="name">Vipps MobilePay: (.+?)</field>',
+            ''.join(path.read_text() for path in sorted((ROOT / 'data').glob('ir_cron*.xml'))),
+        )
+        documented = [row[0] for row in get_rows(get_section('docs/operations.md', 'Jobs'))]
+        documented = [name for name in documented if "Odoo's" not in name]
+        self.assertCountEqual(documented, names)
+
+    def test_the_states_of_events_are_those_of_the_inbox(self):
+        rows = get_rows(get_section('docs/operations.md', 'Events'))
+        self.assertEqual(
+            [row[0] for row in rows], get_labels('vipps.webhook.event', 'state')
+        )
+
+    def test_the_actions_are_those_of_the_audit_trail(self):
+        rows = get_rows(get_section('docs/security.md', 'Audit trail'))
+        self.assertCountEqual(
+            [label for row in rows for label in row[0].split(', ')],
+            get_labels('vipps.audit.event', 'action'),
+        )
+
+    def test_the_days_are_those_of_the_settings(self):
+        fields = get_fields('payment.provider')
+        rows = get_rows(get_section('docs/privacy.md', 'How long it is kept'))
+        self.assertEqual([int(row[1].split()[0]) for row in rows], [
+            eval(ast.unparse(fields[name]['default'])) for name in (
+                'vipps_user_info_days', 'vipps_event_days', 'vipps_call_days', 'vipps_audit_days',
+            )
+        ])
 
 
 class TestWalk(unittest.TestCase):
