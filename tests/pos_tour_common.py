@@ -15,7 +15,7 @@ from odoo.tests.common import ChromeBrowser
 
 from .pos_common import PosCommon
 
-# The folder for the pictures that tours take for the README; they take none without it.
+# The folder for the pictures that tours take for the documentation; they take none without it.
 PICTURES = os.environ.get('VIPPS_SCREENSHOTS')
 PICTURE_COLORS = 128
 

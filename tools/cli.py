@@ -52,7 +52,7 @@ def _parser():
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
 
     demo = commands.add_parser('demo', help="run a shop that takes payments from a simulator")
-    demo.add_argument('--once', action='store_true', help="buy twice unattended and end")
+    demo.add_argument('--once', action='store_true', help="buy unattended and end")
     demo.add_argument(
         '--json', action='store_true', help="with --once: print the timelines as JSON",
     )

@@ -96,6 +96,12 @@ class TestReadme(unittest.TestCase):
         self.assertIn('./dev test', read('.ci/run'))
 
 
+    def test_the_version_is_that_of_the_manifest(self):
+        version = ast.literal_eval(read('__manifest__.py'))['version']
+        self.assertIn(f'Version {version}', read('README.md'))
+        self.assertIn(version, re.search('^## .*$', read('CHANGELOG.md'), re.M)[0])
+
+
 class TestLimits(unittest.TestCase):
     def test_the_limits_are_those_of_the_code(self):
         const = get_constants('const.py')

@@ -1,7 +1,7 @@
 /** @odoo-module **/
 
 /**
- * Take a picture of an element for the README, if the test asks for pictures.
+ * Take a picture of an element for the documentation, if the test asks for pictures.
  */
 export function takePicture(name, selector) {
     return [
