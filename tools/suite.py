@@ -19,6 +19,7 @@ from .run import new_run
 from .workspace import ALONE, BASE, SHOP, open_workspace
 
 PURE_LAYERS = ['protocol', 'simulator', 'tools']
+TOURS = 'tours'
 TOUR_TAG = 'vipps_tour'
 ALONE_TAG = 'vipps_alone'
 CONTRACT = "contract: recorded traffic"
@@ -59,13 +60,22 @@ class Suite:
     def run_odoo(self, workspace, do_meanwhile):
         """Install the addon and run its tests, tours included unless told otherwise.
 
+        Tours wait for their browser most of the time: when all are run, they have a database of
+        their own, beside the one of all other tests.
+
         :param function do_meanwhile: What is done at the same time: Odoo's tests use one core.
         """
+        without_tours = f'/{ADDON},-{TOUR_TAG}'
         if not self._addon_has_wanted_tests():
             do_meanwhile()
-            return
-        tags = f'/{ADDON},-{TOUR_TAG}' if self.fast else f'/{ADDON}'
-        self._run_odoo(workspace, 'odoo', BASE, tags, do_meanwhile)
+        elif self.fast:
+            self._run_odoo(workspace, 'odoo', BASE, without_tours, do_meanwhile)
+        elif self.pattern:
+            self._run_odoo(workspace, 'odoo', BASE, f'/{ADDON}', do_meanwhile)
+        else:
+            self._run_odoo(workspace, 'odoo', BASE, without_tours, lambda: self._run_odoo(
+                workspace, TOURS, BASE, f'{TOUR_TAG}/{ADDON}', do_meanwhile,
+            ))
 
     def run_alone(self, stack):
         """Run some of Odoo's tests without the neighbours that all others are run with."""
@@ -78,7 +88,7 @@ class Suite:
         odoo = workspace.odoo(title, template, http_port=free_port())
         log = run.logs / f'{title}.log'
         with Step(
-            f"Testing: Odoo ({title})" if title == ALONE else "Testing: Odoo",
+            "Testing: Odoo" if title == 'odoo' else f"Testing: Odoo ({title})",
             odoo.command('-i', ADDON, '--test-tags', tags, '--stop-after-init'), log,
             env=odoo.variables(**self._variables(title, run)),
         ) as step:
