@@ -1,36 +1,98 @@
-"""Check that imports point down: from the faces to the records, the door and the protocol."""
+"""Check the floors of the house: who imports, names and does what, and how long files are.
+
+What broke a rule when it was made is in :data:`EXCEPTIONS`, with how often it does: these numbers
+only get smaller, and what is gone is taken out of the list.
+"""
 
 import ast
+import re
 import sys
 
 from .cache import ROOT
+from .house import MAX_LINES, find_overrides
 
-# What the files of a folder do not import, except those of some folders below it.
-RULES = [
+# What the files of a folder do not import, except those below some paths.
+IMPORTS = [
     ('protocol', {'odoo'}, ()),
     ('models', {'controllers', 'wizards'}, ()),
     ('wizards', {'controllers'}, ()),
-    ('models', {'protocol'}, ('models/api',)),
-    ('wizards', {'protocol'}, ()),
-    ('controllers', {'protocol'}, ()),
+    ('models', {'protocol'}, ('models/api/',)),
+    ('models', {'requests'}, ('models/api/', 'models/provider/webhook.py')),
+    ('wizards', {'protocol', 'requests'}, ()),
+    ('controllers', {'protocol', 'requests'}, ()),
 ]
+WITHOUT_TILL = ('models/transaction/', 'models/provider/', 'models/documents/', 'models/jobs/')
+PRODUCT = ('models/', 'wizards/', 'controllers/')
+
+EXCEPTIONS = {
+    'length': {'models/api/client.py': 629},
+    'cursor': {
+        'models/api/api_call.py': 1,
+        'models/documents/sale_order_mail.py': 1,
+        'models/provider/alert.py': 2,
+        'models/provider/retention.py': 1,
+        'models/transaction/request.py': 1,
+    },
+    'pos': {
+        'models/documents/account_move.py': 2,
+        'models/documents/sale_order_delivery.py': 5,
+        'models/jobs/rate_limit.py': 1,
+        'models/jobs/webhook_event.py': 1,
+        'models/provider/availability.py': 2,
+        'models/provider/credentials.py': 1,
+        'models/provider/ir_module_module.py': 1,
+        'models/transaction/audit.py': 1,
+        'models/transaction/payment_transaction.py': 1,
+    },
+    'url': {
+        'models/api/client.py': 1,
+        'models/provider/ir_config_parameter.py': 1,
+    },
+    'override': {
+        'payment.provider._vipps_replace_webhook',
+        'payment.transaction._compute_vipps_is_refundable',
+        'payment.transaction._vipps_check_books',
+        'payment.transaction._vipps_choose_child',
+        'payment.transaction._vipps_do_invoice_mail',
+        'payment.transaction._vipps_explain_end',
+        'payment.transaction._vipps_find_booking_problem',
+        'payment.transaction._vipps_follow_up',
+        'payment.transaction._vipps_follow_up_unpaid',
+        'payment.transaction._vipps_forget_customer',
+        'payment.transaction._vipps_get_activity_document',
+        'payment.transaction._vipps_get_delivered_amount',
+        'payment.transaction._vipps_get_invoices',
+        'payment.transaction._vipps_get_memo',
+        'payment.transaction._vipps_get_paid_amount',
+        'payment.transaction._vipps_is_booked',
+        'payment.transaction._vipps_is_open',
+        'payment.transaction._vipps_is_paid_otherwise',
+        'payment.transaction._vipps_is_to_release',
+        'payment.transaction._vipps_keep_state',
+        'payment.transaction._vipps_operate',
+        'payment.transaction._vipps_read_next',
+        'sale.order._vipps_get_amount_paid_otherwise',
+        'sale.order._vipps_get_posted_invoices',
+    },
+}
 
 
-def findings(folder, names, exceptions, root=ROOT):
+#=== Imports ===#
+
+def find_imports(folder, names, exceptions, root=ROOT):
     """Return which files of a folder import what they should not, as lines that name the place.
 
     :param str folder: The folder.
     :param set[str] names: The packages that are not imported.
-    :param tuple[str] exceptions: The folders below it for which this is no rule.
+    :param tuple[str] exceptions: The paths for which this is no rule.
     :param pathlib.Path root: The folder of the addon.
     :rtype: list[str]
     """
     found = []
-    for path in sorted((root / folder).rglob('*.py')):
-        name = path.relative_to(root).as_posix()
-        if 'tests' in path.parts or name.startswith(tuple(f'{each}/' for each in exceptions)):
+    for name, text in _read_files(root).items():
+        if not name.startswith(f'{folder}/') or name.startswith(exceptions):
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(ast.parse(text)):
             found += [
                 f'{name}:{node.lineno}: {folder}/ does not import {package}'
                 for package in sorted(names & _get_packages(node))
@@ -49,9 +111,112 @@ def _get_packages(node):
     return set()
 
 
+#=== What a file has in it ===#
+
+def find_cursors(tree):
+    """Yield the lines where a cursor is opened, committed or rolled back."""
+    for node in ast.walk(tree):
+        function = node.func if isinstance(node, ast.Call) else None
+        if isinstance(function, ast.Name) and function.id == 'db_connect':
+            yield node.lineno
+        if isinstance(function, ast.Attribute):
+            owner = function.value
+            owner = getattr(owner, 'attr', getattr(owner, 'id', ''))
+            if function.attr == 'cursor' or (
+                function.attr in ('commit', 'rollback') and owner.endswith('cr')
+            ):
+                yield node.lineno
+
+
+def find_pos(tree):
+    """Yield the lines whose code names the Point of Sale: `pos` as a word, or between underscores.
+
+    A module, a model, a field, a method or a variable may be called so, in strings, too.
+    """
+    for line, name in _get_names(tree):
+        if 'pos' in re.split(r'[^a-z0-9]+', name.lower()):
+            yield line
+
+
+def find_urls(tree):
+    """Yield the lines with the address of a host in a string."""
+    for line, name in _get_names(tree):
+        if re.search(r'https?://[\w\[]', name):
+            yield line
+
+
+def _get_names(tree):
+    """Yield the identifiers and strings of a file with their lines; docstrings are for people."""
+    docstrings = {
+        id(node.body[0].value) for node in ast.walk(tree)
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
+        and node.body and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if id(node) not in docstrings:
+                yield node.lineno, node.value
+        elif isinstance(node, ast.alias):
+            yield node.lineno, node.name
+        else:
+            for attribute in ('id', 'attr', 'arg', 'name', 'module'):
+                if isinstance(getattr(node, attribute, None), str):
+                    yield node.lineno, getattr(node, attribute)
+
+
+# Each with the paths that it is for, those that it is not for, and what is found in the code.
+CONTENTS = {
+    'cursor': (PRODUCT, ('models/jobs/',), find_cursors, "only models/jobs/ has cursors"),
+    'pos': (WITHOUT_TILL, (), find_pos, "only models/till/ names the Point of Sale"),
+    'url': (PRODUCT, (), find_urls, "addresses stand in const.py"),
+}
+
+
+def find_contents(root=ROOT, exceptions=EXCEPTIONS):
+    """Return where files have more in them than they may, as lines that name the place."""
+    found = []
+    for name, text in _read_files(root).items():
+        for rule, (paths, others, find, sentence) in CONTENTS.items():
+            if name.startswith(paths) and not name.startswith(others):
+                lines = list(find(ast.parse(text)))
+                if len(lines) > exceptions[rule].get(name, 0):
+                    found += [f'{name}:{line}: {sentence}' for line in lines]
+        if name.startswith('models/'):
+            allowed = exceptions['length'].get(name, MAX_LINES)
+            if text.count('\n') > allowed:
+                found.append(f'{name}: {text.count(chr(10))} lines, at most {allowed} are allowed')
+    return found
+
+
+#=== Overrides ===#
+
+def find_new_overrides(root=ROOT, exceptions=EXCEPTIONS):
+    """Return our own methods that other files of ours override and that are no hooks."""
+    product = {
+        root / name: text for name, text in _read_files(root).items() if name.startswith(PRODUCT)
+    }
+    return [
+        f'{line}: only methods whose docstring begins with "Hook" are overridden'
+        for line in find_overrides(
+            {path.relative_to(root): text for path, text in product.items()}
+        )
+        if line.partition(':')[0] not in exceptions['override']
+    ]
+
+
+def _read_files(root):
+    """Return the texts of the Python files that are no tests, by their paths."""
+    return {
+        path.relative_to(root).as_posix(): path.read_text()
+        for path in sorted(root.rglob('*.py'))
+        if not {'tests', '.git'} & set(path.relative_to(root).parts)
+    }
+
+
 def main():
     """Print all findings; the exit code is 1 when there are any."""
-    found = [line for rule in RULES for line in findings(*rule)]
+    found = [line for rule in IMPORTS for line in find_imports(*rule)]
+    found += [*find_contents(), *find_new_overrides()]
     print(*found, sep='\n', end='\n' if found else '')
     return 1 if found else 0
 
