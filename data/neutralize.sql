@@ -28,7 +28,6 @@ UPDATE payment_transaction
        vipps_user_sub = NULL,
        vipps_user_details = NULL,
        vipps_customer_phone = NULL,
-       vipps_next_user_info = NULL,
        vipps_user_info_state = CASE WHEN vipps_user_info_state IS NOT NULL THEN 'erased' END
  WHERE vipps_redirect_url IS NOT NULL
     OR vipps_user_sub IS NOT NULL

@@ -370,9 +370,11 @@ class TestMigration(TransactionCommon):
         """)
         for version in ('17.0.1.2.0', '17.0.1.3.0', '17.0.1.4.0'):
             self._migrate(version, 'pre')
-        for theme in ('delivery', 'keys', 'views'):
+        for theme in ('delivery', 'keys'):
             self._migrate('17.0.1.5.0', 'pre', theme)
+        self._migrate('17.0.1.6.0', 'pre', 'views')
         self._migrate('17.0.1.5.0', 'post', 'tasks')
+        self._migrate('17.0.1.6.0', 'post', 'user_info')
         self.env.cr.execute("SELECT kind, transaction_id FROM vipps_task")
         self.assertEqual(self.env.cr.fetchall(), [('book', tx.id)])
 

@@ -15,8 +15,8 @@ class TestMigrationViews(TransactionCommon):
 
     def _migrate(self, stage):
         self.env.flush_all()
-        path = f'{get_module_path("mobilepay_vipps")}/migrations/17.0.1.5.0/{stage}-views.py'
-        load_script(path, f'{stage}_views').migrate(self.env.cr, '17.0.1.4.0')
+        path = f'{get_module_path("mobilepay_vipps")}/migrations/17.0.1.6.0/{stage}-views.py'
+        load_script(path, f'{stage}_views').migrate(self.env.cr, '17.0.1.5.0')
         self.env.invalidate_all()
 
     def _write_arch(self, view, **archs):

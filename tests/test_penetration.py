@@ -70,6 +70,7 @@ METHODS = {
         'action_capture': INVOICING,
         'action_refund': INVOICING,
         'action_vipps_capture_delivered': INVOICING,
+        'action_vipps_copy_to_contact': NOBODY,
         'action_vipps_open_payments': INVOICING,
         'action_vipps_personal_data': NOBODY,
         'action_vipps_refund': INVOICING,
@@ -106,7 +107,6 @@ METHODS = {
     },
     'res.partner': {'action_vipps_personal_data': NOBODY},
     'sale.order': {
-        'action_vipps_personal_data': NOBODY,
         'action_vipps_update': SALES,
         'create': SALES,
         'export_data': READERS,

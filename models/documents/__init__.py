@@ -10,7 +10,6 @@ from . import sale_order
 from . import sale_order_mail
 from . import paid_with
 from . import sale_order_staff
-from . import sale_order_user_info
 from . import stock_picking
 from . import mail_activity
 from . import mail_template

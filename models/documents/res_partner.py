@@ -1,9 +1,8 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from odoo import _, models
-from odoo.tools import email_normalize
+from odoo import models
 
-ADDRESS_FIELDS = ('street', 'street2', 'zip', 'city', 'country_id')
+ADDRESS_FIELDS = ('street', 'street2', 'zip', 'city')
 
 
 class ResPartner(models.Model):
@@ -12,7 +11,7 @@ class ResPartner(models.Model):
     #=== ACTION METHODS ===#
 
     def action_vipps_personal_data(self):
-        """ Show what is known of the contact from Vipps MobilePay; that is recorded.
+        """ Show the data of the contact from Vipps MobilePay; that is recorded.
 
         :return: The action that opens the window.
         :rtype: dict
@@ -24,72 +23,31 @@ class ResPartner(models.Model):
 
     #=== BUSINESS METHODS ===#
 
-    def _vipps_compare_details(self, details):
-        """ Return what a customer shared that is empty on the contact, and what differs from it.
+    def _vipps_get_missing_values(self, details):
+        """ Return the values that a customer shared and the contact does not have: nothing that is
+        on the contact is changed, and an address is not made of two.
 
-        :param dict details: What the customer shared, see :mod:`protocol.user_info`.
-        :return: The values to write, and what differs, by its names for people.
-        :rtype: tuple[dict, list[str]]
+        :param dict details: The data that the customer shared, see :mod:`protocol.user_info`.
+        :return: The values to write.
+        :rtype: dict
         """
-        filled_values, differing_names = {}, []
-        for name, compare in (
-            (_("name"), self._vipps_compare_name),
-            (_("e-mail address"), self._vipps_compare_email),
-            (_("phone number"), self._vipps_compare_phone),
-            (_("address"), self._vipps_compare_address),
-        ):
-            values = compare(details)
-            if values is None:
-                differing_names.append(name)
-            else:
-                filled_values.update(values)
-        return filled_values, differing_names
-
-    # Each returns the values to write, none if it is the same already, or None if it differs.
-
-    def _vipps_compare_name(self, details):
-        name = details.get('name')
-        if not name or (self.name or '').casefold() == name.casefold():
-            return {}
-        return None if self.name else {'name': name}
-
-    def _vipps_compare_email(self, details):
-        email = details.get('email')
-        if not email or email_normalize(self.email or '') == email_normalize(email):
-            return {}
-        # Anybody can claim to have an address that is not verified.
-        return None if self.email or not details.get('email_verified') else {'email': email}
-
-    def _vipps_compare_phone(self, details):
-        phone = details.get('phone')
-        normalize = self.env['vipps.api.client']._normalize_phone
-        country = self.country_id or self.env.company.country_id
-        numbers = [number for number in (self.phone, self.mobile) if number]
-        if not phone or normalize(phone, country) in [
-            normalize(number, country) for number in numbers
-        ]:
-            return {}
-        return None if numbers else {'phone': phone}
-
-    def _vipps_compare_address(self, details):
+        names = []
+        if not self.name:
+            names.append('name')
+        if not self.email and details.get('email_verified'):
+            names.append('email')
+        if not self.phone and not self.mobile:
+            names.append('phone')
+        values = {name: details.get(name) for name in names}
         country = self.env['res.country'].search([('code', '=', details.get('country'))], limit=1)
-        texts = {name: details.get(name) or False for name in ADDRESS_FIELDS[:-1]}
-        if not any(texts.values()):
-            return {}
-        own_texts = {name: self[name] for name in texts}
-        # Who adds the number of the flat, or leaves it out, means the same house.
-        if country == self.country_id and all(
-            (texts[name] or '').casefold() == (own_texts[name] or '').casefold()
-            for name in ('street', 'zip', 'city')
+        # The address of a person in a company is the one of the company.
+        if country and self.country_id in (country, self.country_id.browse()) and not (
+            self.parent_id or any(self[name] for name in ADDRESS_FIELDS)
         ):
-            return {}
-        # Without its country, or with another one, it would be another address. The one of a
-        # person in a company is the one of the company.
-        if any(own_texts.values()) or self.parent_id or not country or (
-            self.country_id and self.country_id != country
-        ):
-            return None
-        return {**{name: text for name, text in texts.items() if text}, 'country_id': country.id}
+            address = {name: details[name] for name in ADDRESS_FIELDS if details.get(name)}
+            if address:
+                values.update(address, country_id=country.id)
+        return {name: value for name, value in values.items() if value}
 
 
 class MergePartnerAutomatic(models.TransientModel):

@@ -27,12 +27,13 @@ BACK_OFFS = {
     'order_mail': (timedelta(minutes=5), timedelta(hours=6)),
     'invoice_mail': (timedelta(minutes=5), timedelta(hours=6)),
     'template_mail': (timedelta(minutes=5), timedelta(hours=6)),
+    'user_info': (timedelta(minutes=2), timedelta(days=1)),
 }
 
 # What each job does. One job never waits for another one. All that renders documents is in one
 # job, so that a renderer that hangs occupies one worker only.
 JOBS = {
-    'mobilepay_vipps.cron_follow_up': ('confirm', 'book', 'release_message'),
+    'mobilepay_vipps.cron_follow_up': ('confirm', 'book', 'release_message', 'user_info'),
     'sale_async_emails.cron': ('order_mail', 'invoice_mail', 'template_mail'),
 }
 
@@ -61,7 +62,7 @@ class VippsTask(models.Model):
         selection=[
             ('confirm', "Confirm"), ('book', "Book"), ('order_mail', "Send Order Mail"),
             ('invoice_mail', "Send Invoice"), ('template_mail', "Send Mail"),
-            ('release_message', "Tell Customer of Release"),
+            ('release_message', "Tell Customer of Release"), ('user_info', "Fetch Shared Data"),
         ],
         required=True,
         readonly=True,
@@ -120,7 +121,8 @@ class VippsTask(models.Model):
 
     @api.model
     def _cron_follow_up(self):
-        """ Confirm orders, book payments and tell customers of releases.
+        """ Confirm orders, book payments, tell customers of releases, and fetch the data that they
+        share.
 
         Notifications are left to Odoo's queue of mails: a mail server can hang.
         """

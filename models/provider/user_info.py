@@ -14,7 +14,7 @@ SCOPE_FIELDS = {
 
 
 class PaymentProvider(models.Model):
-    """ What customers are asked to share about themselves, and what is said about it. """
+    """ The data that customers are asked to share, and the notice about it on the payment form. """
     _inherit = 'payment.provider'
 
     vipps_collect_user_info = fields.Boolean(
@@ -34,7 +34,7 @@ class PaymentProvider(models.Model):
     def _check_vipps_scopes(self):
         """ Ensure that there is something to ask for.
 
-        :raise ValidationError: If there is not.
+        :raise ValidationError: If there is nothing.
         """
         for provider in self:
             if provider.vipps_collect_user_info and not provider._vipps_get_scopes():
@@ -54,23 +54,8 @@ class PaymentProvider(models.Model):
             return []
         return [scope for scope, name in SCOPE_FIELDS.items() if self[name]]
 
-    @api.model
-    def _vipps_list_scopes(self, scopes):
-        """ Return what customers are asked to share as they read it, in lower case.
-
-        :param list[str] scopes: What the API calls it.
-        :rtype: str
-        """
-        names = {
-            'name': _("name"),
-            'email': _("e-mail address"),
-            'phoneNumber': _("phone number"),
-            'address': _("address"),
-        }
-        return ", ".join(names[scope] for scope in scopes)
-
     def _vipps_get_user_info_notice(self, method):
-        """ Return what customers read on the payment form about what they will be asked to share.
+        """ Return the sentences on the payment form about the data that customers will be asked for.
 
         :param payment.method method: The payment method that carries the brand.
         :return: The sentences; empty if nothing is asked for.
@@ -79,16 +64,18 @@ class PaymentProvider(models.Model):
         scopes = self._vipps_get_scopes() if self.code == 'vipps' else []
         if not scopes:
             return ''
-        values = {
-            'method': method.name,
-            'company': self.company_id.name,
-            'data': self._vipps_list_scopes(scopes),
+        names = {
+            'name': _("name"),
+            'email': _("e-mail address"),
+            'phoneNumber': _("phone number"),
+            'address': _("address"),
         }
-        notice = _(
+        return _(
             "%(method)s will ask you in the app to share this with %(company)s, to handle your"
-            " order: %(data)s.", **values
-        )
-        return notice + " " + _(
+            " order: %(data)s.",
+            method=method.name, company=self.company_id.name,
+            data=", ".join(names[scope] for scope in scopes),
+        ) + " " + _(
             "If you do not want that, choose another payment method: if you decline in the app,"
             " you do not pay.",
         )

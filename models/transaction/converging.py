@@ -139,6 +139,7 @@ class PaymentTransaction(models.Model):
             self.vipps_payment_state = payment.derived_state
         if payment.is_final:
             self.vipps_redirect_url = False  # Nobody needs it anymore.
+        self._vipps_keep_user_info(payment)
 
     def _vipps_check_payment(self, payment):
         """ Ensure that a payment is the one of this transaction, over the same amount.
@@ -239,8 +240,13 @@ class PaymentTransaction(models.Model):
                     "This is the second payment for the same order. It was released immediately:"
                     " you are charged only for the first one."
                 )
+        aborted_text = _("The payment was cancelled in the app. Nothing has been charged.")
+        if self.vipps_scopes:
+            aborted_text += " " + _(
+                "If you do not want to share data, choose another payment method."
+            )
         return {
-            'ABORTED': _("The payment was cancelled in the app. Nothing has been charged."),
+            'ABORTED': aborted_text,
             'EXPIRED': _("The payment was not approved in time. Nothing has been charged."),
             'TERMINATED': _("The payment was cancelled. Nothing has been charged."),
             'CANCELLED': _("The reserved amount was released. Nothing has been charged."),

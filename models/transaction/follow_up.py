@@ -173,6 +173,8 @@ class PaymentTransaction(models.Model):
         :param str|None problem: What went wrong, if that is a sentence for people.
         :return: None
         """
+        if kind == 'user_info':
+            return  # The payment does not need it.
         problem = problem or _("Something went wrong in Odoo. Its log says what.")
         root = self._vipps_get_root()._vipps_in_staff_language()
         if kind.endswith('_mail') or kind == 'release_message':

@@ -4,23 +4,20 @@ import logging
 from datetime import timedelta
 
 from odoo import _, _lt, api, fields, models
+from odoo.exceptions import UserError
 from odoo.fields import NO_ACCESS
 
 from ...step_log import log_step
+from ...trust import clean
 from ..api.client import VippsError
-from ..jobs.job import DONE, NOTHING_LEFT
 
 _logger = logging.getLogger(__name__)
 
-# How long is waited after each failure. Who the customer is may be told late, but it can be asked
-# for no more than a week.
+# Vipps MobilePay says for so long who the customer is.
 # https://developer.vippsmobilepay.com/docs/APIs/userinfo-api/userinfo-api-guide/
-RETRY_DELAYS = (
-    timedelta(minutes=2), timedelta(minutes=15), timedelta(hours=2), timedelta(hours=12),
-    timedelta(hours=48), timedelta(hours=96),
-)
+FETCH_PERIOD = timedelta(days=7)
 
-# What is answered when a sales unit asks for what it may not ask for.
+# The errors of a sales unit that asks for data that it may not ask for.
 # https://developer.vippsmobilepay.com/docs/APIs/epayment-api/api-guide/errors/
 SCOPE_ERRORS = ('4080', '5030')
 
@@ -29,7 +26,8 @@ PURGE_LIMIT = 1000
 
 
 class PaymentTransaction(models.Model):
-    """ What the customer shared with a payment. It is never needed to take the payment. """
+    """ The data that the customer shared with a payment. It is never needed to take the payment.
+    """
     _inherit = 'payment.transaction'
 
     # What the customer was asked for when the payment was created, as the API calls it.
@@ -45,11 +43,9 @@ class PaymentTransaction(models.Model):
         copy=False,
         readonly=True,
     )
-    # Nobody reads these but the window that records who does.
+    # Only the window that records its readers shows these.
     vipps_user_sub = fields.Char(copy=False, readonly=True, groups=NO_ACCESS)
     vipps_user_details = fields.Json(copy=False, readonly=True, groups=NO_ACCESS)
-    vipps_user_info_tries = fields.Integer(copy=False, readonly=True)
-    vipps_next_user_info = fields.Datetime(copy=False, readonly=True, index='btree_not_null')
 
     #=== CRUD METHODS ===#
 
@@ -66,7 +62,7 @@ class PaymentTransaction(models.Model):
     #=== ACTION METHODS ===#
 
     def action_vipps_personal_data(self):
-        """ Show what the customer shared with the payment; that is recorded.
+        """ Show the data that the customer shared with the payment; that is recorded.
 
         :return: The action that opens the window.
         :rtype: dict
@@ -78,11 +74,40 @@ class PaymentTransaction(models.Model):
             'partner_id': self.partner_id.id, 'transaction_id': self.id,
         })._prepare_action()
 
+    def action_vipps_copy_to_contact(self):
+        """ Fill in what is empty on the contact with the data that the customer shared; that is
+        recorded.
+
+        :return: None
+        :raise AccessError: If the user is not a payment manager, or may not change the contact.
+        :raise UserError: If there is nothing to fill in.
+        """
+        self.env['vipps.personal.data'].check_access_rights('create')
+        self.ensure_one()
+        self = clean(self)
+        self.check_access_rights('read')
+        self.check_access_rule('read')
+        partner, details = self.partner_id, self.sudo().vipps_user_details or {}
+        users_sudo = partner.sudo().with_context(active_test=False).user_ids
+        is_one_person = not any(user._is_public() for user in users_sudo)
+        values = partner._vipps_get_missing_values(details) if is_one_person else {}
+        if not values:
+            raise UserError(_(
+                "There is nothing to copy: nothing that was shared is missing on the contact."
+            ))
+        # The history of a contact would keep what is to be erased some day.
+        partner.with_context(tracking_disable=True).write(values)
+        self.env['vipps.audit.event'].sudo()._record(
+            'data_copied', self.sudo().provider_id, partner_id=partner.id, details=", ".join(
+                partner._fields[name]._description_string(self.env) for name in values
+            ),
+        )
+
     #=== BUSINESS METHODS - ASKING ===#
 
     def _vipps_is_scope_refused(self, error):
-        """ Tell whether a payment is refused for what the customer is asked to share, and leave it
-        out from now on.
+        """ Return whether a payment is refused for what the customer is asked to share, and leave
+        it out from now on.
 
         :param VippsError error: Why it is refused.
         :rtype: bool
@@ -99,35 +124,26 @@ class PaymentTransaction(models.Model):
         )
         return True
 
-    def _vipps_explain_end(self, payment_state):
-        """ Override to tell who refused to share data, maybe, that it can be paid without. """
-        text = super()._vipps_explain_end(payment_state)
-        if payment_state == 'ABORTED' and self.vipps_scopes:
-            text += " " + _("If you do not want to share data, choose another payment method.")
-        return text
-
     #=== BUSINESS METHODS - RECEIVING ===#
 
-    def _vipps_keep_state(self, payment):
-        """ Override to keep what the customer shared, and to have the job ask for the rest. """
-        super()._vipps_keep_state(payment)
-        if (
-            payment.state == 'AUTHORIZED' and self.vipps_scopes
-            and self.vipps_user_info_state in (False, 'awaited')
-        ):
-            self._vipps_keep_user_info(payment)
-            if not self.vipps_user_info_state:
-                self.write({
-                    'vipps_user_info_state': 'awaited',
-                    'vipps_next_user_info': fields.Datetime.now(),
-                })
-
     def _vipps_keep_user_info(self, payment):
-        """ Keep what a payment tells of the customer, as far as that was asked for.
+        """ Keep the data that a payment says the customer shared, as far as it was asked for, and
+        have a job fetch the rest.
 
         :param protocol.payment.Payment payment: The payment as read.
         :return: None
         """
+        if (
+            payment.state != 'AUTHORIZED' or not self.vipps_scopes
+            or self.vipps_user_info_state not in (False, 'awaited')
+        ):
+            return
+        self._vipps_add_user_info(payment)
+        if not self.vipps_user_info_state:
+            self.vipps_user_info_state = 'awaited'
+            self.env['vipps.task']._schedule(self, 'user_info')
+
+    def _vipps_add_user_info(self, payment):
         if payment.user_sub:
             self.vipps_user_sub = payment.user_sub
         self._vipps_add_user_details(payment.user_details)
@@ -137,59 +153,43 @@ class PaymentTransaction(models.Model):
         if details:
             self.vipps_user_details = {**(self.vipps_user_details or {}), **details}
 
-    @api.model
-    def _vipps_read_next(self):
-        """ Override to ask for what customers shared when there is nothing else to do: nobody waits
-        for it. """
-        outcome = super()._vipps_read_next()
-        return self._vipps_receive_next_user_info() if outcome == NOTHING_LEFT else outcome
+    def _vipps_do_user_info(self):
+        """ Fetch the data that the customer shared and the payment did not say.
 
-    @api.model
-    def _vipps_receive_next_user_info(self):
-        """ Ask for what the customer shared with the payment that is due for the longest time.
-
-        :return: What it came to, see :func:`run_steps`.
-        :rtype: str
+        :return: Whether that is done: there is nothing left to fetch, or it is too late.
+        :rtype: bool
         """
-        tx = self._vipps_lock_next('vipps_next_user_info').sudo()
-        if not tx:
-            return NOTHING_LEFT
-        tx.vipps_next_user_info = False
-        if tx.state not in ('authorized', 'done'):  # It was given back: there is nothing to handle.
-            tx._vipps_forget()
-            return DONE
-        delay = next(iter(RETRY_DELAYS[tx.vipps_user_info_tries:]), None)
-        error = tx._vipps_read_user_info()
-        # An answer can be of before the customer shared the rest: it is asked for once more.
-        is_early = not tx.vipps_user_info_tries and not tx._vipps_is_user_info_complete()
-        if delay and (error or is_early):
-            tx.vipps_user_info_tries += 1
-            tx.vipps_next_user_info = fields.Datetime.now() + max(
-                delay, timedelta(seconds=error.retry_after if error else 0)
-            )
-        if not (delay and error):
-            tx.vipps_user_info_state = 'received' if tx.vipps_user_details else 'missing'
-        # The job has more important things to do than to wait for this.
-        return NOTHING_LEFT if error and error.is_no_answer else DONE
+        if not self.vipps_scopes or self.vipps_user_info_state == 'erased':
+            return True
+        if self.state not in ('authorized', 'done'):  # There is nothing left to deliver.
+            self._vipps_forget()
+            return True
+        is_first_answer = self.vipps_user_info_state == 'awaited'
+        is_late = self.create_date < fields.Datetime.now() - FETCH_PERIOD
+        if not is_late and not self._vipps_fetch_user_info():
+            return False
+        self.vipps_user_info_state = 'received' if self.vipps_user_details else 'missing'
+        # The first answer can be older than the approval: it is asked for once more.
+        return is_late or not is_first_answer or self._vipps_is_user_info_complete()
 
-    def _vipps_read_user_info(self):
-        """ Read what is missing of what the customer shared.
+    def _vipps_fetch_user_info(self):
+        """ Fetch the missing data.
 
-        :return: Why something is still missing, if it is.
-        :rtype: VippsError | None
+        :return: Whether Vipps MobilePay has answered.
+        :rtype: bool
         """
         api_client = self.env['vipps.api.client']
         try:
             if not self.vipps_user_sub:
-                self._vipps_keep_user_info(api_client._read_payment(self))
+                self._vipps_add_user_info(api_client._read_payment(self))
             if not self._vipps_is_user_info_complete():
                 if not self.vipps_user_sub:
-                    return VippsError(_("Vipps MobilePay has not said yet who the customer is."))
+                    return False  # It is not known yet who the customer is.
                 self._vipps_add_user_details(api_client._read_user_info(self))
         except VippsError as error:
             log_step(_logger, 'user_info', self, outcome=error.outcome, error=error.log_text)
-            return error
-        return None
+            return False
+        return True
 
     def _vipps_is_user_info_complete(self):
         """ Return whether everything is there that was asked for. """
@@ -214,12 +214,11 @@ class PaymentTransaction(models.Model):
             'vipps_user_sub': False,
             'vipps_user_details': False,
             'vipps_user_info_state': 'erased',
-            'vipps_next_user_info': False,
         })
 
     def _vipps_forget_customer(self):
-        """ Forget what is known of customers and is not needed for the accounts. The name and the
-        address stay as core copied them.
+        """ Hook: forget what is known of customers and is not needed for the accounts. The name and
+        the address stay as core copied them.
 
         :return: None
         """

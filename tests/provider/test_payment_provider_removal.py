@@ -56,7 +56,6 @@ class TestProviderRemoval(ProviderCommon):
         tx.sudo().write({
             'vipps_user_sub': 'fake-sub', 'vipps_user_details': {'name': "Kari"},
             'vipps_customer_phone': '47******32', 'vipps_user_info_state': 'received',
-            'vipps_next_user_info': '2999-01-01',
         })
         for model, values in (
             ('vipps.key.rotation', {}),
@@ -66,9 +65,7 @@ class TestProviderRemoval(ProviderCommon):
                 **values, 'provider_id': self.vipps.id, 'vipps_client_secret': 'fake',
             })
         self._neutralize()
-        for name in (
-            'vipps_user_sub', 'vipps_user_details', 'vipps_customer_phone', 'vipps_next_user_info',
-        ):
+        for name in ('vipps_user_sub', 'vipps_user_details', 'vipps_customer_phone'):
             self.assertFalse(tx.sudo()[name])
         self.assertEqual(tx.vipps_user_info_state, 'erased')
         self.assertFalse(self.env['vipps.key.rotation'].search([]))

@@ -10,8 +10,8 @@ from freezegun import freeze_time
 from odoo import fields
 from odoo.exceptions import AccessError, ValidationError
 from odoo.tests import tagged
+from odoo.tools import mute_logger
 
-from ...models.transaction.user_info import RETRY_DELAYS
 from ...simulator.payment import EXAMPLE_EMAIL, EXAMPLE_STREET
 from ..http_common import CheckoutCommon
 
@@ -45,12 +45,17 @@ class TestUserInfo(CheckoutCommon):
         tx._vipps_refresh()
         return tx
 
-    def _receive(self, tx=None, hours=0):
+    def _receive(self, hours=0):
         """ Run the job, some hours later. """
         self.env.flush_all()
         with freeze_time(fields.Datetime.now() + timedelta(hours=hours)):
-            self.env['payment.transaction']._cron_vipps_read_open_payments()
+            self.env['vipps.task']._cron_follow_up()
         self.env.invalidate_all()
+
+    def _get_task(self, tx):
+        return self.env['vipps.task'].sudo().search([
+            ('transaction_id', '=', tx.id), ('kind', '=', 'user_info'),
+        ])
 
     def _get_scope(self, tx):
         return self._get_payment(tx)['request'].get('profile')
@@ -216,16 +221,31 @@ class TestUserInfo(CheckoutCommon):
                 self._receive(hours=1)
                 self.assertEqual(tx.vipps_user_info_state, 'received')
 
+    def test_an_error_in_odoo_troubles_nobody_and_is_tried_again(self):
+        self._collect()
+        tx = self._share()
+        activities = self._get_activities()
+        with patch.object(
+            type(tx), '_vipps_fetch_user_info', side_effect=ValueError("broken")
+        ), mute_logger(f'{MODULE}.models.jobs.task'):
+            self._receive()
+        self.assertEqual(self._get_activities(), activities)
+        self.assertFalse(tx.sale_order_ids.activity_ids)
+        self._receive(hours=1)
+        self.assertEqual(tx.vipps_user_info_state, 'received')
+
     def test_without_its_answer_what_the_payment_told_is_what_there_is(self):
         self._collect()
         tx = self._share()
         self.simulator.fault('userinfo', 'status', status=404, times=None)
-        hours = 0
-        while tx.vipps_next_user_info and hours < 24 * 10:
+        for hours in range(0, 7 * 24, 12):
             self._receive(hours=hours)
-            hours += 12
-        self.assertLess(sum(RETRY_DELAYS, timedelta()), timedelta(hours=168))
-        self.assertEqual(len(self._get_calls('userinfo')), len(RETRY_DELAYS) + 1)
+            self.assertEqual(tx.vipps_user_info_state, 'awaited')
+        calls = self._get_calls('userinfo')
+        self.assertGreater(len(calls), 7)
+        self._receive(hours=8 * 24)
+        self.assertEqual(self._get_calls('userinfo'), calls)
+        self.assertFalse(self._get_task(tx))
         self.assertEqual(tx.vipps_user_info_state, 'received')
         self.assertNotIn('email_verified', tx.sudo().vipps_user_details)
 
