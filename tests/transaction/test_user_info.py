@@ -227,6 +227,8 @@ class TestUserInfo(CheckoutCommon):
         activities = self._get_activities()
         with patch.object(
             type(tx), '_vipps_fetch_user_info', side_effect=ValueError("broken")
+        ), patch.object(
+            type(tx), '_vipps_get_unconfirmed_orders', lambda self: self.sale_order_ids
         ), mute_logger(f'{MODULE}.models.jobs.task'):
             self._receive()
         self.assertEqual(self._get_activities(), activities)
