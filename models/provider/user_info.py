@@ -55,7 +55,7 @@ class PaymentProvider(models.Model):
         return [scope for scope, name in SCOPE_FIELDS.items() if self[name]]
 
     def _vipps_get_user_info_notice(self, method):
-        """ Return the sentences on the payment form about the data that customers will be asked for.
+        """ Return the sentences on the payment form about the data that customers are asked for.
 
         :param payment.method method: The payment method that carries the brand.
         :return: The sentences; empty if nothing is asked for.
