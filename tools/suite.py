@@ -41,6 +41,7 @@ class Suite:
         self.pattern = pattern
         self.fast = fast
         self.results = Results()
+        self._started = []
 
     def run_unittest(self, title, start, top, environment, run, **variables):
         """Run the unittest tests below a folder in a process of their own."""
@@ -57,47 +58,43 @@ class Suite:
         )
         self._take(title, code, log, run)
 
-    def run_odoo(self, workspace, do_meanwhile):
-        """Install the addon and run its tests, tours included unless told otherwise.
+    def start_odoo(self, stack, workspace):
+        """Start to install the addon and to run its tests, tours included unless told otherwise.
 
-        Tours wait for their browser most of the time: when all are run, they have a database of
-        their own, beside the one of all other tests.
+        When all are run, tours have a database of their own, as they wait for their browser most of
+        the time, and some tests are run without the neighbours that all others are run with.
 
-        :param function do_meanwhile: What is done at the same time: Odoo's tests use one core.
+        :param contextlib.ExitStack stack: Stops the processes, if nobody has waited for them.
         """
-        without_tours = f'/{ADDON},-{TOUR_TAG}'
         if not self._addon_has_wanted_tests():
-            do_meanwhile()
-        elif self.fast:
-            self._run_odoo(workspace, 'odoo', BASE, without_tours, do_meanwhile)
-        elif self.pattern:
-            self._run_odoo(workspace, 'odoo', BASE, f'/{ADDON}', do_meanwhile)
-        else:
-            self._run_odoo(workspace, 'odoo', BASE, without_tours, lambda: self._run_odoo(
-                workspace, TOURS, BASE, f'{TOUR_TAG}/{ADDON}', do_meanwhile,
-            ))
-
-    def run_alone(self, stack):
-        """Run some of Odoo's tests without the neighbours that all others are run with."""
+            return
+        with_tours = self.pattern and not self.fast
+        tags = f'/{ADDON}' if with_tours else f'/{ADDON},-{TOUR_TAG}'
+        self._start_odoo(stack, workspace, 'odoo', BASE, tags)
+        if not self.pattern and not self.fast:
+            self._start_odoo(stack, workspace, TOURS, BASE, f'{TOUR_TAG}/{ADDON}')
         if not self.pattern:
-            workspace = stack.enter_context(open_workspace(ALONE))
-            self._run_odoo(workspace, ALONE, ALONE, f'{ALONE_TAG}/{ADDON}')
+            alone = stack.enter_context(open_workspace(ALONE))
+            self._start_odoo(stack, alone, ALONE, ALONE, f'{ALONE_TAG}/{ADDON}')
 
-    def _run_odoo(self, workspace, title, template, tags, do_meanwhile=lambda: None):
-        run = workspace.run
+    def _start_odoo(self, stack, workspace, title, template, tags):
         odoo = workspace.odoo(title, template, http_port=free_port())
-        log = run.logs / f'{title}.log'
-        with Step(
+        log = workspace.run.logs / f'{title}.log'
+        step = stack.enter_context(Step(
             "Testing: Odoo" if title == 'odoo' else f"Testing: Odoo ({title})",
             odoo.command('-i', ADDON, '--test-tags', tags, '--stop-after-init'), log,
-            env=odoo.variables(**self._variables(title, run)),
-        ) as step:
-            do_meanwhile()
-            code = step.wait()
-        self._take(title, code, log, run, label=f'{ALONE}: ' if title == ALONE else '')
-        found = problems(log)
-        if found:
-            self.results.record(events.FAILED, f'{title}: clean log', '\n\n'.join(found))
+            env=odoo.variables(**self._variables(title, workspace.run)),
+        ))
+        self._started.append((title, step, log, workspace.run))
+
+    def finish_odoo(self):
+        """Wait for the processes that were started, and take over what they tested."""
+        for title, step, log, run in self._started:
+            label = f'{ALONE}: ' if title == ALONE else ''
+            self._take(title, step.wait(), log, run, label)
+            found = problems(log)
+            if found:
+                self.results.record(events.FAILED, f'{title}: clean log', '\n\n'.join(found))
 
     def run_live(self, stack, run):
         """Run the tests that drive a shop, on a server of their own, which some of them crash."""
@@ -179,18 +176,13 @@ def run_tests(pattern, fast):
             workspace, environment = None, protocol_environment()
             run = stack.enter_context(new_run())
 
-        def run_others():
-            for layer in PURE_LAYERS:
-                suite.run_unittest(layer, f'{layer}/tests', '.', environment, run)
-            if workspace:
-                suite.run_alone(stack)
-            if workspace and not fast:
-                suite.run_live(stack, run)
-
         if workspace:
-            suite.run_odoo(workspace, run_others)
-        else:
-            run_others()
+            suite.start_odoo(stack, workspace)
+        for layer in PURE_LAYERS:
+            suite.run_unittest(layer, f'{layer}/tests', '.', environment, run)
+        if workspace and not fast:
+            suite.run_live(stack, run)
+        suite.finish_odoo()
         suite.check_contract(environment, run)
         say(f"The logs are in {run.logs}")
     if pattern and not suite.results.outcomes:

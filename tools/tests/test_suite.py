@@ -1,3 +1,4 @@
+import contextlib
 import unittest
 from unittest.mock import patch
 
@@ -16,30 +17,28 @@ class TestContract(unittest.TestCase):
 
 
 class TestOdoo(unittest.TestCase):
-    def run_odoo(self, *arguments):
-        """Return the titles and tags of the processes, and how often the rest is done."""
-        started, done = [], []
+    def start(self, pattern, fast):
+        """Return the tests that are chosen for each process, by its title."""
+        started = {}
 
-        def run_odoo(title, template, tags, do_meanwhile):
-            started.append((title, tags))
-            do_meanwhile()
+        def start_odoo(stack, workspace, title, template, tags):
+            started[title] = tags
 
-        run = suite.Suite(*arguments)
+        run = suite.Suite(pattern, fast)
         with (
-            patch.object(run, '_run_odoo', lambda workspace, *others: run_odoo(*others)),
+            contextlib.ExitStack() as stack,
+            patch.object(run, '_start_odoo', start_odoo),
             patch.object(run, '_addon_has_wanted_tests', lambda: True),
+            patch.object(suite, 'open_workspace', contextlib.nullcontext),
         ):
-            run.run_odoo(None, lambda: done.append(True))
-        return started, len(done)
+            run.start_odoo(stack, None)
+        return started
 
     def test_tours_have_a_process_of_their_own_when_everything_is_run(self):
-        addon, no_tours = '/mobilepay_vipps', '/mobilepay_vipps,-vipps_tour'
-        tours = 'vipps_tour/mobilepay_vipps'
-        for arguments, started in (
-            (('', False), [('odoo', no_tours), ('tours', tours)]),
-            (('', True), [('odoo', no_tours)]),
-            (('test_tours', False), [('odoo', addon)]),
-            (('test_tours', True), [('odoo', no_tours)]),
-        ):
-            with self.subTest(arguments):
-                self.assertEqual(self.run_odoo(*arguments), (started, 1))
+        no_tours = '/mobilepay_vipps,-vipps_tour'
+        alone = {'alone': 'vipps_alone/mobilepay_vipps'}
+        tours = {'tours': 'vipps_tour/mobilepay_vipps'}
+        self.assertEqual(self.start('', False), {'odoo': no_tours, **tours, **alone})
+        self.assertEqual(self.start('', True), {'odoo': no_tours, **alone})
+        self.assertEqual(self.start('test_tours', False), {'odoo': '/mobilepay_vipps'})
+        self.assertEqual(self.start('test_tours', True), {'odoo': no_tours})
