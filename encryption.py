@@ -7,8 +7,8 @@ The key is never in the database. It is taken, in this order, from the environme
 is created with mode 0600 in Odoo's data directory. Each may hold several Fernet keys, separated by
 commas or white space, the newest one first: that one encrypts, all of them decrypt.
 
-A ciphertext is bound to the place where it is stored: a key of its own is derived for each place.
-Anywhere else, in another database, record or field, it cannot be decrypted.
+A ciphertext is bound to the place where it is stored (the database, the model, the id and the
+field): a key of its own is derived for each place. Anywhere else it cannot be decrypted.
 """
 
 import base64
@@ -34,42 +34,33 @@ class EncryptionKeyError(Exception):
 
 
 def encrypt(text, place):
-    """ Return the text encrypted with the first key.
+    """ Return a text encrypted for its place with the newest key.
 
     :param str text: The clear text.
-    :param tuple place: Where it is stored: the database, the model, the id and the field.
-    :return: The ciphertext, in ASCII.
+    :param tuple place: Where it is stored.
     :rtype: str
-    :raise EncryptionKeyError: If the configured key is malformed or its file cannot be used.
+    :raise EncryptionKeyError: If the key is malformed, or if its file cannot be used.
     """
-    return _get_fernet(place, may_create=True).encrypt(text.encode()).decode()
+    return MultiFernet(_get_fernets(place, may_create=True)).encrypt(text.encode()).decode()
 
 
 def decrypt(ciphertext, place):
-    """ Return the clear text of a ciphertext made by :func:`encrypt`.
+    """ Return the clear text of a ciphertext.
 
     :param str ciphertext: The ciphertext.
     :param tuple place: Where it is stored.
-    :return: The clear text.
     :rtype: str
-    :raise EncryptionKeyError: If none of the keys fits, or if it was encrypted for another place.
+    :raise EncryptionKeyError: If no key fits, or if it was encrypted for another place.
     """
-    try:
-        return _get_fernet(place).decrypt(ciphertext.encode()).decode()
-    except InvalidToken:
-        raise EncryptionKeyError("none of the encryption keys fits") from None
+    return _try(MultiFernet(_get_fernets(place)).decrypt, ciphertext)
 
 
-def decrypt_unbound(ciphertext):
-    """ Return the clear text of a ciphertext of version 17.0.1.4.0 or before, which was not bound
-    to its place.
-
-    :param str ciphertext: The ciphertext.
-    :return: The clear text.
-    :rtype: str
-    :raise EncryptionKeyError: If none of the keys fits.
-    """
-    return decrypt(ciphertext, None)
+def renew(ciphertext, place):
+    """ Return a ciphertext encrypted anew for its place with the newest key. Those of version
+    17.0.1.4.0 and before were not bound to their place. See :func:`decrypt`. """
+    return _try(
+        MultiFernet([*_get_fernets(place), *map(Fernet, _get_keys())]).rotate, ciphertext
+    )
 
 
 def is_key_missing():
@@ -87,21 +78,44 @@ def is_key_file_exposed():
         return False
 
 
-def _get_fernet(place, may_create=False):
+def _try(method, ciphertext):
     try:
-        keys = re.split(r'[\s,]+', (_get_configured_keys() or _read_key_file(may_create)).strip())
-        fernets = [Fernet(key) for key in keys]  # This refuses what is malformed.
-        if place:
-            fernets = [Fernet(_derive(key, place)) for key in keys]
-        return MultiFernet(fernets)
+        return method(ciphertext.encode()).decode()
+    except InvalidToken:
+        raise EncryptionKeyError("none of the encryption keys fits") from None
+
+
+def _get_fernets(place, may_create=False):
+    """ Return what encrypts and decrypts in a place: of each key, the one derived for it. """
+    info = json.dumps(place).encode()
+    return [
+        Fernet(base64.urlsafe_b64encode(
+            HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(
+                base64.urlsafe_b64decode(key)
+            )
+        )) for key in _get_keys(may_create)
+    ]
+
+
+def _get_keys(may_create=False):
+    """ Return the keys, the newest one first. """
+    path = _get_path()
+    try:
+        text = _get_configured_keys()
+        if not text:
+            if may_create and not path.exists():
+                _make_key_file(path)
+            text = path.read_text()
+        keys = re.split(r'[\s,]+', text.strip())
+        for key in keys:
+            Fernet(key)  # It refuses a malformed key.
+    except FileNotFoundError:
+        raise EncryptionKeyError("the encryption key file is missing") from None
+    except OSError:
+        raise EncryptionKeyError("the encryption key file cannot be used") from None
     except ValueError:
         raise EncryptionKeyError("the encryption key is malformed") from None
-
-
-def _derive(key, place):
-    """ Return the Fernet key of a place. """
-    kdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=json.dumps(place).encode())
-    return base64.urlsafe_b64encode(kdf.derive(base64.urlsafe_b64decode(key)))
+    return keys
 
 
 def _get_configured_keys():
@@ -110,18 +124,6 @@ def _get_configured_keys():
 
 def _get_path():
     return Path(config['data_dir']) / 'mobilepay_vipps' / 'encryption.key'
-
-
-def _read_key_file(may_create=False):
-    path = _get_path()
-    try:
-        if may_create and not path.exists():
-            _make_key_file(path)
-        return path.read_text()
-    except FileNotFoundError:
-        raise EncryptionKeyError("the encryption key file is missing") from None
-    except OSError:
-        raise EncryptionKeyError("the encryption key file cannot be used") from None
 
 
 def _make_key_file(path):
@@ -138,15 +140,8 @@ def _make_key_file(path):
         os.fsync(draft.fileno())
         with contextlib.suppress(FileExistsError):
             os.link(draft.name, path)
-    for folder in (path.parent, path.parent.parent):
-        _sync_folder(folder)
-
-
-def _sync_folder(folder):
-    """ Have the names in a folder on the disk; Windows does not offer that. """
-    if os.name == 'posix':
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
+    if os.name == 'posix':  # Windows does not offer to have names of files on the disk.
+        for folder in (path.parent, path.parent.parent):
+            descriptor = os.open(folder, os.O_RDONLY)
             os.fsync(descriptor)
-        finally:
             os.close(descriptor)

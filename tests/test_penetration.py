@@ -118,6 +118,7 @@ METHODS = {
     'vipps.api.call': {'export_data': NOBODY},
     'vipps.audit.event': {'create': NOBODY, 'unlink': NOBODY, 'write': NOBODY},
     'vipps.audited': {'create': NOBODY, 'unlink': NOBODY, 'write': NOBODY},
+    'vipps.entered.keys': {'create': NOBODY, 'default_get': NOBODY, 'write': NOBODY},
     'vipps.guarded.export': {'export_data': NOBODY},
     'vipps.key.rotation': {
         'action_rotate': NOBODY, 'create': NOBODY, 'default_get': NOBODY, 'write': NOBODY,

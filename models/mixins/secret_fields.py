@@ -9,14 +9,12 @@ from odoo import _, api, models
 from odoo.exceptions import AccessError, UserError
 
 from ... import encryption
+from ...source import Fact
 
 _logger = logging.getLogger(__name__)
 
 # What people read in place of a secret that is set. Writing it back changes nothing.
 SECRET_MASK = '•' * 12
-
-# No context that comes from a browser, an import or a default value can have this.
-PERMIT = object()
 
 
 class VippsSecrets(models.AbstractModel):
@@ -53,16 +51,9 @@ class VippsSecrets(models.AbstractModel):
         :raise AccessError: If somebody writes what only Odoo itself may write.
         :raise UserError: If there are secrets and they cannot be encrypted.
         """
-        secrets_list = []
-        plain_values_list = []
-        for values in values_list:
-            self._vipps_check_protected(values)
-            plain_values, secrets = self._vipps_take_secrets(values)
-            self.browse()._vipps_check_replacement(secrets)
-            plain_values_list.append(plain_values)
-            secrets_list.append(secrets)
-        records = super().create(plain_values_list)
-        for record, secrets in zip(records, secrets_list, strict=True):
+        taken = [self.browse()._vipps_take_secrets(values) for values in values_list]
+        records = super().create([values for values, _secrets in taken])
+        for record, (_values, secrets) in zip(records, taken, strict=True):
             if secrets:
                 record._vipps_store(secrets)
         return records
@@ -73,13 +64,11 @@ class VippsSecrets(models.AbstractModel):
         :raise AccessError: If somebody writes what only Odoo itself may write.
         :raise UserError: If there are secrets and they cannot be encrypted or replaced here.
         """
-        self._vipps_check_protected(values)
-        plain_values, secrets = self._vipps_take_secrets(values)
+        values, secrets = self._vipps_take_secrets(values)
         if not secrets:
-            return super().write(plain_values)
-        self._vipps_check_replacement(secrets)
+            return super().write(values)
         for record in self:
-            record._vipps_store(secrets, plain_values)
+            record._vipps_store(secrets, values)
         return True
 
     def _vipps_store(self, secrets, values=None):
@@ -90,7 +79,15 @@ class VippsSecrets(models.AbstractModel):
         :return: None
         :raise UserError: If the secrets cannot be encrypted.
         """
-        super().write({**(values or {}), **self._vipps_encrypt(secrets)})
+        if any(secrets.values()):
+            self.env['payment.provider']._vipps_report_lost_key()
+        with self._vipps_explain_encryption_errors():
+            ciphertexts = {
+                f'{name}_ciphertext':
+                    secret and encryption.encrypt(secret, self._vipps_get_place(name))
+                for name, secret in secrets.items()
+            }
+        super().write({**(values or {}), **ciphertexts})
 
     def _vipps_write_protected(self, values):
         """ Write what only Odoo itself writes, or replaces.
@@ -98,26 +95,11 @@ class VippsSecrets(models.AbstractModel):
         :param dict values: The values, secrets in clear text.
         :return: None
         """
-        self.with_context(vipps_permit=PERMIT).write(values)
+        self.with_context(vipps_permit=Fact(True)).write(values)
 
     def _vipps_is_permitted(self):
-        return self.env.context.get('vipps_permit') is PERMIT
-
-    def _vipps_check_protected(self, values):
-        """ Ensure that what only Odoo itself writes is written by nobody else: not by
-        administrators and their automations either.
-
-        :param dict values: The values to write.
-        :return: None
-        :raise AccessError: If it is not so.
-        """
-        names = self._vipps_get_protected_names() & values.keys()
-        if names and not self._vipps_is_permitted():
-            raise AccessError(_(
-                "Only Odoo itself writes these fields: %s. Enter keys in their own fields, and"
-                " replace them with Replace Keys on the payment provider.",
-                ", ".join(sorted(names)),
-            ))
+        # No context that comes from a browser, an import or a default value can have it.
+        return isinstance(self.env.context.get('vipps_permit'), Fact)
 
     def _vipps_check_replacement(self, secrets):
         """ Hook to ensure that secrets may be entered here.
@@ -148,7 +130,6 @@ class VippsSecrets(models.AbstractModel):
         # Not in sudo mode: exports of computed fields are stopped by what they are computed from.
         return bool(self[f'{name}_ciphertext'])
 
-    @api.model
     def _vipps_take_secrets(self, values):
         """ Return values without the secrets, and the secrets. No clear text may be left in values
         that the ORM writes: it would stay readable in the cache until the end of the request.
@@ -156,7 +137,17 @@ class VippsSecrets(models.AbstractModel):
         :param dict values: The values as they were entered.
         :return: The other values, and the secrets in clear text, False to clear.
         :rtype: tuple[dict, dict]
+        :raise AccessError: If somebody writes what only Odoo itself may write, administrators and
+                            their automations included.
+        :raise UserError: If there are secrets that may not be entered here.
         """
+        names = self._vipps_get_protected_names() & values.keys()
+        if names and not self._vipps_is_permitted():
+            raise AccessError(_(
+                "Only Odoo itself writes these fields: %s. Enter keys in their own fields, and"
+                " replace them with Replace Keys on the payment provider.",
+                ", ".join(sorted(names)),
+            ))
         values, secrets = dict(values), {}
         for name in self._vipps_get_secret_names():
             if name in values:
@@ -164,6 +155,7 @@ class VippsSecrets(models.AbstractModel):
                 secret = self._vipps_clean_key(entered)
                 if secret or SECRET_MASK[0] not in entered:  # Nothing but the mask changes nothing.
                     secrets[name] = secret
+        self._vipps_check_replacement(secrets)
         return values, secrets
 
     @api.model
@@ -182,24 +174,6 @@ class VippsSecrets(models.AbstractModel):
         """ Return what a ciphertext is bound to, see :mod:`encryption`. """
         uuid = self.env['ir.config_parameter'].sudo().get_param('database.uuid')
         return (uuid, self._name, self._origin.id, name)
-
-    def _vipps_encrypt(self, secrets):
-        """ Return secrets as they are stored with this record.
-
-        :param dict secrets: The secrets in clear text.
-        :return: The values of the stored fields.
-        :rtype: dict
-        :raise UserError: If they cannot be encrypted.
-        """
-        self.ensure_one()
-        if any(secrets.values()) and encryption.is_key_missing():
-            self.env['payment.provider']._vipps_report_lost_key()
-        with self._vipps_explain_encryption_errors():
-            return {
-                f'{name}_ciphertext':
-                    secret and encryption.encrypt(secret, self._vipps_get_place(name))
-                for name, secret in secrets.items()
-            }
 
     def _vipps_decrypt(self, name):
         """ Return a secret in clear text, or False if there is none.

@@ -25,27 +25,40 @@ class PaymentProvider(models.Model):
         string="From the Environment",
         help="These keys come from the environment of the server, and win over those that are"
              " entered here. Whoever runs the server replaces them there.",
-        compute='_compute_vipps_environment_keys',
+        compute='_compute_vipps_key_lists',
         groups='base.group_system',
     )
+    vipps_unreadable_keys = fields.Char(
+        string="Keys That Cannot Be Read",
+        compute='_compute_vipps_key_lists',
+        groups='base.group_system',
+    )
+    vipps_set_keys = fields.Char(compute='_compute_vipps_key_lists', groups='base.group_system')
 
-    vipps_set_keys = fields.Char(compute='_compute_vipps_set_keys', groups='base.group_system')
+    #=== COMPUTE METHODS ===#
 
-    @api.depends(*(f'{name}_ciphertext' for name in KEY_VARIABLES))
-    def _compute_vipps_set_keys(self):
+    @api.depends(lambda self: [
+        'vipps_merchant_serial_number', 'code',
+        *(f'{name}_ciphertext' for name in self._vipps_get_secret_names()),
+    ])
+    @api.depends_context('lang')
+    def _compute_vipps_key_lists(self):
         for provider in self:
+            unreadable = [*filter(
+                provider._vipps_is_unreadable, provider._vipps_get_secret_names()
+            )]
+            provider.vipps_unreadable_keys = provider._vipps_list_labels(unreadable)
+            provider.vipps_environment_keys = provider._vipps_list_labels(
+                filter(provider._vipps_get_environment_key, KEY_VARIABLES)
+            )
             provider.vipps_set_keys = " ".join(
                 name for name in KEY_VARIABLES
-                if provider[f'{name}_ciphertext'] and not provider._vipps_is_unreadable(name)
+                if provider[f'{name}_ciphertext'] and name not in unreadable
             )
 
-    @api.depends('vipps_merchant_serial_number', 'code')
-    def _compute_vipps_environment_keys(self):
-        for provider in self:
-            provider.vipps_environment_keys = ", ".join(
-                provider._fields[name]._description_string(provider.env) for name in KEY_VARIABLES
-                if provider._vipps_get_environment_key(name)
-            )
+    @api.model
+    def _vipps_list_labels(self, names):
+        return ", ".join(self._fields[name]._description_string(self.env) for name in names)
 
     #=== ACTION METHODS ===#
 
@@ -80,8 +93,7 @@ class PaymentProvider(models.Model):
         :raise UserError: If one is wrong; it says which one.
         """
         api_client = self.env['vipps.api.client']
-        key_names = [name for name in SUBSCRIPTION_KEYS if name in names]
-        key_names = [name for name in key_names if self._vipps_has_key(name)]
+        key_names = [n for n in SUBSCRIPTION_KEYS if n in names and self._vipps_has_key(n)]
         for name in key_names or [None]:
             try:
                 api_client._fetch_token(self, self.vipps_environment, name)
@@ -94,44 +106,39 @@ class PaymentProvider(models.Model):
 
     def _vipps_explain_token_error(self, error, key_name=None):
         """ Return a sentence that says which key is wrong when no access token was given. """
+        environment = self._vipps_get_environment_name(self.vipps_environment)
+        other = 'production' if self.vipps_environment == 'test' else 'test'
         if not error.is_unauthorized and error.status != 400:
             return str(error)
-        other = 'production' if self.vipps_environment == 'test' else 'test'
         if self._vipps_are_keys_of(other, key_name):
             return _(
                 "These are keys of the %(other)s environment, but the provider is set to"
                 " %(environment)s. Change the state of the provider, or enter the keys of the"
                 " %(environment)s environment.",
-                other=self._vipps_get_environment_name(other),
-                environment=self._vipps_get_environment_name(self.vipps_environment),
+                other=self._vipps_get_environment_name(other), environment=environment,
             )
         if error.is_subscription_key:
-            if key_name == 'vipps_secondary_subscription_key':
-                return _(
-                    "The secondary subscription key is wrong. Copy the secondary"
-                    " Ocp-Apim-Subscription-Key of this sales unit from the Vipps MobilePay portal"
-                    " (For developers, API keys) again, or leave it empty."
-                )
             return _(
+                "The secondary subscription key is wrong. Copy the secondary"
+                " Ocp-Apim-Subscription-Key of this sales unit from the Vipps MobilePay portal"
+                " (For developers, API keys) again, or leave it empty."
+            ) if key_name == SUBSCRIPTION_KEYS[1] else _(
                 "The subscription key is wrong. Copy the Ocp-Apim-Subscription-Key of this sales"
                 " unit from the Vipps MobilePay portal (For developers, API keys) again."
             )
         return _(
             "The client ID or the client secret is wrong. Copy both from the Vipps MobilePay portal"
             " (For developers, API keys) again, and make sure that they are of the %(environment)s"
-            " environment.",
-            environment=self._vipps_get_environment_name(self.vipps_environment),
+            " environment.", environment=environment,
         )
 
     def _vipps_explain_list_error(self, error, key_name=None):
         """ Return a sentence that says which key is wrong when there is a token, but no access. """
-        if error.is_subscription_key and key_name == 'vipps_secondary_subscription_key':
+        if error.is_subscription_key:
             return _(
                 "The secondary subscription key is of another sales unit. Copy the secondary"
                 " Ocp-Apim-Subscription-Key of this sales unit again, or leave it empty."
-            )
-        if error.is_subscription_key:
-            return _(
+            ) if key_name == SUBSCRIPTION_KEYS[1] else _(
                 "The client ID and the client secret fit, but the subscription key is of another"
                 " sales unit. Copy the Ocp-Apim-Subscription-Key of this sales unit again."
             )

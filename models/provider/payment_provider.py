@@ -32,6 +32,7 @@ class PaymentProvider(models.Model):
         help="The number of the sales unit (MSN).",
         required_if_provider='vipps',
         groups='base.group_system',
+        tracking=True,
     )
     vipps_client_id = fields.Char(
         string="Client ID",
@@ -83,6 +84,7 @@ class PaymentProvider(models.Model):
         selection=[('test', "Test"), ('production', "Production")],
         compute='_compute_vipps_environment',
         store=True,
+        tracking=True,
     )
 
     #=== COMPUTE METHODS ===#
@@ -165,8 +167,7 @@ class PaymentProvider(models.Model):
                     " the payment provider: it tries new keys at Vipps MobilePay before it stores"
                     " them.",
                     provider=provider.name,
-                    keys=", ".join(self._fields[name]._description_string(self.env)
-                                   for name in names),
+                    keys=self._vipps_list_labels(names),
                 ))
 
     def _vipps_check_open_payments(self, values):

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 from unittest.mock import patch
 
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, InvalidToken
 
 from odoo.exceptions import UserError
 from odoo.tests import BaseCase, Form, tagged
@@ -131,8 +131,24 @@ class TestEncryption(BaseCase):
         ):
             with self.subTest(place=place), self.assertRaises(encryption.EncryptionKeyError):
                 encryption.decrypt(ciphertext, place)
-        with self.assertRaises(encryption.EncryptionKeyError):
-            encryption.decrypt_unbound(ciphertext)
+        with self.assertRaises(InvalidToken):
+            Fernet(self.key_file.read_bytes()).decrypt(ciphertext.encode())
+
+    def test_a_ciphertext_is_renewed_in_its_place_and_from_before_it_was_bound_only(self):
+        os.environ[encryption.KEY_VARIABLE] = KEY
+        unbound = Fernet(KEY).encrypt(b"clear text").decode()
+        ciphertexts = [encryption.encrypt("clear text", PLACE), unbound]
+        os.environ[encryption.KEY_VARIABLE] = f'{NEW_KEY},{KEY}'
+        for ciphertext in ciphertexts:
+            renewed = encryption.renew(ciphertext, PLACE)
+            with patch.dict(os.environ, {encryption.KEY_VARIABLE: NEW_KEY}):
+                self.assertEqual(encryption.decrypt(renewed, PLACE), "clear text")
+            with self.assertRaises(encryption.EncryptionKeyError):
+                encryption.renew(renewed, ('copy', 'model', 1, 'name'))
+        os.environ[encryption.KEY_VARIABLE] = NEW_KEY
+        for ciphertext in ciphertexts:
+            with self.assertRaisesRegex(encryption.EncryptionKeyError, "none of the"):
+                encryption.renew(ciphertext, PLACE)
 
     def test_text_of_any_alphabet_comes_back(self):
         for text in ("a", "fake==", "blåbærgrød", "💰" * 100):

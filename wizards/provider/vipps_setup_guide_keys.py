@@ -12,7 +12,7 @@ STATES = {'test': 'test', 'production': 'enabled'}
 class VippsSetupGuide(models.TransientModel):
     """ The screen that keys are entered on: they are tried before they are stored. """
     _name = 'vipps.setup.guide'
-    _inherit = ['vipps.setup.guide', 'vipps.secrets', 'vipps.guarded.export']
+    _inherit = ['vipps.setup.guide', 'vipps.entered.keys', 'vipps.guarded.export']
 
     # What was entered waits here until it was tried, and is then stored on the provider.
     vipps_merchant_serial_number = fields.Char(
@@ -20,19 +20,6 @@ class VippsSetupGuide(models.TransientModel):
         readonly=False,
     )
     entered_merchant_serial_number = fields.Char(readonly=True)
-    vipps_client_id = fields.Char(
-        string="Client ID", compute='_compute_vipps_secrets', readonly=False
-    )
-    vipps_client_id_ciphertext = fields.Char(groups='base.group_system')
-    vipps_client_secret = fields.Char(
-        string="Client Secret", compute='_compute_vipps_secrets', readonly=False
-    )
-    vipps_client_secret_ciphertext = fields.Char(groups='base.group_system')
-    vipps_subscription_key = fields.Char(
-        string="Subscription Key", compute='_compute_vipps_secrets', readonly=False
-    )
-    vipps_subscription_key_ciphertext = fields.Char(groups='base.group_system')
-
     #=== COMPUTE METHODS ===#
 
     @api.depends('entered_merchant_serial_number', 'provider_id.vipps_merchant_serial_number')
@@ -104,16 +91,12 @@ class VippsSetupGuide(models.TransientModel):
         :return: The values of the provider, in clear text.
         :rtype: dict
         """
-        names = [name for name in self._vipps_get_secret_names() if self[f'{name}_ciphertext']]
-        with self._vipps_explain_encryption_errors():
-            keys = {name: self._vipps_decrypt(name) for name in names}
-        if self.entered_merchant_serial_number:
-            keys['vipps_merchant_serial_number'] = self.entered_merchant_serial_number
-        self._vipps_write_protected({
-            **dict.fromkeys((f'{name}_ciphertext' for name in names), False),
-            'entered_merchant_serial_number': False,
-        })
-        return keys
+        values = self._vipps_get_entered_keys()
+        msn = self.entered_merchant_serial_number
+        self._vipps_write_protected(
+            {**dict.fromkeys(values, False), 'entered_merchant_serial_number': False}
+        )
+        return {**values, 'vipps_merchant_serial_number': msn} if msn else values
 
     def _find_environment(self):
         """ Return the environment that the keys are of, by trying them.
