@@ -10,7 +10,10 @@ SILENT_PREFIXES = ('activity_', 'message_', '__')
 
 class VippsAudited(models.AbstractModel):
     """ Records that steer money or keys: whoever makes, changes or removes one of ours is
-    recorded in the audit trail, in whatever way that is done in Odoo. """
+    recorded in the audit trail, in whatever way that is done in Odoo.
+
+    Odoo's own tracking shows some of it to people, but any context can switch that off.
+    """
     _name = 'vipps.audited'
     _description = "Vipps MobilePay Audited Settings"
 
@@ -25,28 +28,21 @@ class VippsAudited(models.AbstractModel):
         records = super().create(values_list)
         for record, values in zip(records, values_list, strict=True):
             if record._vipps_filter_audited(values):
-                names = record._vipps_get_setting_names(values)
-                changes = record._vipps_describe_changes(
-                    names, dict.fromkeys(names), record._vipps_describe_settings(names)
-                )
+                changes = record._vipps_describe_changes(values, {})
                 record._vipps_record_settings([_("Created"), *changes])
         return records
 
     def write(self, values):
         """ Override to record who changed which settings. """
-        audited = self._vipps_filter_audited(values)
-        if not audited:
-            return super().write(values)
-        names = self._vipps_get_setting_names(values)
-        old_settings = [record._vipps_describe_settings(names) for record in audited]
-        old_providers = [record._vipps_get_audited_provider() for record in audited]
+        audited = [
+            (record, record._vipps_get_settings(values), record._vipps_get_audited_provider())
+            for record in self._vipps_filter_audited(values)
+        ]
         res = super().write(values)
-        for record, old, provider in zip(audited, old_settings, old_providers, strict=True):
-            changes = record._vipps_describe_changes(
-                names, old, record._vipps_describe_settings(names)
-            )
+        for record, old_settings, old_provider in audited:
+            changes = record._vipps_describe_changes(values, old_settings)
             if changes:
-                record._vipps_record_settings(changes, provider)
+                record._vipps_record_settings(changes, old_provider)
         return res
 
     def unlink(self):
@@ -69,67 +65,49 @@ class VippsAudited(models.AbstractModel):
         return self.env['payment.provider']
 
     @api.model
-    def _vipps_get_setting_names(self, values):
-        """ Return the names of the settings among values, those of ciphertexts as their secrets.
-
-        :rtype: list[str]
-        """
-        names = dict.fromkeys(name.removesuffix('_ciphertext') for name in values)
-        return [
-            name for name in names
-            if name in self._fields
-            and name not in self._vipps_silent_fields
-            and not name.startswith(SILENT_PREFIXES)
-        ]
-
-    @api.model
     def _vipps_is_plain(self, name):
         return name in self._vipps_plain_fields or self._fields[name].type in PLAIN_TYPES
 
-    def _vipps_describe_settings(self, names):
-        """ Return what settings are: a text where it may be read, and else what only shows whether
-        it has changed.
+    def _vipps_get_settings(self, values):
+        """ Return the settings that values are for: each as a text if it may be read, and else as
+        what only shows whether it has changed, which of a secret is its ciphertext.
 
-        :param list[str] names: The names of the fields.
-        :rtype: dict
+        :param dict values: The values of fields.
+        :rtype: dict[str, object]
         """
         record = self.sudo()
-        described = {}
-        for name in names:
-            field = self._fields[name]
+        settings = {}
+        for name in dict.fromkeys(name.removesuffix('_ciphertext') for name in values):
+            field = self._fields.get(name)
+            if (
+                field is None or name in self._vipps_silent_fields
+                or name.startswith(SILENT_PREFIXES)
+            ):
+                continue
             if self._vipps_is_plain(name):
-                value = record[name]
-                if field.type == 'many2one':
-                    value = value.display_name
-                elif field.type == 'selection':
-                    value = dict(field._description_selection(self.env)).get(value)
-                described[name] = str(value or '-')
+                settings[name] = str(field.convert_to_export(record[name], record) or '')
             else:
-                stored_name = f'{name}_ciphertext' if f'{name}_ciphertext' in self._fields else name
-                value = record[stored_name]
-                described[name] = value.ids if isinstance(value, models.BaseModel) else value
-        return described
+                settings[name] = record[self._fields.get(f'{name}_ciphertext', field).name]
+        return settings
 
-    def _vipps_describe_changes(self, names, old, new):
+    def _vipps_describe_changes(self, values, old_settings):
         """ Return what has changed, as texts without anything secret.
 
-        :param list[str] names: The names of the fields.
-        :param dict old: The settings before, see :meth:`_vipps_describe_settings`; None for each
-                         of a new record.
-        :param dict new: The settings now.
+        :param dict values: The values that were written.
+        :param dict old_settings: The settings before; empty for a new record.
         :rtype: list[str]
         """
         changes = []
-        for name in names:
-            if old[name] == new[name] or old[name] is None and new[name] in (False, None, '-', []):
+        for name, new in self._vipps_get_settings(values).items():
+            if new == old_settings[name] if old_settings else not new:
                 continue
             label = self._fields[name]._description_string(self.env)
             if not self._vipps_is_plain(name):
                 changes.append(_("%s: changed", label))
-            elif old[name] is None:
-                changes.append(f"{label}: {new[name]}")
+            elif old_settings:
+                changes.append(f"{label}: {old_settings[name] or '-'} → {new or '-'}")
             else:
-                changes.append(f"{label}: {old[name]} → {new[name]}")
+                changes.append(f"{label}: {new}")
         return changes
 
     def _vipps_record_settings(self, changes, old_provider=None):

@@ -1,12 +1,6 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-import logging
-
 from odoo import models
-
-from ...step_log import log_step
-
-_logger = logging.getLogger(__name__)
 
 
 class PaymentProvider(models.Model):
@@ -31,16 +25,3 @@ class PaymentProvider(models.Model):
     def _vipps_get_audited_provider(self):
         """ Override of `vipps.audited`. """
         return self
-
-    def _vipps_record(self, action, **values):
-        """ Record what was done with the provider, see `vipps.audit.event._record`. """
-        self.env['vipps.audit.event']._record(action, self, **values)
-
-    def _vipps_replace_webhook(self, own_webhooks, url):
-        """ Override to record who registered the webhook: it stays registered at Vipps MobilePay
-        when Odoo rolls back. """
-        super()._vipps_replace_webhook(own_webhooks, url)
-        log_step(_logger, 'webhook_registered', provider=self)
-        self.env['vipps.audit.event']._record_apart(
-            'webhook_registered', self, details=self.vipps_webhook_url
-        )

@@ -30,22 +30,26 @@ class PaymentProvider(models.Model):
         ],
         default='manual',
         required=True,
+        tracking=True,
     )
     vipps_release_when_closed = fields.Boolean(
         string="Release the Rest",
         help="Release what is still reserved when nothing more of the order will be delivered.",
         default=True,
+        tracking=True,
     )
     vipps_reservation_days = fields.Integer(
         string="Reservation Period",
         help="For how many days a reservation can be captured, as agreed with Vipps MobilePay."
              " Leave 0 for the usual 180 days in Norway, and 14 days in Denmark and Finland.",
+        tracking=True,
     )
     vipps_deadline_warning_days = fields.Integer(
         string="Warn Before the Deadline",
         help="How many days before the last day of capture of a reservation, and before the end of"
              " its guarantee, somebody is told.",
         default=3,
+        tracking=True,
     )
 
     #=== COMPUTE METHODS ===#

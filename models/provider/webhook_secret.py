@@ -47,7 +47,9 @@ class PaymentProvider(models.Model):
             raise AccessError(_("Only payment managers and administrators can do this."))
         provider_sudo = self.sudo()
         provider_sudo._vipps_write_protected({'vipps_webhook_previous_secrets': False})
-        provider_sudo._vipps_record('configured', details=_("Replaced webhook secrets revoked"))
+        self.env['vipps.audit.event']._record(
+            'configured', self, details=_("Replaced webhook secrets revoked")
+        )
         return self._vipps_notify(_(
             "Events that are signed with a secret that was replaced are refused from now on. Their"
             " payments are read by the jobs."

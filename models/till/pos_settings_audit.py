@@ -38,16 +38,13 @@ class PosConfig(models.Model):
         """ Override of `point_of_sale` to record who lets a till take our payments, or not. """
         if 'payment_method_ids' not in values:
             return super().write(values)
-        old_methods = [config._vipps_get_methods() for config in self]
+        old_methods = {config: config.payment_method_ids for config in self}
         res = super().write(values)
-        for config, methods in zip(self, old_methods, strict=True):
+        for config, methods in old_methods.items():
             config._vipps_record_methods(methods)
         return res
 
     #=== BUSINESS METHODS ===#
-
-    def _vipps_get_methods(self):
-        return self.payment_method_ids.filtered(lambda m: m.use_payment_terminal == 'vipps')
 
     def _vipps_record_methods(self, old_methods):
         """ Record which of our payment methods were added and removed.
@@ -55,8 +52,9 @@ class PosConfig(models.Model):
         :param pos.payment.method old_methods: The methods that there were before.
         :return: None
         """
-        methods = self._vipps_get_methods()
-        for method in methods - old_methods:
-            method._vipps_record_settings([_("Added to %s", self.name)])
-        for method in old_methods - methods:
-            method._vipps_record_settings([_("Taken from %s", self.name)])
+        for methods, text in (
+            (self.payment_method_ids - old_methods, _("Added to %s", self.name)),
+            (old_methods - self.payment_method_ids, _("Taken from %s", self.name)),
+        ):
+            for method in methods._vipps_filter_audited({}):
+                method._vipps_record_settings([text])
