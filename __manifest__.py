@@ -69,7 +69,6 @@
         'data/payment_provider_data.xml',  # Depends on `redirect_form`.
         'data/ir_cron_data.xml',
         'data/ir_cron_health_data.xml',
-        'data/ir_cron_retention_data.xml',
     ],
     'assets': {
         'web.assets_backend': [

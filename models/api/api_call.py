@@ -18,6 +18,9 @@ PAYMENT_OPERATIONS = ('create', 'get', 'events', 'capture', 'refund', 'cancel')
 
 PENDING_KEY = 'vipps_api_calls'
 
+# As many rows are removed in one database transaction.
+PURGE_LIMIT = 10000
+
 
 class VippsApiCall(models.Model):
     """ How calls of the API went: all that failed, and from time to time one that succeeded.
@@ -314,13 +317,15 @@ class VippsApiCall(models.Model):
 
         :param payment.provider provider: The provider.
         :param datetime before: Until when calls are removed.
-        :return: The number of calls that were removed.
+        :return: The number of calls that were removed; at most :data:`PURGE_LIMIT`.
         :rtype: int
         """
-        self.env.cr.execute(
-            "DELETE FROM vipps_api_call WHERE provider_id = %s AND create_date < %s",
-            [provider.id, before],
-        )
+        self.env.cr.execute("""
+            DELETE FROM vipps_api_call
+             WHERE id IN (
+                SELECT id FROM vipps_api_call WHERE provider_id = %s AND create_date < %s LIMIT %s
+             )
+        """, [provider.id, before, PURGE_LIMIT])
         count = self.env.cr.rowcount
         self.invalidate_model()
         return count

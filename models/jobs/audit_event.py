@@ -17,6 +17,9 @@ _logger = logging.getLogger(__name__)
 # A request that meets a collision is repeated by Odoo several times within this time.
 REPETITION_PERIOD = timedelta(minutes=1)
 
+# As many rows are removed in one database transaction.
+PURGE_LIMIT = 10000
+
 # No context that comes from a browser can have this.
 PERMIT = object()
 
@@ -358,16 +361,21 @@ class VippsAuditEvent(models.Model):
 
         :param payment.provider provider: The provider.
         :param datetime before: The point in time.
-        :return: The number of rows.
+        :return: The number of rows; at most :data:`PURGE_LIMIT`.
         :rtype: int
         """
         self.flush_model()
         with self._vipps_permit_removal():
             self.env.cr.execute("""
                 DELETE FROM vipps_audit_event
-                 WHERE create_date < %s
-                   AND (provider_id = %s OR provider_id IS NULL AND company_id = %s)
-            """, [before, provider.id, provider.sudo().company_id.id])
+                 WHERE id IN (
+                    SELECT id
+                      FROM vipps_audit_event
+                     WHERE create_date < %s
+                       AND (provider_id = %s OR provider_id IS NULL AND company_id = %s)
+                     LIMIT %s
+                 )
+            """, [before, provider.id, provider.sudo().company_id.id, PURGE_LIMIT])
             count = self.env.cr.rowcount
         self.invalidate_model()
         return count

@@ -2,10 +2,9 @@
 
 import logging
 from datetime import timedelta
+from functools import partial
 
-from psycopg2 import OperationalError
-
-from odoo import SUPERUSER_ID, _, api, fields, models
+from odoo import _, api, fields, models
 from odoo.exceptions import ValidationError
 
 from ..jobs.job import DONE, NOTHING_LEFT, run_steps
@@ -33,11 +32,13 @@ class PaymentProvider(models.Model):
         string="Shared by Customers",
         help="For how many days what customers shared is kept with their payment.",
         default=30,
+        tracking=True,
     )
     vipps_event_days = fields.Integer(
         string="Events",
         help="For how many days the events of Vipps MobilePay are kept that were dealt with.",
         default=90,
+        tracking=True,
     )
     vipps_last_removed_event = fields.Datetime(
         help="When the newest of the events came that were removed.",
@@ -49,11 +50,13 @@ class PaymentProvider(models.Model):
         string="API Errors",
         help="For how many days it is kept how calls of Vipps MobilePay's API went.",
         default=30,
+        tracking=True,
     )
     vipps_audit_days = fields.Integer(
         string="Audit Trail",
         help="For how many days it is kept who did what.",
         default=5 * 365,
+        tracking=True,
     )
 
     #=== CONSTRAINT METHODS ===#
@@ -77,48 +80,36 @@ class PaymentProvider(models.Model):
 
     #=== BUSINESS METHODS ===#
 
-    @api.model
-    def _cron_vipps_purge(self):
-        """ Remove what has been kept for long enough, provider by provider, in small parts.
+    @api.autovacuum
+    def _gc_vipps_kept_data(self):
+        """ Remove what has been kept for long enough, in small parts, each in a database
+        transaction of its own. What takes too long goes on in the next run, at once. """
+        is_left = False
+        for provider in self.with_context(active_test=False).search([('code', '=', 'vipps')]):
+            for model in RETENTION_FIELDS:
+                try:
+                    is_left |= run_steps(self.env, partial(provider._vipps_purge_part, model))
+                except Exception:  # The others are purged all the same.
+                    _logger.exception("Old data of provider %s is kept: %s.", provider.id, model)
+        if is_left:
+            self.env.ref('base.autovacuum_job')._trigger()
 
-        What a run does not get done is done by the next one, which follows at once.
-        """
-        providers = self.with_context(active_test=False).search([('code', '=', 'vipps')])
-        left = [(provider.id, model) for provider in providers for model in RETENTION_FIELDS]
-
-        def purge(env):
-            if not left:
-                return NOTHING_LEFT
-            provider_id, model = left[0]
-            try:
-                is_left = env[self._name].browse(provider_id)._vipps_purge_model(model)
-            except OperationalError:
-                raise  # Another worker was faster: it is done again.
-            except Exception:  # The others are purged all the same.
-                _logger.exception("Old data of provider %s is kept: %s.", provider_id, model)
-                env.cr.rollback()
-                is_left = 0
-            if not is_left:
-                left.pop(0)
-            return DONE
-
-        if run_steps(self.env, purge):
-            self.env.ref('mobilepay_vipps.cron_purge')._trigger()
-
-    def _vipps_purge_model(self, model):
+    def _vipps_purge_part(self, model, env):
         """ Remove a part of what has been kept for long enough, and record how much.
 
         :param str model: What, one of :data:`RETENTION_FIELDS`.
-        :return: How much was removed; 0 when nothing is left.
-        :rtype: int
+        :param Environment env: The environment of the step, see :func:`run_steps`.
+        :return: What it came to, see :func:`run_steps`.
+        :rtype: str
         """
-        provider = self.with_user(SUPERUSER_ID).exists()
+        provider = self.with_env(env).exists()
         if not provider:
-            return 0
+            return NOTHING_LEFT
         before = fields.Datetime.now() - timedelta(days=provider[RETENTION_FIELDS[model]])
-        count = self.env[model].sudo()._vipps_purge(provider, before)
-        if count:
-            self.env['vipps.audit.event'].sudo()._record('retention', provider, details=_(
-                "%(model)s: %(count)s", model=self.env[model]._description, count=count,
-            ))
-        return count
+        count = env[model]._vipps_purge(provider, before)
+        if not count:
+            return NOTHING_LEFT
+        env['vipps.audit.event']._record('retention', provider, details=_(
+            "%(model)s: %(count)s", model=env[model]._description, count=count,
+        ))
+        return DONE

@@ -191,7 +191,7 @@ class TestWebhookInbox(EventCommon):
         self._set(young + old, state='processed')
         self._age(young, days - 0.01)
         self._age(old, days + 0.01)
-        self.vipps._cron_vipps_purge()
+        self.vipps._gc_vipps_kept_data()
         self.env.invalidate_all()
         self.assertTrue(young.exists())
         self.assertFalse(old.exists())
@@ -214,7 +214,7 @@ class TestWebhookInbox(EventCommon):
             self._age(event, 1000)
         waiting = self._tell('waiting')
         self._age(waiting, 1000)
-        self.vipps._cron_vipps_purge()
+        self.vipps._gc_vipps_kept_data()
         self.env.invalidate_all()
         self.assertEqual(
             {state for state, event in events.items() if event.exists()},
@@ -230,7 +230,7 @@ class TestWebhookInbox(EventCommon):
         self.env.flush_all()
         for event in old + other_old:
             self._age(event, 91)
-        self.vipps._cron_vipps_purge()
+        self.vipps._gc_vipps_kept_data()
         self.env.invalidate_all()
         self.assertFalse(old.exists())
         self.assertTrue(other_old.exists())

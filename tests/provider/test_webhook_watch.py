@@ -295,7 +295,7 @@ class TestWebhookWatch(WebhookCommon, TransactionCommon):
         last_event = self.vipps._vipps_get_last_event()
         self.env.flush_all()
         with freeze_time(fields.Datetime.now() + timedelta(days=20)):
-            self.env['payment.provider']._cron_vipps_purge()
+            self.env['payment.provider']._gc_vipps_kept_data()
             self.env.invalidate_all()
             self.assertFalse(self.env['vipps.webhook.event'].sudo().search([]))
             self.assertEqual(self.vipps._vipps_get_last_event(), last_event)

@@ -358,7 +358,7 @@ class TestUserInfo(CheckoutCommon):
                 " interval '1 day' WHERE id = %s", [days, tx.id],
             )
         self.env.invalidate_all()
-        self.env['payment.provider']._cron_vipps_purge()
+        self.env['payment.provider']._gc_vipps_kept_data()
         self.env.invalidate_all()
         self.assertEqual(self._get_state(old), ('erased', False))
         self.assertFalse(old.sudo().vipps_user_sub or lost.sudo().vipps_user_sub)
@@ -377,7 +377,7 @@ class TestUserInfo(CheckoutCommon):
         self.env.cr.execute("UPDATE payment_transaction SET create_date = '2020-01-01'")
         self.env.invalidate_all()
         with patch(f'{MODULE}.models.transaction.user_info.PURGE_LIMIT', 2):
-            self.env['payment.provider']._cron_vipps_purge()
+            self.env['payment.provider']._gc_vipps_kept_data()
         self.env.invalidate_all()
         self.assertEqual({tx.vipps_user_info_state for tx in txs}, {'erased'})
         self.assertEqual(
@@ -393,7 +393,7 @@ class TestUserInfo(CheckoutCommon):
         self.env.flush_all()
         self.env.cr.execute("UPDATE payment_transaction SET create_date = '2020-01-01'")
         self.env.invalidate_all()
-        self.env['payment.provider']._cron_vipps_purge()
+        self.env['payment.provider']._gc_vipps_kept_data()
         self.env.invalidate_all()
         self.assertFalse(tx.sudo().vipps_redirect_url)
         self.assertEqual(tx.sudo().vipps_customer_phone, '47******32')
