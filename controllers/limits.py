@@ -30,11 +30,11 @@ def refuse(provider_sudo, answer):
     :raise HTTPException: If that is the answer.
     """
     wait = request.env['vipps.request']._admit_refused(provider_sudo)
-    if not wait and isinstance(answer, HTTPException):
+    if wait:
+        return request.make_response(
+            "Too many requests were refused. Try again later.", status=429,
+            headers=[('Content-Type', 'text/plain; charset=utf-8'), ('Retry-After', str(wait))],
+        )
+    if isinstance(answer, HTTPException):
         raise answer
-    if not wait:
-        return answer
-    return request.make_response(
-        "Too many requests were refused. Try again later.", status=429,
-        headers=[('Content-Type', 'text/plain; charset=utf-8'), ('Retry-After', str(wait))],
-    )
+    return answer

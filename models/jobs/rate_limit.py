@@ -3,7 +3,6 @@
 import ipaddress
 import logging
 import math
-from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from odoo import _, api, fields, models
@@ -18,28 +17,32 @@ _logger = logging.getLogger(__name__)
 # The fields of a transaction that say what it pays.
 DOCUMENT_FIELDS = ('sale_order_ids', 'invoice_ids', 'pos_order_id')
 
-# Requests at the very same moment do not see each other. As close to a limit as this, they are
-# counted once more.
+# Requests of the very same moment do not see each other. As close to a limit as this, they are
+# counted one after the other.
 MAX_CONCURRENT = 8
 
-# Count what was asked before, and add this request unless a limit is reached.
+# Count what was asked before, and add this request unless a limit is reached, or close. What is
+# returned is of the limit that is reached for the longest time, if any is.
 ADMIT = """
     WITH asked AS (
         SELECT * FROM unnest(%(keys)s, %(limits)s) AS asked (key, most)
     ), counted AS (
-        SELECT asked.key, asked.most, count(request.id) AS number, min(request.moment) AS oldest
+        SELECT asked.key, most, count(request.id) AS number, min(request.moment) AS oldest
           FROM asked
           LEFT JOIN vipps_request request
             ON request.key = asked.key AND request.moment > %(since)s
-         GROUP BY asked.key, asked.most
+         GROUP BY asked.key, most
     ), admitted AS (
         INSERT INTO vipps_request (key, moment)
         SELECT key, %(now)s
           FROM asked
-         WHERE NOT EXISTS (SELECT FROM counted WHERE number >= most)
+         WHERE NOT EXISTS (SELECT FROM counted WHERE number >= most - %(margin)s)
         RETURNING id
     )
-    SELECT key, number, oldest, ARRAY(SELECT id FROM admitted) FROM counted
+    SELECT EXISTS (SELECT FROM admitted), number >= most, key, oldest
+      FROM counted
+     ORDER BY number >= most DESC, oldest DESC NULLS LAST
+     LIMIT 1
 """
 
 
@@ -61,7 +64,7 @@ class VippsRequest(models.Model):
             self.env.cr, 'vipps_request_key_moment_index', self._table, ['key', 'moment']
         )
 
-    #=== BUSINESS METHODS - WHAT IS LIMITED ===#
+    #=== BUSINESS METHODS - LIMITS ===#
 
     @api.model
     def _admit_start(self, tx):
@@ -87,8 +90,8 @@ class VippsRequest(models.Model):
 
     @api.model
     def _admit_refused(self, provider):
-        """ Count a request that is refused because it does not prove who sends it, unless there
-        were too many of them, so that nothing more is done for it.
+        """ Count a request that does not prove its sender and is refused, unless there were too
+        many of them, so that nothing more is done for it.
 
         :param payment.provider provider: The provider that it is about, if there is one.
         :return: The seconds to wait until the next try; 0 if there were not too many.
@@ -101,36 +104,26 @@ class VippsRequest(models.Model):
 
     @api.model
     def _get_address_limits(self, kind, limit):
-        """ Return how many requests of a kind are admitted from where this one comes from.
+        """ Return how many requests are admitted from the address of this one, which comes from a
+        proxy if `proxy_mode` says so; of IPv6, from each network that a customer may have.
 
         :param str kind: The kind of limit.
         :param int limit: How many are admitted from one address.
-        :return: The limits of the address, or of IPv6 of the networks that it is in: whoever has
-                 one address there has all of a network.
         :rtype: dict[str, int]
-        """
-        address = self._get_client_address()
-        if not isinstance(address, ipaddress.IPv6Address):
-            return {f'{kind} {address}': limit}
-        return {
-            f'{kind} {ipaddress.ip_network((int(address), prefix), strict=False)}': limit * factor
-            for prefix, factor in const.IPV6_PREFIXES.items()
-        }
-
-    @api.model
-    def _get_client_address(self):
-        """ Return the address of the client, which comes from a proxy if `proxy_mode` says so.
-
-        :return: The address; a text if it is none.
-        :rtype: ipaddress.IPv4Address | ipaddress.IPv6Address | str
         """
         text = request.httprequest.remote_addr or ''
         has_port = text.startswith('[') or text.count(':') == 1  # As some proxies tell it.
         try:
             address = ipaddress.ip_address(urlsplit(f'//{text}').hostname if has_port else text)
         except ValueError:
-            return text
-        return getattr(address, 'ipv4_mapped', None) or address
+            return {f'{kind} {text}': limit}
+        address = getattr(address, 'ipv4_mapped', None) or address
+        if address.version == 4:
+            return {f'{kind} {address}': limit}
+        return {
+            f'{kind} {ipaddress.ip_network((int(address), prefix), strict=False)}': limit * factor
+            for prefix, factor in const.IPV6_PREFIXES.items()
+        }
 
     #=== BUSINESS METHODS - COUNTING ===#
 
@@ -149,88 +142,52 @@ class VippsRequest(models.Model):
         """
         if getattr(request, 'vipps_is_admitted', False):
             return 0  # Odoo repeats what collided with something else.
-        with self._in_own_transaction() as requests:
-            wait, kind, ids, is_close = requests._insert_if_admitted(limits)
-            if wait:
-                requests._report(kind, provider)
-        if is_close and ids:
-            with self._in_own_transaction() as requests:
-                wait = requests._get_wait(limits)
+        for margin in (MAX_CONCURRENT, 0):
+            with self.pool.cursor() as cr:
+                if not margin:  # It comes first, so that all is seen that was counted before.
+                    cr.execute("LOCK TABLE vipps_request IN SHARE ROW EXCLUSIVE MODE")
+                requests = self.with_env(self.env(cr=cr, su=True))
+                is_admitted, wait, kind = requests._count(limits, margin)
                 if wait:
-                    requests.browse(ids).unlink()
-        request.vipps_is_admitted = not wait
+                    requests._report(kind, provider)
+            if is_admitted or wait:
+                break
+        request.vipps_is_admitted = is_admitted
         return wait
 
-    @contextmanager
-    def _in_own_transaction(self):
-        with self.pool.cursor() as cr:
-            yield self.with_env(self.env(cr=cr, su=True))
-
-    def _insert_if_admitted(self, limits):
+    def _count(self, limits, margin=0):
         """ Count a request with one query, unless a limit is reached.
 
         :param dict[str, int] limits: How many are admitted, by what they have in common.
-        :return: The seconds to wait and the kind of limit that is reached, or 0; the rows; whether
-                 a limit is close.
-        :rtype: tuple[int, str, list[int], bool]
+        :param int margin: How close to a limit it is not counted either.
+        :return: Whether it is counted; the seconds to wait and the kind of the limit if one is
+                 reached.
+        :rtype: tuple[bool, int, str]
         """
         now = fields.Datetime.now()
         names = {self._hash(name): name for name in limits}
+        since = now - const.REQUEST_PERIOD
         self.env.cr.execute(ADMIT, {
-            'keys': list(names), 'limits': list(limits.values()), 'now': now,
-            'since': now - const.REQUEST_PERIOD,
+            'keys': list(names), 'limits': list(limits.values()), 'now': now, 'since': since,
+            'margin': margin,
         })
-        waits, is_close = [(0, '')], False
-        rows = self.env.cr.fetchall()
-        for key, number, oldest, _ids in rows:
-            name = names[key]
-            if number >= limits[name]:
-                waits.append((self._get_seconds(oldest, now), name.split()[0]))
-            is_close = is_close or number >= limits[name] - MAX_CONCURRENT
-        return (*max(waits), rows[0][3], is_close)
-
-    def _get_wait(self, limits):
-        """ Return how long to wait if more requests were counted than are admitted.
-
-        :param dict[str, int] limits: How many are admitted, by what they have in common.
-        :return: The seconds, 0 if there were not too many.
-        :rtype: int
-        """
-        now = fields.Datetime.now()
-        most = {self._hash(name): limit for name, limit in limits.items()}
-        self.env.cr.execute("""
-            SELECT key, count(*), min(moment)
-              FROM vipps_request
-             WHERE key = ANY(%s) AND moment > %s
-             GROUP BY key
-        """, (list(most), now - const.REQUEST_PERIOD))
-        return max((
-            self._get_seconds(oldest, now)
-            for key, number, oldest in self.env.cr.fetchall() if number > most[key]
-        ), default=0)
-
-    @staticmethod
-    def _get_seconds(oldest, now):
-        return max(1, math.ceil((oldest + const.REQUEST_PERIOD - now).total_seconds()))
-
-    def _insert(self, names):
-        self.env.cr.execute(
-            "INSERT INTO vipps_request (key, moment) SELECT unnest(%s), %s",
-            ([self._hash(name) for name in names], fields.Datetime.now()),
-        )
+        is_counted, is_reached, key, oldest = self.env.cr.fetchone()
+        wait = max(1, math.ceil((oldest - since).total_seconds())) if is_reached else 0
+        return is_counted, wait, names[key].split()[0]
 
     def _hash(self, name):
         return hmac(self.env, 'vipps_request', name)
 
     def _report(self, kind, provider):
-        """ Tell that requests are limited, once in a period.
+        """ Report that requests are limited, once in a period.
 
         :param str kind: The limit that is reached: `document`, `partner`, `address`, `provider`,
                          `refused`, `refusals` or `events`.
         :param payment.provider provider: The provider that they are about, if there is one.
         :return: None
         """
-        if self._insert_if_admitted({f'limited {provider.id}': 1})[0]:
+        is_first, _wait, _kind = self._count({f'limited {provider.id}': 1})
+        if not is_first:
             return
         what = {
             'document': _("Payments of one order or invoice were started too often."),

@@ -13,6 +13,7 @@ from odoo.tests import tagged
 from odoo.tools import config, mute_logger
 
 from ... import const
+from ...models.jobs.rate_limit import MAX_CONCURRENT
 from ...protocol import signature
 from ..http_common import CheckoutCommon
 
@@ -43,15 +44,17 @@ class TestRateLimit(CheckoutCommon):
             'refused': const.MAX_REFUSALS_PER_ADDRESS,
             'refusals': const.MAX_REFUSALS_PER_PROVIDER,
         }
-        self.env['vipps.request'].sudo()._insert(
-            [name] * (limits[name.split()[0]] - left)
-        )
+        self._fill_times(name, limits[name.split()[0]] - left)
 
     def _count_requests(self):
         return self.env['vipps.request'].sudo().search_count([])
 
     def _fill_times(self, name, count):
-        self.env['vipps.request'].sudo()._insert([name] * count)
+        requests = self.env['vipps.request'].sudo()
+        self.env.cr.execute(
+            "INSERT INTO vipps_request (key, moment) SELECT %s, %s FROM generate_series(1, %s)",
+            [requests._hash(name), fields.Datetime.now(), count],
+        )
 
     def _start_from(self, address):
         with self._behind_a_proxy():
@@ -280,21 +283,24 @@ class TestRateLimit(CheckoutCommon):
         self.assertIn("(provider)", log.output[0])
 
     def test_a_request_is_counted_by_one_query(self):
-        request = self.env['vipps.request'].sudo()
+        requests = self.env['vipps.request'].sudo()
         limits = {'address 203.0.113.1': 300, 'partner 1': 20, 'document x': 10}
-        request._hash('x')  # The key of the database is read once.
-        for expected in (1, 1, 2):  # As close to a limit as this, it is looked at once more.
+        requests._hash('x')  # The key of the database is read once.
+        for count in range(10):
+            # As close to a limit as this, it is counted alone.
+            is_close = count >= 10 - MAX_CONCURRENT
             before = self.env.cr.sql_log_count
-            wait, kind, ids, is_close = request._insert_if_admitted(limits)
+            self.assertEqual(
+                requests._count(limits, MAX_CONCURRENT)[:2], (not is_close, 0)
+            )
             self.assertEqual(self.env.cr.sql_log_count - before, 1)
-            self.assertEqual((wait, kind, len(ids), is_close), (0, '', 3, expected == 2))
-        for _i in range(7):
-            request._insert_if_admitted(limits)
-        rows = self._count_requests()
-        wait, kind, ids, _is_close = request._insert_if_admitted(limits)
-        self.assertEqual((bool(wait), kind, ids, self._count_requests()), (
-            True, 'document', [], rows,
-        ))
+            self.assertEqual(self._count_requests(), 3 * (count + (not is_close)))
+            if is_close:
+                self.assertEqual(requests._count(limits)[:2], (True, 0))
+        for margin in (MAX_CONCURRENT, 0):
+            is_counted, wait, kind = requests._count(limits, margin)
+            self.assertEqual((is_counted, bool(wait), kind), (False, True, 'document'))
+        self.assertEqual(self._count_requests(), 30)
 
     def test_nobody_reads_from_the_rows_who_has_asked(self):
         self._start_payment()
