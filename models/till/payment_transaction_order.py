@@ -7,6 +7,7 @@ from odoo.exceptions import UserError
 
 from ...patience import WAITING_SECONDS
 from ..api.client import VippsError
+from ..jobs.serialize import serialize
 
 
 class PaymentTransaction(models.Model):
@@ -104,11 +105,7 @@ class PaymentTransaction(models.Model):
         :rtype: bool
         """
         order = self._vipps_get_pos_order()
-        self.env.cr.execute(
-            "UPDATE pos_order SET id = id WHERE id IN %s AND state = 'draft'",
-            [tuple(order.ids) or (0,)], log_exceptions=False,
-        )
-        return bool(self.env.cr.rowcount)
+        return order.state == 'draft' and serialize(order)
 
     def _vipps_touch(self):
         """ Let everybody start anew who gives back a payment, or finishes an order with it, at the
@@ -119,10 +116,7 @@ class PaymentTransaction(models.Model):
         """
         try:
             with self._vipps_waiting(WAITING_SECONDS):
-                self.env.cr.execute(
-                    "UPDATE payment_transaction SET id = id WHERE id IN %s",
-                    [tuple(self.ids) or (0,)], log_exceptions=False,
-                )
+                serialize(self)
         except LockNotAvailable as error:
             raise VippsError(self.env['vipps.api.client']._get_sentence('6160')) from error
 

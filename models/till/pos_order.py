@@ -4,11 +4,9 @@ from odoo import _, api, models
 from odoo.exceptions import UserError
 from odoo.tools import format_amount
 
-from ...source import TILL
+from ...source import TILL, Fact
 from ...trust import clean
-
-# Says in the context that an order is being finished. No browser can send an object.
-FINISHING = object()
+from ..jobs.serialize import serialize
 
 
 class PosOrder(models.Model):
@@ -29,10 +27,10 @@ class PosOrder(models.Model):
             if isinstance(payment.get('vipps_uuid'), str)
         ]
         if uuids and not draft:
-            self.env.cr.execute(
-                "UPDATE pos_order SET id = id WHERE state = 'draft' AND pos_reference = ANY(%s)",
-                [[order['data']['name'] for order in orders]], log_exceptions=False,
-            )
+            serialize(self.sudo().search([
+                ('state', '=', 'draft'),
+                ('pos_reference', 'in', [order['data']['name'] for order in orders]),
+            ]))
             self.env['payment.transaction'].sudo().search([
                 ('vipps_pos_uuid', 'in', uuids),
             ])._vipps_touch()
@@ -71,7 +69,7 @@ class PosOrder(models.Model):
         """ Override of `point_of_sale` to let an order that is being finished come to less than
         what was paid: the customer gets change. A draft that is emptied is not to be paid. """
         if existing_order and not draft:
-            existing_order = existing_order.with_context(vipps_finishing=FINISHING)
+            existing_order = existing_order.with_context(vipps_finishing=Fact(True))
         elif existing_order and not order['data']['lines']:
             existing_order._vipps_cancel_questions()
         return super()._process_order(order, draft, existing_order)
@@ -164,7 +162,7 @@ class PosOrder(models.Model):
         :return: None
         :raise UserError: If one would.
         """
-        if self.env.context.get('vipps_finishing') is FINISHING:
+        if isinstance(self.env.context.get('vipps_finishing'), Fact):
             return
         for order in self.filtered(lambda o: o.state == 'draft'):
             currency = order.currency_id

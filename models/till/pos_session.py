@@ -7,6 +7,7 @@ from odoo.exceptions import AccessError, UserError
 
 from ...source import TILL
 from ...trust import clean
+from ..jobs.serialize import serialize
 from .pos_payment_method import FLOWS
 
 MAX_KEY_LENGTH = 64
@@ -74,12 +75,8 @@ class PosSession(models.Model):
         if len(payment_sudo) != 1 or len(uuid) > MAX_KEY_LENGTH:
             raise UserError(_("This payment is no longer part of the order. Add it again."))
         # Others who store an attempt, or close the session, at the same time start anew.
-        self.env.cr.execute(
-            "UPDATE pos_session SET id = id WHERE id = %s", [self.id], log_exceptions=False
-        )
-        self.env.cr.execute(
-            "UPDATE pos_order SET id = id WHERE id = %s", [order_sudo.id], log_exceptions=False
-        )
+        serialize(self)
+        serialize(order_sudo)
         txs_sudo = self.env['payment.transaction'].sudo()
         tx_sudo = txs_sudo._vipps_find_attempt(order_sudo, uuid)
         if not tx_sudo:

@@ -16,6 +16,7 @@ from odoo.tools import format_date
 from ... import const
 from ...source import Fact
 from ...step_log import log_step
+from ..jobs.serialize import serialize
 
 _logger = logging.getLogger(__name__)
 
@@ -86,12 +87,8 @@ class PaymentTransaction(models.Model):
         provider = self.provider_id
         lines = self.env['account.payment.method.line']
         if not lines.search_count([('payment_provider_id', '=', provider.id)], limit=1):
-            # Core adds it to the journal when that is read first: others at the same time wait, and
-            # then start anew, or it would be there twice.
-            self.env.cr.execute(
-                "UPDATE payment_provider SET id = id WHERE id = %s", [provider.id],
-                log_exceptions=False,
-            )
+            # Core adds it to the journal when that is read first: it would be there twice.
+            serialize(provider)
         journal = provider.journal_id
         if not journal.active:
             return _(

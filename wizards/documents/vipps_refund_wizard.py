@@ -6,6 +6,7 @@ from odoo.tools import format_amount
 
 from odoo.addons.payment import utils as payment_utils
 
+from ...models.jobs.serialize import serialize
 from ...source import Fact
 from ...trust import clean
 
@@ -166,10 +167,7 @@ class VippsRefundWizard(models.TransientModel):
         move = self.move_id
         payment_utils.check_rights_on_recordset(move)
         self._get_transactions()._vipps_check_operator()
-        # Whoever does the same at the same time waits, and then starts anew.
-        self.env.cr.execute(
-            "UPDATE account_move SET id = id WHERE id = %s", [move.id], log_exceptions=False
-        )
+        serialize(move)
         self._get_transactions()._vipps_check_seen_amounts(self.seen_amounts)
 
     def _check_amount(self):
