@@ -86,7 +86,7 @@ def _try(method, ciphertext):
 
 
 def _get_fernets(place, may_create=False):
-    """ Return what encrypts and decrypts in a place: of each key, the one derived for it. """
+    """ Return the ciphers of a place, each with the key that is derived for it. """
     info = json.dumps(place).encode()
     return [
         Fernet(base64.urlsafe_b64encode(
@@ -127,8 +127,8 @@ def _get_path():
 
 
 def _make_key_file(path):
-    """ Make the file with a new key, for its owner only, so that a power failure does not take the
-    key away from what is encrypted with it.
+    """ Make the file with a new key, for its owner only. It is on the disk before anything is
+    encrypted with it: a power failure must not lose it.
 
     It is written aside and then linked in place: of two workers one wins, and nobody ever reads a
     half-written key.

@@ -2,7 +2,7 @@
 
 
 class Source(str):
-    """ What caused something, in the context key `vipps_source`.
+    """ A cause, in the context key `vipps_source`.
 
     It is more than a text so that only the server can say it: a browser can send any context.
     """
@@ -15,7 +15,7 @@ class Source(str):
 
 
 class Fact(int):
-    """ What the server decided on, in a context key: the id of a record, or whether it is so.
+    """ A decision of the server, in a context key: the id of a record, or yes.
 
     It is more than a number so that only the server can say it: a browser can send any context.
     """

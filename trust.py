@@ -1,5 +1,5 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
-"""What the server believes of a browser: which parts of its context, and which records it reads."""
+"""The parts of a context that the server believes of a browser, and the records it may read."""
 
 from .patience import Patience
 from .source import Fact, Source
@@ -9,8 +9,8 @@ KEPT_KEYS = {'lang', 'tz', 'allowed_company_ids'}
 
 
 def keep_trusted(context):
-    """ Return the part of a context that a browser may decide on, and what the server has put
-    there: all else, like `default_...`, would steer what is done in sudo mode.
+    """ Return the parts of a context that a browser may decide on, and those of the server. All
+    others, like `default_...`, would steer code in sudo mode.
 
     :param dict context: The context.
     :rtype: dict
@@ -22,7 +22,7 @@ def keep_trusted(context):
 
 
 def clean(records):
-    """ Return records without what a browser has no business to say in the context.
+    """ Return records without the parts of their context that a browser may not decide on.
 
     :param recordset records: The records that a method was called on from outside.
     :rtype: recordset

@@ -9,7 +9,7 @@ from odoo.http import request
 
 
 def get_limited_sentence(wait):
-    """ Return what a customer reads who may not start a payment now.
+    """ Return the message for a customer that may not start a payment now.
 
     :param int wait: The seconds to wait.
     :rtype: str

@@ -17,7 +17,7 @@ _logger = logging.getLogger(__name__)
 # The fields of a transaction that say what it pays.
 DOCUMENT_FIELDS = ('sale_order_ids', 'invoice_ids', 'pos_order_id')
 
-# Requests of the very same moment do not see each other. As close to a limit as this, they are
+# Requests of the same moment do not see each other. As close to a limit as this, they are
 # counted one after the other.
 MAX_CONCURRENT = 8
 
@@ -59,7 +59,7 @@ class VippsRequest(models.Model):
     moment = fields.Datetime(required=True, readonly=True)
 
     def init(self):
-        """ Index what is counted with every request. """
+        """ Override to add the index that each request is counted with. """
         create_index(
             self.env.cr, 'vipps_request_key_moment_index', self._table, ['key', 'moment']
         )
@@ -213,7 +213,7 @@ class VippsRequest(models.Model):
 
     @api.autovacuum
     def _gc_requests(self):
-        """ Delete what is not counted anymore. """
+        """ Delete the requests that no longer count. """
         self.env.cr.execute(
             "DELETE FROM vipps_request WHERE moment < %s",
             (fields.Datetime.now() - const.REQUEST_PERIOD,),

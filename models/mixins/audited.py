@@ -9,8 +9,8 @@ SILENT_PREFIXES = ('activity_', 'message_', '__')
 
 
 class VippsAudited(models.AbstractModel):
-    """ Records that steer money or keys: whoever makes, changes or removes one of ours is
-    recorded in the audit trail, in whatever way that is done in Odoo.
+    """ Records that steer money or keys: the audit trail has the user that made, changed or
+    removed one of ours, in any way that Odoo has for it.
 
     Odoo's own tracking shows some of it to people, but any context can switch that off.
     """
@@ -24,7 +24,7 @@ class VippsAudited(models.AbstractModel):
 
     @api.model_create_multi
     def create(self, values_list):
-        """ Override to record who made a record, and how it is set. """
+        """ Override to record the user that made a record, and its settings. """
         records = super().create(values_list)
         for record, values in zip(records, values_list, strict=True):
             if record._vipps_filter_audited(values):
@@ -33,7 +33,7 @@ class VippsAudited(models.AbstractModel):
         return records
 
     def write(self, values):
-        """ Override to record who changed which settings. """
+        """ Override to record the user that changed settings, and the changes. """
         audited = [
             (record, record._vipps_get_settings(values), record._vipps_get_audited_provider())
             for record in self._vipps_filter_audited(values)
@@ -46,7 +46,7 @@ class VippsAudited(models.AbstractModel):
         return res
 
     def unlink(self):
-        """ Override to record who removed a record. """
+        """ Override to record the user that removed a record. """
         for record in self._vipps_filter_audited({}):
             record._vipps_record_settings([_("Removed")])
         return super().unlink()
@@ -69,8 +69,8 @@ class VippsAudited(models.AbstractModel):
         return name in self._vipps_plain_fields or self._fields[name].type in PLAIN_TYPES
 
     def _vipps_get_settings(self, values):
-        """ Return the settings that values are for: each as a text if it may be read, and else as
-        what only shows whether it has changed, which of a secret is its ciphertext.
+        """ Return the settings that values are for: a plain one as a text, any other as a value
+        that only shows a change. For a secret, that is its ciphertext.
 
         :param dict values: The values of fields.
         :rtype: dict[str, object]
@@ -91,7 +91,7 @@ class VippsAudited(models.AbstractModel):
         return settings
 
     def _vipps_describe_changes(self, values, old_settings):
-        """ Return what has changed, as texts without anything secret.
+        """ Return the changes, as texts without anything secret.
 
         :param dict values: The values that were written.
         :param dict old_settings: The settings before; empty for a new record.

@@ -20,12 +20,12 @@ SECRET_MASK = '•' * 12
 class VippsSecrets(models.AbstractModel):
     """ Secrets that are entered in clear text, stored encrypted for their record, and read back as
     a mask. Each is a field with `_compute_vipps_secrets`, and a stored field of the same name with
-    `_ciphertext` behind it, which nobody but this model writes.
+    `_ciphertext` behind it, which only this model writes.
     """
     _name = 'vipps.secrets'
     _description = "Vipps MobilePay Secrets"
 
-    # What people can read and only Odoo itself writes, beside ciphertexts.
+    # Fields that people can read and only Odoo itself writes, beside ciphertexts.
     _vipps_protected_fields = ()
 
     #=== COMPUTE METHODS ===#
@@ -72,7 +72,7 @@ class VippsSecrets(models.AbstractModel):
         return True
 
     def _vipps_store(self, secrets, values=None):
-        """ Store secrets encrypted, below what the model checks when people write.
+        """ Store secrets encrypted, without the checks of values that people write.
 
         :param dict secrets: The secrets in clear text, False to clear.
         :param dict values: What is stored as it is.
@@ -90,7 +90,7 @@ class VippsSecrets(models.AbstractModel):
         super().write({**(values or {}), **ciphertexts})
 
     def _vipps_write_protected(self, values):
-        """ Write what only Odoo itself writes, or replaces.
+        """ Write fields that are protected from people, and replace secrets that are set.
 
         :param dict values: The values, secrets in clear text.
         :return: None
@@ -160,8 +160,8 @@ class VippsSecrets(models.AbstractModel):
 
     @api.model
     def _vipps_clean_key(self, key):
-        """ Remove white space and invisible characters, which stick to what is copied from a page,
-        and the mask, behind which one may have pasted.
+        """ Return a key without the white space and the invisible characters that one copies along
+        from a page, and without the mask, if one pasted behind it.
 
         :param str|bool key: The key as it was pasted.
         :rtype: str|bool
@@ -171,7 +171,7 @@ class VippsSecrets(models.AbstractModel):
         ))
 
     def _vipps_get_place(self, name):
-        """ Return what a ciphertext is bound to, see :mod:`encryption`. """
+        """ Return the place that a ciphertext is bound to, see :mod:`encryption`. """
         uuid = self.env['ir.config_parameter'].sudo().get_param('database.uuid')
         return (uuid, self._name, self._origin.id, name)
 

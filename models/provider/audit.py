@@ -4,13 +4,13 @@ from odoo import models
 
 
 class PaymentProvider(models.Model):
-    """ Who configured what, for the audit trail. """
+    """ Changes of settings, for the audit trail. """
     _name = 'payment.provider'
     _inherit = ['payment.provider', 'vipps.audited']
     _vipps_plain_fields = (
         'name', 'vipps_merchant_serial_number', 'vipps_webhook_id', 'vipps_webhook_url',
     )
-    # What is no setting.
+    # Fields that are no settings.
     _vipps_silent_fields = (
         'vipps_foreign_webhooks', 'vipps_guide_step', 'vipps_guide_transaction_id',
         'vipps_last_removed_event',

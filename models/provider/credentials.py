@@ -63,11 +63,11 @@ class PaymentProvider(models.Model):
     #=== ACTION METHODS ===#
 
     def action_vipps_test_connection(self):
-        """ Try the credentials step by step and tell which one is wrong.
+        """ Try the credentials step by step.
 
         :return: The notification.
         :rtype: dict
-        :raise UserError: If something is wrong.
+        :raise UserError: If one of them is wrong; it says which one.
         """
         self._vipps_check_administrator()
         self.ensure_one()
@@ -224,9 +224,9 @@ class PaymentProvider(models.Model):
         return super()._vipps_has_key(name) or bool(self._vipps_get_environment_key(name))
 
     def _vipps_get_environment_key(self, name):
-        """ Return a key that the person who runs the server has put into its environment.
+        """ Return a key of the sales unit from the environment of the server.
 
-        A neutralized copy of the database runs on the same server, maybe, and gets none.
+        A neutralized copy of the database may run on the same server, and gets none.
 
         :param str name: The name of the field.
         :rtype: str | None

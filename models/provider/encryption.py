@@ -12,7 +12,7 @@ _logger = logging.getLogger(__name__)
 
 
 class PaymentProvider(models.Model):
-    """ How secrets are encrypted anew, and what is said when they cannot be read. """
+    """ The button that encrypts secrets anew, and the log of a lost key. """
     _inherit = 'payment.provider'
 
     #=== ACTION METHODS ===#
@@ -51,8 +51,8 @@ class PaymentProvider(models.Model):
 
     @api.model
     def _vipps_encrypt_anew(self):
-        """ Encrypt everything that is encrypted with the newest key, what earlier versions
-        encrypted included. What cannot be read is left alone.
+        """ Encrypt all secrets anew with the newest key, those of earlier versions, too. A secret
+        that cannot be read is left alone.
 
         :return: The providers with something that cannot be read.
         :rtype: payment.provider

@@ -32,17 +32,17 @@ class IrConfigParameter(models.Model):
 
     @api.model_create_multi
     def create(self, values_list):
-        """ Override of `base` to record who lets a simulator stand in for Vipps MobilePay. """
+        """ Override of `base` to record the address of a simulator. """
         with self._vipps_record_test_api_url([values.get('key') for values in values_list]):
             return super().create(values_list)
 
     def write(self, values):
-        """ Override of `base` to record who lets a simulator stand in for Vipps MobilePay. """
+        """ Override of `base` to record the address of a simulator. """
         with self._vipps_record_test_api_url([values.get('key'), *self.mapped('key')]):
             return super().write(values)
 
     def unlink(self):
-        """ Override of `base` to record who lets no simulator stand in anymore. """
+        """ Override of `base` to record that the address of a simulator is removed. """
         with self._vipps_record_test_api_url(self.mapped('key')):
             return super().unlink()
 

@@ -25,7 +25,7 @@ MIN_AUDIT_DAYS = 365
 
 
 class PaymentProvider(models.Model):
-    """ How long what is known is kept. """
+    """ Periods after which data is removed. """
     _inherit = 'payment.provider'
 
     vipps_user_info_days = fields.Integer(
@@ -82,8 +82,8 @@ class PaymentProvider(models.Model):
 
     @api.autovacuum
     def _gc_vipps_kept_data(self):
-        """ Remove what has been kept for long enough, in small parts, each in a database
-        transaction of its own. What takes too long goes on in the next run, at once. """
+        """ Remove data after its period, in small parts, each in a database transaction of its own.
+        If it takes too long, the next run starts at once and goes on. """
         is_left = False
         for provider in self.with_context(active_test=False).search([('code', '=', 'vipps')]):
             for model in RETENTION_FIELDS:
@@ -95,9 +95,9 @@ class PaymentProvider(models.Model):
             self.env.ref('base.autovacuum_job')._trigger()
 
     def _vipps_purge_part(self, model, env):
-        """ Remove a part of what has been kept for long enough, and record how much.
+        """ Remove a part of the data whose period is over, and record how much that was.
 
-        :param str model: What, one of :data:`RETENTION_FIELDS`.
+        :param str model: The model, one of :data:`RETENTION_FIELDS`.
         :param Environment env: The environment of the step, see :func:`run_steps`.
         :return: What it came to, see :func:`run_steps`.
         :rtype: str

@@ -8,7 +8,7 @@ from odoo.exceptions import AccessError
 from ... import encryption
 from ...trust import clean, get_readable
 
-# Whose members may let no replaced secret be good anymore.
+# Groups whose members may revoke replaced secrets.
 REVOKING_GROUPS = ('base.group_system', 'mobilepay_vipps.group_payment_manager')
 
 
@@ -33,7 +33,7 @@ class PaymentProvider(models.Model):
     #=== ACTION METHODS ===#
 
     def action_vipps_revoke_replaced_secrets(self):
-        """ Refuse from now on what is signed with a secret that was replaced, as after it leaked.
+        """ Refuse events that are signed with a replaced secret from now on, as after it leaked.
 
         :return: The notification.
         :rtype: dict
@@ -60,8 +60,8 @@ class PaymentProvider(models.Model):
     def _vipps_get_webhook_secrets(self):
         """ Return the secrets that events may be signed with, each with the registered URL.
 
-        What cannot be decrypted is left out without a word: anybody can call the webhook as often
-        as they like, and the daily check tells.
+        A secret that cannot be decrypted is left out and not logged: anybody can call the webhook
+        as often as they like, and the daily check reports it.
 
         :rtype: list[tuple[str, str]]
         """

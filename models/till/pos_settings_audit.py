@@ -28,14 +28,14 @@ class PosConfig(models.Model):
 
     @api.model_create_multi
     def create(self, values_list):
-        """ Override of `point_of_sale` to record who lets a till take our payments. """
+        """ Override of `point_of_sale` to record that a till takes our payments. """
         configs = super().create(values_list)
         for config in configs:
             config._vipps_record_methods(self.env['pos.payment.method'])
         return configs
 
     def write(self, values):
-        """ Override of `point_of_sale` to record who lets a till take our payments, or not. """
+        """ Override of `point_of_sale` to record that a till takes our payments, or no longer. """
         if 'payment_method_ids' not in values:
             return super().write(values)
         old_methods = {config: config.payment_method_ids for config in self}

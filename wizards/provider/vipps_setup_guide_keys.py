@@ -64,7 +64,7 @@ class VippsSetupGuide(models.TransientModel):
         return super()._vipps_has_key(name) or bool(self.provider_id[name])
 
     def _finish_keys(self):
-        """ Find out what the keys are of, and switch the provider to that environment.
+        """ Find the environment of the keys, and switch the provider to it.
 
         :raise UserError: If one of them is wrong; it says which.
         """
@@ -86,7 +86,7 @@ class VippsSetupGuide(models.TransientModel):
             raise UserError(provider._vipps_explain_list_error(error)) from error
 
     def _take_entered_keys(self):
-        """ Return what was entered and is not on the provider yet, and keep it no longer.
+        """ Return the values that were entered and not stored on the provider yet; clear them.
 
         :return: The values of the provider, in clear text.
         :rtype: dict
