@@ -10,7 +10,10 @@ from odoo.fields import Command
 from odoo.tests import new_test_user
 from odoo.tests.common import HOST, _super_send
 
-from odoo.addons.account.tests.common import AccountTestInvoicingCommon
+from odoo.addons.account.tests.common import (
+    AccountTestInvoicingCommon,
+    instantiate_accountman,
+)
 from odoo.addons.base.models.res_users import Users
 from odoo.addons.payment.tests.common import PaymentCommon
 
@@ -25,18 +28,31 @@ KEYS = {
 }
 
 
-class VippsCommon(PaymentCommon, AccountTestInvoicingCommon):
-    """ A company in NOK whose provider talks to a simulator over HTTP. """
+class CompanyCommon(AccountTestInvoicingCommon):
+    """ An accountant, and a company with a chart of accounts. """
 
     # Its chart of accounts takes seconds, and few tests need it.
     has_second_company = False
 
     @classmethod
-    def setup_company_data(cls, company_name, **kwargs):
-        """ Override of `account` to set up a second company only where it is needed. """
-        if company_name == 'company_2_data' and not cls.has_second_company:
-            return {'company': cls.env['res.company']}
-        return super().setup_company_data(company_name, **kwargs)
+    def setUpClass(cls):
+        """ Override of `account` to make no products, taxes and partners that no test looks at. """
+        super(AccountTestInvoicingCommon, cls).setUpClass()
+        instantiate_accountman(cls)
+        cls.env.ref('base.main_company').currency_id = cls.env.ref('base.USD')
+        companies = cls.env['res.company']
+        if cls.has_second_company:
+            cls.company_data_2 = cls.setup_company_data('company_2_data')
+            companies += cls.company_data_2['company']
+        cls.company_data = cls.setup_company_data('company_1_data')
+        company = cls.company_data['company']
+        cls.user.write({
+            'company_ids': [Command.set((company + companies).ids)], 'company_id': company.id,
+        })
+
+
+class VippsCommon(PaymentCommon, CompanyCommon):
+    """ A company in NOK whose provider talks to a simulator over HTTP. """
 
     @classmethod
     def setUpClass(cls):
