@@ -68,7 +68,8 @@ class Step:
         """
         say(f"{title} ...")
         self.title = title
-        self.started = time.monotonic()
+        self.log_path = log_path
+        self.started = time.time()
         self.child = Child(command, log_path, **arguments)
 
     def __enter__(self):
@@ -81,15 +82,17 @@ class Step:
 
     def wait(self):
         """Wait for the end, and return the exit code."""
+        # If it ended while something else was done, nobody looked at the clock but its log.
+        ended = None if self.child.alive() else self.log_path.stat().st_mtime
         while self.child.alive():
             try:
                 self.child.process.wait(PROGRESS_INTERVAL)
             except subprocess.TimeoutExpired:
-                say(f"  ... {time.monotonic() - self.started:.0f} s")
+                say(f"  ... {time.time() - self.started:.0f} s")
         self.child.stop()
         code = self.child.process.returncode
         outcome = 'done' if code == 0 else 'failed'
-        say(f"  {self.title}: {outcome} in {time.monotonic() - self.started:.1f} s")
+        say(f"  {self.title}: {outcome} in {(ended or time.time()) - self.started:.1f} s")
         return code
 
 

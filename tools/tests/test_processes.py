@@ -1,3 +1,6 @@
+import contextlib
+import io
+import os
 import signal
 import sys
 import tempfile
@@ -5,7 +8,7 @@ import time
 import unittest
 from pathlib import Path
 
-from tools.processes import Child
+from tools.processes import Child, Step
 
 # Starts a second process that ignores every polite request, says which, and waits.
 PARENT = """
@@ -54,3 +57,11 @@ class TestChild(unittest.TestCase):
                 getattr(child, end)()
                 self.assertEqual(child.process.returncode, code)
                 self.assertTrue(self.wait_until(lambda: self.is_gone(grandchild)))  # noqa: B023
+
+    def test_a_step_that_ended_before_anybody_waited_took_as_long_as_its_log(self):
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            with Step("Testing", [sys.executable, '-c', 'print(1)'], self.log) as step:
+                self.assertTrue(self.wait_until(lambda: not step.child.alive()))
+                os.utime(self.log, (step.started + 5000, step.started + 5000))
+                self.assertEqual(step.wait(), 0)
+        self.assertIn("Testing: done in 5000.0 s", said.getvalue())
