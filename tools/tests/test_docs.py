@@ -167,6 +167,13 @@ class TestLogSteps(unittest.TestCase):
         self.assertLessEqual(documented, strings)
 
 
+    def test_the_kinds_of_tasks_are_steps(self):
+        text = get_section('docs/operations.md', 'Logs')
+        for kind, _label in ast.literal_eval(get_fields('vipps.task')['kind']['selection']):
+            with self.subTest(kind=kind):
+                self.assertIn(f'`{kind}`', text)
+
+
 class TestTables(unittest.TestCase):
     def test_the_jobs_are_those_of_the_addon(self):
         names = re.findall(
