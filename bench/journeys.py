@@ -11,15 +11,15 @@ WARM_UP, PAYMENTS = 3, 20
 def measure(shop, copies):
     """Count on each way when everything is warm."""
     with shop.webhooks_lost(), shop.jobs_paused():
-        shop.run_job('cron_process_webhook_events')  # what was waiting
+        shop.run_job('cron_sync_payments')  # what was waiting
         for _customer in range(WARM_UP):
             _walk(shop)
         counts = [
             *_walk(shop),
             _count_job(shop, copies, "an event drained: read, captured, done",
-                       'cron_process_webhook_events', approved=True),
+                       'cron_sync_payments', approved=True),
             _count_job(shop, copies, "an open payment read by the job",
-                       'cron_read_open_payments', approved=False),
+                       'cron_sync_payments', approved=False),
         ]
     return [
         Row(f"Cost of {what}", f'{queries} SQL queries, {calls} outbound calls')

@@ -44,7 +44,7 @@ def _measure_among(shop, copies, references, count):
             (_read_by_job(shop, references), _finish_by_events(shop, copies))
             for _round in range(ROUNDS)
         ]
-        idle, _queries = min(shop.run_job('cron_read_open_payments') for _round in range(ROUNDS))
+        idle, _queries = min(shop.run_job('cron_sync_payments') for _round in range(ROUNDS))
     return [(min(seconds) - idle) / PAYMENTS for seconds in zip(*rounds, strict=True)]
 
 
@@ -54,7 +54,7 @@ def _read_by_job(shop, references):
         f"UPDATE payment_transaction SET vipps_last_read = NULL, vipps_next_read = {PAST}"
         " WHERE reference = ANY(%s)", references,
     )
-    seconds, _queries = shop.run_job('cron_read_open_payments')
+    seconds, _queries = shop.run_job('cron_sync_payments')
     read = shop.value(
         'SELECT count(vipps_last_read) FROM payment_transaction WHERE reference = ANY(%s)',
         references,
@@ -69,6 +69,6 @@ def _finish_by_events(shop, copies):
     references = copies.add(PAYMENTS, with_orders=False, approved=True)
     for reference in references:
         shop.send_event(reference)
-    seconds, _queries = shop.run_job('cron_process_webhook_events')
+    seconds, _queries = shop.run_job('cron_sync_payments')
     shop.check_done(references)
     return seconds

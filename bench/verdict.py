@@ -23,7 +23,7 @@ MAKE_DUE = [
     f"UPDATE vipps_webhook_event SET next_try = {DUE} WHERE next_try IS NOT NULL",
 ]
 JOBS = [
-    'mobilepay_vipps.cron_process_webhook_events', 'mobilepay_vipps.cron_read_open_payments',
+    'mobilepay_vipps.cron_sync_payments', 'mobilepay_vipps.cron_read_open_payments',
     'mobilepay_vipps.cron_follow_up',
 ]
 

@@ -268,18 +268,29 @@ class TransactionCommon(VippsCommon):
         """ Run the job that reads open payments when all of them are due and nobody watches. """
         self.env.flush_all()
         self.env.cr.execute("""
-            UPDATE payment_transaction
-               SET vipps_next_read = now() AT TIME ZONE 'UTC' - interval '1 second',
-                   vipps_last_read = NULL
-             WHERE vipps_next_read IS NOT NULL
+            UPDATE vipps_task SET due = now() AT TIME ZONE 'UTC' - interval '1 second';
+            UPDATE payment_transaction SET vipps_last_read = NULL WHERE id IN (
+                SELECT transaction_id FROM vipps_task
+            )
         """)
+        self.env.invalidate_all()
         self._run_due()
+
+    def _get_tasks(self, tx, *kinds):
+        """ Return the tasks of a transaction, of some kinds or of all. """
+        return self.env['vipps.task'].search([
+            ('transaction_id', '=', tx.id), *([('kind', 'in', kinds)] if kinds else []),
+        ])
+
+    def _get_delay(self, tx, kind='sync'):
+        """ Return in how much time a task of a transaction is due. """
+        return self._get_tasks(tx, kind).due - fields.Datetime.now()
 
     def _run_due(self):
         """ Run the job that reads payments, and return the references of those that it read. """
         self.env.flush_all()
         calls = len(self.simulator.exchanges)
-        self.env['payment.transaction']._cron_vipps_read_open_payments()
+        self.env['vipps.task']._cron_sync_payments()
         self._follow_up()
         return [
             call['reference'] for call in self.simulator.exchanges[calls:]

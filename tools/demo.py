@@ -41,7 +41,7 @@ def run_once(for_programs):
     show = (lambda line: None) if for_programs else (lambda line: print(line, flush=True))
     purchases, failure = [], None
     with open_workspace(SHOP) as workspace, Stack(workspace, 'once') as stack:
-        job = stack.rpc.reference(f'{ADDON}.cron_read_open_payments')
+        job = stack.rpc.reference(f'{ADDON}.cron_sync_payments')
         stack.execute(
             # It would find the payments as well.
             ('UPDATE ir_cron SET active = false WHERE id = %s', [job]),

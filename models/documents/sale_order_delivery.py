@@ -46,7 +46,7 @@ class SaleOrder(models.Model):
             '|', ('state', 'in', ('authorized', 'done')),
             '&', ('state', '=', 'cancel'), ('vipps_authorized_amount', '>', 0),
         ])
-        self.env['vipps.read.request']._request(txs.filtered(lambda tx: (
+        self.env['vipps.task']._schedule(txs.filtered(lambda tx: (
             tx.vipps_capture_mode == 'on_delivery'
             or tx.state == 'cancel'  # An order that is confirmed again is not covered anymore.
             or any(
@@ -54,7 +54,7 @@ class SaleOrder(models.Model):
                 for order in tx.sale_order_ids
             )
             or tx._vipps_is_total_changed()
-        )))
+        )), 'capture')
 
     #=== BUSINESS METHODS - WHAT IS DELIVERED ===#
 

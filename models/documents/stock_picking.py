@@ -14,7 +14,7 @@ class StockPicking(models.Model):
             orders_sudo = self.sudo().filtered(
                 lambda picking: picking.state == 'done' and picking.carrier_tracking_ref
             ).sale_id
-            self.env['vipps.read.request']._request(orders_sudo.transaction_ids.filtered(
+            self.env['vipps.task']._schedule(orders_sudo.transaction_ids.filtered(
                 lambda tx: tx.vipps_payment_reference and tx.state in ('authorized', 'done')
-            ))
+            ), 'capture')
         return res

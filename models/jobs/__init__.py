@@ -5,4 +5,3 @@ from . import ir_http
 from . import webhook_event
 from . import audit_event
 from . import rate_limit
-from . import read_request

@@ -1,11 +1,13 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 import logging
+import math
 import random
 import time
 from datetime import timedelta
 
 from psycopg2 import IntegrityError, OperationalError
+from psycopg2.extras import Json
 
 from odoo import SUPERUSER_ID, api, fields, models
 from odoo.exceptions import UserError
@@ -18,30 +20,51 @@ from .job import RUN_SECONDS
 
 _logger = logging.getLogger(__name__)
 
-# The kinds of tasks, the most urgent first, with their first and their longest delay after a try.
-# The delay is committed before the try, so that a task that hangs comes after all others.
-BACK_OFFS = {
-    'confirm': (timedelta(minutes=1), timedelta(hours=1)),
-    'book': (timedelta(minutes=1), timedelta(hours=1)),
-    'release_message': (timedelta(minutes=5), timedelta(hours=6)),
-    'order_mail': (timedelta(minutes=5), timedelta(hours=6)),
-    'invoice_mail': (timedelta(minutes=5), timedelta(hours=6)),
-    'template_mail': (timedelta(minutes=5), timedelta(hours=6)),
-    'user_info': (timedelta(minutes=2), timedelta(days=1)),
+# The jobs. One job never waits for another one: money, what follows it, and the mails. All that
+# renders documents is in one job, so that a renderer that hangs occupies one worker only.
+MONEY = 'mobilepay_vipps.cron_sync_payments'
+FOLLOW_UP = 'mobilepay_vipps.cron_follow_up'
+MAILS = 'sale_async_emails.cron'
+
+# The kinds of tasks, the most urgent first: their job, and the first and the longest delay after a
+# try. The delay is committed before the try, so that a task that hangs comes after all others.
+KINDS = {
+    'verify': (MONEY, timedelta(minutes=1), timedelta(hours=1)),
+    'sync': (MONEY, timedelta(minutes=1), timedelta(hours=1)),
+    'capture': (MONEY, timedelta(minutes=1), timedelta(hours=1)),
+    'confirm': (FOLLOW_UP, timedelta(minutes=1), timedelta(hours=1)),
+    'book': (FOLLOW_UP, timedelta(minutes=1), timedelta(hours=1)),
+    'release_message': (FOLLOW_UP, timedelta(minutes=5), timedelta(hours=6)),
+    'order_mail': (MAILS, timedelta(minutes=5), timedelta(hours=6)),
+    'invoice_mail': (MAILS, timedelta(minutes=5), timedelta(hours=6)),
+    'template_mail': (MAILS, timedelta(minutes=5), timedelta(hours=6)),
+    'app_link': (FOLLOW_UP, timedelta(minutes=2), timedelta(hours=2)),
+    'user_info': (FOLLOW_UP, timedelta(minutes=2), timedelta(days=1)),
+    'compare': (MONEY, timedelta(minutes=10), timedelta(hours=6)),
 }
 
-# What each job does. One job never waits for another one. All that renders documents is in one
-# job, so that a renderer that hangs occupies one worker only.
-JOBS = {
-    'mobilepay_vipps.cron_follow_up': ('confirm', 'book', 'release_message', 'user_info'),
-    'sale_async_emails.cron': ('order_mail', 'invoice_mail', 'template_mail'),
-}
+# After so many tries, a task of these kinds is given up: nobody misses its effect that much.
+MAX_TRIES = {'app_link': 8}
 
 # A clock that was set back does not keep a task waiting until it has caught up.
-MAX_DELAY = max(last_delay for _first_delay, last_delay in BACK_OFFS.values())
+MAX_DELAY = max(last_delay for _job, _first_delay, last_delay in KINDS.values())
+
+# One in so many tasks is the one that has been waiting for the longest time, whatever its kind and
+# however much is new: nothing waits for ever.
+FAIR_SHARE = 4
+
+# A run ends when Vipps MobilePay did not answer so many times in a row: what is left is done in the
+# next minute.
+MAX_SILENCES = 3
 
 # How often a task that collides with others is done at once, before it waits for its next try.
 MAX_COLLISIONS = 5
+
+# How long the money job waits for others who work on a payment, once nothing else is left to do.
+LOCK_SECONDS = 2
+
+# What a task came to.
+DONE, LATER, NO_ANSWER = 'done', 'later', 'no_answer'
 
 
 class VippsTask(models.Model):
@@ -60,14 +83,17 @@ class VippsTask(models.Model):
     )
     kind = fields.Selection(
         selection=[
+            ('verify', "Verify Operation"), ('sync', "Read"), ('capture', "Capture or Release"),
             ('confirm', "Confirm"), ('book', "Book"), ('order_mail', "Send Order Mail"),
             ('invoice_mail', "Send Invoice"), ('template_mail', "Send Mail"),
-            ('release_message', "Tell Customer of Release"), ('user_info', "Fetch Shared Data"),
+            ('release_message', "Tell Customer of Release"), ('app_link', "Set Link in App"),
+            ('user_info', "Fetch Shared Data"), ('compare', "Compare"),
         ],
         required=True,
         readonly=True,
     )
     due = fields.Datetime(required=True, readonly=True, index=True)
+    # What was not tried yet is more than a repetition: it may not be put off.
     tries = fields.Integer(readonly=True)
     arguments = fields.Json(
         help="What is to be done, where the kind does not say it.", readonly=True, groups=NO_ACCESS,
@@ -76,26 +102,67 @@ class VippsTask(models.Model):
     #=== BUSINESS METHODS - SCHEDULING ===#
 
     @api.model
-    def _schedule(self, txs, kind, arguments=None):
-        """ Have something done with transactions as soon as this is committed.
+    def _schedule(self, txs, kind, arguments=None, due=None, tries=0):
+        """ Have something done with transactions, normally as soon as this is committed.
 
         What is scheduled twice is done once.
 
         :param payment.transaction txs: The transactions.
-        :param str kind: The kind of the tasks.
+        :param str kind: The kind of the tasks, one of :data:`KINDS`.
         :param dict arguments: The arguments of the method that does it.
+        :param datetime due: When it is due, if not now. What is due for longer comes later.
+        :param int tries: How often it was tried before.
         :return: None
         """
         if not txs:
             return
         now = fields.Datetime.now()
-        self.sudo().create([
-            {
-                'transaction_id': tx.id, 'kind': kind, 'due': now, 'tries': 0,
-                'arguments': arguments,
-            } for tx in txs
+        self.env.cr.execute(SQL(
+            """
+            INSERT INTO vipps_task (
+                transaction_id, kind, due, tries, arguments,
+                create_uid, create_date, write_uid, write_date
+            )
+            SELECT unnest(%(tx_ids)s), %(kind)s, %(due)s, %(tries)s, %(arguments)s,
+                   %(uid)s, %(now)s, %(uid)s, %(now)s
+            """,
+            tx_ids=txs.ids, kind=kind, due=due or now, tries=tries,
+            arguments=Json(arguments) if arguments else None, uid=self.env.uid, now=now,
+        ))
+        if not due or due <= now:
+            self._wake(kind)
+
+    @api.model
+    def _schedule_only(self, tx, kinds):
+        """ Leave of what the money job was to do with a transaction, as far as this database
+        transaction can know of it, only what is still to be done, and schedule what is missing.
+
+        :param payment.transaction tx: The transaction, locked.
+        :param tuple kinds: The kinds of tasks that are still to be done.
+        :return: None
+        """
+        tasks = self.sudo().search([
+            ('transaction_id', '=', tx.id), ('kind', 'in', _get_kinds(MONEY)),
         ])
-        self._wake(kind)
+        left = tasks.filtered(lambda task: task.kind in kinds)
+        (tasks - left).unlink()
+        for kind in kinds:
+            if kind not in left.mapped('kind'):
+                _job, first_delay, _last_delay = KINDS[kind]
+                self._schedule(tx, kind, due=fields.Datetime.now() + first_delay, tries=1)
+
+    @api.model
+    def _limit_due(self, tx, kind, earliest=None, latest=None):
+        """ Limit when a task of a transaction is tried next.
+
+        :param payment.transaction tx: The transaction.
+        :param str kind: The kind of the task.
+        :param datetime earliest: When it is tried at the earliest; that is the stronger limit.
+        :param datetime latest: When it is tried at the latest.
+        :return: None
+        """
+        for task in self.sudo().search([('transaction_id', '=', tx.id), ('kind', '=', kind)]):
+            task.due = max(min(task.due, latest or task.due), earliest or task.due)
 
     @api.model
     def _wake(self, kind, at=None):
@@ -105,62 +172,92 @@ class VippsTask(models.Model):
         :param datetime at: When, if not as soon as this is committed.
         :return: None
         """
-        xmlid = next(xmlid for xmlid, kinds in JOBS.items() if kind in kinds)
-        cron = self.env.ref(xmlid, raise_if_not_found=False)
+        cron = self.env.ref(KINDS[kind][0], raise_if_not_found=False)
         if cron:
+            # Whole rows of jobs and users would be read, as often as Vipps MobilePay calls.
             cron.sudo().with_context(prefetch_fields=False)._trigger(at=at)
 
     @api.model
-    def _get_scheduled(self, txs, kind):
-        """ Return those of some transactions that have a task of a kind. """
+    def _get_scheduled(self, txs, *kinds):
+        """ Return those of some transactions that have a task of one of some kinds. """
         return self.sudo().search([
-            ('transaction_id', 'in', txs.ids), ('kind', '=', kind),
+            ('transaction_id', 'in', txs.ids), ('kind', 'in', kinds),
         ]).transaction_id & txs
+
+    @api.model
+    def _get_tries(self, tx, kind):
+        """ Return how often a task of a transaction was tried, with this try.
+
+        :param payment.transaction tx: The transaction.
+        :param str kind: The kind of the task.
+        :rtype: int
+        """
+        return min(self.sudo().search([
+            ('transaction_id', '=', tx.id), ('kind', '=', kind),
+        ]).mapped('tries'), default=0)
 
     #=== BUSINESS METHODS - JOB ===#
 
     @api.model
+    def _cron_sync_payments(self):
+        """ Read the payments of which something was heard, those that are open, and those that are
+        to be compared, and capture and release what is due. """
+        self._in_transaction('_schedule_pending_events')
+        self._run(MONEY)
+
+    @api.model
+    def _schedule_pending_events(self):
+        self.env['vipps.webhook.event']._schedule_pending()
+
+    @api.model
     def _cron_follow_up(self):
-        """ Confirm orders, book payments, tell customers of releases, and fetch the data that they
-        share.
+        """ Confirm orders, book payments, tell customers of releases, set links in the app, and fetch
+        the data that customers share.
 
         Notifications are left to Odoo's queue of mails: a mail server can hang.
         """
-        self.with_context(mail_notify_force_send=False)._run('mobilepay_vipps.cron_follow_up')
+        self.with_context(mail_notify_force_send=False)._run(FOLLOW_UP)
 
     @api.model
     def _run(self, job):
         """ Do the tasks of a job that are due.
 
-        :param str job: The job, one of :data:`JOBS`.
+        :param str job: The job.
         :return: None
         """
-        kinds = JOBS[job]
-        started, steps = time.monotonic(), 0
-        while time.monotonic() < started + RUN_SECONDS:
-            task_ids = self._in_transaction(lambda tasks: tasks._claim_next(kinds))
-            if not task_ids:
+        kinds = _get_kinds(job)
+        started, steps, silences, busy_ids = time.monotonic(), 0, 0, set()
+        while silences < MAX_SILENCES:
+            if time.monotonic() > started + RUN_SECONDS:
+                self._in_transaction('_wake', kinds[0])
                 break
-            self._work(task_ids)
             steps += 1
-        else:
-            self._in_transaction(lambda tasks: tasks._wake(kinds[0]))
+            task_ids = self._in_transaction('_claim_next', kinds, not steps % FAIR_SHARE, busy_ids)
+            if not task_ids:
+                steps -= 1
+                break
+            silences = silences + 1 if self._work(task_ids) == NO_ANSWER else 0
         if steps:
-            log_step(_logger, 'job_run', started=started, job=job, steps=steps)
+            log_step(
+                _logger, 'job_run', outcome='no_answer' if silences else 'done', started=started,
+                job=job.partition('.')[2], steps=steps,
+            )
 
-    def _in_transaction(self, do):
-        """ Do something in a database transaction of its own, again if it collides with another.
+    def _in_transaction(self, method, *args):
+        """ Call a method in a database transaction of its own, again if that collides with another.
 
-        :param function do: Is called with tasks in the environment of that transaction.
-        :return: What that returns.
+        :param str method: The name of a method of this model.
+        :param args: Its arguments.
+        :return: What it returns.
         """
         collisions = 0
         while True:
             try:
                 with self.env.registry.cursor() as cr:
-                    return do(self.with_env(
+                    tasks = self.with_env(
                         api.Environment(cr, SUPERUSER_ID, dict(self.env.context))
-                    ))
+                    )
+                    return getattr(tasks, method)(*args)
             except (OperationalError, IntegrityError) as error:
                 collisions += 1
                 if collisions == MAX_COLLISIONS or (
@@ -171,90 +268,109 @@ class VippsTask(models.Model):
             time.sleep(random.uniform(0, 0.2))  # Those who collided do not collide again.
 
     @api.model
-    def _claim_next(self, kinds):
+    def _claim_next(self, kinds, is_fair, busy_ids):
         """ Claim the most urgent task that is due, and all that are the same, for one try.
 
-        What was not tried yet comes before what has failed.
+        What was not tried yet comes before what has failed, and the newest comes first: after an
+        outage, nobody who is paying now waits for what has been waiting for hours.
 
         :param tuple kinds: The kinds of tasks, the most urgent first.
+        :param bool is_fair: Whether to claim what has been waiting for the longest time instead.
+        :param set busy_ids: The ids of transactions that others were found to work on; they come
+                             last, and then they are waited for.
         :return: The ids of the tasks.
         :rtype: list[int]
         """
+        found = self._find_next(kinds, is_fair, busy_ids)
+        while found and KINDS[found.kind][0] == MONEY and not found.transaction_id._vipps_is_free():
+            busy_ids.add(found.transaction_id.id)
+            found = self._find_next(kinds, is_fair, busy_ids)
+        if not found and busy_ids:
+            found = self._find_next(kinds, is_fair, set())
+            if found and not found.transaction_id._vipps_is_free(wait=LOCK_SECONDS):
+                self._wake(found.kind)
+                return []
+        if not found:
+            return []
+        tasks = self.search([
+            ('transaction_id', '=', found.transaction_id.id), ('kind', '=', found.kind),
+        ]).filtered(lambda task: task.arguments == found.arguments)
+        tries = min(tasks.mapped('tries'))
+        job, first_delay, last_delay = KINDS[found.kind]
+        due = fields.Datetime.now() + min(first_delay * 2 ** min(tries, 10), last_delay)
+        tasks.write({'tries': tries + 1, 'due': due})
+        if job == MAILS:  # The others run every minute.
+            self._wake(found.kind, at=due)
+        return tasks.ids
+
+    @api.model
+    def _find_next(self, kinds, is_fair, busy_ids):
+        """ Return the task of :meth:`_claim_next`, locked. """
         now = fields.Datetime.now()
+        order = SQL("due, id") if is_fair else SQL(
+            "tries > 0, array_position(%s, kind::text), due DESC, id", list(kinds)
+        )
         self.env.cr.execute(SQL(
             """
-            SELECT id, kind, tries
+            SELECT id
               FROM vipps_task
              WHERE kind IN %(kinds)s
                AND (due <= %(now)s OR due > %(latest)s)
-             ORDER BY tries > 0, array_position(%(order)s, kind::text), due, id
+               AND transaction_id != ALL(%(busy_ids)s)
+             ORDER BY %(order)s
              LIMIT 1
                FOR NO KEY UPDATE SKIP LOCKED
             """,
-            kinds=kinds, order=list(kinds), now=now, latest=now + MAX_DELAY,
+            kinds=kinds, now=now, latest=now + MAX_DELAY, busy_ids=list(busy_ids), order=order,
         ))
-        row = self.env.cr.fetchone()
-        if not row:
-            return []
-        task_id, kind, tries = row
-        first_delay, last_delay = BACK_OFFS[kind]
-        due = now + min(first_delay * 2 ** min(tries, 10), last_delay)
-        self.env.cr.execute(SQL(
-            """
-            UPDATE vipps_task AS task
-               SET tries = %(tries)s, due = %(due)s
-              FROM vipps_task AS claimed
-             WHERE claimed.id = %(task_id)s
-               AND task.transaction_id = claimed.transaction_id
-               AND task.kind = claimed.kind
-               AND task.arguments IS NOT DISTINCT FROM claimed.arguments
-            RETURNING task.id
-            """,
-            tries=tries + 1, due=due, task_id=task_id,
-        ))
-        task_ids = [row[0] for row in self.env.cr.fetchall()]
-        if kind not in JOBS['mobilepay_vipps.cron_follow_up']:  # That one runs every minute.
-            self._wake(kind, at=due)
-        return task_ids
+        return self.browse(row[0] for row in self.env.cr.fetchall())
 
     @api.model
     def _work(self, task_ids):
         """ Do what was claimed.
 
         :param list task_ids: The ids of tasks of the same transaction, kind and arguments.
-        :return: None
+        :return: What it came to: `DONE`, `LATER` or `NO_ANSWER`.
+        :rtype: str
         """
+        tasks = self.browse(task_ids)
         try:
-            self._in_transaction(lambda tasks: tasks.browse(task_ids)._do())
+            return tasks._in_transaction('_do')
         except Exception as error:
             if getattr(error, 'pgcode', None) in PG_CONCURRENCY_ERRORS_TO_RETRY:
                 _logger.info("Tasks %s collide with others, and are tried later.", task_ids)
-                return
+                return LATER
             if isinstance(error, UserError):
                 problem = str(error)
             else:
                 _logger.exception("Tasks %s failed.", task_ids)
                 problem = None
             try:
-                self._in_transaction(lambda tasks: tasks.browse(task_ids)._fail(problem))
+                tasks._in_transaction('_fail', problem)
             except Exception:
                 _logger.exception("Nobody is told that tasks %s failed.", task_ids)
+            return LATER
 
     def _do(self):
-        """ Do the tasks, which are the same, and remove them if there is nothing left to do. """
-        tasks = self.exists()  # The payment can be gone.
-        if tasks:
-            tx, kind, tries = tasks.transaction_id, tasks[0].kind, tasks[0].tries
-            started = time.monotonic()
-            do = getattr(tx.with_company(tx.company_id), f'_vipps_do_{kind}')
-            is_done = do(**(tasks[0].arguments or {}))
-            if is_done:
-                tasks.unlink()
-            self.env.flush_all()  # From here on, nothing can fail.
-            log_step(
-                _logger, kind, tx, outcome='done' if is_done else 'later', started=started,
-                tries=tries,
-            )
+        """ Do the tasks, which are the same, and remove them if there is nothing left to do.
+
+        :return: What it came to: `DONE`, `LATER` or `NO_ANSWER`.
+        :rtype: str
+        """
+        tasks = self.exists()  # The payment can be gone, or was read by somebody else meanwhile.
+        if not tasks:
+            return DONE
+        tx, kind, tries = tasks.transaction_id, tasks[0].kind, tasks[0].tries
+        if KINDS[kind][0] == MONEY:
+            self.env.cr.execute("SET LOCAL lock_timeout = %s", [f'{LOCK_SECONDS}s'])
+        started = time.monotonic()
+        do = getattr(tx.with_company(tx.company_id), f'_vipps_do_{kind}')
+        outcome = do(**(tasks[0].arguments or {}))
+        if outcome == DONE or tries >= MAX_TRIES.get(kind, math.inf):
+            tasks.unlink()
+        self.env.flush_all()  # From here on, nothing can fail.
+        log_step(_logger, kind, tx, outcome=outcome, started=started, tries=tries)
+        return outcome
 
     def _fail(self, problem):
         """ Give somebody something to do about the tasks, which could not be done.
@@ -270,3 +386,12 @@ class VippsTask(models.Model):
                 _logger, tasks[0].kind, tx, outcome='failed', error=problem, tries=tasks[0].tries,
             )
             tx._vipps_fail_task(tasks[0].kind, problem)
+
+
+def _get_kinds(job):
+    """ Return the kinds of tasks that a job does, the most urgent first.
+
+    :param str job: The job.
+    :rtype: tuple
+    """
+    return tuple(kind for kind, (its_job, *_delays) in KINDS.items() if its_job == job)

@@ -39,9 +39,11 @@ class PaymentProvider(models.Model):
         self.ensure_one()
         now = fields.Datetime.now()
         own = [('provider_id', '=', self.id)]
-        is_open = [*own, ('vipps_next_read', '!=', False), ('state', 'in', ('draft', 'pending'))]
+        is_open = [
+            *own, ('vipps_task_ids.kind', '=', 'sync'), ('state', 'in', ('draft', 'pending')),
+        ]
         deadline = now + timedelta(days=self.sudo().vipps_deadline_warning_days)
-        waiting = [*own, ('next_try', '!=', False)]
+        waiting = [*own, ('state', '=', 'pending')]
         return {
             'open': ('payment.transaction', is_open, 'create_date'),
             'open_10_minutes': (
@@ -86,7 +88,7 @@ class PaymentProvider(models.Model):
             ),
             'failed_events': (
                 'vipps.webhook.event',
-                [*own, ('next_try', '=', False), ('state', 'in', ('unmatched', 'failed'))],
+                [*own, ('state', 'in', ('unmatched', 'failed'))],
                 'create_date',
             ),
             'errors': (
@@ -136,7 +138,7 @@ class PaymentProvider(models.Model):
         """ Tell whether payments are made with the provider, or were and are not settled yet. """
         return self.state != 'disabled' or bool(self.env['payment.transaction'].sudo().search_count(
             [('provider_id', '=', self.id),
-             '|', ('vipps_next_read', '!=', False), ('vipps_remaining_amount', '>', 0)], limit=1,
+             '|', ('vipps_task_ids.kind', '=', 'sync'), ('vipps_remaining_amount', '>', 0)], limit=1,
         ))
 
     @api.model

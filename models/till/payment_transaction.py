@@ -121,8 +121,8 @@ class PaymentTransaction(models.Model):
         if self.state in ('authorized', 'done'):
             if not self._vipps_get_till_amount():
                 return 'returned'
-            is_in_doubt = self._vipps_get_read_requests() and not self._vipps_is_attached()
-            return 'unknown' if is_in_doubt else 'paid'
+            is_unknown = self._vipps_is_in_doubt() and not self._vipps_is_attached()
+            return 'unknown' if is_unknown else 'paid'
         return 'returned' if self._vipps_get_releases() else 'unpaid'
 
     def _vipps_get_till_amount(self):
@@ -237,7 +237,7 @@ class PaymentTransaction(models.Model):
             if code and self.state == 'draft' and not self.vipps_payment_state:
                 self._set_canceled(self.env['vipps.api.client']._get_sentence('4060'))
             return
-        self._vipps_schedule_next_read()
+        self._vipps_watch()
         started = time.monotonic()
         try:
             self.vipps_redirect_url = self._vipps_request_payment(
@@ -319,21 +319,17 @@ class PaymentTransaction(models.Model):
         What an event tells of is read at once. What cannot be read now is read later.
         """
         tx = self._vipps_get_root()._vipps_with_patience(is_polling=True)
-        requests = tx._vipps_get_read_requests()
-        if not requests and not tx._vipps_is_open() or not tx._vipps_may_ask():
+        is_open = tx._vipps_is_open() or tx._vipps_is_in_doubt()
+        if not is_open or not tx._vipps_may_ask():
             return
         min_age = None if tx._vipps_has_news() else POLLING_INTERVAL
 
-        def refresh():
-            if tx._vipps_refresh(min_age=min_age, wait=False):
-                requests.unlink()
+        tx._vipps_try(lambda: tx._vipps_refresh(min_age=min_age, wait=False))
 
-        tx._vipps_try(refresh)
-
-    def _vipps_get_read_requests(self):
-        """ Return what waits for a look at the payment, since something was asked for whose outcome
-        may be unknown: giving it back, above all. """
-        return self.env['vipps.read.request'].search([('transaction_id', 'in', self.ids)])
+    def _vipps_is_in_doubt(self):
+        """ Return whether something was asked for whose outcome may be unknown: giving the payment
+        back, above all. """
+        return bool(self.env['vipps.task']._get_scheduled(self, 'verify'))
 
     def _vipps_has_news(self):
         """ Tell whether Vipps MobilePay has told of something since the payment was last read. """

@@ -56,7 +56,7 @@ class PaymentTransaction(models.Model):
         refund_tx.vipps_idempotency_key = self.env['vipps.api.client']._get_idempotency_key(
             root, 'refund', amount, (payment.vipps_uuid, root.vipps_refusal_count)
         )
-        root._vipps_schedule_next_read()
+        root._vipps_watch()
         return refund_tx
 
     @api.model

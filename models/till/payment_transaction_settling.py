@@ -48,7 +48,7 @@ class PaymentTransaction(models.Model):
             ))
         self._set_canceled(_("It is not known whether the customer has paid."))
         self.vipps_pos_is_given_up = True
-        root._vipps_schedule_next_read()
+        root._vipps_watch()
         amount = format_amount(self.env, abs(self.amount), self.currency_id)
         self = self._vipps_in_staff_language()  # `_` looks for the language in what is called self.
         if self.operation == 'refund':

@@ -132,9 +132,9 @@ class PosOrder(models.Model):
         open_sudo = unfinished._vipps_get_attempts()._vipps_filter_open()
         res = super().write(values)
         # The job cancels what customers are still asked to pay.
-        self.env['vipps.read.request']._request(open_sudo.filtered(
+        self.env['vipps.task']._schedule(open_sudo.filtered(
             lambda tx: tx.operation != 'refund' and tx._vipps_is_paid_otherwise()
-        ))
+        ), 'capture')
         return res
 
     @api.ondelete(at_uninstall=False)

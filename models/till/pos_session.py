@@ -367,7 +367,7 @@ class PosSession(models.Model):
             'vipps_pos_flow': flow,
         })
         # It ends, too, if the till goes away before it asks for the payment.
-        tx_sudo._vipps_schedule_next_read()
+        tx_sudo._vipps_watch()
         return tx_sudo
 
     def _vipps_check_phone(self, phone):

@@ -5,9 +5,6 @@ from odoo.tools import format_amount
 
 from ..api.client import VippsError
 
-# How often a payment is read, in growing intervals, before somebody is told that it is of no use.
-PATIENT_READS = 6
-
 
 class PaymentTransaction(models.Model):
     """ What people have to do about payments. It is taken back when it is done. """
@@ -54,10 +51,8 @@ class PaymentTransaction(models.Model):
         :param VippsError|None error: Why the payment could not even be read, if it could not.
         :return: None
         """
-        if self.vipps_read_count <= PATIENT_READS or not self._vipps_is_reserved():
-            return
         self = self._vipps_in_staff_language()
-        if self._vipps_is_open() and not self._vipps_get_activities('failure'):
+        if self._vipps_is_reserved() and not self._vipps_get_activities('failure'):
             self._vipps_tell_failure(
                 error or VippsError(_("Vipps MobilePay gives no clear answer."))
             )

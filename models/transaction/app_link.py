@@ -3,12 +3,10 @@
 from datetime import timedelta
 from urllib.parse import urljoin
 
-from odoo import api, fields, models
+from odoo import fields, models
+from odoo.tools import SQL
 
-from ..jobs.job import DONE, NOTHING_LEFT
-
-# How long is waited after each failure. Nobody misses the link so much that there is more.
-RETRY_DELAYS = (timedelta(minutes=2), timedelta(minutes=15), timedelta(hours=2))
+from ..jobs.task import DONE, LATER, NO_ANSWER
 
 CATEGORIES = {'order': 'ORDER_CONFIRMATION', 'delivery': 'DELIVERY'}
 
@@ -25,8 +23,6 @@ class PaymentTransaction(models.Model):
     )
     # What the link was last made for. It is made once for each.
     vipps_app_link_key = fields.Char(copy=False, readonly=True, groups='base.group_system')
-    vipps_app_link_tries = fields.Integer(copy=False, readonly=True)
-    vipps_next_app_link = fields.Datetime(copy=False, readonly=True, index='btree_not_null')
 
     #=== BUSINESS METHODS - LINK IN THE APP ===#
 
@@ -38,11 +34,8 @@ class PaymentTransaction(models.Model):
         order = self._vipps_get_confirmed_orders()[:1]
         key = f'{picking},{picking.carrier_tracking_ref}' if picking else str(order)
         if order and key != self.vipps_app_link_key:
-            self.write({
-                'vipps_app_link_key': key,
-                'vipps_app_link_tries': 0,
-                'vipps_next_app_link': fields.Datetime.now(),
-            })
+            self.vipps_app_link_key = key
+            self.env['vipps.task']._schedule(self, 'app_link')
 
     def _vipps_get_confirmed_orders(self):
         return self.sale_order_ids.filtered(lambda order: order.state == 'sale')
@@ -55,33 +48,27 @@ class PaymentTransaction(models.Model):
             and picking.carrier_tracking_ref
         ).sorted(lambda picking: (picking.date_done, picking.id), reverse=True)
 
-    @api.model
-    def _vipps_set_next_app_link(self):
-        """ Set the link in the app that is due for the longest time.
+    def _vipps_do_app_link(self):
+        """ Set the link in the app.
 
-        :return: What it came to, see :func:`run_steps`.
+        :return: What it came to.
         :rtype: str
         """
-        tx = self._vipps_lock_next('vipps_next_app_link')
-        if not tx:
-            return NOTHING_LEFT
-        order = tx._vipps_get_confirmed_orders()[:1]
+        tasks, now = self.env['vipps.task'], fields.Datetime.now()
+        order = self._vipps_get_confirmed_orders()[:1]
         if order and not order.access_token:
+            # Nobody who needs the order waits for Vipps MobilePay.
             order._portal_ensure_token()
-            return DONE  # Nobody who needs the order waits for Vipps MobilePay.
-
-        delay = next(iter(RETRY_DELAYS[tx.vipps_app_link_tries:]), None)
-        tx.vipps_next_app_link = False
-        error = tx._vipps_try(tx._vipps_set_app_link, 'app_link_set')
+            tasks._limit_due(self, 'app_link', latest=now)
+            return LATER
+        self._vipps_lock_rows(self, SQL())
+        error = self._vipps_try(self._vipps_set_app_link, 'app_link_set')
         if not error:
             return DONE
-        if delay:
-            tx.vipps_app_link_tries += 1
-            tx.vipps_next_app_link = fields.Datetime.now() + max(
-                delay, timedelta(seconds=error.retry_after)
-            )
-        # The job has more important things to do than to wait for this.
-        return NOTHING_LEFT if error.is_no_answer else DONE
+        tasks._limit_due(
+            self, 'app_link', earliest=now + timedelta(seconds=error.retry_after)
+        )
+        return NO_ANSWER if error.is_no_answer else LATER
 
     def _vipps_set_app_link(self):
         """ Set the link in the app to what is newest, if the app can show that.

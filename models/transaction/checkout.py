@@ -119,7 +119,7 @@ class PaymentTransaction(models.Model):
         :raise ValidationError: If the payment is refused.
         """
         values = self._vipps_in_customer_language()._vipps_prepare_payment_values()
-        self._vipps_schedule_next_read()
+        self._vipps_watch()
         started = time.monotonic()
         try:
             self.vipps_redirect_url = self._vipps_request_payment(values)
@@ -258,10 +258,9 @@ class PaymentTransaction(models.Model):
         """
         due_amount = self._vipps_get_due_amount() - self._vipps_get_held_amount()
         txs = (self.sale_order_ids or self.invoice_ids).transaction_ids - self
-        for tx in txs.filtered(
-            lambda t: t.state in ('draft', 'pending') and t.vipps_payment_reference
-            and (t.vipps_payment_state or t.vipps_next_read)
-        ):
+        txs = txs.filtered(lambda t: t.state in ('draft', 'pending') and t.vipps_payment_reference)
+        started_txs = self.env['vipps.task']._get_scheduled(txs, 'sync')
+        for tx in txs.filtered('vipps_payment_state') | started_txs:
             if self.currency_id.compare_amounts(tx.amount + self.amount, due_amount) <= 0:
                 continue
             if not tx._vipps_lock(wait=WAITING_SECONDS):

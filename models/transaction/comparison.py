@@ -7,7 +7,7 @@ from odoo import _, _lt, api, fields, models
 from odoo.tools import format_amount
 
 from ...step_log import log_step
-from ..jobs.job import DONE, NO_ANSWER, NOTHING_LEFT, run_steps
+from ..jobs.task import DONE, LATER, NO_ANSWER
 
 _logger = logging.getLogger(__name__)
 
@@ -18,8 +18,6 @@ COMPARISON_PERIOD = timedelta(days=14)
 # https://developer.vippsmobilepay.com/docs/APIs/epayment-api/api-guide/operations/refund/
 LATE_COMPARISON_INTERVAL = timedelta(days=30)
 REFUND_PERIOD = timedelta(days=365)
-
-COMPARISON_RETRY_DELAY = timedelta(minutes=10)
 
 # Nothing can happen at Vipps MobilePay anymore to a payment in one of these states.
 SETTLED_STATES = ('ABORTED', 'EXPIRED', 'TERMINATED', 'CANCELLED', 'REFUNDED')
@@ -34,7 +32,6 @@ class PaymentTransaction(models.Model):
         copy=False,
         readonly=True,
     )
-    vipps_next_comparison = fields.Datetime(copy=False, readonly=True, index='btree_not_null')
 
     #=== BUSINESS METHODS - DIFFERENCES ===#
 
@@ -108,12 +105,8 @@ class PaymentTransaction(models.Model):
             ('vipps_last_read', '<', now - LATE_COMPARISON_INTERVAL),
         ]
 
-        def schedule(env):
-            env[self._name]._vipps_book_forgotten()
-            env[self._name]._vipps_schedule_comparison(domain)
-            return NOTHING_LEFT
-
-        run_steps(self.env, schedule)
+        self._vipps_book_forgotten()
+        self._vipps_schedule_comparison(domain)
 
     @api.model
     def _vipps_schedule_comparison(self, domain):
@@ -133,54 +126,39 @@ class PaymentTransaction(models.Model):
             '|',
             ('vipps_payment_state', 'not in', SETTLED_STATES),
             ('vipps_difference', '!=', False),
-            ('vipps_next_read', '=', False),  # Open ones are read anyway.
             ('provider_id', 'in', providers.ids),
         ])
-        self.env.flush_all()
         # There are no keys for another sales unit than the current one.
         txs = txs.filtered(lambda tx: (
             tx.vipps_environment == tx.provider_id.vipps_environment
             and tx.vipps_merchant_serial_number == tx.provider_id.vipps_merchant_serial_number
         ))
-        self.env.cr.execute("""
-            UPDATE payment_transaction
-               SET vipps_next_comparison = %s
-             WHERE id IN (
-                SELECT id FROM payment_transaction WHERE id = ANY(%s) FOR NO KEY UPDATE SKIP LOCKED
-             )
-            RETURNING id
-        """, [fields.Datetime.now(), txs.ids], log_exceptions=False)
-        scheduled_ids = [row[0] for row in self.env.cr.fetchall()]
-        txs.invalidate_recordset(['vipps_next_comparison'])
-        # Somebody works on the others right now, and may not read them.
-        self.env['vipps.read.request']._request(txs - self.browse(scheduled_ids))
-        self.env.ref('mobilepay_vipps.cron_read_open_payments').sudo()._trigger()
+        tasks = self.env['vipps.task']
+        txs -= tasks._get_scheduled(txs, 'sync')  # Open ones are read anyway.
+        tasks._schedule(txs - tasks._get_scheduled(txs, 'compare'), 'compare')
         return len(txs)
 
-    def _vipps_compare(self):
-        """ Read the payment, converge to it, and keep what still differs.
+    def _vipps_do_compare(self):
+        """ Read the payment, and keep what still differs then.
 
-        :return: What it came to, see :func:`run_steps`.
+        :return: What it came to.
         :rtype: str
         """
-        now = fields.Datetime.now()
-        # Until it is read. Whatever happens now, the next payment has its turn.
-        self.vipps_next_comparison = now + COMPARISON_RETRY_DELAY
-        error = self._vipps_try(lambda: self._vipps_refresh(wait=False))
+        error = self._vipps_try(self._vipps_refresh)
         if not error:
             self.provider_id._vipps_end_alert('comparison')
             return DONE
         if error.is_not_found:
-            self.vipps_next_comparison = False
             staff_tx = self._vipps_in_staff_language()
             staff_tx._vipps_flag_difference(staff_tx._vipps_describe_absence())
-        elif error.retryable:
-            self.vipps_next_comparison = now + max(
-                COMPARISON_RETRY_DELAY, timedelta(seconds=error.retry_after)
-            )
-        else:
-            self.vipps_next_comparison = False  # Asking again does not help before somebody helps.
+            return DONE
+        if not error.retryable:  # Asking again does not help before somebody helps.
             self.provider_id._vipps_alert_administrator(
                 'comparison', _lt("Payments cannot be compared with Vipps MobilePay"), error
             )
-        return NO_ANSWER if error.is_no_answer else DONE
+            return DONE
+        self.env['vipps.task']._limit_due(
+            self, 'compare',
+            earliest=fields.Datetime.now() + timedelta(seconds=error.retry_after),
+        )
+        return NO_ANSWER if error.is_no_answer else LATER

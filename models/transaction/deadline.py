@@ -120,7 +120,7 @@ class PaymentTransaction(models.Model):
         cause = error.__cause__
         if isinstance(cause, VippsError) and not cause.is_unknown:
             self.vipps_refusal_count += 1
-        self.vipps_next_read = fields.Datetime.now()
+        self.env['vipps.task']._schedule(self, 'verify')
 
     def _vipps_capture_delivered(self):
         """ Capture what is delivered and not paid, whatever the capture mode is.

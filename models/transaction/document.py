@@ -242,6 +242,6 @@ class PaymentTransaction(models.Model):
     def _vipps_request_reads(self):
         """ Request to read the payments whose documents were changed. """
         txs = self.browse(self.env.cr.precommit.data.pop('vipps_transaction_ids', ())).exists()
-        self.env['vipps.read.request']._request(txs.filtered(
+        self.env['vipps.task']._schedule(txs.filtered(
             lambda tx: tx.vipps_payment_reference and tx.state in ('authorized', 'done')
-        ))
+        ), 'capture')

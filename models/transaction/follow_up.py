@@ -4,6 +4,7 @@ from odoo import _, fields, models
 from odoo.tools import SQL
 
 from ...source import Fact
+from ..jobs.task import DONE, LATER
 
 # What the job does, by the state that it follows.
 FOLLOWING_TASKS = {'authorized': 'confirm', 'done': 'book'}
@@ -102,11 +103,11 @@ class PaymentTransaction(models.Model):
     def _vipps_do_confirm(self):
         """ Confirm the order of an approved payment, and let others follow.
 
-        :return: Whether that is done, or left to the booking of what was captured since then.
-        :rtype: bool
+        :return: What it came to.
+        :rtype: str
         """
         if not self._vipps_lock_follow_up():
-            return False
+            return LATER
         if self.state == 'authorized':
             tx = self._vipps_with_mails_later()._vipps_in_customer_language()
             tx._set_authorized()
@@ -115,18 +116,18 @@ class PaymentTransaction(models.Model):
                 self.vipps_is_order_mail_sent = True
         if self.state != 'done':
             self._vipps_end_follow_up()
-        return True
+        return DONE
 
     def _vipps_do_book(self):
         """ Book a capture or a refund, confirm and invoice the order, and let others follow.
 
-        :return: Whether that is done.
-        :rtype: bool
+        :return: What it came to.
+        :rtype: str
         """
         if self.state != 'done':
-            return True
+            return DONE
         if not self._vipps_lock_follow_up():
-            return False
+            return LATER
         tx = self._vipps_with_mails_later()
         if not self.is_post_processed:
             if not self._vipps_get_parts():
@@ -136,9 +137,9 @@ class PaymentTransaction(models.Model):
         elif not self._vipps_is_booked():
             tx._create_payment()
         if not self._vipps_is_booked():
-            return False
+            return LATER
         self._vipps_end_follow_up()
-        return True
+        return DONE
 
     def _vipps_with_mails_later(self):
         """ Return the transaction in a context in which what core and other addons send is left to
@@ -244,23 +245,23 @@ class PaymentTransaction(models.Model):
     def _vipps_do_order_mail(self):
         """ Send the mails about the orders of the payment.
 
-        :return: Whether that is done.
-        :rtype: bool
+        :return: What it came to.
+        :rtype: str
         """
         for order in self.sale_order_ids.filtered('vipps_mail_template_id'):
             order._vipps_send_mail()
         self._vipps_end_mail()
-        return True
+        return DONE
 
     def _vipps_do_invoice_mail(self):
         """ Send the invoices of the payment.
 
-        :return: Whether that is done.
-        :rtype: bool
+        :return: What it came to.
+        :rtype: str
         """
         super()._send_invoice()
         self._vipps_end_mail()
-        return True
+        return DONE
 
     def _vipps_do_template_mail(self, template_id, res_id, context, **kwargs):
         """ Render a mail that was to be sent when the payment was followed.
@@ -269,14 +270,14 @@ class PaymentTransaction(models.Model):
         :param int res_id: The record that the mail is about.
         :param dict context: The context in which it was to be sent.
         :param dict kwargs: How it was to be sent.
-        :return: Whether that is done, also if the template or the record is gone.
-        :rtype: bool
+        :return: What it came to.
+        :rtype: str
         """
         template = self.env['mail.template'].browse(template_id).exists()
         if template and self.env[template.model].browse(res_id).exists():
             template.with_context(**context).send_mail(res_id, **kwargs)
         self._vipps_end_mail()
-        return True
+        return DONE
 
     def _vipps_end_mail(self):
         """ Have Odoo's queue send the mail that was just rendered, now and not within the hour. """

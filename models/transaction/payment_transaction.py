@@ -89,8 +89,9 @@ class PaymentTransaction(models.Model):
     vipps_last_read = fields.Datetime(
         string="Last Checked with Vipps MobilePay", copy=False, readonly=True
     )
-    vipps_next_read = fields.Datetime(copy=False, readonly=True, index='btree_not_null')
-    vipps_read_count = fields.Integer(copy=False, readonly=True)
+    vipps_task_ids = fields.One2many(
+        comodel_name='vipps.task', inverse_name='transaction_id', groups='base.group_system',
+    )
 
     _sql_constraints = [(
         'vipps_payment_reference_unique',

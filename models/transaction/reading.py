@@ -13,9 +13,10 @@ from odoo.exceptions import UserError
 from odoo.tools import SQL
 
 from ...patience import WAITING_SECONDS, Patience
+from ...source import WEBHOOK
 from ...step_log import log_step
 from ..api.client import VippsError
-from ..jobs.job import DONE, NO_ANSWER, run_steps
+from ..jobs.task import DONE, LATER, NO_ANSWER
 
 _logger = logging.getLogger(__name__)
 
@@ -23,13 +24,12 @@ _logger = logging.getLogger(__name__)
 NOT_FOUND_PERIOD = timedelta(minutes=10)
 
 FIRST_READ_DELAY = timedelta(minutes=1)
-LAST_READ_DELAY = timedelta(hours=1)
 
-# Nothing is scheduled for later than this.
-MAX_DELAY = timedelta(days=1)
+# How long something of which was heard is waited with, at most, if there is no answer.
+LAST_NO_ANSWER_DELAY = timedelta(minutes=5)
 
-# How many payments a run of the job reads at most.
-READS_PER_RUN = 100
+# How often a capture is tried, in growing intervals, before somebody is told.
+PATIENT_TRIES = 6
 
 # A customer's status page reads every few seconds: what was read within this time is watched.
 WATCHED_PERIOD = timedelta(seconds=30)
@@ -76,6 +76,7 @@ class PaymentTransaction(models.Model):
         ):
             return False
         was_approved = self.state in ('authorized', 'done')
+        events = self.env['vipps.webhook.event']._get_pending(self)
         self.vipps_last_read = now  # Kept when the rest fails, so that nobody asks without pause.
         with self.env.cr.savepoint():
             payment = self._vipps_ask()
@@ -84,15 +85,11 @@ class PaymentTransaction(models.Model):
                 self = self._vipps_with_patience()
             self._vipps_converge(payment)
         if may_capture and payment and not self._vipps_capture_if_due() and not was_approved:
-            self._vipps_read_soon()
+            self.env['vipps.task']._schedule(self, 'capture')  # It took too long here.
         self._vipps_tell_safely(lambda tx: tx._vipps_follow_up_all(is_new=not was_approved))
         self._vipps_schedule_app_link()
-        if self.vipps_next_comparison:
-            self.vipps_next_comparison = False
-        if not self._vipps_is_open() and not self._vipps_is_log_awaited():
-            self.write({'vipps_next_read': False, 'vipps_read_count': 0})
-        elif not self.vipps_next_read:  # It was closed.
-            self._vipps_schedule_next_read()
+        events._settle()
+        self.env['vipps.task']._schedule_only(self, self._vipps_get_open_kinds())
         return True
 
     def _vipps_ask(self):
@@ -182,14 +179,31 @@ class PaymentTransaction(models.Model):
         return self.provider_id._vipps_may_ask(self.env['vipps.api.client']._get_patience())
 
     def _vipps_is_open(self):
-        """ Tell whether we wait for something to happen at Vipps MobilePay. """
-        return (
-            self.state in ('draft', 'pending')
+        """ Return whether we wait for something to happen at Vipps MobilePay. """
+        return self._vipps_is_decision_open() or self._vipps_is_operation_due()
+
+    def _vipps_is_decision_open(self):
+        """ Return whether the customer may still approve the payment. """
+        return self.state in ('draft', 'pending') or (
             # That answer was from before the approval.
-            or (self.state == 'authorized' and self.vipps_payment_state == 'CREATED')
-            or bool(self._vipps_get_due_capture_amount())
-            or self._vipps_is_release_due()
+            self.state == 'authorized' and self.vipps_payment_state == 'CREATED'
         )
+
+    def _vipps_is_operation_due(self):
+        """ Return whether there is something to capture or to release. """
+        return bool(self._vipps_get_due_capture_amount()) or self._vipps_is_release_due()
+
+    def _vipps_get_open_kinds(self):
+        """ Return the kinds of tasks that are left of the payment for the money job.
+
+        :rtype: tuple
+        """
+        kinds = []
+        if self._vipps_is_decision_open() or self._vipps_is_log_awaited():
+            kinds.append('sync')
+        if self._vipps_is_operation_due():
+            kinds.append('capture')
+        return tuple(kinds)
 
     def _vipps_lock(self, wait=True):
         """ Lock the documents and then the transaction until the end of the database transaction.
@@ -238,10 +252,18 @@ class PaymentTransaction(models.Model):
         :return: Whether the transaction is locked.
         :rtype: bool
         """
+        return self._vipps_is_free(wait) and self._vipps_lock_rows(self, SQL() if wait else SQL("SKIP LOCKED"))
+
+    def _vipps_is_free(self, wait=False):
+        """ Return whether nobody works on the transaction or on its documents.
+
+        :param bool|float wait: For how many seconds to wait for others who hold a lock.
+        :rtype: bool
+        """
         with self.env.cr.savepoint() as savepoint:
             is_free = self._vipps_lock(wait=wait)
             savepoint.rollback()  # That also unlocks what was locked since.
-        return is_free and self._vipps_lock_rows(self, SQL() if wait else SQL("SKIP LOCKED"))
+        return is_free
 
     def _vipps_lock_documents(self, option):
         """ Lock the documents of a payment that is not approved.
@@ -287,109 +309,63 @@ class PaymentTransaction(models.Model):
 
     #=== BUSINESS METHODS - JOB ===#
 
-    def _vipps_read_soon(self):
-        """ Have the job do as soon as this is committed what is due and took too long here. """
-        self.vipps_next_read = fields.Datetime.now()
-        cron = self.env.ref('mobilepay_vipps.cron_read_open_payments', raise_if_not_found=False)
-        if cron:
-            cron.sudo()._trigger()
+    def _vipps_watch(self):
+        """ Have the job read the payment until the customer has decided, in growing intervals. """
+        self.env['vipps.task']._schedule(
+            self, 'sync', due=fields.Datetime.now() + FIRST_READ_DELAY, tries=1
+        )
 
-    def _vipps_schedule_next_read(self):
-        """ Schedule when the job reads the payment, in growing intervals. """
-        self.write({
-            'vipps_next_read': fields.Datetime.now() + min(
-                FIRST_READ_DELAY * 2 ** min(self.vipps_read_count, 10), LAST_READ_DELAY
-            ),
-            'vipps_read_count': self.vipps_read_count + 1,
-        })
+    def _vipps_do_sync(self):
+        """ Read the payment, unless a customer watches the page that reads it anyway.
 
-    @api.model
-    def _cron_vipps_read_open_payments(self):
-        """ Read the payments whose orders were changed, then those that are still open and that
-        nobody else asks for, then those that are to be compared, and in the end set links. """
-        if run_steps(
-            self.env, lambda env: env[self._name]._vipps_read_next(), READS_PER_RUN,
-            job='read_open_payments',
+        :return: What it came to.
+        :rtype: str
+        """
+        tasks, now = self.env['vipps.task'], fields.Datetime.now()
+        if tasks._get_tries(self, 'sync') > 1 and self.state in ('draft', 'pending') and (
+            self.vipps_last_read and now - WATCHED_PERIOD < self.vipps_last_read <= now
         ):
-            self.env.ref('mobilepay_vipps.cron_read_open_payments')._trigger()
+            tasks._limit_due(self, 'sync', latest=self.vipps_last_read + FIRST_READ_DELAY)
+            return LATER
+        return self._vipps_do_read('sync') or (
+            LATER if self._vipps_is_decision_open() or self._vipps_is_log_awaited() else DONE
+        )
 
-    @api.model
-    def _vipps_read_next(self):
-        """ Read the payment that is due for the longest time, or else set a link in the app.
+    def _vipps_do_verify(self):
+        """ Read the payment after an operation whose outcome may be unknown. """
+        return self._vipps_do_read('verify') or DONE
 
-        :return: What it came to, see :func:`run_steps`.
-        :rtype: str
+    def _vipps_do_capture(self):
+        """ Capture or release what is due, which reading does. """
+        return self._vipps_do_read('capture') or (
+            LATER if self._vipps_is_operation_due() else DONE
+        )
+
+    def _vipps_do_read(self, kind):
+        """ Read the payment for a task.
+
+        :param str kind: The kind of the task.
+        :return: What it came to if the payment could not be read, None if it was read.
+        :rtype: str | None
         """
-        tx = self.env['vipps.read.request']._take_next()
-        if tx:
-            return tx._vipps_read_scheduled()
-        tx = self._vipps_lock_next('vipps_next_read')
-        if tx:
-            return tx._vipps_read_open()
-        tx = self._vipps_lock_next('vipps_next_comparison')
-        if tx:
-            return tx._vipps_compare()
-        return self._vipps_set_next_app_link()
-
-    @api.model
-    def _vipps_lock_next(self, field_name):
-        """ Return the transaction that is due for the longest time and that nobody works on.
-
-        What is due in more than a day was scheduled before the clock was set back.
-
-        :param str field_name: The field that says when a transaction is due.
-        :return: The transaction, locked, in its company; empty if there is none.
-        :rtype: payment.transaction
-        """
-        now = fields.Datetime.now()
-        self.env.cr.execute(SQL(
-            """
-            SELECT id FROM payment_transaction
-             WHERE %(field)s <= %(now)s OR %(field)s > %(latest)s
-             ORDER BY %(field)s
-             LIMIT 1
-               FOR NO KEY UPDATE SKIP LOCKED
-            """,
-            field=SQL.identifier(field_name), now=now, latest=now + MAX_DELAY,
-        ))
-        tx = self.browse(row[0] for row in self.env.cr.fetchall())
-        return tx.with_company(tx.company_id)
-
-    def _vipps_read_open(self):
-        """ Read an open payment, unless somebody watches whether the customer approves it.
-
-        :return: What it came to, see :func:`run_steps`.
-        :rtype: str
-        """
-        now = fields.Datetime.now()
-        if self.state in ('draft', 'pending') and self.vipps_last_read and (
-            now - WATCHED_PERIOD < self.vipps_last_read <= now
-        ):
-            self.vipps_next_read = self.vipps_last_read + FIRST_READ_DELAY
-            return DONE
-        return self._vipps_read_scheduled()
-
-    def _vipps_read_scheduled(self):
-        """ Read a payment, and schedule when it is read again if that fails.
-
-        :return: What it came to, see :func:`run_steps`.
-        :rtype: str
-        """
-        now = fields.Datetime.now()
-        self._vipps_schedule_next_read()  # Whatever happens now, the next payment has its turn.
-        error = self._vipps_try(lambda: self._vipps_refresh(wait=False))
-        self._vipps_tell_safely(lambda tx: tx._vipps_tell_delay(error))
+        tasks, now = self.env['vipps.task'], fields.Datetime.now()
+        events = self.env['vipps.webhook.event']._get_pending(self)
+        tx = self.with_context(vipps_source=WEBHOOK) if events else self
+        error = tx._vipps_try(tx._vipps_refresh)
+        if tasks._get_tries(self, 'capture') > PATIENT_TRIES and self._vipps_is_operation_due():
+            self._vipps_tell_safely(lambda tx: tx._vipps_tell_delay(error))
         if not error:
-            if not self.vipps_last_read or self.vipps_last_read < now:  # Somebody works on it.
-                self.vipps_next_read = now + FIRST_READ_DELAY
+            return None
+        events._keep_error(error)
+        is_awaited = any(event.state == 'pending' for event in events)
+        if not error.retryable and not is_awaited and not self._vipps_is_open():
             return DONE
-        if not error.retryable and not self._vipps_is_open():
-            self.write({'vipps_next_read': False, 'vipps_read_count': 0})  # Nothing is waited for.
-        else:
-            self.vipps_next_read = max(
-                self.vipps_next_read, now + timedelta(seconds=error.retry_after)
-            )
-        return NO_ANSWER if error.is_no_answer else DONE
+        tasks._limit_due(
+            self, kind, earliest=now + timedelta(seconds=error.retry_after),
+            # When Vipps MobilePay is back, nobody wants to wait for an hour.
+            latest=now + LAST_NO_ANSWER_DELAY if error.is_no_answer and is_awaited else None,
+        )
+        return NO_ANSWER if error.is_no_answer else LATER
 
     def _vipps_try(self, refresh, step='read'):
         """ Refresh the payment where an error would reach nobody who can do something about it.

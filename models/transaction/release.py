@@ -2,6 +2,8 @@
 
 from odoo import SUPERUSER_ID, _, models
 
+from ..jobs.task import DONE
+
 
 class PaymentTransaction(models.Model):
     """ What customers are told of reservations that are released. """
@@ -17,8 +19,8 @@ class PaymentTransaction(models.Model):
 
         The mail is left to the queue: a mail server that hangs holds nothing up here.
 
-        :return: Whether that is done.
-        :rtype: bool
+        :return: What it came to.
+        :rtype: str
         """
         root_tx = self._vipps_get_root()
         order = root_tx._vipps_get_released_order()
@@ -35,7 +37,7 @@ class PaymentTransaction(models.Model):
                 subtype_xmlid='mail.mt_comment',
             )
         root_tx._vipps_in_staff_language()._vipps_end_activity('mail', _("The mail was sent."))
-        return True
+        return DONE
 
     def _vipps_get_release_subject(self, order):
         return _("Your payment for order %s", order.name)

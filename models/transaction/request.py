@@ -250,7 +250,8 @@ class PaymentTransaction(models.Model):
         :raise ValidationError: If it did not take effect, or if that is unknown.
         """
         with self.env.registry.cursor() as cr:  # For the case that nobody survives to tell.
-            self.env(cr=cr)['vipps.read.request'].sudo().create({'transaction_id': self.id})
+            tx = self.with_env(self.env(cr=cr))
+            tx.env['vipps.task']._schedule(tx, 'verify')
         try:
             return operation()
         except VippsError as error:
@@ -318,7 +319,7 @@ class PaymentTransaction(models.Model):
         def request_read(env):
             if query:
                 env.cr.execute(query, [self.id], log_exceptions=False)  # Collisions are expected.
-            env['vipps.read.request']._request(env[self._name].browse(self.id))
+            env['vipps.task']._schedule(env[self._name].browse(self.id), 'verify')
             return NOTHING_LEFT
 
         def update():

@@ -59,14 +59,14 @@ class WebhookCommon(VippsCommon, HttpCase):
         """ Run the job, and return how often payments were read. """
         self.env.flush_all()
         calls = len(self.simulator.exchanges)
-        self.env['vipps.webhook.event'].sudo()._cron_process_events()
+        self.env['vipps.task']._cron_sync_payments()
         self.env.invalidate_all()
         return [
             exchange['operation'] for exchange in self.simulator.exchanges[calls:]
         ].count('get')
 
     def _count_triggers(self):
-        cron = self.env.ref('mobilepay_vipps.cron_process_webhook_events')
+        cron = self.env.ref('mobilepay_vipps.cron_sync_payments')
         return self.env['ir.cron.trigger'].sudo().search_count([('cron_id', '=', cron.id)])
 
 

@@ -421,7 +421,7 @@ class TestEventJob(EventCommon):
         )
 
     def test_job_runs_as_often_as_events_may_be_due_again(self):
-        cron = self.env.ref('mobilepay_vipps.cron_process_webhook_events')
+        cron = self.env.ref('mobilepay_vipps.cron_sync_payments')
         self.assertLessEqual(
             timedelta(**{cron.interval_type: cron.interval_number}), FIRST_RETRY_DELAY
         )

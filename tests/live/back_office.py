@@ -238,4 +238,4 @@ class BackOfficeTest(LiveTest):
     def compare(self):
         """Have all payments compared, as every night."""
         self.rpc('payment.provider', 'action_vipps_compare_payments', [self.provider])
-        self.run_job('cron_read_open_payments')
+        self.run_job('cron_sync_payments')

@@ -74,8 +74,8 @@ class TestChaos(LiveTest):
         self.verdict.let_time_pass()
 
         def settle():
-            self.run_job('cron_process_webhook_events')
-            self.run_job('cron_read_open_payments')
+            self.run_job('cron_sync_payments')
+            self.run_job('cron_sync_payments')
             self.run_job('cron_follow_up')
             return not self.verdict.count_unfinished()
 

@@ -90,7 +90,7 @@ class TestDelivery(LiveTest):
         with self.locked(reference):
             self.deliver(picking)
             self.assertEqual(self.captured(reference), 0)
-        self.run_job('cron_read_open_payments')
+        self.run_job('cron_sync_payments')
         self.assert_captured(reference)
 
     def test_a_delivery_needs_no_vipps_mobilepay(self):
@@ -102,5 +102,5 @@ class TestDelivery(LiveTest):
             'vipps.read.request', 'search_count',
             [('transaction_id.reference', '=', reference)],
         ), 60)
-        self.run_job('cron_read_open_payments')
+        self.run_job('cron_sync_payments')
         self.assert_captured(reference)

@@ -32,4 +32,4 @@ class TestDifferences(LiveTest):
             "UPDATE payment_transaction SET vipps_next_comparison = now() WHERE reference = %s",
             [reference],
         ))
-        self.run_job('cron_read_open_payments')
+        self.run_job('cron_sync_payments')

@@ -172,7 +172,7 @@ class TestHanging(TillTest):
         for name in ('sale', 'page', 'poll', 'finish'):
             self.assert_quick(name)
         self.repair()
-        self.start_job('cron_read_open_payments')
+        self.start_job('cron_sync_payments')
         for reference in references:
             wait_until(lambda one=reference: self.kept(one) == 19900, 60)
         for order in refused:
@@ -190,7 +190,7 @@ class TestHanging(TillTest):
         self.addCleanup(self.repair)
         for operation in ('get', 'cancel'):
             self.fault(operation, 'latency', seconds=60)
-        self.start_job('cron_read_open_payments')
+        self.start_job('cron_sync_payments')
         wait_until(lambda: self.is_read(reference))
         self.measure('cart', lambda: customer.call(
             '/shop/cart/update_json', product_id=self.product, add_qty=1

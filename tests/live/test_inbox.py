@@ -70,7 +70,7 @@ class TestInbox(LiveTest):
             } == {'unmatched'})
             point.release()
             self.assertEqual(starting.result()['reference'], reference)
-        self.run_job('cron_process_webhook_events')
+        self.run_job('cron_sync_payments')
         self.assert_paid(reference)
         self.assertEqual(self.events_of(reference)[0]['state'], 'processed')
 
@@ -113,7 +113,7 @@ class TestManyAtOnce(LiveTest):
         wait_until(lambda: [event['tries'] for event in self.left(references)] == [1] * 4)
         self.repair()
         # Odoo runs a job only once at a time, so that others do the same.
-        job = self.rpc.reference('mobilepay_vipps.cron_process_webhook_events')
+        job = self.rpc.reference('mobilepay_vipps.cron_sync_payments')
         copies = [self.rpc('ir.cron', 'copy', job, {'active': False}) for _worker in range(2)]
         self.addCleanup(self.rpc, 'ir.cron', 'unlink', copies)
         self.stack.execute(
@@ -123,8 +123,8 @@ class TestManyAtOnce(LiveTest):
         at_once(
             *(lambda copy=copy: self.rpc('ir.cron', 'method_direct_trigger', [copy])
               for copy in copies),
-            lambda: self.run_job('cron_process_webhook_events'),
-            lambda: self.run_job('cron_read_open_payments'),
+            lambda: self.run_job('cron_sync_payments'),
+            lambda: self.run_job('cron_sync_payments'),
         )
         for reference in references:
             self.assert_paid(reference)
@@ -166,7 +166,7 @@ class TestAfterAnOutage(LiveTest):
         return count
 
     def test_thousands_of_old_events_do_not_block_the_new_ones(self):
-        self.start_job('cron_process_webhook_events')
+        self.start_job('cron_sync_payments')
         wait_until(lambda: self.count_untouched() < self.unknown + self.known)
         for _customer in range(3):
             _customer, reference = self.start_payment()

@@ -38,7 +38,7 @@ class TestIntake(LiveTest):
         self.kill_when_told(reference, in_commit=True)
         self.assertEqual(len(self.inbox(['reference', '=', reference], AUTHORIZED)), 1)
         self.assert_told_again(reference)
-        self.run_job('cron_process_webhook_events')
+        self.run_job('cron_sync_payments')
         self.assert_paid(reference)
 
 
@@ -67,17 +67,17 @@ class TestApplying(LiveTest):
 
     def test_the_job_of_the_inbox_is_killed(self):
         for _reference in self.kill_at_each_step(self.decide, 'WorkerCron'):
-            self.run_job('cron_process_webhook_events')
+            self.run_job('cron_sync_payments')
 
     def test_the_job_of_open_payments_is_killed(self):
         self.fault('webhook', 'lost')
 
         def look(reference):
             self.decide(reference)
-            self.start_job('cron_read_open_payments')
+            self.start_job('cron_sync_payments')
 
         for _reference in self.kill_at_each_step(look, 'WorkerCron'):
-            self.run_job('cron_read_open_payments')
+            self.run_job('cron_sync_payments')
 
     def test_the_worker_of_a_customer_who_comes_back_is_killed(self):
         self.fault('webhook', 'lost')
@@ -88,7 +88,7 @@ class TestApplying(LiveTest):
 
         for reference in self.kill_at_each_step(look, 'WorkerHTTP'):
             # Not only because nobody asks again so soon.
-            self.run_job('cron_read_open_payments')
+            self.run_job('cron_sync_payments')
             page = self.new_browser().open(self.return_url(reference))
             self.assertEqual(result_on(page), 'paid')
 

@@ -113,7 +113,7 @@ class TestReading(LiveTest):
         self.assertLess(time.monotonic() - started, 15)
         self.assertEqual(customer.ask_for_status()['state'], 'draft')
         self.repair()
-        self.run_job('cron_process_webhook_events')
+        self.run_job('cron_sync_payments')
         self.assert_paid(reference)
 
 
@@ -133,7 +133,7 @@ class TestAutomaticCapture(LiveTest):
         self.decide(reference)
         self.new_browser().open(self.return_url(reference))  # The job reads it again at once.
         self.repair()
-        self.run_job('cron_read_open_payments')
+        self.run_job('cron_sync_payments')
         self.assert_paid(reference)
         self.assertEqual(
             len({call['idempotency_key'] for call in self.calls('capture', reference)}), 1
@@ -146,7 +146,7 @@ class TestAutomaticCapture(LiveTest):
         self.decide(reference)
         self.assert_reserved(reference)
         self.repair()
-        self.run_job('cron_read_open_payments')
+        self.run_job('cron_sync_payments')
         self.assert_paid(reference)
         keys = [call['idempotency_key'] for call in self.calls('capture', reference)]
         self.assertEqual((len(keys), len(set(keys))), (2, 2))
@@ -156,10 +156,10 @@ class TestAutomaticCapture(LiveTest):
         self.fault('capture', 'status', status=503)
         self.decide(reference)
         self.assert_reserved(reference)
-        self.run_job('cron_read_open_payments')
+        self.run_job('cron_sync_payments')
         self.assert_nothing_booked(reference)
         self.repair()
-        self.run_job('cron_read_open_payments')
+        self.run_job('cron_sync_payments')
         self.assert_paid(reference)
 
     def test_a_worker_that_is_killed_while_it_captures_leaves_nothing_half_done(self):
@@ -171,7 +171,7 @@ class TestAutomaticCapture(LiveTest):
             self.stack.kill_worker(worker)
         self.repair()
         self.assertEqual(self.transaction(reference)['state'], 'draft')
-        self.run_job('cron_process_webhook_events')
+        self.run_job('cron_sync_payments')
         self.assert_paid(reference)
 
 

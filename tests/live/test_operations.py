@@ -107,7 +107,7 @@ class TestLostAnswers(OperationsTest):
     def test_the_job_finds_what_was_done(self):
         for operation, reference, press in self.for_each_operation():
             self.lose(operation, press)
-            self.run_job('cron_read_open_payments')
+            self.run_job('cron_sync_payments')
             wait_until(lambda: not self.disagreements(reference))  # noqa: B023
             if operation != 'cancel':
                 self.assertIn(DONE, self.attempt(press))
@@ -132,13 +132,13 @@ class TestLostAnswers(OperationsTest):
         for kind, operation in (('garbage', 'capture'), ('truncated', 'refund')):
             for _operation, _reference, press in self.for_each_operation(operation):
                 self.lose(operation, press, kind=kind)
-                self.run_job('cron_read_open_payments')
+                self.run_job('cron_sync_payments')
 
     def test_what_never_arrived_is_done_when_tried_again(self):
         for operation, reference, press in self.for_each_operation('capture', 'refund'):
             before = self.sums(reference)
             self.lose(operation, press, kind='lost')
-            self.run_job('cron_read_open_payments')
+            self.run_job('cron_sync_payments')
             self.assertEqual(self.sums(reference), before)
             self.assertIsNone(self.attempt(press))
 
@@ -252,6 +252,6 @@ class TestPortal(BackOfficeTest):
         self.in_portal('capture', reference, PART)
         self.in_portal('refund', reference, PART)
         self.run_job('cron_compare_payments')
-        self.run_job('cron_read_open_payments')
+        self.run_job('cron_sync_payments')
         self.assert_agreed(reference, captured=PART, refunded=PART)
         self.assert_agreed(other)

@@ -20,12 +20,12 @@ class TestApi(LiveTest):
         accepted, *_later = wait_until(lambda: self.deliveries(late))  # It is noted a bit later.
         self.assertTrue(accepted['accepted'])
         self.control('POST', 'clock', advance=HOUR)
-        self.run_job('cron_read_open_payments')
+        self.run_job('cron_sync_payments')
         for reference in references:
             self.assertEqual(self.transaction(reference)['state'], 'draft')
         self.repair()
-        self.run_job('cron_process_webhook_events')
-        self.run_job('cron_read_open_payments')
+        self.run_job('cron_sync_payments')
+        self.run_job('cron_sync_payments')
         for reference in references:
             self.assert_paid(reference)
         wait_until(lambda: self.transaction(undecided)['state'] == 'cancel')
@@ -59,6 +59,6 @@ class TestDatabase(LiveTest):
         self.control('POST', 'clock', advance=180)  # That is when it is sent again.
         wait_until(lambda: self.deliveries(meanwhile)[-1]['accepted'])
         # By itself, the worker looks again within a minute when it did not hear that it should.
-        self.run_job('cron_process_webhook_events')
+        self.run_job('cron_sync_payments')
         for reference in (before, meanwhile, after):
             self.assert_paid(reference)

@@ -114,13 +114,13 @@ class TestRandomOperations(BackOfficeTest):
         wait_until(lambda: len(self.stack.workers()) == 2 and self.stack.workers('WorkerCron'))
         self.control('POST', 'clock', advance=4000)  # All events are sent again by then.
         wait_until(lambda: not self.control('GET', 'deliveries')['pending'], 30)
-        self.run_job('cron_process_webhook_events')
+        self.run_job('cron_sync_payments')
         self.compare()
         # What the event log did not tell at once would be read in a minute.
         self.stack.execute(
             "UPDATE payment_transaction SET vipps_next_read = now() AT TIME ZONE 'UTC'"
             " WHERE vipps_next_read IS NOT NULL"
         )
-        self.run_job('cron_read_open_payments')
+        self.run_job('cron_sync_payments')
         with contextlib.suppress(AssertionError):  # What is left is told of by the test.
             wait_until(lambda: not any(map(self.disagreements, references)))

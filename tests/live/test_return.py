@@ -75,13 +75,13 @@ class TestWithoutWebhooks(LiveTest):
     def test_the_job_alone_is_enough(self):
         _customer, reference = self.start_payment()
         self.decide(reference)
-        self.run_job('cron_read_open_payments')
+        self.run_job('cron_sync_payments')
         self.assert_paid(reference)
 
     def test_the_job_sees_that_time_ran_out(self):
         customer, reference = self.start_payment()
         self.decide(reference, 'expire')
-        self.run_job('cron_read_open_payments')
+        self.run_job('cron_sync_payments')
         self.assertEqual(self.transaction(reference)['state'], 'cancel')
         status = customer.ask_for_status()
         self.assertEqual(result_on(customer.open(status['landing_route'])), 'failed')
@@ -132,7 +132,7 @@ class TestRaces(LiveTest):
                 lambda customer=customer, url=url: customer.open(url),
                 *(lambda other=other, url=url: other.open(url) for other in others),
                 poll, poll,
-                lambda: self.run_job('cron_read_open_payments'),
+                lambda: self.run_job('cron_sync_payments'),
             )
             self.assert_paid(reference)
             keys = {call['idempotency_key'] for call in self.calls('capture', reference)}

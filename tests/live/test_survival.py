@@ -62,7 +62,7 @@ class TestRecording(OperationsTest):
         self.fault('capture', 'lost_answer')
         self.assertIn(REPEATED, self.attempt(press))
         self.repair()
-        self.run_job('cron_read_open_payments')
+        self.run_job('cron_sync_payments')
         self.assert_agreed(reference, captured=PART)
         self.assertEqual(self.events(reference, 'capture'), [
             ('capture', 'asked', 'Kari'), ('capture', 'refused', 'Kari'),

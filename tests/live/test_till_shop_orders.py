@@ -126,7 +126,7 @@ class TestShopOrders(TillTest, BackOfficeTest):
     def read_again(self, reference):
         """Have the payment read, and done what is due then."""
         count = len(self.calls('get', reference))
-        self.run_job('cron_read_open_payments')
+        self.run_job('cron_sync_payments')
         wait_until(lambda: len(self.calls('get', reference)) > count)
 
     def assert_paid_once(self, reference, at_till):
@@ -134,7 +134,7 @@ class TestShopOrders(TillTest, BackOfficeTest):
         total = self.total(reference)
         self.assertEqual(total, round(self.order(reference)['amount_total'] * 100))
         captured = total - at_till
-        self.run_job('cron_read_open_payments')  # Who ships and who reads can collide.
+        self.run_job('cron_sync_payments')  # Who ships and who reads can collide.
         wait_until(lambda: self.sums(reference)['captured'] >= captured)
         wait_until(lambda: self.transaction(reference)['state'] == 'done')
         self.compare()

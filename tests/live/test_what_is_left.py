@@ -40,7 +40,7 @@ class TestWhatIsLeft(LiveTest):
         customer.open(self.return_url(self.reference))
         self.read_status(customer)
         self.assert_paid(self.reference)
-        self.run_job('cron_read_open_payments')
+        self.run_job('cron_sync_payments')
 
         given_out = self.control('GET', 'secrets')
         self.assertIn(landing_token, given_out['landingTokens'])

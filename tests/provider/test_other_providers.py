@@ -76,7 +76,7 @@ class TestOtherProviders(CheckoutCommon):
                 f'{self.base_url()}/payment/vipps/webhook/{self.vipps.id}', data=body, timeout=30,
                 headers={'Content-Type': 'application/json', **headers},
             ).status_code, 200)
-        self.env['vipps.webhook.event'].sudo()._cron_process_events()
+        self.env['vipps.task']._cron_sync_payments()
         self.env.invalidate_all()
 
     def _create_orders(self, count):

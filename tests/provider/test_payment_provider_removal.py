@@ -110,7 +110,7 @@ class TestProviderRemoval(ProviderCommon):
         for name in ('action_vipps_test_connection', 'action_vipps_set_up_webhooks'):
             with self.assertRaisesRegex(UserError, "keys.*are missing"):
                 getattr(self.vipps, name)()
-        self.env['payment.transaction']._cron_vipps_read_open_payments()
+        self.env['vipps.task']._cron_sync_payments()
         uninstall_hook(self.env(su=True))
         self.env.cr.postcommit.run()
         self.assertEqual(len(self.simulator.exchanges), calls)

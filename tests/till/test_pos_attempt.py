@@ -520,7 +520,7 @@ class TestPosAttempt(PosAttemptCommon):
                 if is_approved:
                     self.simulator.approve(reference)
                 self._tell(reference)
-                self.env['vipps.webhook.event'].sudo()._cron_process_events()
+                self.env['vipps.task']._cron_sync_payments()
                 self.env.invalidate_all()
                 payment = self.simulator.payment(reference)
                 self.assertEqual(payment['aggregate']['capturedAmount']['value'], 0)

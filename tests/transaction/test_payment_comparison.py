@@ -170,7 +170,7 @@ class TestPaymentComparison(TransactionCommon):
         self.assertFalse(self._get_scheduled())
 
     def test_job_that_compares_is_woken(self):
-        cron = self.env.ref('mobilepay_vipps.cron_read_open_payments')
+        cron = self.env.ref('mobilepay_vipps.cron_sync_payments')
         Trigger = self.env['ir.cron.trigger'].sudo()
         for schedule in (self._schedule,
                          self.vipps.with_user(self.administrator).action_vipps_compare_payments):

@@ -28,7 +28,7 @@ class TestOpenPayments(TransactionCommon):
     def test_a_payment_is_not_read_before_it_is_due(self):
         self._start()
         self.env.flush_all()
-        self.env['payment.transaction']._cron_vipps_read_open_payments()
+        self.env['vipps.task']._cron_sync_payments()
         self.assertFalse(self._get_calls('get'))
 
     def test_a_payment_is_read_in_growing_intervals(self):
@@ -95,7 +95,7 @@ class TestOpenPayments(TransactionCommon):
         return tx
 
     def _count_triggers(self):
-        cron = self.env.ref('mobilepay_vipps.cron_read_open_payments')
+        cron = self.env.ref('mobilepay_vipps.cron_sync_payments')
         return self.env['ir.cron.trigger'].sudo().search_count([('cron_id', '=', cron.id)])
 
     def test_a_payment_that_a_customer_watches_is_left_to_the_customer_for_a_minute(self):
