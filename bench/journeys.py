@@ -3,7 +3,7 @@
 from tools.customer import Customer
 
 from .figures import Row
-from .payments import PAST
+from .payments import MAKE_DUE
 
 WARM_UP, PAYMENTS = 3, 20
 
@@ -63,10 +63,7 @@ def _count_job(shop, copies, what, job, approved):
         for reference in references:
             shop.send_event(reference)
     else:
-        shop.sql(
-            f"UPDATE payment_transaction SET vipps_next_read = {PAST} WHERE reference = ANY(%s)",
-            references,
-        )
+        shop.sql(MAKE_DUE, references)
     _seconds, busy = shop.run_job(job)
     if approved:
         shop.check_done(references)

@@ -4,12 +4,20 @@ import itertools
 
 from simulator.sales_units import NOK_UNIT
 
-PAST = "now() AT TIME ZONE 'UTC' - interval '1 minute'"
-OPEN = {'vipps_next_read': "now() AT TIME ZONE 'UTC' + interval '1 day'"}
+OPEN = {}
 SETTLED = {
     'state': "'done'", 'vipps_payment_state': "'CAPTURED'", 'vipps_redirect_url': 'NULL',
-    'vipps_next_read': 'NULL',
 }
+# What the job does with payments of which nothing is heard, in an hour and at once.
+WATCH = """
+    INSERT INTO vipps_task (transaction_id, kind, due, tries)
+    SELECT id, 'sync', now() AT TIME ZONE 'UTC' + interval '1 hour', 1
+      FROM payment_transaction WHERE reference = ANY(%s)
+"""
+MAKE_DUE = """
+    UPDATE vipps_task SET due = now() AT TIME ZONE 'UTC' - interval '1 minute'
+     WHERE transaction_id IN (SELECT id FROM payment_transaction WHERE reference = ANY(%s))
+"""
 TABLES = ['payment_transaction', 'vipps_webhook_event', 'sale_order', 'sale_order_line']
 _batches = itertools.count(1)
 
@@ -46,12 +54,14 @@ class Copies:
         name = f"'{prefix}' || n"
         self._copy('payment_transaction', self._transaction, numbers, **{
             'reference': name, 'vipps_payment_reference': name, 'is_post_processed': 'true',
-            'vipps_read_count': '0', 'vipps_last_read': 'NULL', **changes,
+            'vipps_last_read': 'NULL', **changes,
         })
         if with_orders:
             self._copy('sale_order', self._order, numbers, name=name, access_token='NULL')
             self._link_orders(prefix)
         references = [f'{prefix}{number + 1}' for number in range(count)]
+        if changes is OPEN:
+            self._shop.sql(WATCH, references)
         if approved is not None:
             request = {key: self._request[key] for key in self._request if key != 'reference'}
             self._shop.control(

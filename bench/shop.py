@@ -66,7 +66,7 @@ class Shop:
 
     def wait_for_empty_inbox(self):
         """Wait until the cron worker has dealt with all events."""
-        query = 'SELECT count(*) FROM vipps_webhook_event WHERE next_try IS NOT NULL'
+        query = "SELECT count(*) FROM vipps_webhook_event WHERE state = 'pending'"
         self.wait("the inbox is empty", lambda: not self.value(query), PATIENCE, pause=0.1)
 
     def check_done(self, references):

@@ -3,7 +3,7 @@
 from tools.console import Failure, say
 
 from .figures import Row
-from .payments import PAST, SETTLED
+from .payments import MAKE_DUE, SETTLED
 
 SMALL, LARGE = 1_000, 100_000
 PAYMENTS, ROUNDS = 50, 5
@@ -13,7 +13,7 @@ def measure(shop, copies):
     """Have open payments read by the job, and approved ones by their events, among few payments
     and among many."""
     with shop.webhooks_lost():
-        shop.sql('UPDATE payment_transaction SET vipps_next_read = NULL')  # Nobody else's turn.
+        shop.sql('DELETE FROM vipps_task')  # Nobody else's turn.
         shop.wait_for_empty_inbox()
         references = copies.add(PAYMENTS, approved=False)
         small = _measure_among(shop, copies, references, SMALL)
@@ -51,9 +51,10 @@ def _measure_among(shop, copies, references, count):
 def _read_by_job(shop, references):
     """Return the seconds of a run that reads payments about which nothing is decided."""
     shop.sql(
-        f"UPDATE payment_transaction SET vipps_last_read = NULL, vipps_next_read = {PAST}"
-        " WHERE reference = ANY(%s)", references,
+        "UPDATE payment_transaction SET vipps_last_read = NULL WHERE reference = ANY(%s)",
+        references,
     )
+    shop.sql(MAKE_DUE, references)
     seconds, _queries = shop.run_job('cron_sync_payments')
     read = shop.value(
         'SELECT count(vipps_last_read) FROM payment_transaction WHERE reference = ANY(%s)',

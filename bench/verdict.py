@@ -15,16 +15,14 @@ GROWTH, SLACK = 1.10, 8  # how often its size and how many MiB more a worker may
 
 DUE = "now() AT TIME ZONE 'UTC' - interval '1 second'"
 MAKE_DUE = [
-    f"UPDATE payment_transaction SET vipps_next_read = {DUE}, vipps_last_read = NULL"
-    " WHERE vipps_next_read IS NOT NULL",
+    "UPDATE payment_transaction SET vipps_last_read = NULL"
+    " WHERE id IN (SELECT transaction_id FROM vipps_task)",
     # What a worker is claiming has its turn.
     f"UPDATE vipps_task SET due = {DUE}"
     " WHERE id IN (SELECT id FROM vipps_task ORDER BY id FOR UPDATE SKIP LOCKED)",
-    f"UPDATE vipps_webhook_event SET next_try = {DUE} WHERE next_try IS NOT NULL",
 ]
 JOBS = [
-    'mobilepay_vipps.cron_sync_payments', 'mobilepay_vipps.cron_read_open_payments',
-    'mobilepay_vipps.cron_follow_up',
+    'mobilepay_vipps.cron_sync_payments', 'mobilepay_vipps.cron_follow_up',
 ]
 
 # What the closing of sessions has booked of what was taken with Vipps MobilePay.

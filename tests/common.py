@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from passlib.context import CryptContext
 
+from odoo import fields
 from odoo.fields import Command
 from odoo.tests import new_test_user
 from odoo.tests.common import HOST, _super_send
@@ -157,11 +158,12 @@ class VippsCommon(PaymentCommon, CompanyCommon):
         tx._vipps_refresh()
         self._follow_up()
 
-    def _get_tasks(self, tx):
-        """ Return what is to be confirmed or booked of a payment, its captures and refunds. """
+    def _get_tasks(self, tx, *kinds):
+        """ Return the tasks of a payment, its captures and refunds: those of some kinds, or what is
+        to be confirmed and booked. """
         return self.env['vipps.task'].sudo().search([
             ('transaction_id', 'in', (tx | tx.child_transaction_ids).ids),
-            ('kind', 'in', ('confirm', 'book')),
+            ('kind', 'in', kinds or ('confirm', 'book')),
         ])
 
     def _follow_up(self, with_mails=False):
@@ -275,12 +277,6 @@ class TransactionCommon(VippsCommon):
         """)
         self.env.invalidate_all()
         self._run_due()
-
-    def _get_tasks(self, tx, *kinds):
-        """ Return the tasks of a transaction, of some kinds or of all. """
-        return self.env['vipps.task'].search([
-            ('transaction_id', '=', tx.id), *([('kind', 'in', kinds)] if kinds else []),
-        ])
 
     def _get_delay(self, tx, kind='sync'):
         """ Return in how much time a task of a transaction is due. """

@@ -192,7 +192,7 @@ class VictimCommon(PosCommon):
             'provider_id': self.vipps.id, 'name': 'AUTHORIZED', 'psp_reference': 'fake-psp',
             'reference': tx.vipps_payment_reference, 'state': 'failed', 'success': True,
         })
-        self.env['vipps.read.request'].sudo()._request(tx)
+        self.env['vipps.task']._schedule(tx, 'verify')
         self.env.cr.postcommit.run()  # Notes the calls of the API.
 
     def _collect_victims(self):

@@ -73,7 +73,7 @@ class TestMigration(TransactionCommon):
 
         # The rest is read, and they go on as they were begun.
         self.assertEqual((txs | other_tx).mapped('vipps_difference_count'), [1, 0, 0, 0])
-        self.assertTrue(reserved_tx.vipps_next_comparison)
+        self.assertTrue(self._get_tasks(reserved_tx, 'compare'))
         self._approve(open_tx)
         self._run_job()
         self.assertEqual(open_tx.state, 'done')

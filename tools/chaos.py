@@ -87,7 +87,7 @@ UNFINISHED = """
 WAITING_EVENTS = """
     SELECT count(*) FROM vipps_webhook_event
      WHERE id > %s AND (
-         state IN ('pending', 'failed') OR next_try IS NOT NULL
+         state IN ('pending', 'failed') OR state = 'unmatched' AND error IS NULL
          OR (state != 'processed' AND reference IN (
              SELECT vipps_payment_reference FROM payment_transaction
          ))

@@ -133,19 +133,26 @@ class VippsTask(models.Model):
             self._wake(kind)
 
     @api.model
-    def _schedule_only(self, tx, kinds):
-        """ Leave of what the money job was to do with a transaction, as far as this database
-        transaction can know of it, only what is still to be done, and schedule what is missing.
+    def _get_money_tasks(self, tx):
+        """ Return what the money job is to do with a transaction, as far as this database
+        transaction can know of it.
 
-        :param payment.transaction tx: The transaction, locked.
-        :param tuple kinds: The kinds of tasks that are still to be done.
-        :return: None
+        :param payment.transaction tx: The transaction.
+        :rtype: vipps.task
         """
-        tasks = self.sudo().search([
+        return self.sudo().search([
             ('transaction_id', '=', tx.id), ('kind', 'in', _get_kinds(MONEY)),
         ])
-        left = tasks.filtered(lambda task: task.kind in kinds)
-        (tasks - left).unlink()
+
+    def _settle(self, tx, kinds):
+        """ Remove the tasks that are done since the payment was read, and schedule what is missing.
+
+        :param payment.transaction tx: The transaction, locked.
+        :param tuple kinds: The kinds of tasks of the money job that are still to be done.
+        :return: None
+        """
+        left = self.filtered(lambda task: task.kind in kinds)
+        (self - left).unlink()
         for kind in kinds:
             if kind not in left.mapped('kind'):
                 _job, first_delay, _last_delay = KINDS[kind]
@@ -226,8 +233,9 @@ class VippsTask(models.Model):
         :return: None
         """
         kinds = _get_kinds(job)
+        max_silences = MAX_SILENCES if job == MONEY else 1  # There is something better to do.
         started, steps, silences, busy_ids = time.monotonic(), 0, 0, set()
-        while silences < MAX_SILENCES:
+        while silences < max_silences:
             if time.monotonic() > started + RUN_SECONDS:
                 self._in_transaction('_wake', kinds[0])
                 break
@@ -271,8 +279,8 @@ class VippsTask(models.Model):
     def _claim_next(self, kinds, is_fair, busy_ids):
         """ Claim the most urgent task that is due, and all that are the same, for one try.
 
-        What was not tried yet comes before what has failed, and the newest comes first: after an
-        outage, nobody who is paying now waits for what has been waiting for hours.
+        What was not tried yet comes before what has failed. Of payments, the newest come first:
+        after an outage, nobody who is paying now waits for what has been waiting for hours.
 
         :param tuple kinds: The kinds of tasks, the most urgent first.
         :param bool is_fair: Whether to claim what has been waiting for the longest time instead.
@@ -307,9 +315,11 @@ class VippsTask(models.Model):
     def _find_next(self, kinds, is_fair, busy_ids):
         """ Return the task of :meth:`_claim_next`, locked. """
         now = fields.Datetime.now()
-        order = SQL("due, id") if is_fair else SQL(
-            "tries > 0, array_position(%s, kind::text), due DESC, id", list(kinds)
-        )
+        order = SQL("due, id")
+        if not is_fair:
+            if kinds == _get_kinds(MONEY):
+                order = SQL("CASE WHEN tries = 0 THEN due END DESC, %s", order)
+            order = SQL("tries > 0, array_position(%s, kind::text), %s", list(kinds), order)
         self.env.cr.execute(SQL(
             """
             SELECT id

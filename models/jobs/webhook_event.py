@@ -15,8 +15,13 @@ _logger = logging.getLogger(__name__)
 # As long as Vipps MobilePay itself tries to deliver an event.
 RETRY_PERIOD = timedelta(days=7)
 
-# What is left to people, as soon as it is not tried again.
-ATTENTION_STATES = ('unmatched', 'failed')
+# What is left to do. The transaction of an event is looked for before there is an error.
+TO_DO_DOMAIN = [
+    '|', ('state', '=', 'pending'), '&', ('state', '=', 'unmatched'), ('error', '=', False),
+]
+
+# What is left to people: what is not tried again has an error.
+ATTENTION_DOMAIN = [('state', 'in', ('unmatched', 'failed')), ('error', '!=', False)]
 
 # How long the transaction of an event is looked for: the event can be faster than our commit.
 UNMATCHED_PERIOD = timedelta(minutes=15)
@@ -25,7 +30,7 @@ UNMATCHED_PERIOD = timedelta(minutes=15)
 MIN_ATTENTION_PERIOD = timedelta(days=90)
 
 # How many events without a task are looked at in one database transaction.
-PENDING_LIMIT = 1000
+PENDING_LIMIT = 200
 
 # How many events are removed in one database transaction.
 PURGE_LIMIT = 1000
@@ -64,7 +69,7 @@ class VippsWebhookEvent(models.Model):
         string="Status",
         help="To process: the payment is going to be read at Vipps MobilePay.\n"
              "Processed: the payment was read after the event.\n"
-             "Unmatched: there is no transaction for it.\n"
+             "Unmatched: there is no transaction for it, or not yet.\n"
              "Ignored: it is about something else than the payments of this database.\n"
              "Failed: the payment could not be read for a week; somebody has to look at it.",
         selection=[
@@ -92,7 +97,7 @@ class VippsWebhookEvent(models.Model):
         """ Index what is left to do, and what is listed, however much is done. """
         create_index(
             self.env.cr, 'vipps_webhook_event_pending_index', self._table, ['reference'],
-            where="state = 'pending'",
+            where="state = 'pending' OR state = 'unmatched' AND error IS NULL",
         )
         create_index(
             self.env.cr, 'vipps_webhook_event_provider_index', self._table, ['provider_id', 'id'],
@@ -144,7 +149,7 @@ class VippsWebhookEvent(models.Model):
         """
         self.check_access_rights('read')
         self.check_access_rule('read')
-        if any(event.state not in ATTENTION_STATES for event in self):
+        if self - self.filtered_domain(ATTENTION_DOMAIN):
             raise UserError(_(
                 "Only events that need attention can be marked as dealt with: unmatched or failed"
                 " ones that are not tried again."
@@ -170,12 +175,7 @@ class VippsWebhookEvent(models.Model):
         tx = self.env['payment.transaction'].sudo().search([
             ('vipps_payment_reference', '=', event.reference),
         ])
-        # Several providers of a company can share a sales unit, and each gets all its events.
-        is_relevant = (
-            event.success
-            and (not event.msn or event.msn == provider.sudo().vipps_merchant_serial_number)
-            and (not tx or tx.company_id == provider.company_id)
-        )
+        is_relevant = self._is_about(tx, provider, event.msn, event.success)
         now = fields.Datetime.now()
         self.env.cr.execute("""
             INSERT INTO vipps_webhook_event (
@@ -215,6 +215,24 @@ class VippsWebhookEvent(models.Model):
             tx._vipps_wake_tills()
         return True
 
+    @api.model
+    def _is_about(self, tx, provider, msn, success):
+        """ Return whether an event says that something happened to a payment of a provider.
+
+        Several providers of a company can share a sales unit, and each gets all its events.
+
+        :param payment.transaction tx: The transaction of the payment, if there is one.
+        :param payment.provider provider: The provider whose webhook was called.
+        :param str|None msn: The sales unit of the event.
+        :param bool success: Whether the operation took effect.
+        :rtype: bool
+        """
+        return (
+            success
+            and (not msn or msn == provider.sudo().vipps_merchant_serial_number)
+            and (not tx or tx.sudo().company_id == provider.company_id)
+        )
+
     #=== BUSINESS METHODS - PROCESSING ===#
 
     @api.model
@@ -229,25 +247,31 @@ class VippsWebhookEvent(models.Model):
             SELECT event.id, tx.id
               FROM vipps_webhook_event event
               LEFT JOIN payment_transaction tx ON tx.vipps_payment_reference = event.reference
-             WHERE event.state = 'pending'
+             WHERE (event.state = 'pending' OR event.state = 'unmatched' AND event.error IS NULL)
                AND NOT EXISTS (
                     SELECT FROM vipps_task WHERE transaction_id = tx.id AND kind = 'sync'
                )
+             ORDER BY event.id
              LIMIT %s
         """, [PENDING_LIMIT])
         rows = self.env.cr.fetchall()
-        txs = self.env['payment.transaction'].browse({tx_id for _id, tx_id in rows if tx_id})
-        for event in self.browse(event_id for event_id, _tx_id in rows):
-            tx = txs.filtered(lambda t, event=event: t.vipps_payment_reference == event.reference)
-            if tx.company_id - event.company_id:
+        if len(rows) == PENDING_LIMIT:
+            self.env['vipps.task']._wake('sync')
+        for event_id, tx_id in rows:
+            event, tx = self.browse(event_id), self.env['payment.transaction'].browse(tx_id or ())
+            if not self._is_about(tx, event.provider_id, event.msn, event.success):
                 event._settle('ignored')
-                txs -= tx
-            elif not tx:
+            elif tx:
+                event.state = 'pending'
+                self.env['vipps.task']._schedule(tx, 'sync', due=min(
+                    event.event_time or event.create_date, fields.Datetime.now(),
+                ))
+            else:
                 event._settle_unmatched()
-        self.env['vipps.task']._schedule(txs, 'sync')
 
     def _settle_unmatched(self):
         """ Look for the transaction of the event for a while, but not for ever. """
+        self.state = 'unmatched'
         if self._get_waiting_time() < UNMATCHED_PERIOD:
             return
         prefix = self.env['payment.transaction']._vipps_get_reference_prefix()
@@ -269,8 +293,8 @@ class VippsWebhookEvent(models.Model):
         :rtype: vipps.webhook.event
         """
         return self.sudo().search([
-            ('reference', '=', tx.vipps_payment_reference), ('state', '=', 'pending'),
-            ('company_id', '=', tx.company_id.id),
+            ('reference', '=', tx.vipps_payment_reference), ('company_id', '=', tx.company_id.id),
+            *TO_DO_DOMAIN,
         ])
 
     def _settle(self, state='processed'):
@@ -290,7 +314,7 @@ class VippsWebhookEvent(models.Model):
         """ Note why the payment of the events cannot be read, and leave those to an administrator
         that have been waiting for too long.
 
-        :param VippsError error: What went wrong.
+        :param VippsError|str error: What went wrong.
         :return: None
         """
         old_events = self.filtered(lambda event: event._get_waiting_time() > RETRY_PERIOD)

@@ -5,6 +5,7 @@ from datetime import timedelta
 from odoo import _, api, fields, models
 
 from ... import encryption
+from ..jobs.webhook_event import ATTENTION_DOMAIN, TO_DO_DOMAIN
 from .credentials import DATABASE_VARIABLE
 from .payment_provider import SECRET_FIELDS
 
@@ -43,7 +44,7 @@ class PaymentProvider(models.Model):
             *own, ('vipps_task_ids.kind', '=', 'sync'), ('state', 'in', ('draft', 'pending')),
         ]
         deadline = now + timedelta(days=self.sudo().vipps_deadline_warning_days)
-        waiting = [*own, ('state', '=', 'pending')]
+        waiting = [*own, *TO_DO_DOMAIN]
         return {
             'open': ('payment.transaction', is_open, 'create_date'),
             'open_10_minutes': (
@@ -88,7 +89,7 @@ class PaymentProvider(models.Model):
             ),
             'failed_events': (
                 'vipps.webhook.event',
-                [*own, ('state', 'in', ('unmatched', 'failed'))],
+                [*own, *ATTENTION_DOMAIN],
                 'create_date',
             ),
             'errors': (
@@ -138,7 +139,8 @@ class PaymentProvider(models.Model):
         """ Tell whether payments are made with the provider, or were and are not settled yet. """
         return self.state != 'disabled' or bool(self.env['payment.transaction'].sudo().search_count(
             [('provider_id', '=', self.id),
-             '|', ('vipps_task_ids.kind', '=', 'sync'), ('vipps_remaining_amount', '>', 0)], limit=1,
+             '|', ('vipps_task_ids.kind', '=', 'sync'), ('vipps_remaining_amount', '>', 0)],
+            limit=1,
         ))
 
     @api.model

@@ -1,6 +1,6 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from odoo import _, fields, models
+from odoo import _, _lt, fields, models
 from odoo.tools import SQL
 
 from ...source import Fact
@@ -178,6 +178,12 @@ class PaymentTransaction(models.Model):
             return  # The payment does not need it.
         problem = problem or _("Something went wrong in Odoo. Its log says what.")
         root = self._vipps_get_root()._vipps_in_staff_language()
+        if kind in ('verify', 'sync', 'capture', 'compare'):
+            self.env['vipps.webhook.event']._get_pending(self)._keep_error(problem)
+            root.provider_id._vipps_alert_administrator(
+                f'payment:{root.id}', _lt("Payment %s cannot be processed", root.reference), problem
+            )
+            return
         if kind.endswith('_mail') or kind == 'release_message':
             root._vipps_schedule_activity(
                 'mail',

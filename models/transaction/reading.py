@@ -8,7 +8,7 @@ from datetime import timedelta
 from psycopg2 import OperationalError
 from psycopg2.errors import LockNotAvailable
 
-from odoo import _, _lt, api, fields, models
+from odoo import _, _lt, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import SQL
 
@@ -77,6 +77,7 @@ class PaymentTransaction(models.Model):
             return False
         was_approved = self.state in ('authorized', 'done')
         events = self.env['vipps.webhook.event']._get_pending(self)
+        tasks = self.env['vipps.task']._get_money_tasks(self)
         self.vipps_last_read = now  # Kept when the rest fails, so that nobody asks without pause.
         with self.env.cr.savepoint():
             payment = self._vipps_ask()
@@ -85,11 +86,11 @@ class PaymentTransaction(models.Model):
                 self = self._vipps_with_patience()
             self._vipps_converge(payment)
         if may_capture and payment and not self._vipps_capture_if_due() and not was_approved:
-            self.env['vipps.task']._schedule(self, 'capture')  # It took too long here.
+            tasks._schedule(self, 'capture')  # It took too long here.
         self._vipps_tell_safely(lambda tx: tx._vipps_follow_up_all(is_new=not was_approved))
         self._vipps_schedule_app_link()
         events._settle()
-        self.env['vipps.task']._schedule_only(self, self._vipps_get_open_kinds())
+        tasks._settle(self, self._vipps_get_open_kinds())
         return True
 
     def _vipps_ask(self):
@@ -252,7 +253,9 @@ class PaymentTransaction(models.Model):
         :return: Whether the transaction is locked.
         :rtype: bool
         """
-        return self._vipps_is_free(wait) and self._vipps_lock_rows(self, SQL() if wait else SQL("SKIP LOCKED"))
+        return self._vipps_is_free(wait) and self._vipps_lock_rows(
+            self, SQL() if wait else SQL("SKIP LOCKED")
+        )
 
     def _vipps_is_free(self, wait=False):
         """ Return whether nobody works on the transaction or on its documents.

@@ -10,7 +10,7 @@ from odoo.exceptions import UserError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
-from ...models.jobs.task import BACK_OFFS
+from ...models.jobs.task import KINDS
 from ..http_common import CheckoutCommon
 
 TASK_MODULE = 'odoo.addons.mobilepay_vipps.models.jobs.task'
@@ -160,7 +160,7 @@ class TestFollowUp(CheckoutCommon):
         self.assertGreater(task.due, fields.Datetime.now() + timedelta(seconds=50))
         self.env['vipps.task']._cron_follow_up()  # It is not due.
         self.assertEqual(task.tries, 1)
-        first_delay, last_delay = BACK_OFFS['confirm']
+        _job, first_delay, last_delay = KINDS['confirm']
         self.assertLess(first_delay, last_delay)
         self._follow_up()
         self.assertEqual(orders[0].state, 'sale')
@@ -270,9 +270,7 @@ class TestFollowUp(CheckoutCommon):
         tx = self._start()
         self._approve(tx)
         now = fields.Datetime.now()
-        tx.write({
-            'vipps_last_read': now + timedelta(days=3), 'vipps_next_read': now + timedelta(days=3),
-        })
+        tx.vipps_last_read = self._get_tasks(tx, 'sync').due = now + timedelta(days=3)
         self.assertEqual(self._run_due(), [tx.vipps_payment_reference])
         self.assertEqual(tx.state, 'authorized')
 

@@ -12,8 +12,7 @@ from odoo.tests import tagged
 from odoo.tools import mute_logger
 
 from ... import const
-from ...models.jobs.job import MAX_SILENCES
-from ...models.jobs.webhook_event import FIRST_RETRY_DELAY
+from ...models.jobs.task import KINDS, MAX_SILENCES
 from ...protocol.payment import Event
 from ...simulator.sales_units import NOK_UNIT
 from ..common import KEYS, TransactionCommon
@@ -52,26 +51,16 @@ class EventCommon(WebhookCommon, TransactionCommon):
     def _get_alerts(self):
         return self._get_activities().filtered(lambda a: a.summary == FAILURES_SUMMARY)
 
-    def _drain_until_settled(self, clock, event):
-        """ Run the job each time that an event is due, and return the intervals. """
-        intervals = []
-        while event.next_try:
-            intervals.append(event.next_try - fields.Datetime.now())
-            self.assertEqual(self._drain(), 0, "It is not tried before its time.")
-            clock.tick(intervals[-1])
-            self._drain()
-        return intervals
-
     def _drain_repeatedly(self, clock, count):
         """ Run the job each time that the events are due, and return the intervals. """
         intervals = []
         for tries in range(1, count + 1):
             self._drain()
-            events = self._get_inbox()
-            self.assertEqual(set(events.mapped('tries')), {tries})
-            self.assertEqual(set(events.mapped('state')), {'pending'})
-            next_try, = set(events.mapped('next_try'))
-            intervals.append(next_try - fields.Datetime.now())
+            tasks = self.env['vipps.task'].search([('kind', '=', 'sync')])
+            self.assertEqual(set(tasks.mapped('tries')), {tries})
+            self.assertEqual(set(self._get_inbox().mapped('state')), {'pending'})
+            due, = set(tasks.mapped('due'))
+            intervals.append(due - fields.Datetime.now())
             self.assertEqual(self._drain(), 0, "It is not tried before its time.")
             clock.tick(intervals[-1])
         return [interval / MINUTE for interval in intervals]
@@ -90,7 +79,6 @@ class TestEventVerdict(EventCommon):
         self._drain()
         self.assertEqual(tx.state, 'authorized')
         self.assertEqual(set(self._get_inbox().mapped('state')), {'processed'})
-        self.assertFalse(any(self._get_inbox().mapped('next_try')))
 
     def test_event_makes_the_transaction_of_a_disabled_provider_converge(self):
         tx = self._start_approved()
@@ -121,7 +109,7 @@ class TestEventVerdict(EventCommon):
         tx = self._start_approved()
         triggers = self._count_triggers()
         event = self._tell(tx.vipps_payment_reference, success=False)
-        self.assertEqual((event.state, event.next_try, event.success), ('ignored', False, False))
+        self.assertEqual((event.state, event.success), ('ignored', False))
         self.assertEqual(self._count_triggers(), triggers)
         self.assertEqual(self._drain(), 0)
         self.assertEqual(tx.state, 'draft')
@@ -130,10 +118,10 @@ class TestEventVerdict(EventCommon):
         with freeze_time(fields.Datetime.now()) as clock:
             event = self._tell('no-such-reference')
             self._drain()
-            self.assertEqual(event.state, 'unmatched')
-            intervals = self._drain_until_settled(clock, event)
-        self.assertEqual(intervals, [1 * MINUTE, 2 * MINUTE, 4 * MINUTE, 8 * MINUTE])
-        self.assertEqual(sum(intervals, timedelta()), 15 * MINUTE)
+            for _minute in range(15):
+                self.assertEqual(event.state, 'unmatched')
+                clock.tick(MINUTE)
+                self._drain()
         self.assertEqual((event.state, event.error), ('ignored', False))
         self.assertFalse(self._get_alerts())
 
@@ -144,7 +132,7 @@ class TestEventVerdict(EventCommon):
                 self._tell(f'{prefix}-S0000{number}-ABCDEF') for number in range(3)
             ))
             self._drain()
-            while any(events.mapped('next_try')):
+            for _minute in range(15):
                 self.assertFalse(self._get_alerts(), "The transaction may still appear.")
                 self.assertFalse(any(events.mapped('error')))
                 clock.tick(MINUTE)
@@ -161,7 +149,7 @@ class TestEventVerdict(EventCommon):
             event = self._tell(f'{prefix}X-S00001-ABCDEF')
             clock.tick(15 * MINUTE)
             self._drain()
-        self.assertEqual((event.state, event.next_try), ('ignored', False))
+        self.assertEqual(event.state, 'ignored')
 
     def test_event_that_was_faster_than_our_commit_finds_its_transaction_later(self):
         tx = self._start_approved()
@@ -197,7 +185,7 @@ class TestEventVerdict(EventCommon):
         tx = self._start_approved()
         event = self._tell_by_another_provider(tx, company_id=self.company_data_2['company'].id)
         self.assertEqual(self._drain(), 0)
-        self.assertEqual((event.state, event.next_try, tx.state), ('ignored', False, 'draft'))
+        self.assertEqual((event.state, tx.state), ('ignored', 'draft'))
 
 
 @tagged('post_install', '-at_install')
@@ -281,7 +269,7 @@ class TestEventJob(EventCommon):
         for _i in range(2):
             self._store(self._start())
         triggers = self._count_triggers()
-        with patch('odoo.addons.mobilepay_vipps.models.jobs.job.RUN_SECONDS', 0):
+        with patch('odoo.addons.mobilepay_vipps.models.jobs.task.RUN_SECONDS', 0):
             self.assertEqual(self._drain(), 0)
         self.assertEqual(self._count_triggers(), triggers + 1)
         self.assertEqual(self._drain(), 2)
@@ -294,8 +282,8 @@ class TestEventJob(EventCommon):
         self.simulator.fault('get', 'status', status=503, times=None)
         with self._without_pauses():
             self._drain()
-        events = self._get_inbox()
-        self.assertEqual(events.mapped('tries'), [0, 0] + [1] * MAX_SILENCES)
+        tasks = self.env['vipps.task'].search([('kind', '=', 'sync'), ('tries', '=', 0)])
+        self.assertEqual(len(tasks), 2)
         self.assertEqual(len(set(self._get_read_references())), MAX_SILENCES)
         self.assertEqual(self._count_triggers(), triggers, "The next minute is early enough.")
         self.simulator.clear_faults()
@@ -322,7 +310,7 @@ class TestEventJob(EventCommon):
         self.simulator.fault('get', 'refuse', code='6250', times=None)
         with self._without_pauses():
             self._drain()
-        self.assertEqual(set(self._get_inbox().mapped('tries')), {1})
+        self.assertFalse(self.env['vipps.task'].search([('tries', '=', 0)]))
 
     #=== Trying again ===#
 
@@ -344,9 +332,7 @@ class TestEventJob(EventCommon):
             self.assertEqual(self._drain(), 1)
         self.assertEqual(tx.state, 'done')
         for event in self._get_inbox():
-            self.assertEqual(
-                (event.state, event.next_try, event.error), ('processed', False, False)
-            )
+            self.assertEqual((event.state, event.error), ('processed', False))
 
     def test_what_is_refused_is_tried_again_at_most_an_hour_later(self):
         self._store_captured()
@@ -362,8 +348,8 @@ class TestEventJob(EventCommon):
                 self.simulator.fault('get', 'status', status=status, retry_after=1800)
                 self._get_inbox().action_replay()
                 self._drain()
-                next_try, = set(self._get_inbox().mapped('next_try'))
-                self.assertEqual(next_try - fields.Datetime.now(), timedelta(minutes=30))
+                due, = set(self.env['vipps.task'].search([('kind', '=', 'sync')]).mapped('due'))
+                self.assertEqual(due - fields.Datetime.now(), timedelta(minutes=30))
 
     def test_what_fails_for_a_week_is_flagged_once_and_not_tried_anymore(self):
         for _i in range(2):
@@ -380,7 +366,7 @@ class TestEventJob(EventCommon):
             clock.tick(timedelta(days=1))
             self.assertEqual(self._drain(), 0)
         for event in self._get_inbox():
-            self.assertEqual((event.state, event.next_try), ('failed', False))
+            self.assertEqual(event.state, 'failed')
             self.assertIn("does not answer", event.error)
         self.assertEqual(len(self._get_alerts()), 1)
 
@@ -410,10 +396,10 @@ class TestEventJob(EventCommon):
         ):
             event = self._tell(reference)
             self.env.cr.execute(
-                "UPDATE vipps_webhook_event SET state = %s, next_try = %s,"
+                "UPDATE vipps_webhook_event SET state = %s, error = %s,"
                 " create_date = create_date - %s WHERE id = %s",
-                [state, state == 'pending' and fields.Datetime.now() or None,
-                 timedelta(days=days), event.id],
+                [state, state == 'unmatched' and "Not found" or None, timedelta(days=days),
+                 event.id],
             )
         events._vipps_purge(self.vipps, fields.Datetime.now() - timedelta(days=1))
         self.assertEqual(
@@ -423,5 +409,5 @@ class TestEventJob(EventCommon):
     def test_job_runs_as_often_as_events_may_be_due_again(self):
         cron = self.env.ref('mobilepay_vipps.cron_sync_payments')
         self.assertLessEqual(
-            timedelta(**{cron.interval_type: cron.interval_number}), FIRST_RETRY_DELAY
+            timedelta(**{cron.interval_type: cron.interval_number}), KINDS['sync'][1]
         )

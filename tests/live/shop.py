@@ -294,7 +294,7 @@ class LiveTest(unittest.TestCase):
     def inbox(self, *domain):
         """Return the events in the inbox, the oldest first."""
         return self.rpc(
-            'vipps.webhook.event', 'search_read', domain, ['reference', 'name', 'state'],
+            'vipps.webhook.event', 'search_read', domain, ['reference', 'name', 'state', 'error'],
             order='id',
         )
 

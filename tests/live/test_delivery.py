@@ -99,8 +99,8 @@ class TestDelivery(LiveTest):
         self.deliver(picking)
         self.repair()
         wait_until(lambda: not self.rpc(
-            'vipps.read.request', 'search_count',
-            [('transaction_id.reference', '=', reference)],
+            'vipps.task', 'search_count',
+            [('transaction_id.reference', '=', reference), ('tries', '=', 0)],
         ), 60)
         self.run_job('cron_sync_payments')
         self.assert_captured(reference)

@@ -29,7 +29,8 @@ class TestDifferences(LiveTest):
     def compare(self, reference):
         """Have a payment compared, as every night."""
         self.stack.execute((
-            "UPDATE payment_transaction SET vipps_next_comparison = now() WHERE reference = %s",
+            "INSERT INTO vipps_task (transaction_id, kind, due, tries)"
+            " SELECT id, 'compare', now(), 0 FROM payment_transaction WHERE reference = %s",
             [reference],
         ))
         self.run_job('cron_sync_payments')

@@ -11,10 +11,10 @@ from .stopping_point import stopping_point
 OLD_EVENTS = """
     INSERT INTO vipps_webhook_event (
         provider_id, name, reference, psp_reference, amount, currency, event_time, success, state,
-        tries, next_try, create_date, write_date
+        create_date, write_date
     )
     SELECT %s, 'AUTHORIZED', 'outage-' || number, 'outage-' || number, 100, 'NOK',
-           moment, true, 'pending', 0, moment, moment, moment
+           moment, true, 'pending', moment, moment
       FROM generate_series(1, %s) number, (SELECT now() - interval '3 hours' AS moment) times
 """
 # Transactions of which Vipps MobilePay knows nothing, as after a backup was restored there.
@@ -23,8 +23,7 @@ OLD_TRANSACTIONS = """
     SELECT (jsonb_populate_record(tx, jsonb_build_object(
                'id', nextval('payment_transaction_id_seq'),
                'reference', 'outage-' || number,
-               'vipps_payment_reference', 'outage-' || number,
-               'vipps_next_read', NULL
+               'vipps_payment_reference', 'outage-' || number
            ))).*
       FROM payment_transaction tx, generate_series(1, %s) number
      WHERE tx.reference = %s
@@ -110,15 +109,14 @@ class TestManyAtOnce(LiveTest):
         self.fault('get', 'refuse', code='5090')
         for reference in references:
             self.decide(reference)
-        wait_until(lambda: [event['tries'] for event in self.left(references)] == [1] * 4)
+        wait_until(lambda: [bool(event['error']) for event in self.left(references)] == [True] * 4)
         self.repair()
         # Odoo runs a job only once at a time, so that others do the same.
         job = self.rpc.reference('mobilepay_vipps.cron_sync_payments')
         copies = [self.rpc('ir.cron', 'copy', job, {'active': False}) for _worker in range(2)]
         self.addCleanup(self.rpc, 'ir.cron', 'unlink', copies)
         self.stack.execute(
-            "UPDATE vipps_webhook_event SET next_try = now() - interval '1 second'"
-            " WHERE next_try IS NOT NULL"
+            "UPDATE vipps_task SET due = now() - interval '1 second'"
         )
         at_once(
             *(lambda copy=copy: self.rpc('ir.cron', 'method_direct_trigger', [copy])
@@ -160,8 +158,8 @@ class TestAfterAnOutage(LiveTest):
 
     def count_untouched(self):
         (count,), = self.stack.execute(
-            "SELECT count(*) FROM vipps_webhook_event WHERE state = 'pending' AND tries = 0"
-            " AND reference LIKE 'outage-%'"
+            "SELECT count(*) FROM vipps_webhook_event WHERE state = 'pending'"
+            " AND error IS NULL AND reference LIKE 'outage-%'"
         )
         return count
 

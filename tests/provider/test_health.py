@@ -82,7 +82,7 @@ class TestHealth(WebhookCommon, TransactionCommon):
         return self.env['vipps.webhook.event'].sudo().create({
             'provider_id': self.vipps.id, 'name': 'CREATED', 'reference': 'a-reference',
             'psp_reference': f'psp-{state}-{minutes}', 'state': state, 'pending_since': moment,
-            'next_try': moment if state == 'pending' else False, **values,
+            'error': state in ('unmatched', 'failed') and "It went wrong", **values,
         })
 
     #=== Problems ===#

@@ -104,7 +104,7 @@ class TestProviderRemoval(ProviderCommon):
 
     def test_neutralized_copy_calls_nothing_and_deletes_nothing(self):
         tx = self._start()
-        tx.vipps_next_read = '2020-01-01'
+        self._get_tasks(tx, 'sync').due = '2020-01-01'
         calls = len(self.simulator.exchanges)
         self._neutralize()
         for name in ('action_vipps_test_connection', 'action_vipps_set_up_webhooks'):

@@ -262,7 +262,7 @@ class TestPosRefund(PosCommon):
         self.assertEqual(status['state'], 'unpaid')
         self.assertIn("Nothing has been refunded", status['message'])
         self.assertFalse(self._call('vipps_list_attempts'))
-        self.assertFalse(self._get_tx(order).vipps_next_read)
+        self.assertFalse(self._get_tasks(self._get_tx(order), 'verify', 'sync', 'capture'))
         self.assertEqual(self._get_refunded(order), 0)
 
     def test_a_stored_refund_is_dropped_by_the_cashier(self):

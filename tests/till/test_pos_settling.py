@@ -128,7 +128,7 @@ class TestPosSettling(PosCommon):
                 # Nothing is known yet, and it is looked at again and again.
                 with self._without_pauses():
                     tx._vipps_try(tx._vipps_refresh)
-                self.assertTrue(tx.vipps_next_read and self.session.activity_ids)
+                self.assertTrue(self._get_tasks(tx, 'sync') and self.session.activity_ids)
                 self.simulator.clear_faults()
                 self.env['vipps.api.client']._create_payment(
                     tx, tx._vipps_prepare_attempt_values(), 0
@@ -136,7 +136,7 @@ class TestPosSettling(PosCommon):
                 if is_approved:
                     self.simulator.approve(tx.reference)
                 tx._vipps_refresh()
-                self.assertFalse(self.session.activity_ids or tx.vipps_next_read)
+                self.assertFalse(self.session.activity_ids or self._get_tasks(tx, 'sync'))
                 self.assertEqual(self._get_aggregate(tx)['captured'], 0)
                 self.assertEqual(self._get_aggregate(tx)['cancelled'], 4500)
 

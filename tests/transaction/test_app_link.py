@@ -10,6 +10,7 @@ from odoo import fields
 from odoo.fields import Command
 from odoo.tests import new_test_user, tagged
 
+from ...models.jobs.task import MAX_TRIES
 from ..common import TransactionCommon
 
 READING_LOGGER = 'odoo.addons.mobilepay_vipps.models.transaction.reading'
@@ -246,7 +247,7 @@ class TestAppLink(TransactionCommon):
         """ Return what a failure must not change. """
         self.env.invalidate_all()
         facts = tx.read()[0]
-        for name in ('vipps_next_app_link', 'vipps_app_link_tries', 'write_uid', 'write_date'):
+        for name in ('vipps_task_ids', 'write_uid', 'write_date'):
             facts.pop(name, None)
         return facts, tx.sale_order_ids.message_ids, self._get_activities()
 
@@ -273,27 +274,27 @@ class TestAppLink(TransactionCommon):
         self.simulator.fault('category', 'status', status=403, times=None)
         for days in range(10):
             self._set_links(hours=24 * days)
-        self.assertEqual(len(self._get_calls('category')), 4)
-        self.assertFalse(tx.vipps_next_app_link)
+        self.assertEqual(len(self._get_calls('category')), MAX_TRIES['app_link'])
+        self.assertFalse(self._get_tasks(tx, 'app_link'))
         self.simulator.clear_faults()
         self._refresh(tx)
         self._set_links(hours=24 * 10)
         self.assertIsNone(self._get_link(tx))
         self._ship(order, 'P1')
         self._set_links()
-        self._assert_tracked(tx, 'P1', calls=5)
+        self._assert_tracked(tx, 'P1', calls=MAX_TRIES['app_link'] + 1)
 
     def test_failures_are_tried_again_in_growing_intervals(self):
         _order, tx = self._reserve()
         self.simulator.fault('category', 'status', status=403, times=None)
         waits = []
-        while tx.vipps_next_app_link:
-            due = tx.vipps_next_app_link
+        while task := self._get_tasks(tx, 'app_link'):
+            due = task.due
             with freeze_time(due):
-                self._run_due()
-            waits.append(tx.vipps_next_app_link and tx.vipps_next_app_link - due)
-        self.assertEqual(waits[-1], False)
-        self.assertEqual(waits[:-1], sorted(waits[:-1]))
+                self.env['vipps.task']._cron_follow_up()
+            waits += [task.due - due for task in task.exists()]
+        self.assertEqual(len(waits), MAX_TRIES['app_link'] - 1)
+        self.assertEqual(waits, sorted(waits))
 
     def test_the_job_does_not_wait_for_one_that_does_not_answer(self):
         first, second = (self._reserve()[1] for _order in range(2))
@@ -311,12 +312,7 @@ class TestAppLink(TransactionCommon):
     def test_payments_are_read_first(self):
         _order, tx = self._reserve()
         open_tx = self._start()
-        self.env.flush_all()
-        self.env.cr.execute(
-            "UPDATE payment_transaction SET vipps_next_read = create_date WHERE id = %s",
-            [open_tx.id],
-        )
-        self.env.invalidate_all()
+        self._get_tasks(open_tx, 'sync').due = open_tx.create_date
         before = len(self.simulator.exchanges)
         self._run_due()
         self.assertEqual(

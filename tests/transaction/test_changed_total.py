@@ -177,7 +177,7 @@ class TestChangedTotal(ChangedTotalCommon):
                 self._approve_and_settle(tx)
                 self.assertEqual((tx.state, tx.sale_order_ids.state), ('authorized', 'draft'))
                 self.assertSums(tx, 0, 50000)
-                self.assertFalse(tx.vipps_next_read)
+                self.assertFalse(self._get_tasks(tx, 'verify', 'sync', 'capture'))
                 self.assertTold(tx, "500.00", "600.00", "confirm")
                 self.assertIn("We will contact you", tx.state_message)
                 self.assertEqual(tx._vipps_get_result(), 'contact')

@@ -189,7 +189,7 @@ class TestDeadline(TransactionCommon):
         )
         self.assertIn(f"{failing_tx.reference}: Vipps MobilePay:", message)
         self.assertFalse(failing_tx.child_transaction_ids)
-        self.assertTrue(failing_tx.vipps_next_read)
+        self.assertTrue(self._get_tasks(failing_tx, 'verify', 'sync', 'capture'))
 
         self._act(failing_tx, 'action_vipps_capture_delivered')
         self.assertEqual(self._get_aggregate(failing_tx)['captured'], 10000)

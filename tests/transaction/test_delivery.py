@@ -15,7 +15,7 @@ class TestDelivery(DeliveryCommon):
         tx = self._buy()
         self.assertEqual((tx.state, tx.sale_order_ids.state), ('authorized', 'sale'))
         self.assertSums(tx, 0, 20000)
-        self.assertFalse(tx.vipps_next_read, "Nothing is waited for.")
+        self.assertFalse(self._get_tasks(tx, 'verify', 'sync', 'capture'), "Nothing is waited for.")
 
     def test_each_delivery_captures_its_value(self):
         tx = self._buy(self._line(self.sweater, 3))
@@ -80,7 +80,7 @@ class TestDelivery(DeliveryCommon):
         tx = self._buy()
         self._deliver(tx.sale_order_ids, backorder=False, sweater=1)
         self.assertSums(tx, 10000, 10000)
-        self.assertFalse(tx.vipps_next_read)
+        self.assertFalse(self._get_tasks(tx, 'verify', 'sync', 'capture'))
 
     def test_more_than_was_ordered_is_captured_up_to_what_is_reserved(self):
         tx = self._buy(self._line(self.sweater, 2), self._line(self.mittens))
@@ -289,16 +289,16 @@ class TestDelivery(DeliveryCommon):
         self._ship(tx.sale_order_ids)
         self.cr.flush()
         self.assertEqual(self.simulator.exchanges, calls)
-        self.assertTrue(self.env['vipps.read.request'].search([('transaction_id', '=', tx.id)]))
+        self.assertTrue(self._get_tasks(tx, 'capture'))
 
     def test_changes_of_one_request_are_one_request_to_read(self):
         tx = self._buy(self._line(self.sweater), self._line(self.mittens))
         self._ship(tx.sale_order_ids)
         self.cr.flush()
-        requests = self.env['vipps.read.request'].search([('transaction_id', '=', tx.id)])
-        self.assertEqual(len(requests), 1)
+        tasks = self._get_tasks(tx, 'capture')
+        self.assertEqual(len(tasks), 1)
         self.assertEqual(self._run_due(), [tx.vipps_payment_reference])
-        self.assertFalse(requests.exists())
+        self.assertFalse(tasks.exists())
 
     def test_a_payment_whose_keys_are_gone_is_not_asked_for_again_and_again(self):
         tx = self._buy()
@@ -307,7 +307,7 @@ class TestDelivery(DeliveryCommon):
         self.assertEqual(tx.state, 'done')
         self.vipps.vipps_merchant_serial_number = '999999'
         self._return(order, picking)
-        self.assertFalse(tx.vipps_next_read)
+        self.assertFalse(self._get_tasks(tx, 'verify', 'sync', 'capture'))
 
     def test_a_refused_capture_is_told_and_tried_again_and_taken_back(self):
         tx = self._buy(user_id=self.salesman.id)
@@ -318,14 +318,14 @@ class TestDelivery(DeliveryCommon):
         self.assertEqual(activity.user_id, self.salesman)
         self.assertIn(tx.reference, activity.summary)
         self.assertSums(tx, 0, 20000)
-        self.assertTrue(tx.vipps_next_read)
+        self.assertTrue(self._get_tasks(tx, 'verify', 'sync', 'capture'))
 
         self._run_job()
         self.assertEqual(self._get_order_activities(order), activity)
         self._run_job()
         self.assertSums(tx, 20000, 0)
         self.assertFalse(self._get_order_activities(order))
-        self.assertFalse(tx.vipps_next_read)
+        self.assertFalse(self._get_tasks(tx, 'verify', 'sync', 'capture'))
         keys = [call['idempotency_key'] for call in self._get_calls('capture', tx)]
         self.assertEqual(len(set(keys)), 3)
 

@@ -291,11 +291,10 @@ class TestOperationInput(TransactionCommon):
         tx = self._authorize()
         with self.env.cr.savepoint() as savepoint:
             tx._send_capture_request(amount_to_capture=100)
-            requests = self.env['vipps.read.request'].sudo().search([])
-            self.assertEqual(requests.transaction_id, tx)
+            self.assertTrue(self._get_tasks(tx, 'verify'))
             savepoint.rollback()
         # It was committed by itself, which one database transaction in a test cannot show.
-        self.env['vipps.read.request'].sudo().create({'transaction_id': tx.id})
+        self.env['vipps.task']._schedule(tx, 'verify')
         self._run_due()
         self.assertEqual(tx._vipps_get_captured_amount(), 100)
 

@@ -265,11 +265,11 @@ class TestPaymentChildren(TransactionCommon):
             tx.action_void()
             self.assertEqual((tx.state, tx.vipps_psp_reference), ('cancel', False))
             self._run_due()
-            self.assertTrue(tx.vipps_next_read)
+            self.assertTrue(self._get_tasks(tx, 'verify', 'sync', 'capture'))
             self.simulator.clear_faults()
         self._run_job()
         self.assertTrue(tx.vipps_psp_reference)
-        self.assertFalse(tx.vipps_next_read)
+        self.assertFalse(self._get_tasks(tx, 'verify', 'sync', 'capture'))
         self._assert_agrees(tx)
 
     def test_own_capture_is_told_apart_from_an_equal_one_in_the_portal(self):

@@ -47,7 +47,7 @@ class TestPaymentComparison(TransactionCommon):
 
     def _get_scheduled(self):
         self.env.invalidate_all()
-        return self.env['payment.transaction'].search([('vipps_next_comparison', '!=', False)])
+        return self.env['vipps.task'].search([('kind', '=', 'compare')]).transaction_id
 
     def _set(self, tx, **values):
         """ Let a transaction be as another time left it. """
@@ -270,7 +270,8 @@ class TestPaymentComparison(TransactionCommon):
                 tx = self._start()
                 for operation in operations:
                     getattr(self.simulator, operation)(tx.vipps_payment_reference)
-                self._set(tx, state=state, vipps_next_read=None)
+                self._set(tx, state=state)
+                self._get_tasks(tx, 'sync').unlink()
                 self.assertIn(tx.vipps_payment_reference, self._compare())
                 self.assertEqual(tx.state, state)
                 if expected:
@@ -284,9 +285,8 @@ class TestPaymentComparison(TransactionCommon):
         self._compare()
         tx = tx.with_user(self.accountant)
         self.assertIn("Captured", tx.read(['vipps_difference'])[0]['vipps_difference'])
-        for name in ('vipps_difference', 'vipps_next_comparison'):
-            with self.subTest(name=name), self.assertRaises(AccessError):
-                tx[name] = False
+        with self.assertRaises(AccessError):
+            tx.vipps_difference = False
 
     #=== Trouble ===#
 
@@ -296,9 +296,7 @@ class TestPaymentComparison(TransactionCommon):
         self.simulator.fault('get', 'status', status=503, times=None)
         with self._without_pauses(), freeze_time(fields.Datetime.now()) as clock:
             self._compare()
-            self.assertEqual(
-                tx.vipps_next_comparison - fields.Datetime.now(), timedelta(minutes=10)
-            )
+            self.assertEqual(self._get_delay(tx, 'compare'), timedelta(minutes=10))
             self.assertFalse(tx.vipps_difference)
             self.simulator.clear_faults()
             self.assertFalse(self._run_due(), "It is not read before its time.")
@@ -312,15 +310,13 @@ class TestPaymentComparison(TransactionCommon):
         self.simulator.fault('get', 'status', status=429, retry_after=1800)
         with freeze_time(fields.Datetime.now()):
             self._compare()
-            self.assertEqual(
-                tx.vipps_next_comparison - fields.Datetime.now(), timedelta(minutes=30)
-            )
+            self.assertEqual(self._get_delay(tx, 'compare'), timedelta(minutes=30))
 
     def test_what_somebody_has_to_mend_first_is_told_and_left_until_the_next_night(self):
         tx = self._authorize()
         self.simulator.fault('get', 'status', status=403)
         self._compare()
-        self.assertFalse(tx.vipps_next_comparison)
+        self.assertFalse(self._get_tasks(tx, 'compare'))
         activity, = self._get_activities()
         self.assertEqual(activity.summary, "Payments cannot be compared with Vipps MobilePay")
         self.assertFalse(tx.vipps_difference)
@@ -334,7 +330,7 @@ class TestPaymentComparison(TransactionCommon):
         tx = self._authorize()
         with patch.object(type(tx), '_vipps_lock', lambda tx, wait=True: False):
             self.assertFalse(self._compare())
-        self.assertTrue(tx.vipps_next_comparison)
+        self.assertTrue(self._get_tasks(tx, 'compare'))
 
     @mute_logger('odoo.addons.mobilepay_vipps.models.transaction.reading')
     def test_payment_that_cannot_be_compared_does_not_hold_up_others(self):
@@ -354,9 +350,9 @@ class TestPaymentComparison(TransactionCommon):
     #=== Restored backups ===#
 
     def test_restored_backup_is_mended_and_posts_one_payment(self):
-        for state, payment_state, next_read in (
-            ('draft', None, None), ('draft', 'CREATED', fields.Datetime.now()),
-            ('cancel', 'CREATED', None), ('authorized', 'AUTHORIZED', None),
+        for state, payment_state, is_read in (
+            ('draft', None, False), ('draft', 'CREATED', True),
+            ('cancel', 'CREATED', False), ('authorized', 'AUTHORIZED', False),
         ):
             with self.subTest(state=state, payment_state=payment_state):
                 order = self._create_order()
@@ -364,10 +360,12 @@ class TestPaymentComparison(TransactionCommon):
                 self._approve(tx)
                 self.simulator.capture(tx.vipps_payment_reference)
                 self._set(
-                    tx, state=state, vipps_payment_state=payment_state, vipps_next_read=next_read,
-                    vipps_last_read=None,
+                    tx, state=state, vipps_payment_state=payment_state, vipps_last_read=None,
                     last_state_change=fields.Datetime.now() - timedelta(days=30),
                 )
+                self._get_tasks(tx, 'sync').unlink()
+                if is_read:
+                    self.env['vipps.task']._schedule(tx, 'sync')
                 self.assertIn(tx.vipps_payment_reference, self._press_button())
                 self.assertEqual((tx.state, tx.vipps_difference), ('done', False))
                 tx._finalize_post_processing()

@@ -246,7 +246,7 @@ class TestPaymentOperation(TransactionCommon):
         self.env.invalidate_all()
         self.assertEqual(self._run_due(), [tx.vipps_payment_reference])
         self.assertEqual(tx.state, 'done')
-        self.assertFalse(tx.vipps_next_read)
+        self.assertFalse(self._get_tasks(tx, 'verify', 'sync', 'capture'))
 
     def test_an_answer_that_says_nothing_was_captured_is_no_success(self):
         tx = self._authorize()

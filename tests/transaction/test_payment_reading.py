@@ -8,7 +8,7 @@ from freezegun import freeze_time
 from odoo import fields
 from odoo.tests import tagged
 
-from ...models.jobs.job import MAX_SILENCES
+from ...models.jobs.task import MAX_SILENCES
 from ..common import TransactionCommon
 
 READING_MODULE = 'odoo.addons.mobilepay_vipps.models.transaction.reading'
@@ -36,8 +36,7 @@ class TestOpenPayments(TransactionCommon):
         delays = []
         for _i in range(9):
             self._run_job()
-            delay = tx.vipps_next_read - fields.Datetime.now()
-            delays.append(round(delay / timedelta(minutes=1)))
+            delays.append(round(self._get_delay(tx) / timedelta(minutes=1)))
         self.assertEqual(delays, sorted(delays))
         self.assertLess(delays[0], 5)
         self.assertEqual(delays[-1], 60)
@@ -88,10 +87,8 @@ class TestOpenPayments(TransactionCommon):
     def _start_due(self, minutes=1):
         """ Return a transaction whose payment the job has had to read for some minutes. """
         tx = self._start()
-        tx.write({
-            'vipps_next_read': fields.Datetime.now() - timedelta(minutes=minutes),
-            'vipps_last_read': False,
-        })
+        self._get_tasks(tx, 'sync').due = fields.Datetime.now() - timedelta(minutes=minutes)
+        tx.vipps_last_read = False
         return tx
 
     def _count_triggers(self):
@@ -100,38 +97,25 @@ class TestOpenPayments(TransactionCommon):
 
     def test_a_payment_that_a_customer_watches_is_left_to_the_customer_for_a_minute(self):
         tx = self._start_due()
-        reads = tx.vipps_read_count
+        tasks = self._get_tasks(tx, 'sync')
         with freeze_time(fields.Datetime.now()) as clock:
             tx._vipps_refresh_for_customer()
             clock.tick(timedelta(seconds=20))
             self.assertFalse(self._run_due())
-            self.assertEqual(tx.vipps_next_read - tx.vipps_last_read, timedelta(minutes=1))
-            self.assertEqual(tx.vipps_read_count, reads, "Its intervals do not grow.")
+            self.assertEqual(tasks.due - tx.vipps_last_read, timedelta(minutes=1))
             clock.tick(timedelta(seconds=39))
             self.assertFalse(self._run_due())
             clock.tick(timedelta(seconds=1))
             self.assertEqual(self._run_due(), [tx.vipps_payment_reference])
-        self.assertEqual(tx.vipps_read_count, reads + 1)
 
-    def test_a_payment_that_somebody_else_works_on_is_read_a_minute_later(self):
+    def test_a_payment_that_somebody_else_works_on_is_left_to_the_next_run(self):
         tx = self._start_due()
-        tx.vipps_read_count = 9
-        with (
-            patch.object(type(tx), '_vipps_lock', lambda tx, wait=True: False),
-            freeze_time(fields.Datetime.now()),
-        ):
+        tries, triggers = self._get_tasks(tx, 'sync').tries, self._count_triggers()
+        with patch.object(type(tx), '_vipps_lock', lambda tx, wait=True: False):
             self.assertFalse(self._run_due())
-            self.assertEqual(tx.vipps_next_read - fields.Datetime.now(), timedelta(minutes=1))
-
-    def test_a_run_reads_so_many_payments_and_the_next_one_starts_at_once(self):
-        for _i in range(5):
-            self._start_due()
-        triggers = self._count_triggers()
-        with patch(f'{READING_MODULE}.READS_PER_RUN', 2):
-            runs = [self._run_due() for _i in range(3)]
-        self.assertEqual([len(references) for references in runs], [2, 2, 1])
-        self.assertEqual(len(set(sum(runs, []))), 5)
-        self.assertEqual(self._count_triggers(), triggers + 2)
+        self.assertEqual(self._get_tasks(tx, 'sync').tries, tries, "It costs no try.")
+        self.assertEqual(self._count_triggers(), triggers + 1)
+        self.assertEqual(self._run_due(), [tx.vipps_payment_reference])
 
     def test_payments_are_read_in_the_order_in_which_they_are_due(self):
         txs = [self._start_due(minutes) for minutes in (2, 3, 1)]
@@ -140,7 +124,7 @@ class TestOpenPayments(TransactionCommon):
 
     def test_open_payments_are_read_before_others_are_compared(self):
         compared_tx = self._authorize()
-        compared_tx.vipps_next_comparison = fields.Datetime.now() - timedelta(hours=1)
+        self.env['vipps.task']._schedule(compared_tx, 'compare')
         open_tx = self._start_due()
         self.assertEqual(
             self._run_due(), [open_tx.vipps_payment_reference, compared_tx.vipps_payment_reference]
@@ -152,9 +136,7 @@ class TestOpenPayments(TransactionCommon):
                 tx = self._start_due()
                 self.simulator.fault('get', 'status', status=status, retry_after=1800)
                 self._run_due()
-                self.assertEqual(
-                    tx.vipps_next_read - fields.Datetime.now(), timedelta(minutes=30)
-                )
+                self.assertEqual(self._get_delay(tx), timedelta(minutes=30))
 
     def test_a_run_ends_when_there_is_no_answer_and_the_next_one_reads_what_is_left(self):
         txs = [self._start_due(minutes) for minutes in range(MAX_SILENCES + 2, 0, -1)]
