@@ -132,7 +132,7 @@ class VippsWebhookEvent(models.Model):
         self.check_access_rule('read')
         now = fields.Datetime.now()
         self.sudo().write({'state': 'pending', 'pending_since': now, 'error': False})
-        self.sudo()._schedule_pending()
+        self.sudo()._dispatch()
         for event in self.sudo():
             self.env['vipps.audit.event']._record(
                 'replayed', event.provider_id, reference=event.reference,
@@ -244,7 +244,7 @@ class VippsWebhookEvent(models.Model):
         """
         self.env.flush_all()
         self.env.cr.execute("""
-            SELECT event.id, tx.id
+            SELECT event.id
               FROM vipps_webhook_event event
               LEFT JOIN payment_transaction tx ON tx.vipps_payment_reference = event.reference
              WHERE (event.state = 'pending' OR event.state = 'unmatched' AND event.error IS NULL)
@@ -257,8 +257,14 @@ class VippsWebhookEvent(models.Model):
         rows = self.env.cr.fetchall()
         if len(rows) == PENDING_LIMIT:
             self.env['vipps.task']._wake('sync')
-        for event_id, tx_id in rows:
-            event, tx = self.browse(event_id), self.env['payment.transaction'].browse(tx_id or ())
+        self.browse(row[0] for row in rows)._dispatch()
+
+    def _dispatch(self):
+        """ Have the payments of the events read, the one first to which something happened last. """
+        for event in self:
+            tx = self.env['payment.transaction'].search([
+                ('vipps_payment_reference', '=', event.reference),
+            ])
             if not self._is_about(tx, event.provider_id, event.msn, event.success):
                 event._settle('ignored')
             elif tx:

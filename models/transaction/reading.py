@@ -361,7 +361,8 @@ class PaymentTransaction(models.Model):
             return None
         events._keep_error(error)
         is_awaited = any(event.state == 'pending' for event in events)
-        if not error.retryable and not is_awaited and not self._vipps_is_open():
+        is_left = is_awaited or self._vipps_is_open() or self._vipps_is_log_awaited()
+        if not is_left and (kind == 'sync' or not error.retryable):
             return DONE
         tasks._limit_due(
             self, kind, earliest=now + timedelta(seconds=error.retry_after),

@@ -341,15 +341,16 @@ class TestAudit(WebhookCommon, CheckoutCommon):
         lines = self._get_lines(logs)
         self.assertEqual([(line['step'], line['outcome']) for line in lines], [
             ('created', 'done'), ('event_stored', 'done'), ('read', 'done'), ('captured', 'done'),
-            ('event_processed', 'done'), ('job_run', 'done'), ('returned', 'done'),
-            ('confirm', 'done'), ('booked', 'done'), ('book', 'done'), ('job_run', 'done'),
+            ('event_processed', 'done'), ('sync', 'done'), ('job_run', 'done'),
+            ('returned', 'done'), ('confirm', 'done'), ('booked', 'done'), ('book', 'done'),
+            ('app_link', 'done'), ('job_run', 'done'),
         ])
         for line in lines:
             if line['step'] != 'job_run':
                 self.assertEqual(line['reference'], tx.reference)
                 self.assertEqual(line['company'], str(self.company.id))
                 self.assertEqual(line['provider'], str(self.vipps.id))
-            if line['step'] != 'event_stored':
+            if not line['step'].startswith('event_'):
                 self.assertGreaterEqual(int(line['duration_ms']), 0)
         self.assertEqual((lines[2]['state'], lines[2]['source']), ('authorized', 'webhook'))
         self.assertEqual({record.levelno for record in logs.records}, {logging.INFO})
