@@ -260,20 +260,23 @@ class VippsWebhookEvent(models.Model):
         self.browse(row[0] for row in rows)._dispatch()
 
     def _dispatch(self):
-        """ Have the payments of the events read, the one first to which something happened last. """
+        """ Have the payments of the events read, as far as there are any. """
+        Transaction = self.env['payment.transaction']
+        txs = Transaction.search([('vipps_payment_reference', 'in', self.mapped('reference'))])
+        txs_by_reference = txs.grouped('vipps_payment_reference')
+        found_txs = Transaction
         for event in self:
-            tx = self.env['payment.transaction'].search([
-                ('vipps_payment_reference', '=', event.reference),
-            ])
+            tx = txs_by_reference.get(event.reference, Transaction)
             if not self._is_about(tx, event.provider_id, event.msn, event.success):
                 event._settle('ignored')
             elif tx:
                 event.state = 'pending'
-                self.env['vipps.task']._schedule(tx, 'sync', due=min(
-                    event.event_time or event.create_date, fields.Datetime.now(),
-                ))
+                found_txs |= tx
             else:
                 event._settle_unmatched()
+        # Nobody who is paying now waits for what happened earlier.
+        due = min(self.mapped('create_date'), default=None)
+        self.env['vipps.task']._schedule(found_txs, 'sync', due=due)
 
     def _settle_unmatched(self):
         """ Look for the transaction of the event for a while, but not for ever. """

@@ -98,7 +98,8 @@ class TestWebhookInbox(EventCommon):
                 tx = self._start_approved()
                 event = self._tell(tx.vipps_payment_reference)
                 self._set(event, state=state, error="It went wrong")
-                self.assertEqual(self._drain(), 0)
+                if state != 'pending':
+                    self.assertEqual(self._drain(), 0)
                 triggers = self._count_triggers()
                 event.with_user(self.administrator).action_replay()
                 self.assertEqual((event.state, event.error), ('pending', False))
