@@ -292,6 +292,7 @@ class TestAppLink(TransactionCommon):
             due = task.due
             with freeze_time(due):
                 self.env['vipps.task']._cron_follow_up()
+            self.env.invalidate_all()
             waits += [task.due - due for task in task.exists()]
         self.assertEqual(len(waits), MAX_TRIES['app_link'] - 1)
         self.assertEqual(waits, sorted(waits))
