@@ -169,7 +169,8 @@ class VippsTask(models.Model):
         :return: None
         """
         for task in self.sudo().search([('transaction_id', '=', tx.id), ('kind', '=', kind)]):
-            task.due = max(min(task.due, latest or task.due), earliest or task.due)
+            due = min(task.due, latest) if latest else task.due
+            task.due = max(due, earliest) if earliest else due
 
     @api.model
     def _wake(self, kind, at=None):
@@ -218,8 +219,8 @@ class VippsTask(models.Model):
 
     @api.model
     def _cron_follow_up(self):
-        """ Confirm orders, book payments, tell customers of releases, set links in the app, and fetch
-        the data that customers share.
+        """ Confirm orders, book payments, tell customers of releases, set links in the app, and
+        fetch the data that customers share.
 
         Notifications are left to Odoo's queue of mails: a mail server can hang.
         """

@@ -330,21 +330,21 @@ class PaymentTransaction(models.Model):
         ):
             tasks._limit_due(self, 'sync', latest=self.vipps_last_read + FIRST_READ_DELAY)
             return LATER
-        return self._vipps_do_read('sync') or (
+        return self._vipps_read_for_task('sync') or (
             LATER if self._vipps_is_decision_open() or self._vipps_is_log_awaited() else DONE
         )
 
     def _vipps_do_verify(self):
         """ Read the payment after an operation whose outcome may be unknown. """
-        return self._vipps_do_read('verify') or DONE
+        return self._vipps_read_for_task('verify') or DONE
 
     def _vipps_do_capture(self):
         """ Capture or release what is due, which reading does. """
-        return self._vipps_do_read('capture') or (
+        return self._vipps_read_for_task('capture') or (
             LATER if self._vipps_is_operation_due() else DONE
         )
 
-    def _vipps_do_read(self, kind):
+    def _vipps_read_for_task(self, kind):
         """ Read the payment for a task.
 
         :param str kind: The kind of the task.

@@ -10,6 +10,7 @@ from odoo.fields import NO_ACCESS
 from ...step_log import log_step
 from ...trust import clean
 from ..api.client import VippsError
+from ..jobs.task import DONE, LATER
 
 _logger = logging.getLogger(__name__)
 
@@ -156,21 +157,22 @@ class PaymentTransaction(models.Model):
     def _vipps_do_user_info(self):
         """ Fetch the data that the customer shared and the payment did not say.
 
-        :return: Whether that is done: there is nothing left to fetch, or it is too late.
-        :rtype: bool
+        :return: The outcome.
+        :rtype: str
         """
         if not self.vipps_scopes or self.vipps_user_info_state == 'erased':
-            return True
+            return DONE
         if self.state not in ('authorized', 'done'):  # There is nothing left to deliver.
             self._vipps_forget()
-            return True
+            return DONE
         is_first_answer = self.vipps_user_info_state == 'awaited'
         is_late = self.create_date < fields.Datetime.now() - FETCH_PERIOD
         if not is_late and not self._vipps_fetch_user_info():
-            return False
+            return LATER
         self.vipps_user_info_state = 'received' if self.vipps_user_details else 'missing'
         # The first answer can be older than the approval: it is asked for once more.
-        return is_late or not is_first_answer or self._vipps_is_user_info_complete()
+        is_done = is_late or not is_first_answer or self._vipps_is_user_info_complete()
+        return DONE if is_done else LATER
 
     def _vipps_fetch_user_info(self):
         """ Fetch the missing data.
