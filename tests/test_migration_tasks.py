@@ -98,7 +98,10 @@ class TestMigrationTasks(TransactionCommon):
         ])
         other_cron = cron.copy()
         data.name = 'cron_process_webhook_events'
-        data.copy({'name': 'cron_read_open_payments', 'res_id': other_cron.id})
+        data.create({
+            'module': data.module, 'model': data.model, 'name': 'cron_read_open_payments',
+            'res_id': other_cron.id,
+        })
         cron.write({'code': "model._cron_process_events()", 'interval_number': 2})
         self._migrate()
         self.assertFalse(other_cron.exists())

@@ -10,7 +10,7 @@ from odoo import fields
 from odoo.fields import Command
 from odoo.tests import new_test_user, tagged
 
-from ...models.jobs.task import MAX_TRIES
+from ...models.jobs.task import KINDS, MAX_TRIES
 from ..common import TransactionCommon
 
 READING_LOGGER = 'odoo.addons.mobilepay_vipps.models.transaction.reading'
@@ -69,11 +69,18 @@ class TestAppLink(TransactionCommon):
         self.assertEqual(picking.state, 'done')
         return picking
 
+    def _follow_up(self):
+        """ Let the job follow up, but set no links yet. """
+        with patch.dict(KINDS, app_link=('mobilepay_vipps.no_job', *KINDS['app_link'][1:])):
+            super()._follow_up()
+
     def _set_links(self, hours=0):
-        """ Run the job some hours later. """
+        """ Run the jobs some hours later. """
         self.env.flush_all()
         with freeze_time(fields.Datetime.now() + timedelta(hours=hours)):
             self._run_due()
+            self.env['vipps.task']._cron_follow_up()
+        self.env.invalidate_all()
 
     def _get_link(self, tx):
         return self._get_payment(tx)['category']
@@ -315,7 +322,7 @@ class TestAppLink(TransactionCommon):
         open_tx = self._start()
         self._get_tasks(open_tx, 'sync').due = open_tx.create_date
         before = len(self.simulator.exchanges)
-        self._run_due()
+        self._set_links()
         self.assertEqual(
             [call['reference'] for call in self.simulator.exchanges[before:]],
             [open_tx.vipps_payment_reference, tx.vipps_payment_reference],
