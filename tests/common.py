@@ -169,7 +169,10 @@ class VippsCommon(PaymentCommon, CompanyCommon):
     def _follow_up(self, with_mails=False):
         """ Run the job that confirms orders and books payments, when all of that is due. """
         self.env.flush_all()
-        self.env.cr.execute("UPDATE vipps_task SET due = now() AT TIME ZONE 'UTC' - interval '1 s'")
+        self.env.cr.execute("""
+            UPDATE vipps_task SET due = now() AT TIME ZONE 'UTC' - interval '1 s'
+             WHERE kind NOT IN ('verify', 'sync', 'capture', 'compare')
+        """)
         self.env.invalidate_all()
         self.env['vipps.task']._cron_follow_up()
         if with_mails:

@@ -60,7 +60,7 @@ class TestMigrationTasks(TransactionCommon):
              ) if task.kind != 'verify'},
             {
                 (open_tx, 'sync', 4, now + timedelta(minutes=8)),
-                (compared_tx, 'compare', 0, now),
+                (compared_tx, 'compare', 1, now),
                 (linked_tx, 'app_link', 2, now),
             },
         )

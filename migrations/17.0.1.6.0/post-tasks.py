@@ -24,7 +24,7 @@ def migrate(cr, version):
     for kind, due, tries in QUEUES:
         if sql.column_exists(cr, 'payment_transaction', due):
             # An open payment that was never read counts as tried: its first read is a repetition.
-            count = f'COALESCE({tries}, 0)' if tries else '0'
+            count = f'COALESCE({tries}, 0)' if tries else '1'
             cr.execute(f"""
                 INSERT INTO vipps_task (transaction_id, kind, due, tries, create_date, write_date)
                 SELECT id, %s, {due}, {count}, now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC'

@@ -40,7 +40,7 @@ KINDS = {
     'template_mail': (MAILS, timedelta(minutes=5), timedelta(hours=6)),
     'app_link': (FOLLOW_UP, timedelta(minutes=2), timedelta(hours=2)),
     'user_info': (FOLLOW_UP, timedelta(minutes=2), timedelta(days=1)),
-    'compare': (MONEY, timedelta(minutes=10), timedelta(hours=6)),
+    'compare': (MONEY, timedelta(minutes=5), timedelta(hours=6)),
 }
 
 # After so many tries, a task of these kinds is given up: nobody misses its effect that much.

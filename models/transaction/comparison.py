@@ -135,7 +135,8 @@ class PaymentTransaction(models.Model):
         ))
         tasks = self.env['vipps.task']
         txs -= tasks._get_scheduled(txs, 'sync')  # Open ones are read anyway.
-        tasks._schedule(txs - tasks._get_scheduled(txs, 'compare'), 'compare')
+        # Nothing has happened to them: they come after all that is new.
+        tasks._schedule(txs - tasks._get_scheduled(txs, 'compare'), 'compare', tries=1)
         return len(txs)
 
     def _vipps_do_compare(self):

@@ -170,10 +170,12 @@ class TestPaymentComparison(TransactionCommon):
         self.assertFalse(self._get_scheduled())
 
     def test_job_that_compares_is_woken(self):
+        self._authorize()
         cron = self.env.ref('mobilepay_vipps.cron_sync_payments')
         Trigger = self.env['ir.cron.trigger'].sudo()
         for schedule in (self._schedule,
                          self.vipps.with_user(self.administrator).action_vipps_compare_payments):
+            self.env['vipps.task'].sudo().search([]).unlink()
             triggers = Trigger.search_count([('cron_id', '=', cron.id)])
             schedule()
             self.assertEqual(Trigger.search_count([('cron_id', '=', cron.id)]), triggers + 1)
