@@ -184,6 +184,28 @@ class TestAudit(WebhookCommon, CheckoutCommon):
         })
         self.assertEqual((event.provider_id, event.reference), (self.vipps, self.vipps.name))
 
+    def test_the_provider_shows_who_changed_a_setting_and_never_a_key(self):
+        self.env.cr.precommit.run()  # Nothing is tracked together with the creation.
+        self.vipps.sudo().with_context(tracking_disable=False, mail_notrack=False).write({
+            'vipps_merchant_serial_number': '654321', 'vipps_client_secret': 'a-new-secret',
+        })
+        self.env.cr.precommit.run()
+        values = self.env['mail.tracking.value'].sudo().search([
+            ('mail_message_id.model', '=', 'payment.provider'),
+            ('mail_message_id.res_id', '=', self.vipps.id),
+        ])
+        self.assertEqual(
+            [(v.field_id.name, v.old_value_char, v.new_value_char) for v in values],
+            [('vipps_merchant_serial_number', NOK_UNIT.msn, '654321')],
+        )
+        # A browser may say that nothing is to be tracked.
+        self.first_id = self.audit.search([], limit=1).id
+        self.vipps.with_context(tracking_disable=True).vipps_capture_mode = 'on_delivery'
+        self.assertIn("→ On delivery", self._get_events().details)
+        secret_names = self.vipps._vipps_get_secret_names()
+        for name in (*secret_names, *self.vipps._vipps_get_protected_names()):
+            self.assertNotIn(name, self.vipps.sudo()._track_get_fields())
+
     def test_a_new_provider_a_webhook_and_a_removed_provider_are_recorded(self):
         self.first_id = self.audit.search([], limit=1).id
         provider = self.vipps.copy()
