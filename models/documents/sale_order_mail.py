@@ -74,9 +74,7 @@ class SaleOrder(models.Model):
         They are given to Odoo's queue of mails: a mail server that hangs keeps one worker waiting,
         and not this one, too. """
         self.env.flush_all()
-        tasks = self.env['vipps.task'].with_context(mail_notify_force_send=False)
-        tasks._in_transaction(lambda env_tasks: env_tasks.env[self._name]._vipps_queue_mails())
-        tasks._run('sale_async_emails.cron')
+        self.env['vipps.task']._send_mails()
         if auto_commit:
             self.env.cr.commit()  # pylint: disable=invalid-commit  # See what is sent by now.
         self.env.invalidate_all()

@@ -227,6 +227,17 @@ class VippsTask(models.Model):
         self.with_context(mail_notify_force_send=False)._run(FOLLOW_UP)
 
     @api.model
+    def _send_mails(self):
+        """ Render what is to be sent about orders, for Odoo's queue of mails. """
+        tasks = self.with_context(mail_notify_force_send=False)
+        tasks._in_transaction('_queue_order_mails')
+        tasks._run(MAILS)
+
+    @api.model
+    def _queue_order_mails(self):
+        self.env['sale.order']._vipps_queue_mails()
+
+    @api.model
     def _run(self, job):
         """ Do the tasks of a job that are due.
 
