@@ -63,6 +63,9 @@ MAX_COLLISIONS = 5
 # How long the money job waits for others who work on a payment, once nothing else is left to do.
 LOCK_SECONDS = 2
 
+# Whoever works on more payments than this at once is waited for.
+MAX_BUSY = 20
+
 # What a task came to.
 DONE, LATER, NO_ANSWER = 'done', 'later', 'no_answer'
 
@@ -304,7 +307,7 @@ class VippsTask(models.Model):
         found = self._find_next(kinds, is_fair, busy_ids)
         while found and KINDS[found.kind][0] == MONEY and not found.transaction_id._vipps_is_free():
             busy_ids.add(found.transaction_id.id)
-            found = self._find_next(kinds, is_fair, busy_ids)
+            found = len(busy_ids) < MAX_BUSY and self._find_next(kinds, is_fair, busy_ids)
         if not found and busy_ids:
             found = self._find_next(kinds, is_fair, set())
             if found and not found.transaction_id._vipps_is_free(wait=LOCK_SECONDS):
