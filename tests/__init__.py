@@ -39,6 +39,7 @@ from .provider import test_payment_method
 from .provider import test_payment_provider
 from .provider import test_payment_provider_connection
 from .provider import test_payment_provider_removal
+from .provider import test_problem
 from .provider import test_secrets
 from .provider import test_setup_guide
 from .provider import test_setup_guide_access

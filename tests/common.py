@@ -18,6 +18,8 @@ from odoo.addons.account.tests.common import (
 from odoo.addons.base.models.res_users import Users
 from odoo.addons.payment.tests.common import PaymentCommon
 
+from ..models.jobs import own_transaction
+from ..models.provider import alert
 from ..protocol import client
 from ..simulator.sales_units import NOK_UNIT
 from ..simulator.server import Simulator
@@ -122,6 +124,13 @@ class VippsCommon(PaymentCommon, CompanyCommon):
         if not self.registry.in_test_mode():
             self.registry.enter_test_mode(self.cr)
             self.addCleanup(self.registry.leave_test_mode)
+        self.startPatcher(patch.object(alert, 'after_transaction', self._do_at_once))
+
+    @staticmethod
+    def _do_at_once(env, do, is_always=False):
+        """ Do at once what follows a database transaction: those of tests have no end. """
+        own_transaction.in_own_transaction(env.registry, do)
+        env['payment.provider'].invalidate_model(['activity_ids'], flush=False)
 
     def _let_everybody_read_providers(self):
         """ Take away the first wall, to see that there is a second one. """

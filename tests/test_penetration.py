@@ -387,7 +387,7 @@ class TestPenetration(RpcCommon):
                 self.assertIn(result, ([], {'datas': []}), method)
 
     def test_nothing_of_another_company_is_reached_by_way_of_messages_and_activities(self):
-        self.vipps.sudo()._vipps_alert_administrator('payment', "A secret problem", "A note")
+        self.vipps.sudo()._vipps_alert_administrator('payment', "A secret note")
         self.vipps.sudo().message_post(body="A secret note")
         self._log_in('stranger')
         for model in ('payment.provider', 'payment.transaction'):

@@ -279,7 +279,7 @@ class VippsApiCall(models.Model):
             series['failure_count'] is not None
             and values['environment'] == provider.vipps_environment
         ):
-            provider._vipps_follow_availability(
+            provider._vipps_note_availability(
                 last['failure_count'] if last else 0, series['failure_count']
             )
 

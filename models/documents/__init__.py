@@ -11,6 +11,5 @@ from . import sale_order_mail
 from . import paid_with
 from . import sale_order_staff
 from . import stock_picking
-from . import mail_activity
 from . import mail_template
 from . import res_partner

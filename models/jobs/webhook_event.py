@@ -345,7 +345,6 @@ class VippsWebhookEvent(models.Model):
         for provider in self.provider_id:
             provider._vipps_alert_administrator(
                 'failed_events',
-                _lt("Events of Vipps MobilePay need attention"),
                 _lt("Something happened to payments that could not be found or read. Open Events,"
                     " at the top of this page, filter by Needs Attention, read what is wrong, and"
                     " replay the events when it is solved."),

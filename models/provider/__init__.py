@@ -9,6 +9,7 @@ from . import webhook_secret
 from . import credentials
 from . import encryption
 from . import problem
+from . import mail_activity
 from . import alert
 from . import health
 from . import availability

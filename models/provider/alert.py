@@ -3,39 +3,17 @@
 import logging
 from datetime import timedelta
 
-from psycopg2 import OperationalError
-from psycopg2.errors import LockNotAvailable
-
-from odoo import SUPERUSER_ID, _, api, fields, models
+from odoo import _, api, fields, models
 
 from ..api.client import VippsError
-from ..jobs.job import DONE, run_steps
+from ..jobs.own_transaction import after_transaction, in_own_transaction
+from ..jobs.serialize import serialize
+from .problem import PROBLEMS
 
 _logger = logging.getLogger(__name__)
 
-# What was mended by itself is shown for so long.
-INFORMATION_PERIOD = timedelta(days=7)
-
-# What is looked for again and again.
-SEEN_PROBLEMS = (
-    'api', 'keys', 'encryption', 'environment_keys', 'key_file', 'clock', 'webhook', 'events',
-    'inbox', 'mails', 'open_payments', 'bookings', 'failed_events', 'deadlines', 'guarantees',
-    'differences',
-)
-
-# Who meets these tells somebody, who is not told again after having decided to wait; and some are
-# taken back by who does not meet them anymore.
-TOLD_ELSEWHERE = (
-    'bookings', 'failed_events', 'deadlines', 'guarantees', 'differences', 'difference',
-    'checkout', 'tills',
-)
-TAKEN_BACK_ELSEWHERE = (
-    'webhook_watch', 'webhook_address', 'comparison', 'payment', 'subscription_key', 'failure',
-    'deadline', 'guarantee', 'unpaid', 'refund', 'confirmation', 'follow_up', 'mail',
-)
-
-# An alert is committed at once, and what it tells of a bit later.
-COMMIT_PERIOD = timedelta(minutes=1)
+# What was repaired automatically is shown for so long.
+NEWS_PERIOD = timedelta(days=7)
 
 
 class PaymentProvider(models.Model):
@@ -53,81 +31,54 @@ class PaymentProvider(models.Model):
 
     @api.model
     def _cron_vipps_watch_health(self):
-        """ Alert the administrators of what is wrong, and take back what is over. """
-        providers = self.search([('code', '=', 'vipps')])
-        for provider_id in providers.ids:
+        """ Alert the administrators of what is wrong, and end the alerts of what is over. """
+        for provider in self.search([('code', '=', 'vipps')]):
+            def watch(env, provider_id=provider.id):
+                env['payment.provider'].browse(provider_id)._vipps_watch_health()
+
             try:
-                run_steps(
-                    self.env,
-                    lambda env, provider_id=provider_id: (
-                        env[self._name].browse(provider_id)._vipps_watch_health()
-                    ),
-                    1,
-                )
+                in_own_transaction(self.env.registry, watch)
             except Exception:  # The other providers are watched all the same.
-                _logger.exception("The health of provider %s cannot be watched.", provider_id)
+                _logger.exception("The health of provider %s cannot be watched.", provider.id)
 
     def _vipps_watch_health(self):
-        """ Compare what is wrong with what an administrator has been told.
-
-        :return: What it came to, see :func:`run_steps`.
-        :rtype: str
-        """
-        self = self.with_company(self.company_id).with_context(
+        """ Compare what is wrong with what an administrator has been told. """
+        provider = self.with_company(self.company_id).with_context(
             lang=self._vipps_get_administrator().lang
         )
-        if self._vipps_is_probe_due():
-            self._vipps_probe()
-        problems = {problem['key']: problem for problem in self._vipps_get_problems()}
-        for problem in problems.values():
-            if problem['key'] not in TOLD_ELSEWHERE:
-                self._vipps_alert_administrator(
-                    problem['key'], problem['summary'], problem['note']
-                )
-        for key in set(self._vipps_get_alerts().mapped('vipps_problem')) - problems.keys():
-            if self._vipps_is_over(key):
-                self._vipps_end_alert(key)
-        return DONE
+        provider._vipps_probe()
+        problems = {problem['key']: problem for problem in provider._vipps_get_problems()}
+        for key, problem in problems.items():
+            if not PROBLEMS[key].is_raised:
+                provider._vipps_alert_administrator(key, problem['note'])
+        for alert in self.sudo().activity_ids.filtered('vipps_problem'):
+            if alert.vipps_problem not in problems and provider._vipps_is_over(alert):
+                provider._vipps_end_alert(alert.vipps_problem)
 
-    def _vipps_is_over(self, key):
-        """ Tell whether a problem is over that is not among those that can be seen at any time.
+    def _vipps_is_over(self, alert):
+        """ Return whether a problem is over that is not found.
 
-        :param str key: The key of an alert.
+        :param mail.activity alert: What an administrator has been told.
         :rtype: bool
         """
-        alert = self._vipps_get_alerts(key)[:1]
-        kind, _separator, tx_id = key.partition(':')
-        if kind in TAKEN_BACK_ELSEWHERE or (
-            kind in TOLD_ELSEWHERE
-            and alert.create_date > fields.Datetime.now() - COMMIT_PERIOD
-        ):
-            return False
-        if kind == 'difference':
-            return not self.env['payment.transaction'].browse(int(tx_id)).exists().vipps_difference
-        if kind in ('checkout', 'tills'):  # Until somebody else could pay.
-            return bool(self.env['payment.transaction'].search_count([
-                ('provider_id', '=', self.id),
-                ('vipps_payment_reference', '!=', False),
-                ('create_date', '>', alert.create_date),
-                ('vipps_payment_state', '!=', False),
-                ('vipps_user_flow', '=' if kind == 'checkout' else '!=', 'WEB_REDIRECT'),
-            ], limit=1))
-        # What is not seen anymore is over. Of the rest nobody knows more than that it was told.
-        return kind in SEEN_PROBLEMS or (
-            alert.create_date < fields.Datetime.now() - INFORMATION_PERIOD
-        )
+        problem = PROBLEMS.get(alert.vipps_problem.partition(':')[0])
+        if not problem:  # Earlier versions had others.
+            return self._vipps_is_old_news(alert)
+        if problem.over:
+            return getattr(self, problem.over)(alert)
+        return bool(problem.find or problem.listed)
 
-    def _vipps_is_probe_due(self):
-        """ Tell whether nobody would find out that Vipps MobilePay answers again: customers and
-        tills are not sent there. """
-        last = self._vipps_get_last_call()
-        return bool(last) and self.state != 'disabled' and not self._vipps_get_pause_end() and (
-            last['outcome'] == 'unauthorized' or self._vipps_is_failing(last)
-        )
+    def _vipps_is_old_news(self, alert):
+        return alert.create_date < fields.Datetime.now() - NEWS_PERIOD
 
     def _vipps_probe(self):
-        """ Read the last payment, or else get an access token, to see whether there is an answer.
-        """
+        """ Read the last payment, or else get an access token, to see whether Vipps MobilePay
+        answers again: customers and tills are not sent there. """
+        last = self._vipps_get_last_call()
+        if not last or self.state == 'disabled' or self._vipps_get_pause_end() or not (
+            last['outcome'] == 'unauthorized' or self._vipps_is_failing(last)
+        ):
+            return
         api_client = self.env['vipps.api.client']
         tx = self.env['payment.transaction'].search([
             ('provider_id', '=', self.id),
@@ -145,78 +96,67 @@ class PaymentProvider(models.Model):
 
     #=== BUSINESS METHODS - ALERTS ===#
 
-    def _vipps_alert_administrator(self, key, summary, note):
+    def _vipps_alert_administrator(self, problem, note=None, tx=None, values=None):
         """ Give an administrator something to do, once per problem.
 
-        The activity is committed at once: what the customer met may be rolled back, the problem
-        stays.
+        That is done after the database transaction: what the caller did may be rolled back, the
+        problem stays.
 
-        :param str key: What tells the problem from others, in any language.
-        :param str|_lt summary: The problem, in a few words; `_lt` in the language of who is told.
-        :param str|_lt|Exception note: What happened and what to do.
+        :param str problem: The key of the problem, see `PROBLEMS`.
+        :param str|_lt|Exception note: What happened and what to do, if not what the problem says.
+        :param payment.transaction tx: The payment, if it is about one.
+        :param dict|str values: What stands in what the problem says, by its name or in place of
+                                `%s`.
         :return: None
         """
-        try:
-            with self.env.registry.cursor() as cr:
-                provider = self.with_env(self.env(cr=cr, user=SUPERUSER_ID))
-                # A mail server that hangs holds nothing up.
-                provider = provider.with_context(mail_notify_force_send=False)
-                provider._vipps_raise_alert(key, summary, note)
-        except LockNotAvailable:  # The caller itself may hold it.
-            _logger.info("Provider %s: nobody is told of %s now.", self.id, key)
-        except OperationalError:
-            raise  # Another worker was faster: all of this is done again.
-        except Exception:  # Whoever meets the problem goes on.
-            _logger.exception("Provider %s: nobody is told of %s.", self.id, key)
-
-    def _vipps_raise_alert(self, key, summary, note):
-        # Of those who meet the problem at the same moment, one tells.
-        self.env.cr.execute(
-            "SET LOCAL lock_timeout = '2s'; SELECT pg_try_advisory_xact_lock(hashtext(%s))",
-            [f'vipps_alert:{self.id}:{key}'],
+        assert problem in PROBLEMS
+        key, name = f'{problem}:{tx.id}' if tx else problem, tx.reference if tx else None
+        self._vipps_tell_later(
+            lambda provider: provider._vipps_raise_alert(key, note, values, name), is_always=True
         )
-        if not self.env.cr.fetchone()[0] or self._vipps_get_alerts(key):
+
+    def _vipps_end_alert(self, problem, tx=None):
+        """ End the activity of a problem that is over, after this is committed.
+
+        :param str problem: The key of the problem.
+        :param payment.transaction tx: The payment, if it is about one.
+        :return: None
+        """
+        key = f'{problem}:{tx.id}' if tx else problem
+        if self.env['mail.activity']._vipps_find(self, key):
+            self._vipps_tell_later(lambda provider: provider._vipps_take_alert_back(key))
+
+    def _vipps_tell_later(self, tell, is_always=False):
+        """ Have an administrator told something after the database transaction.
+
+        :param function tell: Is called with the provider, in the language of the administrator.
+        :param bool is_always: Whether it is also told if the transaction is rolled back.
+        :return: None
+        """
+        provider_id = self.id
+
+        def tell_administrator(env):
+            provider = env['payment.provider'].browse(provider_id).exists()
+            if provider:
+                tell(provider.with_context(lang=provider._vipps_get_administrator().lang))
+
+        after_transaction(self.env, tell_administrator, is_always)
+
+    def _vipps_raise_alert(self, key, note, values, name):
+        Activity = self.env['mail.activity']
+        if Activity._vipps_find(self, key):
             return
-        administrator = self._vipps_get_administrator()
-        self = self.with_context(lang=administrator.lang)  # This is where texts look for it.
+        # Of those who meet the problem at the same moment, one tells: the others start anew.
+        serialize(self)
+        summary, advice = self._vipps_describe_problem(key.partition(':')[0], values, name)
         sentence = getattr(note, 'sentence', None)
-        text = _(sentence) if sentence else str(note)
+        text = _(sentence) if sentence else str(note or advice)
         if getattr(note, 'fields', None):
             text = _("%(sentence)s Refused: %(fields)s.",
                      sentence=text, fields=", ".join(note.fields))
-        self.activity_schedule(
-            'mail.mail_activity_data_warning',
-            summary=str(summary),
-            note=text,
-            user_id=administrator.id,
-            vipps_problem=key,
+        Activity._vipps_schedule(self, self._vipps_get_administrator(), key, summary, text)
+
+    def _vipps_take_alert_back(self, key):
+        self.env['mail.activity']._vipps_find(self, key).action_feedback(
+            feedback=_("This is over.")
         )
-
-    def _vipps_end_alert(self, key):
-        """ Take back what an administrator was told, as it is over.
-
-        :param str key: The key that the problem was told with.
-        :return: None
-        """
-        if not self._vipps_get_alerts(key):
-            return
-        try:
-            with self.env.registry.cursor() as cr:
-                provider = self.with_env(self.env(cr=cr, user=SUPERUSER_ID))
-                provider._vipps_get_alerts(key).action_feedback(feedback=_("This is over."))
-        except OperationalError:
-            raise  # Another worker was faster: all of this is done again.
-        except Exception:  # Whoever has solved the problem goes on.
-            _logger.exception("Provider %s: %s is over, and still told.", self.id, key)
-
-    def _vipps_get_alerts(self, key=None):
-        """ Return what an administrator has been told and is not over.
-
-        :param str key: The key of a problem, if only that is asked for.
-        :rtype: mail.activity
-        """
-        return self.env['mail.activity'].sudo().search([
-            ('vipps_problem', '=', key) if key else ('vipps_problem', '!=', False),
-            ('res_model', '=', self._name),
-            ('res_id', 'in', self.ids),
-        ])

@@ -11,8 +11,6 @@ MAX_FAILURES = 5
 FIRST_PAUSE = timedelta(minutes=1)
 LAST_PAUSE = timedelta(minutes=30)
 
-BUS_MESSAGE = 'VIPPS_AVAILABILITY'
-
 # After a call without an answer, pages and tills find out together whether there is one again: for
 # as long as it has lasted, within these bounds, none of them asks.
 FIRST_PROBE_DELAY = timedelta(seconds=2)
@@ -51,13 +49,13 @@ class PaymentProvider(models.Model):
         end = last['create_date'] + min(max(failing_for, FIRST_PAUSE), LAST_PAUSE)
         return end if end > fields.Datetime.now() else None
 
-    def _vipps_is_failing(self, last=None):
-        """ Tell whether too many calls failed in a row, whether it is tried again or not.
+    @api.model
+    def _vipps_is_failing(self, last):
+        """ Return whether too many calls failed in a row, whether it is tried again or not.
 
-        :param dict last: The last call, if it is known.
+        :param dict|None last: The last call.
         :rtype: bool
         """
-        last = last or self._vipps_get_last_call()
         return bool(last) and last['failure_count'] >= MAX_FAILURES
 
     def _vipps_get_last_call(self):
@@ -96,43 +94,29 @@ class PaymentProvider(models.Model):
         self.env.cr.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [PROBE_LOCK, self.id])
         return self.env.cr.fetchone()[0]
 
-    #=== BUSINESS METHODS - WHO IS TOLD ===#
+    #=== BUSINESS METHODS - CHANGES ===#
 
-    def _vipps_follow_availability(self, failures_before, failures):
-        """ Tell tills and the audit trail when customers cannot pay anymore, and when they can.
+    def _vipps_note_availability(self, failures_before, failures):
+        """ Follow what changes when customers cannot pay any longer, and when they can again.
 
         :param int failures_before: How many calls had failed in a row before the last one.
         :param int failures: How many now.
         :return: None
         """
         was_paused, is_paused = failures_before >= MAX_FAILURES, failures >= MAX_FAILURES
-        if was_paused == is_paused:
-            return
-        self.env['vipps.audit.event'].sudo()._record(
-            'paused' if is_paused else 'resumed', provider=self, outcome='done',
-        )
-        self._vipps_tell_tills(not is_paused)
-        self._vipps_wake_health_job()
+        if was_paused != is_paused:
+            self._vipps_follow_availability(not is_paused)
 
-    def _vipps_tell_tills(self, is_available):
-        """ Tell the open tills whether their payments with this provider can be taken just now.
+    def _vipps_follow_availability(self, is_available):
+        """ Hook: tell everybody concerned that customers cannot pay, or can again.
 
         :param bool is_available: Whether they can.
         :return: None
         """
-        methods = self.env['pos.payment.method'].sudo().search([
-            ('vipps_provider_id', '=', self.id),
-        ])
-        sessions = self.env['pos.session'].sudo().search([
-            ('state', '!=', 'closed'), ('config_id.payment_method_ids', 'in', methods.ids),
-        ])
-        self.env['bus.bus'].sudo()._sendmany([
-            (session._get_bus_channel_name(), BUS_MESSAGE, {
-                'method_ids': (session.config_id.payment_method_ids & methods).ids,
-                'is_available': is_available,
-            })
-            for session in sessions
-        ])
+        self.env['vipps.audit.event'].sudo()._record(
+            'resumed' if is_available else 'paused', provider=self, outcome='done',
+        )
+        self._vipps_wake_health_job()
 
     @api.model
     def _vipps_is_enabled_for(self, company):

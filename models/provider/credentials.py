@@ -2,7 +2,7 @@
 
 import os
 
-from odoo import _, _lt, api, fields, models
+from odoo import _, api, fields, models
 from odoo.exceptions import UserError
 
 from ..api.client import SUBSCRIPTION_KEYS, VippsError
@@ -183,7 +183,7 @@ class PaymentProvider(models.Model):
                 if error.is_subscription_key:
                     self._vipps_alert_refused_key(name == SUBSCRIPTION_KEYS[1])
             else:
-                self._vipps_end_alert(f'subscription_key:{name}')
+                self._vipps_end_alert(name.removeprefix('vipps_'))
 
     def _vipps_alert_refused_key(self, is_secondary):
         """ Tell an administrator that a subscription key is refused while the other one is good.
@@ -191,20 +191,9 @@ class PaymentProvider(models.Model):
         :param bool is_secondary: Whether it is the secondary one.
         :return: None
         """
-        if is_secondary:
-            self._vipps_alert_administrator(
-                f'subscription_key:{SUBSCRIPTION_KEYS[1]}',
-                _lt("The secondary subscription key is refused"),
-                _lt("Payments go on with the primary one. If the secondary one was replaced in the"
-                    " Vipps MobilePay portal, enter the new one with Replace Keys."),
-            )
-        else:
-            self._vipps_alert_administrator(
-                f'subscription_key:{SUBSCRIPTION_KEYS[0]}',
-                _lt("The primary subscription key is refused"),
-                _lt("Payments go on with the secondary one. If the primary one was replaced in the"
-                    " Vipps MobilePay portal, enter the new one with Replace Keys."),
-            )
+        self._vipps_alert_administrator(
+            SUBSCRIPTION_KEYS[is_secondary].removeprefix('vipps_')
+        )
 
     #=== CONSTRAINT METHODS ===#
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from odoo import _, _lt, api, fields, models
+from odoo import _, api, fields, models
 from odoo.exceptions import UserError
 
 from ... import const
@@ -198,9 +198,7 @@ class PaymentProvider(models.Model):
                 _logger, 'webhook_checked', provider=self, outcome='failed', error=str(error)
             )
             if not getattr(error, 'is_unknown', False):
-                self._vipps_alert_administrator(
-                    'webhook_watch', _lt("Events of Vipps MobilePay may not arrive"), error
-                )
+                self._vipps_alert_administrator('webhook_watch', error)
         else:
             self._vipps_end_alert('webhook_watch')
             self._vipps_tell_other_address()
@@ -208,12 +206,7 @@ class PaymentProvider(models.Model):
                 log_step(
                     _logger, 'webhook_checked', provider=self, outcome='repaired', error=problem
                 )
-                self._vipps_alert_administrator(
-                    'webhook_repaired',
-                    _lt("The webhook was repaired"),
-                    _lt("%s This was repaired, and payments whose events did not arrive are found"
-                        " by the jobs: you need not do anything.", problem),
-                )
+                self._vipps_alert_administrator('webhook_repaired', values=problem)
         return DONE
 
     def _vipps_repair_webhook(self):
@@ -260,16 +253,9 @@ class PaymentProvider(models.Model):
         if not self.vipps_webhook_url or url == self.vipps_webhook_url:
             self._vipps_end_alert('webhook_address')
             return
-        self._vipps_alert_administrator(
-            'webhook_address',
-            _lt("The address of the website has changed"),
-            _lt("Events of Vipps MobilePay are sent to %(webhook_url)s, but web.base.url now leads"
-                " to %(url)s. Odoo changes web.base.url when an administrator logs in at another"
-                " address. If your website has moved, press Set up Webhooks on the payment"
-                " provider. If not, set web.base.url back, and create the system parameter"
-                " web.base.url.freeze with the value True. Until then nothing is moved.",
-                webhook_url=self.vipps_webhook_url, url=url),
-        )
+        self._vipps_alert_administrator('webhook_address', values={
+            'webhook_url': self.vipps_webhook_url, 'url': url,
+        })
 
     def _vipps_get_webhook_problem(self, webhook, url):
         """ Return what is wrong with the registration of the webhook.

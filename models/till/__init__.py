@@ -1,5 +1,6 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+from . import payment_provider
 from . import pos_payment_method
 from . import pos_payment_method_availability
 from . import payment_transaction

@@ -9,7 +9,7 @@ from datetime import timedelta
 import qrcode
 import qrcode.image.svg
 
-from odoo import SUPERUSER_ID, _, _lt, api, fields, models
+from odoo import SUPERUSER_ID, _, api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import format_datetime
 
@@ -302,9 +302,7 @@ class PaymentTransaction(models.Model):
                 " instead, or take another payment method."
             )
         elif error.code not in TILL_ERRORS:
-            self.provider_id._vipps_alert_administrator(
-                'tills', _lt("Tills cannot take payments with %s", self.provider_id.name), error
-            )
+            self.provider_id._vipps_alert_administrator('tills', error)
             sentence = _(
                 "%s cannot take payments right now. Nothing has been charged. Take another payment"
                 " method, and tell an administrator.", self.vipps_pos_method_id.name,

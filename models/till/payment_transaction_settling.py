@@ -65,10 +65,7 @@ class PaymentTransaction(models.Model):
                 " payment if it was approved. This disappears when it is known.",
                 amount=amount, order=self.vipps_pos_reference,
             )
-        self._vipps_schedule_activity(
-            'given_up', _("Payment %s was unknown when the session was closed", self.reference),
-            note,
-        )
+        self._vipps_schedule_activity('given_up', note)
 
     def _vipps_get_given_up(self):
         """ Return what was given up of the payment: itself, or refunds at tills. """
@@ -120,7 +117,7 @@ class PaymentTransaction(models.Model):
         amount = format_amount(self.env, self._vipps_get_till_amount(), self.currency_id)
         self = self._vipps_in_staff_language()
         self._vipps_schedule_activity(
-            'alone', _("Invoice what was paid with payment %s", self.reference),
+            'alone',
             _("%(amount)s were paid for order %(order)s, which was not finished. The payment was"
               " booked without the sale: make an invoice for it, or refund the payment. Then mark"
               " this as done.", amount=amount, order=self.vipps_pos_reference),

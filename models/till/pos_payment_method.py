@@ -202,10 +202,7 @@ class PosPaymentMethod(models.Model):
         :return: None
         :raise UserError: In any case.
         """
-        provider_sudo = self.sudo().vipps_provider_id
-        provider_sudo._vipps_alert_administrator(
-            'tills', _lt("Tills cannot take payments with %s", provider_sudo.name), sentence
-        )
+        self.sudo().vipps_provider_id._vipps_alert_administrator('tills', sentence)
         raise UserError(str(sentence))
 
     def _vipps_get_brand(self, currency):

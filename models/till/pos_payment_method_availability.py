@@ -17,4 +17,6 @@ class PosPaymentMethod(models.Model):
     def _compute_vipps_is_paused(self):
         for method in self:
             provider = method.vipps_provider_id
-            method.vipps_is_paused = bool(provider and provider._vipps_is_failing())
+            method.vipps_is_paused = bool(
+                provider and provider._vipps_is_failing(provider._vipps_get_last_call())
+            )

@@ -1,6 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 from . import payment_transaction
+from . import problem
 from . import children
 from . import converging
 from . import reading

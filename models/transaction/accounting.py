@@ -321,7 +321,6 @@ class PaymentTransaction(models.Model):
         """
         self.provider_id._vipps_alert_administrator(
             'bookings',
-            _lt("Payments cannot be booked"),
             _lt("Payment %(reference)s is done at Vipps MobilePay, but it could not be booked:"
                 " %(problem)s Odoo tries again every hour, with this and all later payments.",
                 reference=self.reference, problem=problem),

@@ -40,7 +40,6 @@ class PaymentTransaction(models.Model):
         self = self._vipps_in_staff_language()
         self._vipps_schedule_activity(
             'failure',
-            _("Payment %s: capture or release failed", self.reference),
             _("%(error)s We retry automatically. This message disappears once it succeeds.",
               error=error),
         )
@@ -69,7 +68,6 @@ class PaymentTransaction(models.Model):
         elif change > 0 or self._vipps_get_activities('refund'):
             self._vipps_schedule_activity(
                 'refund',
-                _("Refund payment %s", self.reference),
                 self._vipps_explain_excess(format_amount(self.env, amount, self.currency_id)),
             )
 
@@ -96,46 +94,47 @@ class PaymentTransaction(models.Model):
             " MobilePay there, or choose Refund on the payment. If not, mark this as done."
         )
 
-    def _vipps_schedule_activity(self, problem, summary, note):
+    def _vipps_schedule_activity(self, problem, note, summary=None):
         """ Give the person who is responsible something to do, once per problem.
 
-        :param str problem: What it is about, in a word that is the same in all languages.
-        :param str summary: What it is about, in a few words, with the reference of the payment.
+        :param str problem: The key of the problem, see `PROBLEMS`.
         :param str note: What happened and what to do.
+        :param str summary: What it is about, if not what the problem says.
         :return: None
         """
+        summary = summary or self.provider_id.with_context(
+            lang=self.env.lang
+        )._vipps_describe_problem(problem, name=self.reference)[0]
         activities = self._vipps_get_activities(problem)
         if activities:
-            activities.note = note
+            activities.write({'summary': summary, 'note': note})
             return
         user = (
             self.sale_order_ids[:1].user_id.filtered('active')
             or self.provider_id._vipps_get_administrator()
         )
-        self._vipps_get_activity_document().activity_schedule(
-            'mail.mail_activity_data_warning', summary=summary, note=note, user_id=user.id,
-            vipps_problem=f'{problem}:{self.id}',
+        self.env['mail.activity']._vipps_schedule(
+            self._vipps_get_activity_document(), user, f'{problem}:{self.id}', summary, note
         )
 
     def _vipps_end_activity(self, problem, feedback):
         """ Mark what a person had to do as done.
 
-        :param str problem: What it was about.
+        :param str problem: The key of the problem.
         :param str feedback: Why there is nothing left to do.
         :return: None
         """
         self._vipps_get_activities(problem).action_feedback(feedback=feedback)
 
     def _vipps_get_activities(self, problem):
-        return self._vipps_get_activity_document().activity_ids.filtered(
-            lambda activity: activity.vipps_problem == f'{problem}:{self.id}'
+        return self.env['mail.activity']._vipps_find(
+            self._vipps_get_activity_document(), f'{problem}:{self.id}'
         )
 
     def _vipps_get_activity_document(self):
-        """ Return what people look at when there is something to do: the order, else the provider.
+        """ Hook: return what people look at when there is something to do: the order, else the
+        provider.
 
         Nobody who happens to read the payment, like a customer, is shown as who asks for it.
         """
-        document = (self.sale_order_ids[:1] or self.provider_id).with_user(SUPERUSER_ID)
-        # A mail server that hangs holds nothing up: Odoo's queue of mails sends what is to be sent.
-        return document.with_context(mail_notify_force_send=False)
+        return (self.sale_order_ids[:1] or self.provider_id).with_user(SUPERUSER_ID)

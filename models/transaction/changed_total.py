@@ -160,9 +160,7 @@ class PaymentTransaction(models.Model):
                 " Make sure that the order is what the customer wants, and mark this as done.",
                 **values,
             )
-        self._vipps_schedule_activity(
-            'change', _("Payment %s does not match its order", self.reference), note,
-        )
+        self._vipps_schedule_activity('change', note)
 
     def _vipps_tell_paid_otherwise(self, amount):
         """ Tell people that Odoo has released what they would have decided on.
@@ -172,7 +170,7 @@ class PaymentTransaction(models.Model):
         """
         self = self._vipps_in_staff_language()  # `_` looks for the language in what is called self.
         self._vipps_schedule_activity(
-            'released', _("Payment %s was released", self.reference),
+            'released',
             _("Other payments cover all of it, so the reservation of %s was released: the customer"
               " is not charged. Make sure that you really have the other payments, and mark this as"
               " done.", self._vipps_format(amount)),

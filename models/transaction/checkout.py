@@ -5,7 +5,7 @@ import re
 import time
 from urllib.parse import urlencode, urlsplit
 
-from odoo import _, _lt, models
+from odoo import _, models
 from odoo.exceptions import ValidationError
 from odoo.tools import consteq
 from odoo.tools.misc import hmac
@@ -186,14 +186,9 @@ class PaymentTransaction(models.Model):
         return self.reference if part == 'description' else None
 
     def _vipps_tell_refused_part(self, error):
-        self.provider_id._vipps_alert_administrator(
-            'refused_part',
-            _lt("Payments are made without the details of the order"),
-            _lt("Vipps MobilePay refused the order details of payment %(reference)s, so the"
-                " customer is asked to pay without them. Look for unusual characters in the names"
-                " of its products. Refused: %(fields)s.",
-                reference=self.reference, fields=", ".join(error.fields) or error.code or '-'),
-        )
+        self.provider_id._vipps_alert_administrator('refused_part', values={
+            'reference': self.reference, 'fields': ", ".join(error.fields) or error.code or '-',
+        })
 
     def _vipps_try_again(self):
         """ Try again to create the payment, after it was unknown whether it was created.
@@ -224,9 +219,7 @@ class PaymentTransaction(models.Model):
         :raise ValidationError: Always.
         """
         if error.code not in CUSTOMER_ERRORS:
-            self.provider_id._vipps_alert_administrator(
-                'checkout', _lt("Customers cannot pay with %s", self.provider_id.name), error
-            )
+            self.provider_id._vipps_alert_administrator('checkout', error)
         raise self._vipps_prepare_refusal() from error
 
     def _vipps_prepare_refusal(self):

@@ -77,7 +77,6 @@ class PaymentTransaction(models.Model):
             log_step(_logger, 'compared', self, outcome='different', difference=difference)
             self.provider_id._vipps_alert_administrator(
                 'differences',
-                _lt("Payments differ from Vipps MobilePay"),
                 _lt("Payment %(reference)s: %(difference)s. All of them are listed under"
                     " Differences, at the top of this page.",
                     reference=self.reference, difference=difference),
@@ -154,9 +153,7 @@ class PaymentTransaction(models.Model):
             staff_tx._vipps_flag_difference(staff_tx._vipps_describe_absence())
             return DONE
         if not error.retryable:  # Asking again does not help before somebody helps.
-            self.provider_id._vipps_alert_administrator(
-                'comparison', _lt("Payments cannot be compared with Vipps MobilePay"), error
-            )
+            self.provider_id._vipps_alert_administrator('comparison', error)
             return DONE
         self.env['vipps.task']._limit_due(
             self, 'compare',

@@ -188,9 +188,7 @@ class PaymentTransaction(models.Model):
 
     def _vipps_alert_refusal(self, message):
         self.vipps_difference = message
-        self.provider_id._vipps_alert_administrator(
-            f'difference:{self.id}', _("Payment %s differs from Odoo", self.reference), message
-        )
+        self.provider_id._vipps_alert_administrator('difference', message, self)
 
     def _vipps_describe_refusal(self, payment, read_amount):
         return _(

@@ -222,6 +222,4 @@ class PaymentTransaction(models.Model):
                 " can be tried until %(deadline)s. Capture what is delivered. What you deliver"
                 " later, deliver only after it is captured.", **values,
             )
-        self._vipps_schedule_activity(
-            problem, _("Capture or release payment %s", self.reference), note
-        )
+        self._vipps_schedule_activity(problem, note)

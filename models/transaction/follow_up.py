@@ -1,6 +1,6 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from odoo import _, _lt, fields, models
+from odoo import _, fields, models
 from odoo.tools import SQL
 
 from ...source import Fact
@@ -180,14 +180,11 @@ class PaymentTransaction(models.Model):
         root = self._vipps_get_root()._vipps_in_staff_language()
         if kind in ('verify', 'sync', 'capture', 'compare'):
             self.env['vipps.webhook.event']._get_pending(self)._keep_error(problem)
-            root.provider_id._vipps_alert_administrator(
-                f'payment:{root.id}', _lt("Payment %s cannot be processed", root.reference), problem
-            )
+            root.provider_id._vipps_alert_administrator('payment', problem, root)
             return
         if kind.endswith('_mail') or kind == 'release_message':
             root._vipps_schedule_activity(
                 'mail',
-                _("Payment %s: the mail to the customer was not sent", root.reference),
                 _("%s Odoo tries again. This disappears when it has succeeded.", problem),
             )
             return
@@ -195,15 +192,12 @@ class PaymentTransaction(models.Model):
         if orders:
             root._vipps_schedule_activity(
                 'confirmation',
-                _("Payment %s: the order is not confirmed", root.reference),
                 _("The customer has approved the payment, but the order could not be confirmed:"
                   " %s Odoo tries again. Solve the problem, or confirm the order yourself. This"
                   " disappears when it is confirmed.", problem),
             )
         elif kind == 'confirm':
-            root.provider_id._vipps_alert_administrator(
-                f'follow_up:{root.id}', _("Payment %s cannot be processed", root.reference), problem
-            )
+            root.provider_id._vipps_alert_administrator('follow_up', problem, root)
         if kind == 'book':
             if not self._vipps_is_booked():
                 self._vipps_book_alone(problem)
@@ -221,7 +215,7 @@ class PaymentTransaction(models.Model):
                 else _("Nothing is reserved any longer."),
             )
             root._vipps_schedule_app_link()
-        root.provider_id._vipps_end_alert(f'follow_up:{root.id}')
+        root.provider_id._vipps_end_alert('follow_up', root)
 
     def _vipps_get_unconfirmed_orders(self):
         """ Return the orders that the payment, with others, pays for, and that are not confirmed.

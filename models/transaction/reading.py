@@ -8,7 +8,7 @@ from datetime import timedelta
 from psycopg2 import OperationalError
 from psycopg2.errors import LockNotAvailable
 
-from odoo import _, _lt, fields, models
+from odoo import _, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import SQL
 
@@ -393,13 +393,10 @@ class PaymentTransaction(models.Model):
                 _logger, step, self, outcome='failed', level=logging.WARNING,
                 error=type(error).__name__,
             )
-            self.provider_id._vipps_alert_administrator(
-                f'payment:{self.id}', _lt("Payment %s cannot be processed", self.reference),
-                error,
-            )
+            self.provider_id._vipps_alert_administrator('payment', error, self)
             return VippsError(str(error))
         except Exception:
             _logger.exception("Payment %s cannot be processed.", self.reference)
             return VippsError(_("Something went wrong in Odoo. Its log says what."))
-        self.provider_id._vipps_end_alert(f'payment:{self.id}')
+        self.provider_id._vipps_end_alert('payment', self)
         return None

@@ -96,7 +96,7 @@ class PaymentTransaction(models.Model):
         :return: None
         """
         if reason == 'delivered':
-            summary = _("Payment %s does not cover what is delivered", self.reference)
+            summary = None
             note = _(
                 "%s is delivered and not paid, and nothing is reserved for it. Ask the customer for"
                 " it, with a payment link or an invoice. This disappears when it is paid. If it is"
@@ -110,7 +110,4 @@ class PaymentTransaction(models.Model):
                 " paid. If it is settled in another way, mark it as done.",
                 self._vipps_format(amount),
             )
-        activities = self._vipps_get_activities('unpaid')
-        if activities:
-            activities.summary = summary
-        self._vipps_schedule_activity('unpaid', summary, note)
+        self._vipps_schedule_activity('unpaid', note, summary)

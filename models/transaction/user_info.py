@@ -3,7 +3,7 @@
 import logging
 from datetime import timedelta
 
-from odoo import _, _lt, api, fields, models
+from odoo import _, api, fields, models
 from odoo.exceptions import UserError
 from odoo.fields import NO_ACCESS
 
@@ -116,13 +116,7 @@ class PaymentTransaction(models.Model):
         if not self.vipps_scopes or error.code not in SCOPE_ERRORS:
             return False
         self.vipps_scopes = False
-        self.provider_id._vipps_alert_administrator(
-            'user_info_refused',
-            _lt("Customers are not asked to share data"),
-            _lt("Vipps MobilePay does not let this sales unit ask for what you chose under"
-                " Collect User Information. Payments are made without it. Ask Vipps MobilePay to"
-                " allow it, or choose less."),
-        )
+        self.provider_id._vipps_alert_administrator('user_info_refused')
         return True
 
     #=== BUSINESS METHODS - RECEIVING ===#

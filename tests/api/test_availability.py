@@ -11,7 +11,8 @@ from odoo.tests import new_test_user, tagged
 from odoo.tools import mute_logger
 
 from ...models.api.api_call import PENDING_KEY
-from ...models.provider.availability import BUS_MESSAGE, MAX_FAILURES
+from ...models.provider.availability import MAX_FAILURES
+from ...models.till.payment_provider import AVAILABILITY_MESSAGE
 from ..common import KEYS
 from ..pos_common import PosCommon
 
@@ -64,7 +65,7 @@ class TestAvailability(PosCommon):
     def _get_messages(self):
         return [
             message for message in self.env['bus.bus'].sudo().search([]).mapped('message')
-            if BUS_MESSAGE in message
+            if AVAILABILITY_MESSAGE in message
         ]
 
     #=== What is noted ===#

@@ -92,7 +92,7 @@ class TestFollowUp(CheckoutCommon):
         self._approve(tx)
         with self._fail('action_confirm', UserError("No route found")):
             self._refresh(tx)
-        tx.provider_id._vipps_alert_administrator(f'follow_up:{tx.id}', "Trouble", "Trouble")
+        tx.provider_id._vipps_alert_administrator('follow_up', "Trouble", tx)
         self.assertTrue(self._get_order_activities(order))
         return tx
 

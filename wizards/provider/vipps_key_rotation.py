@@ -46,7 +46,7 @@ class VippsKeyRotation(models.TransientModel):
             provider._vipps_try_keys(keys)
         for name in keys:
             if name in SUBSCRIPTION_KEYS:
-                provider._vipps_end_alert(f'subscription_key:{name}')
+                provider._vipps_end_alert(name.removeprefix('vipps_'))
         self.env['vipps.audit.event'].sudo()._record(
             'keys_rotated', provider=provider, outcome='done',
             details=", ".join(name.removeprefix('vipps_') for name in keys),
