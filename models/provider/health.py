@@ -7,22 +7,11 @@ from odoo import _, api, fields, models
 from odoo.exceptions import AccessError, UserError
 from odoo.tools import consteq
 
-from .problem import LATELY
-
-# The numbers of the page, each with its list.
-COUNT_FIELDS = {
-    'vipps_open_count': 'open',
-    'vipps_open_10_minutes_count': 'open_10_minutes',
-    'vipps_open_1_hour_count': 'open_1_hour',
-    'vipps_near_deadline_count': 'near_deadline',
-    'vipps_near_guarantee_count': 'near_guarantee',
-    'vipps_differing_count': 'differences',
-    'vipps_unbooked_count': 'unbooked',
-    'vipps_inbox_count': 'inbox',
-    'vipps_failed_event_count': 'failed_events',
-    'vipps_error_count': 'errors',
-    'vipps_started_count': 'started',
-}
+# The lists whose lengths are shown.
+LISTS_SHOWN = (
+    'open', 'open_10_minutes', 'open_1_hour', 'near_deadline', 'near_guarantee', 'differences',
+    'unbooked', 'inbox', 'failed_events', 'errors', 'started',
+)
 LIST_ACTIONS = {
     'payment.transaction': 'action_vipps_health_payments',
     'vipps.webhook.event': 'action_vipps_webhook_event',
@@ -50,53 +39,8 @@ class PaymentProvider(models.Model):
         **HEALTH,
     )
     vipps_verdict = fields.Char(string="Problem", **HEALTH)
-    vipps_problems = fields.Html(string="What to Do", sanitize=False, **HEALTH)
-    vipps_last_success = fields.Datetime(string="Last Successful Call", **HEALTH)
-    vipps_access = fields.Selection(
-        string="Keys",
-        help="Whether Vipps MobilePay took the keys when it last answered.",
-        selection=[('works', "Accepted"), ('refused', "Refused"), ('untried', "Not tried yet")],
-        **HEALTH,
-    )
-    vipps_paused_until = fields.Datetime(
-        string="Hidden at checkout until",
-        help="Vipps MobilePay did not answer several times in a row.",
-        **HEALTH,
-    )
-    vipps_webhook_status = fields.Selection(
-        string="Webhook",
-        selection=[('registered', "Set up"), ('missing', "Not set up")],
-        **HEALTH,
-    )
-    vipps_last_event = fields.Datetime(string="Last Event", **HEALTH)
-    vipps_oldest_event = fields.Datetime(string="Oldest Waiting Event", **HEALTH)
-    vipps_inbox_count = fields.Integer(string="Events to Process", **HEALTH)
-    vipps_failed_event_count = fields.Integer(string="Failed Events", **HEALTH)
-    vipps_open_count = fields.Integer(string="Open Payments", **HEALTH)
-    vipps_open_10_minutes_count = fields.Integer(string="Open for 10 Minutes", **HEALTH)
-    vipps_open_1_hour_count = fields.Integer(string="Open for an Hour", **HEALTH)
-    vipps_near_deadline_count = fields.Integer(
-        string="Reservations near Their Last Day of Capture", **HEALTH
-    )
-    vipps_near_guarantee_count = fields.Integer(
-        string="Reservations near the End of Their Guarantee", **HEALTH
-    )
-    vipps_differing_count = fields.Integer(string="Differences", **HEALTH)
-    vipps_unbooked_count = fields.Integer(string="Payments Not Booked", **HEALTH)
-    vipps_error_count = fields.Integer(string="Errors of the Last 7 Days", **HEALTH)
-    vipps_started_count = fields.Integer(string="Payments of the Last 7 Days", **HEALTH)
-    vipps_approved_share = fields.Float(
-        string="Approved",
-        help="Of the payments of the last 7 days that came to an end.",
-        **HEALTH,
-    )
-    vipps_approval_time = fields.Float(
-        string="Time to Approval",
-        help="In seconds, on average over the last 7 days.",
-        digits=(16, 0),
-        **HEALTH,
-    )
-    vipps_errors = fields.Html(string="Errors", sanitize=False, **HEALTH)
+    # What the page shows, see :meth:`_vipps_get_health`.
+    vipps_health_details = fields.Json(string="What to Do", **HEALTH)
     # Whoever has the token may read the health. It is shown once and not kept.
     vipps_monitoring_token_hash = fields.Char(
         string="Monitoring Token",
@@ -108,110 +52,83 @@ class PaymentProvider(models.Model):
     @api.depends('code', 'state')
     @api.depends_context('lang')
     def _compute_vipps_health(self):
-        names = [
-            name for name, field in self._fields.items()
-            if field.compute == '_compute_vipps_health'
-        ]
         self.env.flush_all()
         for provider in self:
             is_known = provider.code == 'vipps' and isinstance(provider.id, int)
-            values = provider._vipps_get_health() if is_known else {}
-            provider.update({name: values.get(name, False) for name in names})
+            health = provider._vipps_get_health() if is_known else {}
+            provider.vipps_health = health.get('status')
+            provider.vipps_verdict = health.get('verdict')
+            provider.vipps_health_details = health or False
 
     def _vipps_get_health(self):
-        """ Return what the page shows.
+        """ Return what the page shows: the report for monitoring systems, and what else people want
+        to know of the connection and of the last days.
 
-        :return: The values of the computed fields.
         :rtype: dict
         """
-        problems = self._vipps_get_problems()
-        status = self._vipps_get_status(problems)
-        # Keys that were only tried out say nothing about payments.
-        payment_calls = [
-            ('provider_id', '=', self.id), ('environment', '=', self.vipps_environment),
-            ('failure_count', '!=', False),
-        ]
-        access = self.env['vipps.api.call'].search(
-            [*payment_calls, ('outcome', '!=', 'no_answer')], limit=1
+        report, is_in_use = self._vipps_prepare_report(), self._vipps_is_in_use()
+        _model, started, _since = self._vipps_get_health_lists()['started']
+        Transaction = self.env['payment.transaction']
+        (share,), = Transaction._read_group(
+            [*started, ('vipps_payment_state', 'not in', (False, 'CREATED'))], [],
+            ['vipps_success_rate:avg'],
         )
-        success = self.env['vipps.api.call'].search(
-            [*payment_calls, ('outcome', '=', 'success')], limit=1
+        (seconds,), = Transaction._read_group(
+            [*started, ('vipps_approval_seconds', '>', 0)], [], ['vipps_approval_seconds:avg'],
         )
+        answer = self._vipps_find_payment_call([('outcome', '!=', 'no_answer')])
         return {
-            'vipps_health': status,
-            'vipps_verdict': self._vipps_get_verdict(status, problems),
-            'vipps_problems': self.env['ir.qweb']._render('mobilepay_vipps.health_problems', {
-                'problems': problems,
-            }) if problems else False,
-            'vipps_last_success': success.create_date,
-            'vipps_access': (
-                'untried' if not access
-                else 'refused' if access.outcome == 'unauthorized' else 'works'
+            **report,
+            'status': report['status'] if is_in_use else 'off',
+            'verdict': (
+                _("Not in use: the provider is disabled, and nothing is open or reserved.")
+                if not is_in_use
+                else "; ".join(problem['text'] for problem in report['problems']) + "."
+                if report['problems'] else _("Everything works.")
             ),
-            'vipps_paused_until': self._vipps_get_pause_end(),
-            'vipps_webhook_status': 'registered' if self.vipps_webhook_url else 'missing',
-            'vipps_last_event': self._vipps_get_last_event(),
-            'vipps_oldest_event': self._vipps_count('inbox')[1],
-            **{name: self._vipps_count(list_name)[0] for name, list_name in COUNT_FIELDS.items()},
-            **self._vipps_get_statistics(),
-            'vipps_errors': self._vipps_render_errors(),
+            'access': (
+                'untried' if not answer
+                else 'refused' if answer.outcome == 'unauthorized' else 'works'
+            ),
+            'has_webhook': bool(self.vipps_webhook_url),
+            'approved_share': (share or 0) / 100,
+            'approval_seconds': float(seconds or 0),
+            'errors': self._vipps_get_errors(),
         }
 
-    def _vipps_get_status(self, problems):
-        if not self._vipps_is_in_use():
-            return 'off'
-        return problems[0]['level'] if problems else 'ok'
+    def _vipps_find_payment_call(self, domain):
+        """ Return the last call of its kind that says whether people can pay: keys that were only
+        tried out do not.
 
-    def _vipps_get_verdict(self, status, problems):
-        if status == 'off':
-            return _("Not in use: the provider is disabled, and nothing is open or reserved.")
-        if not problems:
-            return _("Everything works.")
-        return "; ".join(problem['summary'] for problem in problems) + "."
+        :param list domain: The kind.
+        :rtype: vipps.api.call
+        """
+        return self.env['vipps.api.call'].search([
+            ('provider_id', '=', self.id), ('environment', '=', self.vipps_environment),
+            ('failure_count', '!=', False), *domain,
+        ], limit=1)
 
-    def _vipps_get_statistics(self):
-        """ Return how many of the payments that came to an end lately were approved, and how long
-        that took. """
-        self.env.cr.execute("""
-            SELECT avg(vipps_success_rate) FILTER (
-                       WHERE vipps_payment_state IS NOT NULL AND vipps_payment_state != 'CREATED'
-                   ),
-                   avg(vipps_approval_seconds) FILTER (WHERE vipps_approval_seconds > 0)
-              FROM payment_transaction
-             WHERE provider_id = %s
-               AND vipps_payment_reference IS NOT NULL
-               AND create_date >= %s
-        """, [self.id, fields.Datetime.now() - LATELY])
-        share, seconds = self.env.cr.fetchone()
-        return {
-            'vipps_approved_share': (share or 0) / 100,
-            'vipps_approval_time': float(seconds or 0),
-        }
+    def _vipps_get_errors(self):
+        """ Return what went wrong with calls lately, the most frequent first.
 
-    def _vipps_render_errors(self):
-        """ Return a table of what went wrong with calls lately.
-
-        :rtype: markupsafe.Markup | bool
+        :rtype: list[dict]
         """
         model, domain, _since = self._vipps_get_health_lists()['errors']
         Call = self.env[model]
-        rows = Call._read_group(
-            domain, ['outcome', 'code', 'status'], ['__count', 'create_date:max'],
-            order='__count DESC', limit=20,
-        )
-        if not rows:
-            return False
         outcomes = dict(Call._fields['outcome']._description_selection(self.env))
-        return self.env['ir.qweb']._render('mobilepay_vipps.health_errors', {'errors': [
+        return [
             {
                 'outcome': outcomes[outcome],
                 'code': code or status or "",
                 'meaning': Call._explain(outcome, status, code),
                 'count': count,
-                'last': fields.Datetime.context_timestamp(self, last).strftime('%Y-%m-%d %H:%M'),
+                'age': self._vipps_get_age(last),
             }
-            for outcome, code, status, count, last in rows
-        ]})
+            for outcome, code, status, count, last in Call._read_group(
+                domain, ['outcome', 'code', 'status'], ['__count', 'create_date:max'],
+                order='__count DESC', limit=20,
+            )
+        ]
 
     #=== ACTION METHODS ===#
 
@@ -230,9 +147,10 @@ class PaymentProvider(models.Model):
         form = self.env.ref('mobilepay_vipps.payment_provider_health_form')
         return {**action, 'views': [(form.id, 'form')], 'view_mode': 'form', 'res_id': self.id}
 
-    def action_vipps_open_list(self):
-        """ Open the list behind a number, which the context key `vipps_list` names.
+    def action_vipps_open_list(self, name):
+        """ Open the list behind a number.
 
+        :param str name: The name of the list.
         :return: The action.
         :rtype: dict
         :raise AccessError: If the user may not see the health of the provider.
@@ -240,10 +158,11 @@ class PaymentProvider(models.Model):
         self._vipps_check_manager()
         self.ensure_one()
         lists = self._vipps_get_health_lists()
-        name = self.env.context.get('vipps_list')
-        if name not in lists:
+        if name not in LISTS_SHOWN:
             raise UserError(_("There is no such list."))
         model, domain, _since = lists[name]
+        if name.startswith('open'):  # Only the system may search by tasks.
+            domain = [('id', 'in', self.env[model].sudo().search(domain).ids)]
         action = self.env['ir.actions.act_window']._for_xml_id(
             f'mobilepay_vipps.{LIST_ACTIONS[model]}'
         )
@@ -310,13 +229,18 @@ class PaymentProvider(models.Model):
         """
         self.ensure_one()
         now = fields.Datetime.now()
-
-        def get_age(moment):
-            return moment and max(int((now - moment).total_seconds()), 0)
-
-        problems = self._vipps_get_problems()
-        last = self._vipps_get_last_call()
-        lists = {name: self._vipps_count(name) for name in COUNT_FIELDS.values()}
+        lists = {name: self._vipps_count(name) for name in LISTS_SHOWN}
+        problems, last_call = self._vipps_get_problems(lists), self._vipps_get_last_call()
+        moments = {
+            'last_call': last_call and last_call['create_date'],
+            'last_success': self._vipps_find_payment_call(
+                [('outcome', '=', 'success')]
+            ).create_date,
+            'last_event': self._vipps_get_last_event(),
+            'oldest_event': lists['inbox'][1],
+            'oldest_open_payment': lists['open'][1],
+        }
+        pause = (self._vipps_get_pause_end() or now) - now
         return {
             'status': problems[0]['level'] if problems else 'ok',
             'environment': self.vipps_environment,
@@ -328,19 +252,16 @@ class PaymentProvider(models.Model):
                     'text': problem['summary'],
                     'what_to_do': problem['note'],
                     'count': problem['count'],
-                    'age': get_age(problem['since']),
+                    'age': self._vipps_get_age(problem['since']),
                 }
                 for problem in problems
             ],
             'counts': {name: count for name, (count, _since) in lists.items()},
-            'ages': {
-                'last_call': get_age(last and last['create_date']),
-                'last_event': get_age(self._vipps_get_last_event()),
-                'oldest_event': get_age(lists['inbox'][1]),
-                'oldest_open_payment': get_age(lists['open'][1]),
-            },
-            'paused_for': (
-                int((self._vipps_get_pause_end() - now).total_seconds())
-                if self._vipps_get_pause_end() else 0
-            ),
+            'ages': {name: self._vipps_get_age(moment) for name, moment in moments.items()},
+            'paused_for': int(pause.total_seconds()),
         }
+
+    @api.model
+    def _vipps_get_age(self, moment):
+        """ Return how long ago a moment was, in seconds; or False. """
+        return bool(moment) and max(int((fields.Datetime.now() - moment).total_seconds()), 0)

@@ -162,12 +162,12 @@ class TestCompany(WebhookCommon, TransactionCommon):
     def test_a_payment_manager_of_a_branch_is_told_nothing_of_the_provider_but_its_name(self):
         manager = self._create_user(f'{MANAGER},base.group_allow_export', self.branch)
         tx = self._authorize()
-        self.vipps._vipps_alert_administrator('payment', "A problem", "A note")
+        self.vipps._vipps_alert_administrator('payment', "A note")
         self.env.invalidate_all()
         vipps = self.vipps.with_user(manager)
         self.assertFalse(vipps.search([('code', '=', 'vipps')]))
         names = [name for name in vipps.fields_get() if name != 'id']
-        self.assertIn('vipps_problems', names)
+        self.assertIn('vipps_health_details', names)
         for name in names:
             for method, argument in (
                 ('read', [name]), ('web_read', {name: {}}), ('export_data', [name]),
@@ -198,7 +198,7 @@ class TestCompany(WebhookCommon, TransactionCommon):
         for provider, stranger in (
             (self.vipps, self.other_administrator), (self.other_vipps, self.administrator),
         ):
-            provider._vipps_alert_administrator('payment', "A problem", "A note")
+            provider._vipps_alert_administrator('payment', "A note")
             self.env.invalidate_all()
             users = provider.activity_ids.user_id
             self.assertIn(provider.company_id, users.company_ids)
@@ -208,13 +208,13 @@ class TestCompany(WebhookCommon, TransactionCommon):
     def test_a_removed_administrator_is_told_nothing(self):
         for user in self.env.ref('base.group_system').users - self.other_administrator:
             user.company_ids -= self.other_company
-        self.other_vipps._vipps_alert_administrator('first', "A problem", "A note")
+        self.other_vipps._vipps_alert_administrator('webhook_watch', "A note")
         self.env.invalidate_all()
         self.assertEqual(self.other_vipps.activity_ids.user_id, self.other_administrator)
         self.other_administrator.active = False
-        self.other_vipps._vipps_alert_administrator('second', "Another problem", "A note")
+        self.other_vipps._vipps_alert_administrator('comparison', "A note")
         self.env.invalidate_all()
-        alert = self.other_vipps.activity_ids.filtered(lambda a: a.vipps_problem == 'second')
+        alert = self.other_vipps.activity_ids.filtered(lambda a: a.vipps_problem == 'comparison')
         self.assertTrue(alert)
         self.assertNotEqual(alert.user_id, self.other_administrator)
 

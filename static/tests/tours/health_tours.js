@@ -19,13 +19,13 @@ registry.category("web_tour.tours").add("vipps_health", {
         },
         {
             content: "Read what an error means",
-            trigger: 'div[name="vipps_errors"] td:contains("can only capture the full amount")',
+            trigger: '.o_vipps_errors td:contains("can only capture the full amount")',
             isCheck: true,
         },
         ...takePicture("health", ".o_vipps_health"),
         {
             content: "Open what is behind the number of failed events",
-            trigger: 'button:has(div[name="vipps_failed_event_count"]:contains("1"))',
+            trigger: 'button[name="failed_events"]:contains("1")',
         },
         {
             content: "See the event",
@@ -38,7 +38,7 @@ registry.category("web_tour.tours").add("vipps_health", {
         },
         {
             content: "Open the success rate",
-            trigger: 'button:has(div[name="vipps_approved_share"])',
+            trigger: 'button[name="approved_share"]',
         },
         {
             content: "See it as a graph",
