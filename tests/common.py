@@ -1,6 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 import os
+from contextlib import contextmanager
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
@@ -138,6 +139,24 @@ class VippsCommon(PaymentCommon, CompanyCommon):
             'name': "Everybody", 'perm_read': True,
             'model_id': self.env['ir.model']._get_id('payment.provider'),
         })
+
+    @contextmanager
+    def _roll_back(self):
+        """ Roll back what is done, as at the end of a request that fails, except what is recorded
+        in database transactions of their own, which share the cursor of the test. """
+        audit, apart = type(self.env['vipps.audit.event']), []
+        insert_apart = audit._insert_apart
+
+        def note(events, *args):
+            apart.append((events, args))
+            insert_apart(events, *args)
+
+        with patch.object(audit, '_insert_apart', note), self.env.cr.savepoint() as savepoint:
+            yield
+            savepoint.rollback()
+        self.env.invalidate_all()
+        for events, args in apart:
+            insert_apart(events, *args)
 
     def _create_order(self, price=249.5, **values):
         return self.env['sale.order'].create({

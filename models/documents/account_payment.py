@@ -4,7 +4,7 @@ from odoo import _, api, fields, models
 from odoo.exceptions import AccessError
 from odoo.osv import expression
 
-from ...trust import clean, get_readable
+from ...trust import get_readable
 
 # From a payment to the transaction of its payment at Vipps MobilePay: it is the one of a capture in
 # full, the source of a capture in part, or the source of the capture that was refunded.
@@ -115,19 +115,11 @@ class AccountPayment(models.Model):
     #=== ACTION METHODS ===#
 
     def action_refund_wizard(self):
-        """ Override of `account_payment` to read the payment first: what can be refunded may have
-        changed.
-
-        :raise ValidationError: If it cannot be read.
-        """
+        """ Override of `account_payment` to let only those open the window who may refund. """
         tx_sudo = self.payment_transaction_id.sudo()
         if tx_sudo.provider_code == 'vipps':
             tx_sudo._vipps_check_operator()
-            tx_sudo = clean(tx_sudo)
             tx_sudo._ensure_provider_is_not_disabled()
-            root_sudo = tx_sudo._vipps_get_root()
-            root_sudo._vipps_read_for_operator()
-            root_sudo._vipps_post_process()
         return super().action_refund_wizard()
 
     #=== BUSINESS METHODS ===#

@@ -10,6 +10,7 @@ from odoo import SUPERUSER_ID, _, api, fields, models
 from odoo.exceptions import AccessError
 
 from ...source import Source
+from ...step_log import log_step
 from .job import NOTHING_LEFT, run_steps
 
 _logger = logging.getLogger(__name__)
@@ -175,6 +176,11 @@ class VippsAuditEvent(models.Model):
         string="Currency", comodel_name='res.currency', readonly=True, ondelete='set null',
     )
     psp_reference = fields.Char(string="PSP Reference", readonly=True)
+    # Of an operation; with its transaction, it says what was asked for if its request was rolled
+    # back.
+    idempotency_key = fields.Char(string="Vipps Idempotency Key", readonly=True)
+    # How often Vipps MobilePay has refused the same operation by then.
+    refusals = fields.Integer(string="Vipps Refusal Count", readonly=True, group_operator=None)
     trace_id = fields.Char(
         string="Trace ID",
         help="What Vipps MobilePay finds the request by.",
@@ -258,33 +264,62 @@ class VippsAuditEvent(models.Model):
     #=== BUSINESS METHODS - RECORDING ===#
 
     @api.model
-    def _record(self, action, provider=None, tx=None, **values):
-        """ Record that something was done or happened, if what it is a part of is committed.
+    def _record(
+        self, action, provider=None, tx=None, step=None, started=None, error=None, log=None,
+        is_apart=False, is_to_sync=False, **values
+    ):
+        """ Record in the audit trail, and in the log, that something was done or happened.
 
         :param str action: What, one of the values of the field.
         :param payment.provider provider: The provider, if there is no transaction.
         :param payment.transaction tx: The transaction.
+        :param str step: The step of the log; none is logged without.
+        :param float started: When the step was started, as `time.monotonic` says.
+        :param VippsError error: What went wrong at Vipps MobilePay, if anything.
+        :param dict log: Other pairs of the log.
+        :param bool is_apart: Whether it is recorded in a database transaction of its own, as it
+                              stays true when the request is rolled back: it happened outside of
+                              Odoo, or is about to.
+        :param bool is_to_sync: Whether the payment is read in any case, together with `is_apart`.
         :param values: Other values of the record; amounts in major units.
         :return: None
         """
-        self._permitted().create(self._prepare_values(action, provider, tx, values))
+        if error:
+            values.update(outcome=error.outcome, details=str(error), trace_id=error.trace_id)
+        values = self._prepare_values(action, provider, tx, values)
+        if step:
+            log_step(
+                _logger, step, tx, provider, outcome=values['outcome'], started=started,
+                error=error and error.log_text,
+                **{'reference': tx and values['reference'], 'amount': values.get('amount')},
+                **(log or {}),
+            )
+        if is_apart:
+            self._insert_apart(values, is_to_sync)
+        else:
+            self._permitted().create(values)
 
     @api.model
-    def _record_apart(self, action, provider=None, tx=None, **values):
-        """ Record what happened outside of Odoo, or was asked for: it stays true when the request
-        is rolled back. See :meth:`_record`.
+    def _insert_apart(self, values, is_to_sync):
+        """ Insert a row in a database transaction of its own. If that fails, nothing is done that
+        was only asked for.
 
+        :param dict values: The values of :meth:`_prepare_values`.
+        :param bool is_to_sync: Whether the payment is read in any case.
         :return: None
         """
-        values = self._prepare_values(action, provider, tx, values)
-
         def insert(env):
             env[self._name]._insert_once(values)
+            if is_to_sync:
+                tx = env['payment.transaction'].browse(values['transaction_id']).exists()
+                env['vipps.task']._schedule(tx._vipps_get_root(), 'verify')
             return NOTHING_LEFT
 
         try:
             run_steps(self.env, insert)
         except Exception:
+            if values['outcome'] == 'asked':
+                raise
             # It would take the place of the error that the user is to read.
             _logger.exception("It is not recorded what became of %s.", values['reference'])
 

@@ -136,6 +136,23 @@ class VippsTask(models.Model):
             self._wake(kind)
 
     @api.model
+    def _schedule_after_rollback(self, txs, kind):
+        """ Have something done with transactions if what is being done now is rolled back.
+
+        :param payment.transaction txs: The transactions.
+        :param str kind: The kind of the tasks, one of :data:`KINDS`.
+        :return: None
+        """
+        def schedule():
+            try:
+                self._in_transaction('_schedule', txs, kind)
+            except Exception:
+                # It would take the place of the error that the user is to read.
+                _logger.exception("Nothing is scheduled for transactions %s.", txs.ids)
+
+        self.env.cr.postrollback.add(schedule)
+
+    @api.model
     def _get_money_tasks(self, tx):
         """ Return what the money job is to do with a transaction, as far as this database
         transaction can know of it.

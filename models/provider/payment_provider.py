@@ -308,8 +308,13 @@ class PaymentProvider(models.Model):
         self.check_access_rights('write')
         self.check_access_rule('write')
 
-    def _vipps_notify(self, message):
-        """ Return the action that shows a message and reloads the form. """
+    def _vipps_notify(self, message, **params):
+        """ Return the action that shows a message, closes the window, and reloads the form.
+
+        :param str message: The message.
+        :param params: Other parameters of `display_notification`: `type`, `sticky`, `next`.
+        :rtype: dict
+        """
         return {
             'type': 'ir.actions.client',
             'tag': 'display_notification',
@@ -318,6 +323,7 @@ class PaymentProvider(models.Model):
                 'message': message,
                 'type': 'success',
                 'next': {'type': 'ir.actions.act_window_close'},
+                **params,
             },
         }
 

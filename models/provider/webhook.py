@@ -147,9 +147,10 @@ class PaymentProvider(models.Model):
             'vipps_webhook_secret': webhook['secret'],
         })
         self._vipps_delete_webhooks_after_commit(old_ids)
-        log_step(_logger, 'webhook_registered', provider=self)
         # It stays registered at Vipps MobilePay when Odoo rolls back.
-        self.env['vipps.audit.event']._record_apart('webhook_registered', self, details=url)
+        self.env['vipps.audit.event']._record(
+            'webhook_registered', self, step='webhook_registered', is_apart=True, details=url
+        )
 
     def _vipps_delete_webhooks_after_commit(self, webhook_ids):
         """ Delete registrations as soon as it is certain that we have the secret of the new one.

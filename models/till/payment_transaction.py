@@ -2,6 +2,7 @@
 
 import base64
 import io
+import logging
 import re
 import time
 from datetime import timedelta
@@ -14,8 +15,11 @@ from odoo.exceptions import UserError
 from odoo.tools import format_datetime
 
 from ...patience import WAITING_SECONDS
+from ...step_log import log_step
 from ..api.client import VippsError
 from .pos_payment_method import FLOWS
+
+_logger = logging.getLogger(__name__)
 
 # How long a customer can approve a payment.
 # https://developer.vippsmobilepay.com/docs/knowledge-base/timeouts/
@@ -346,9 +350,12 @@ class PaymentTransaction(models.Model):
     def _update_state(self, allowed_states, target_state, state_message):
         """ Override of `payment` to let tills look at what has changed, and to keep no more of the
         phone number than the receipt shows: now it is decided whether the customer pays. """
+        drafts = self.filtered(lambda tx: tx.state == 'draft')
         txs = super()._update_state(allowed_states, target_state, state_message)
         for tx in txs.filtered('vipps_pos_session_id').sudo():
             tx.vipps_customer_phone = self._vipps_mask_phone(tx.vipps_customer_phone)
+            if tx in drafts and tx.state != 'draft':
+                log_step(_logger, 'attempt_decided', tx, state=tx.state)
         txs._vipps_wake_tills()
         return txs
 
@@ -371,7 +378,7 @@ class PaymentTransaction(models.Model):
         if not self._vipps_lock(wait=WAITING_SECONDS) or self.state != 'draft':
             return
         try:
-            self._vipps_cancel(only_unapproved=True)
+            self._vipps_execute('release', 0, only_unapproved=True)  # Nothing is reserved yet.
         except VippsError as error:
             if error.is_not_found:
                 self._set_canceled(_("The payment was cancelled. Nothing has been charged."))

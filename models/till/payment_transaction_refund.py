@@ -54,7 +54,8 @@ class PaymentTransaction(models.Model):
         # It stays the same until Vipps MobilePay refuses it: whoever asks again after a refund that
         # seemed not to be done does not do it twice.
         refund_tx.vipps_idempotency_key = self.env['vipps.api.client']._get_idempotency_key(
-            root, 'refund', amount, (payment.vipps_uuid, root.vipps_refusal_count)
+            root, 'refund', amount,
+            (payment.vipps_uuid, root._vipps_count_refusals('refund', amount)),
         )
         root._vipps_watch()
         return refund_tx
@@ -107,39 +108,27 @@ class PaymentTransaction(models.Model):
             return
         try:
             root._vipps_refresh()
-            if self.state == 'draft':
-                self._vipps_send_stored_refund()
+            if self.state != 'draft':
+                return
+            left_amount = min(
+                root._vipps_get_refundable_amount(),
+                self._vipps_get_pos_order()._vipps_get_returned_value(),
+            )
+            if self.currency_id.compare_amounts(left_amount, -self.amount) < 0:
+                self._set_canceled(
+                    _("This payment is not captured yet. Try again in a few minutes.")
+                    if root.state == 'authorized' else
+                    _("This payment was refunded in the meantime. Look at the order again.")
+                )
+                return
+            root._vipps_execute('refund', -self.amount, txs=self)
         except VippsError as error:
             if not error.is_recorded:
                 log_step(
                     _logger, 'refunded', self, outcome=error.outcome, error=error.log_text
                 )
             if not error.is_unknown:
-                root.vipps_refusal_count += 1
                 self._set_canceled(str(error))
-
-    def _vipps_send_stored_refund(self):
-        root = self._vipps_get_root()
-        amount = abs(self.amount)
-        left_amount = min(
-            root._vipps_get_refundable_amount(),
-            self._vipps_get_pos_order()._vipps_get_returned_value(),
-        )
-        if self.currency_id.compare_amounts(left_amount, amount) < 0:
-            self._set_canceled(
-                _("This payment is not captured yet. Try again in a few minutes.")
-                if root.state == 'authorized' else
-                _("This payment was refunded in the meantime. Look at the order again.")
-            )
-            return
-        with root._vipps_recorded('refund', amount):
-            payment = self.env['vipps.api.client']._refund_payment(
-                root, amount, self.vipps_idempotency_key
-            )
-            root._vipps_check_effect(
-                payment.refunded - root._vipps_get_held_amounts()['REFUNDED'], amount
-            )
-        root._handle_notification_data('vipps', {'payment': payment, 'own_tx': self})
 
     def _vipps_drop_refund(self):
         """ Drop a stored refund that was not done, for a cashier who wants something else. """

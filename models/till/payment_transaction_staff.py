@@ -4,8 +4,6 @@ from odoo import _, api, fields, models
 
 from odoo.addons.payment import utils as payment_utils
 
-from ...trust import clean
-
 
 class PaymentTransaction(models.Model):
     """ What the back office sees of payments at tills, and does about them. """
@@ -64,11 +62,7 @@ class PaymentTransaction(models.Model):
             return super().action_vipps_refund()
         payment_utils.check_rights_on_recordset(self)
         self.ensure_one()
-        # What can be refunded may have changed.
-        tx_sudo = clean(self).sudo()
-        tx_sudo._ensure_provider_is_not_disabled()
-        tx_sudo._vipps_read_for_operator()
-        tx_sudo._vipps_post_process()
+        self.sudo()._ensure_provider_is_not_disabled()
         wizard = self.env['vipps.till.refund.wizard'].create({'transaction_id': self.id})
         return {
             'name': _("Refund"),

@@ -6,8 +6,7 @@ from . import children
 from . import converging
 from . import reading
 from . import checkout
-from . import operation
-from . import request
+from . import operations
 from . import action
 from . import document
 from . import changed_total

@@ -10,11 +10,9 @@ from psycopg2 import OperationalError
 
 from odoo import SUPERUSER_ID, _, _lt, api, fields, models
 from odoo.exceptions import UserError, ValidationError
-from odoo.fields import Command
 from odoo.tools import format_date
 
 from ... import const
-from ...source import Fact
 from ...step_log import log_step
 from ..jobs.serialize import serialize
 
@@ -62,8 +60,8 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - BEFORE AN OPERATION ===#
 
     def _vipps_check_books(self):
-        """ Ensure that what a person is about to capture or refund can be booked today, which is
-        the day in the market of the payment.
+        """ Hook: ensure that what a person is about to capture or refund can be booked today,
+        which is the day in the market of the payment.
 
         :return: None
         :raise ValidationError: If it cannot; it says what to do.
@@ -115,16 +113,6 @@ class PaymentTransaction(models.Model):
                 journal=journal.display_name, provider=provider.name,
             )
         return None
-
-    def _create_child_transaction(self, amount, is_refund=False, **custom_create_values):
-        """ Override of `payment` to link a refund with the credit note that it is made for, so that
-        core reconciles them. """
-        move_id = self.env.context.get('vipps_credit_note_id')
-        if is_refund and isinstance(move_id, Fact):
-            custom_create_values['invoice_ids'] = [Command.link(int(move_id))]
-        return super()._create_child_transaction(
-            amount, is_refund=is_refund, **custom_create_values
-        )
 
     #=== BUSINESS METHODS - POST-PROCESSING ===#
 

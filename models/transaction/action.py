@@ -3,11 +3,16 @@
 import json
 
 from odoo import SUPERUSER_ID, _, models
-from odoo.exceptions import AccessError, ValidationError
+from odoo.exceptions import AccessError, UserError, ValidationError
 
 from odoo.addons.payment import utils as payment_utils
 
 from ...trust import clean
+
+# Each calls Vipps MobilePay, and all are locked, within the time that a request may take.
+MAX_PAYMENTS = 20
+
+RELOAD = {'type': 'ir.actions.client', 'tag': 'soft_reload'}
 
 
 class PaymentTransaction(models.Model):
@@ -17,20 +22,12 @@ class PaymentTransaction(models.Model):
     #=== ACTION METHODS ===#
 
     def action_capture(self):
-        """ Override of `payment` to read the payments first: what can be captured of them, and
-        whether anything, may have changed.
-
-        :raise ValidationError: If they cannot be read.
-        """
+        """ Override of `payment` to let only those open its window who may operate. """
         payment_utils.check_rights_on_recordset(self)
-        txs_sudo = self.sudo()  # The user may operate, but only the system writes.
-        vipps_txs_sudo = txs_sudo.filtered(lambda t: t.provider_code == 'vipps')
+        vipps_txs_sudo = self.sudo().filtered(lambda t: t.provider_code == 'vipps')
         vipps_txs_sudo._vipps_check_operator()
-        for tx_sudo in clean(vipps_txs_sudo).filtered(lambda t: t.state == 'authorized'):
+        for tx_sudo in vipps_txs_sudo:
             tx_sudo._ensure_provider_is_not_disabled()
-            tx_sudo._vipps_read_for_operator()
-            if tx_sudo.state != 'authorized' and len(txs_sudo) == 1:
-                return tx_sudo._vipps_notify_change()
         return super().action_capture()
 
     def action_void(self):
@@ -44,7 +41,10 @@ class PaymentTransaction(models.Model):
             lambda t: t.state != 'authorized' and t._vipps_get_releases()
         )
         if self == released_txs and len(self) == 1:
-            return released_txs._vipps_notify_change()
+            return self.env['payment.provider']._vipps_notify(_(
+                "Nothing of payment %s is reserved any longer: it was captured or released in the"
+                " meantime. Odoo has been updated.", self.reference,
+            ), type='warning', sticky=True, next=RELOAD)
         seen_amounts = self._vipps_list_amounts()
         return super().action_void() or self._vipps_notify_done(seen_amounts)
 
@@ -84,22 +84,6 @@ class PaymentTransaction(models.Model):
             raise ValidationError(self.env['vipps.api.client']._get_sentence('6020'))
         return super(PaymentTransaction, txs_sudo).action_refund(amount_to_refund=amount_to_refund)
 
-    def _vipps_notify_change(self):
-        """ Return the notification that there is nothing left to do for who wanted to operate. """
-        return {
-            'type': 'ir.actions.client',
-            'tag': 'display_notification',
-            'params': {
-                'type': 'warning',
-                'sticky': True,
-                'message': _(
-                    "Nothing of payment %s is reserved any longer: it was captured or released in"
-                    " the meantime. Odoo has been updated.", self.reference,
-                ),
-                'next': {'type': 'ir.actions.client', 'tag': 'soft_reload'},
-            },
-        }
-
     def _vipps_notify_done(self, seen_amounts, next_action='ir.actions.client'):
         """ Return the notification that says what was captured and released, and what is reserved.
 
@@ -114,16 +98,9 @@ class PaymentTransaction(models.Model):
             for root_sudo in self._vipps_get_roots_sudo()
             for sentence in root_sudo._vipps_describe_done(held_amounts[str(root_sudo.id)])
         ]
-        return {
-            'type': 'ir.actions.client',
-            'tag': 'display_notification',
-            'params': {
-                'title': _("Vipps MobilePay"),
-                'type': 'success',
-                'message': " ".join(sentences),
-                'next': {'type': next_action, 'tag': 'soft_reload'},
-            },
-        } if sentences else None
+        return self.env['payment.provider']._vipps_notify(
+            " ".join(sentences), next={'type': next_action, 'tag': 'soft_reload'},
+        ) if sentences else None
 
     def _vipps_describe_done(self, held_amounts):
         """ Return what was captured and released, and what is still reserved.
@@ -150,6 +127,73 @@ class PaymentTransaction(models.Model):
         if sentences and self._vipps_get_reserved_amount():
             sentences += self._vipps_describe_reserved()
         return sentences
+
+    #=== ACTION METHODS - SEVERAL PAYMENTS ===#
+
+    def action_vipps_capture_delivered(self):
+        """ Capture what is delivered of the orders of the payments and not paid yet; payments
+        without an order are captured in full.
+
+        :return: The notification that says what was done.
+        :rtype: dict
+        """
+        return self._vipps_operate_on_each(
+            'capture', lambda tx: (
+                tx._vipps_get_delivered_due_amount() if tx.sale_order_ids
+                else tx._vipps_get_reserved_amount()
+            ), _("%(reference)s: captured %(amount)s."),
+        )
+
+    def action_vipps_release(self):
+        """ Release what is still reserved of the payments.
+
+        :return: The notification that says what was done.
+        :rtype: dict
+        """
+        return self._vipps_operate_on_each(
+            'release', lambda tx: tx._vipps_get_reserved_amount(),
+            _("%(reference)s: released %(amount)s."),
+        )
+
+    def _vipps_operate_on_each(self, operation, get_amount, done_sentence):
+        """ Do the same with each payment, whatever happens to the others.
+
+        :param str operation: `capture` or `release`.
+        :param function get_amount: Returns the amount for a transaction, in major units.
+        :param str done_sentence: What is said when that is done.
+        :return: The notification that says what was done.
+        :rtype: dict
+        :raise UserError: If these are too many payments for one request.
+        """
+        payment_utils.check_rights_on_recordset(self)
+        # In the same order for everybody, so that two people do not wait for each other.
+        txs_sudo = clean(self).sudo().filtered('vipps_payment_reference').sorted('id')
+        if len(txs_sudo) > MAX_PAYMENTS:
+            raise UserError(_(
+                "These are %(count)s payments. Select at most %(maximum)s at a time: each of them"
+                " takes a moment. Nothing was done.",
+                count=len(txs_sudo), maximum=MAX_PAYMENTS,
+            ))
+        sentences, has_failed = [], False
+        for tx_sudo in txs_sudo:
+            try:
+                tx_sudo._ensure_provider_is_not_disabled()
+                amount = get_amount(tx_sudo)
+                if amount:
+                    tx_sudo._vipps_execute_for_person(operation, amount)
+            except UserError as error:
+                has_failed = True
+                sentences.append(f"{tx_sudo.reference}: {error}")
+                continue
+            sentences.append(
+                done_sentence % {
+                    'reference': tx_sudo.reference, 'amount': tx_sudo._vipps_format(amount),
+                } if amount else _("%s: there is nothing to do.", tx_sudo.reference)
+            )
+        return self.env['payment.provider']._vipps_notify(
+            " ".join(sentences), type='warning' if has_failed else 'success', sticky=has_failed,
+            next=RELOAD,
+        )
 
     #=== BUSINESS METHODS ===#
 

@@ -259,8 +259,7 @@ class PaymentTransaction(models.Model):
             if not tx._vipps_lock(wait=WAITING_SECONDS):
                 raise self._vipps_prepare_doubt()
             try:
-                with self.env.cr.savepoint():
-                    tx._vipps_cancel(only_unapproved=True)
+                tx._vipps_execute('release', 0, only_unapproved=True)  # Nothing is reserved yet.
             except VippsError as error:
                 if error.is_not_found:
                     continue

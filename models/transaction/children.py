@@ -5,7 +5,6 @@ from datetime import timedelta
 
 from odoo import fields, models
 
-from ...source import Fact
 from ...step_log import log_step
 from ..api.client import VippsError
 
@@ -112,7 +111,7 @@ class PaymentTransaction(models.Model):
         do not tell of is left alone: it is a difference that somebody has to look at.
 
         :param protocol.payment.Payment payment: The payment as read.
-        :param payment.transaction own_tx: The transaction of an operation that was just answered.
+        :param payment.transaction own_tx: The transactions of an operation that was just answered.
         :return: None
         :raise VippsError: If the event log cannot be read now and something was done elsewhere.
         """
@@ -138,14 +137,15 @@ class PaymentTransaction(models.Model):
         if not is_missing:
             return
         if own_tx:  # It is told apart from what somebody else did at the same time.
-            events.sort(key=lambda e: e.idempotency_key != own_tx.vipps_idempotency_key)
+            events.sort(key=lambda e: e.idempotency_key != own_tx[0].vipps_idempotency_key)
         for event in events:
             if event.amount <= missing[event.name]:
                 missing[event.name] -= event.amount
                 self._vipps_book(event.name, event.amount, own_tx, event)
         # The log can lag behind the sums.
-        if own_tx and own_tx.state == 'draft':
-            name, amount = own_tx._vipps_get_event_name(), own_tx._vipps_get_minor_amount()
+        if own_tx and own_tx[0].state == 'draft':
+            name = own_tx[0]._vipps_get_event_name()
+            amount = sum(tx._vipps_get_minor_amount() for tx in own_tx)
             if amount <= missing[name]:
                 missing[name] -= amount
                 self._vipps_book(name, amount, own_tx)
@@ -250,7 +250,9 @@ class PaymentTransaction(models.Model):
         amount = self.env['vipps.api.client']._to_major(amount, self.currency_id)
         child_tx = self._vipps_choose_child(name, amount, own_tx, event)
         if name == 'REFUNDED':
-            txs = child_tx or self._vipps_create_refunds(amount)
+            txs = child_tx or self._vipps_create_refunds(
+                amount, self._vipps_get_asked_capture(event)
+            )
         elif self._vipps_get_parts() or self.currency_id.compare_amounts(amount, self.amount):
             if self.state not in ('authorized', 'done'):
                 self._vipps_set_state('authorized')
@@ -274,7 +276,7 @@ class PaymentTransaction(models.Model):
             self.env['vipps.task']._schedule(txs, 'release_message')
 
     def _vipps_choose_child(self, name, amount, own_tx, event):
-        """ Return the transaction that was made for what an event tells of, if there is one.
+        """ Hook: return the transactions that were made for what an event tells of, if any.
 
         :param str name: The name of the event.
         :param float amount: The amount, in major units.
@@ -282,27 +284,40 @@ class PaymentTransaction(models.Model):
         :param protocol.payment.Event event: The event, if it is known.
         :rtype: payment.transaction | None
         """
-        return own_tx and own_tx.filtered(lambda t: (
-            t.state == 'draft'
-            and t._vipps_get_event_name() == name
-            and not t.currency_id.compare_amounts(abs(t.amount), amount)
-        ))
+        drafts = own_tx and own_tx.filtered(
+            lambda t: t.state == 'draft' and t._vipps_get_event_name() == name
+        )
+        is_own = drafts and not self.currency_id.compare_amounts(
+            sum(abs(tx.amount) for tx in drafts), amount
+        )
+        return drafts if is_own else None
 
-    def _vipps_create_refunds(self, amount):
-        """ Create the transactions of a refund that was not started from one of the captures, or
-        whose first request was rolled back.
+    def _vipps_get_asked_capture(self, event):
+        """ Return the capture from which a refund was asked for whose request was rolled back.
+
+        :param protocol.payment.Event|None event: The event of the refund, if it is known.
+        :rtype: payment.transaction | None
+        """
+        return event and event.idempotency_key and self.env['vipps.audit.event'].sudo().search([
+            ('transaction_id', 'in', self._vipps_get_captures().ids),
+            ('action', '=', 'refund'),
+            ('idempotency_key', '=', event.idempotency_key),
+        ], limit=1).transaction_id
+
+    def _vipps_create_refunds(self, amount, first_capture_tx=None, **values):
+        """ Create the transactions of a refund.
 
         :param float amount: The amount, in major units.
-        :return: One for each capture that it takes something of, oldest first.
+        :param payment.transaction first_capture_tx: The capture to refund first, if it is one; the
+                                                     others follow, oldest first.
+        :param values: Other values of the transactions.
+        :return: One for each capture that it takes something of.
         :rtype: payment.transaction
         """
         refund_txs = self.browse()
-        chosen_id = self.env.context.get('vipps_refunded_capture_id')
-        for capture_tx in self._vipps_get_captures().sorted(
-            lambda t: not isinstance(chosen_id, Fact) or t.id != int(chosen_id)
-        ):
+        for capture_tx in self._vipps_get_captures().sorted(lambda t: t != first_capture_tx):
             part = min(amount, capture_tx._vipps_get_refundable_amount())
             if self.currency_id.compare_amounts(part, 0) > 0:
-                refund_txs |= capture_tx._create_child_transaction(part, is_refund=True)
+                refund_txs |= capture_tx._create_child_transaction(part, is_refund=True, **values)
                 amount = self.currency_id.round(amount - part)
         return refund_txs

@@ -95,7 +95,7 @@ class PaymentTransaction(models.Model):
             return
         if tx._vipps_is_to_release(payment):
             log_step(_logger, 'release_decided', self)  # Nothing is left that it would pay.
-            payment = tx._vipps_request_release(self.amount)
+            payment = tx._vipps_request('release', self.amount)
             if not tx._vipps_check_payment(payment):
                 return
             tx._vipps_keep_state(payment)

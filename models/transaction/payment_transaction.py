@@ -84,8 +84,6 @@ class PaymentTransaction(models.Model):
     )
     # Carries a token: whoever has it can approve the payment. Cleared when it is decided.
     vipps_redirect_url = fields.Char(copy=False, readonly=True, groups='base.group_system')
-    # Makes the next try after a definite refusal a new operation to Vipps MobilePay.
-    vipps_refusal_count = fields.Integer(copy=False, readonly=True)
     vipps_last_read = fields.Datetime(
         string="Last Checked with Vipps MobilePay", copy=False, readonly=True
     )

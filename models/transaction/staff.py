@@ -15,6 +15,7 @@ from ...source import USER
 from ...step_log import log_step
 from ...trust import clean, get_readable
 from ..api.client import VippsError
+from .action import RELOAD
 
 _logger = logging.getLogger(__name__)
 
@@ -332,17 +333,12 @@ class PaymentTransaction(models.Model):
                 changes.append(f"{tx.reference}: {tx._vipps_get_summary()}")
         if errors and not reads:
             raise UserError("\n".join(errors))
-        return {
-            'type': 'ir.actions.client',
-            'tag': 'display_notification',
-            'params': {
-                'type': 'warning' if errors else 'success' if changes else 'info',
-                'title': _("Something Changed") if changes else _("Nothing Has Changed"),
-                'message': " ".join(changes + errors) or _("Odoo is up to date."),
-                'sticky': bool(errors),
-                'next': {'type': 'ir.actions.client', 'tag': 'soft_reload'},
-            },
-        }
+        return self.env['payment.provider']._vipps_notify(
+            " ".join(changes + errors) or _("Odoo is up to date."),
+            title=_("Something Changed") if changes else _("Nothing Has Changed"),
+            type='warning' if errors else 'success' if changes else 'info',
+            sticky=bool(errors), next=RELOAD,
+        )
 
     def _vipps_get_booked_payments(self):
         """ Return the payments in the books of all that was captured and refunded of a payment.

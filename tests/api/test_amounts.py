@@ -91,7 +91,7 @@ class TestOperations(FineCurrencyCommon):
         with self.assertRaisesRegex(ValidationError, "no more than 2 decimals"):
             self._capture(tx, 100.005)
         with self.assertRaisesRegex(ValidationError, "at least"):
-            tx._vipps_check_amount(0, 100)
+            tx._vipps_check_amount('capture', 0)
         self.assertFalse(self._get_calls('capture'))
         self._capture(tx, 100)
         with self.assertRaisesRegex(ValidationError, "no more than 2 decimals"):

@@ -3,6 +3,7 @@
 import logging
 import re
 from datetime import timedelta
+from unittest.mock import patch
 
 from odoo import fields
 from odoo.exceptions import AccessError, UserError
@@ -69,6 +70,7 @@ class TestAudit(WebhookCommon, CheckoutCommon):
         self.assertEqual([(e.action, e.source, e.from_state, e.to_state) for e in events], [
             ('started', 'customer', False, False),
             ('state_changed', 'return', 'draft', 'authorized'),
+            ('capture', 'return', False, False),
             ('capture', 'return', False, False),
             ('state_changed', 'return', 'authorized', 'done'),
         ])
@@ -137,11 +139,40 @@ class TestAudit(WebhookCommon, CheckoutCommon):
         events = self._get_events('capture')
         self.assertEqual(
             [(event.outcome, event.amount) for event in events],
-            [('asked', 900), ('refused', 900), ('asked', 100), ('refused', 100)],
+            [('refused', 900), ('asked', 100), ('refused', 100)],
         )
-        self.assertEqual(events[1].details, str(too_much))
-        self.assertIn(events[3].details, str(refused))
-        self.assertTrue(events[3].trace_id)
+        self.assertEqual(events[0].details, str(too_much))
+        self.assertIn(events[2].details, str(refused))
+        self.assertTrue(events[2].trace_id)
+        self.assertEqual(events.mapped('refusals'), [0, 0, 1])
+        self.assertEqual(
+            events[1].idempotency_key, self._get_calls('capture')[0]['idempotency_key']
+        )
+
+    def test_an_operation_is_written_down_before_it_is_sent(self):
+        api_client, seen = type(self.env['vipps.api.client']), []
+        send = api_client._capture_payment
+
+        def note(client, tx, amount, key):
+            seen.append([
+                (event.outcome, event.source, event.amount, event.idempotency_key == key)
+                for event in self._get_events('capture')
+            ])
+            return send(client, tx, amount, key)
+
+        tx = self._authorize()
+        self.vipps.vipps_capture_mode = 'automatic'
+        automatic_tx = self._start()
+        self._approve(automatic_tx)
+        with patch.object(api_client, '_capture_payment', note):
+            self.first_id = self.audit.search([], limit=1).id
+            self._capture(tx, 100, self.accountant)
+            self.first_id = self.audit.search([], limit=1).id
+            self._run_job()
+        self.assertEqual(automatic_tx.state, 'done')
+        self.assertEqual(seen, [
+            [('asked', 'user', 100, True)], [('asked', 'job', self.amount, True)],
+        ])
 
     def test_a_lost_answer_is_unknown(self):
         tx = self._authorize()
@@ -157,7 +188,9 @@ class TestAudit(WebhookCommon, CheckoutCommon):
         tx = self._authorize()
         self.first_id = self.audit.search([], limit=1).id
         for amount in (10, 10, 20, 10):
-            tx._vipps_record_asked('capture', amount)
+            self.audit._record(
+                'capture', tx=tx, outcome='asked', amount=amount, is_apart=True
+            )
         self.assertEqual(self._get_events('capture').mapped('amount'), [10, 20, 10])
 
     def test_settings_are_recorded_with_their_values_and_keys_without(self):

@@ -113,7 +113,7 @@ class TestFollowUp(CheckoutCommon):
 
         def capture_and_refund(tx):
             with self._fail('action_confirm', UserError("No route found")), \
-                    mute_logger('odoo.addons.mobilepay_vipps.models.transaction.request'):
+                    mute_logger('odoo.addons.mobilepay_vipps.models.transaction.operations'):
                 self._capture(tx)
                 self._follow_up()
                 self.assertTrue(self._get_order_activities(tx.sale_order_ids))

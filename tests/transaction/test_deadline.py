@@ -8,7 +8,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command
 from odoo.tests import tagged
 
-from ...models.transaction import deadline as payment_transaction_deadline
+from ...models.transaction import action
 from ..common import TransactionCommon
 
 
@@ -198,7 +198,7 @@ class TestDeadline(TransactionCommon):
 
     def test_few_payments_are_operated_on_at_a_time_and_always_in_the_same_order(self):
         txs = self._reserve_order() | self._reserve_order() | self._reserve_order()
-        with patch.object(payment_transaction_deadline, 'MAX_PAYMENTS', 2):
+        with patch.object(action, 'MAX_PAYMENTS', 2):
             with self.assertRaisesRegex(UserError, "at most 2"):
                 self._act(txs, 'action_vipps_release')
             self.assertFalse(self._get_calls('cancel'))

@@ -11,7 +11,7 @@ from ..jobs.test_follow_up import TASK_MODULE
 MODULES = [
     TASK_MODULE,
     *(f'odoo.addons.mobilepay_vipps.models.{name}' for name in (
-        'provider.alert', 'transaction.accounting', 'transaction.reading', 'transaction.request',
+        'provider.alert', 'transaction.accounting', 'transaction.reading', 'transaction.operations',
     )),
 ]
 

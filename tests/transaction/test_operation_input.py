@@ -279,22 +279,25 @@ class TestOperationInput(TransactionCommon):
         self._capture(tx, 100)
         self._capture(tx)
         capture_tx = tx._vipps_get_captures()[1]
-        with self.env.cr.savepoint() as savepoint:
-            capture_tx._send_refund_request(amount_to_refund=50)
-            savepoint.rollback()
-        self.env.invalidate_all()
-        refund_tx = capture_tx._send_refund_request(amount_to_refund=50)
-        self.assertEqual(refund_tx.source_transaction_id, capture_tx)
-        self.assertEqual(self._get_aggregate(tx)['refunded'], 5000)
+        for is_found_by_job in (False, True):
+            with self.subTest(is_found_by_job=is_found_by_job):
+                before = tx._vipps_get_refunds()
+                with self._roll_back():
+                    capture_tx._send_refund_request(amount_to_refund=50)
+                if is_found_by_job:
+                    self._run_due()
+                else:
+                    capture_tx._send_refund_request(amount_to_refund=50)
+                refund_tx = tx._vipps_get_refunds() - before
+                self.assertEqual(refund_tx.source_transaction_id, capture_tx)
+        self.assertEqual(self._get_aggregate(tx)['refunded'], 10000)
 
     def test_operation_of_somebody_who_was_killed_is_read_by_the_job(self):
         tx = self._authorize()
-        with self.env.cr.savepoint() as savepoint:
+        with self._roll_back():
             tx._send_capture_request(amount_to_capture=100)
-            self.assertTrue(self._get_tasks(tx, 'verify'))
-            savepoint.rollback()
-        # It was committed by itself, which one database transaction in a test cannot show.
-        self.env['vipps.task']._schedule(tx, 'verify')
+        self.assertFalse(tx._vipps_get_captured_amount())
+        self.assertTrue(self._get_tasks(tx, 'verify'))
         self._run_due()
         self.assertEqual(tx._vipps_get_captured_amount(), 100)
 

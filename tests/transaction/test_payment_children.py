@@ -76,9 +76,8 @@ class TestPaymentChildren(TransactionCommon):
         ):
             with self.subTest(name=name):
                 self.simulator.fault(name, 'failed', code='6200' if name == 'capture' else '6210')
-                with self.assertRaises(ValidationError):
+                with self._roll_back(), self.assertRaises(ValidationError):
                     operate()
-                tx.vipps_refusal_count += 1  # As after the rollback of a request.
                 operate()
                 events = [
                     event for event in self._get_payment(tx)['events']

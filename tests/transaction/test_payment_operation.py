@@ -135,12 +135,24 @@ class TestPaymentOperation(TransactionCommon):
                 method()
         self.assertFalse(self._get_calls('capture') + self._get_calls('cancel'))
 
-    def test_capturing_what_was_captured_elsewhere_finds_it_done(self):
+    def test_capturing_what_was_captured_elsewhere_captures_nothing(self):
         tx = self._authorize()
         self.simulator.capture(tx.vipps_payment_reference)
-        self._capture(tx)
+        with self._roll_back(), self.assertRaisesRegex(ValidationError, "has changed.*249.50"):
+            self._capture(tx)
+        self.env.cr.postrollback.run()  # As at the end of the failed request.
+        self._run_due()
         self.assertEqual(tx.state, 'done')
         self.assertFalse(self._get_calls('capture'))
+
+    def test_a_payment_is_read_once_before_it_is_captured_in_the_window(self):
+        tx = self._authorize()
+        calls = len(self.simulator.exchanges)
+        self._capture(tx, 100)
+        self.assertEqual(
+            [call['operation'] for call in self.simulator.exchanges[calls:]],
+            ['get', 'capture', 'events'],
+        )
 
     def test_voiding_what_was_captured_elsewhere_releases_nothing(self):
         tx = self._authorize()
@@ -194,14 +206,30 @@ class TestPaymentOperation(TransactionCommon):
     def test_a_capture_after_a_definite_refusal_has_a_new_key(self):
         tx = self._authorize()
         self.simulator.fault('capture', 'refuse', code='6100')
-        with self.assertRaises(ValidationError):
+        with self._roll_back(), self.assertRaises(ValidationError):
             self._capture(tx)
-        self.env.cr.postrollback.run()  # As at the end of the failed request.
-        self.env.invalidate_all()
         self._capture(tx)
         self.assertEqual(tx.state, 'done')
         refused, accepted = self._get_calls('capture')
         self.assertNotEqual(refused['idempotency_key'], accepted['idempotency_key'])
+
+    def test_a_refusal_does_not_change_the_keys_of_other_operations(self):
+        tx = self._authorize()
+        with self._without_pauses():
+            self.simulator.fault('capture', 'lost', times=None)
+            with self._roll_back(), self.assertRaisesRegex(ValidationError, "not known"):
+                self._capture(tx, 100)
+            self.simulator.clear_faults()
+        self.simulator.fault('capture', 'refuse', code='6100')
+        with self._roll_back(), self.assertRaises(ValidationError):
+            self._capture(tx, 50)
+        with self._roll_back(), self.assertRaises(ValidationError):  # Nothing is sent.
+            tx._send_capture_request(1000)
+        calls = len(self._get_calls('capture'))
+        self._capture(tx, 100)
+        keys = [call['idempotency_key'] for call in self._get_calls('capture')]
+        self.assertEqual(len(keys), calls + 1)
+        self.assertEqual(keys[-1], keys[0], "Its first request may still arrive.")
 
     def test_operations_are_refused_while_the_provider_is_disabled(self):
         tx = self._authorize()

@@ -2,12 +2,12 @@
 
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError, ValidationError
+from odoo.fields import Command
 from odoo.tools import format_amount
 
 from odoo.addons.payment import utils as payment_utils
 
 from ...models.jobs.serialize import serialize
-from ...source import Fact
 from ...trust import clean
 
 
@@ -202,21 +202,19 @@ class VippsRefundWizard(models.TransientModel):
         """
         left = self.amount
         refund_txs_sudo = self.env['payment.transaction'].sudo()
-        for tx_sudo in self._get_transactions().with_context(
-            vipps_credit_note_id=Fact(self.move_id.id)
-        ):
+        for tx_sudo in self._get_transactions():
             part = min(left, tx_sudo._vipps_get_refundable_amount())
             if self.currency_id.compare_amounts(part, 0) <= 0:
                 continue
             try:
-                with self.env.cr.savepoint():
-                    refund_txs_sudo |= tx_sudo._send_refund_request(amount_to_refund=part)
+                # Core reconciles the refund with the credit note that it is linked with.
+                refund_txs_sudo |= tx_sudo._vipps_execute_for_person(
+                    'refund', part, invoice_ids=[Command.link(self.move_id.id)]
+                )
             except UserError as error:
                 if not refund_txs_sudo:
                     raise
-                # What was refunded before stays refunded, so Odoo must not forget it, and the
-                # request goes on: nothing that is done after a rollback is done for the refusal.
-                tx_sudo._vipps_remember_failure(error)
+                # What was refunded before stays refunded, so Odoo must not forget it.
                 return refund_txs_sudo, error
             left = self.currency_id.round(left - part)
         return refund_txs_sudo, None

@@ -165,7 +165,7 @@ class VippsSetupGuide(models.TransientModel):
             return
         tx_sudo._vipps_lock_for_person()
         if tx_sudo.vipps_payment_state:
-            tx_sudo._vipps_cancel(only_unapproved=True)
+            tx_sudo._vipps_execute('release', 0, only_unapproved=True)
         else:  # It is not known whether there is a payment: if so, it is released when approved.
             tx_sudo._vipps_cancel_guide_order()
 
