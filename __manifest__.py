@@ -51,7 +51,6 @@
         'views/provider/payment_provider_user_info_views.xml',
         'wizards/transaction/vipps_personal_data_views.xml',
         'views/documents/res_partner_views.xml',
-        'views/documents/paid_with_views.xml',
         'views/transaction/website_sale_templates.xml',
         'wizards/transaction/payment_wizard_views.xml',
         'views/documents/account_move_views.xml',

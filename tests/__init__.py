@@ -13,6 +13,7 @@ from . import test_migration_till
 from . import test_migration_user_info
 from . import test_migration_tasks
 from . import test_migration_views
+from . import test_others_undisturbed
 from . import test_penetration
 from . import test_rpc
 from . import test_translations

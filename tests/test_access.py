@@ -108,7 +108,7 @@ class TestAccess(PosCommon):
             ('account.payment', {'payment_transaction_id': tx.id},
              ('vipps_payment_reference', 'vipps_order_names', 'vipps_psp_reference')),
             ('sale.order', {'transaction_ids': [Command.set(reserved_tx.ids)]},
-             ('vipps_paid_with', 'vipps_status')),
+             ('vipps_has_payment', 'vipps_status')),
             ('payment.refund.wizard', {'payment_id': tx.payment_id.id}, ('vipps_seen_amounts',)),
         ):
             for user in (self.portal_user, self.stranger, self.other_salesman):
@@ -128,7 +128,7 @@ class TestAccess(PosCommon):
         (self.stranger | self.accountant).groups_id += group
         for record, names in (
             (order, ['vipps_status', 'vipps_authorized_amount']),
-            (invoice, ['vipps_paid_with']),
+            (invoice, ['vipps_is_refundable']),
             (tx.payment_id, ['vipps_payment_reference', 'vipps_psp_reference']),
             (wizard, ['support_refund', 'vipps_seen_amounts']),
         ):
@@ -137,8 +137,10 @@ class TestAccess(PosCommon):
             with self.subTest(model=record._name), self.assertRaises(AccessError):
                 record.with_user(self.stranger).export_data(names)
         self.env.invalidate_all()
-        row = invoice.with_user(self.accountant).export_data(['vipps_paid_with'])['datas'][0]
-        self.assertEqual(row, [self.vipps.name])
+        row = tx.payment_id.with_user(self.accountant).export_data(
+            ['vipps_payment_reference']
+        )['datas'][0]
+        self.assertEqual(row, [tx.vipps_payment_reference])
 
     def test_the_guide_shows_no_payment_of_another_provider(self):
         _order, tx = self._pay_order()

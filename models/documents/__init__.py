@@ -8,7 +8,7 @@ from . import account_payment
 from . import account_payment_method_line
 from . import sale_order
 from . import sale_order_mail
-from . import paid_with
+from . import paid_document
 from . import sale_order_staff
 from . import stock_picking
 from . import mail_template

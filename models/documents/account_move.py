@@ -19,7 +19,7 @@ class AccountMove(models.Model):
     def _compute_amount_paid(self):
         """ Override of `account_payment` not to count what was released of a payment. """
         super()._compute_amount_paid()
-        for move in self:
+        for move in self._vipps_filter_paid():
             move.amount_paid = move.sudo().transaction_ids._vipps_correct_amount_paid(
                 move.amount_paid
             )

@@ -2,32 +2,41 @@
 
 from odoo import api, models
 
-# What the amount to capture, and whether the rest is released, depend on.
-MOVE_FIELDS = {'state', 'amount_total', 'amount_residual'}
-
 
 class AccountMove(models.Model):
     """ What is left to pay of invoices whose payments are reserved. """
     _inherit = 'account.move'
 
+    #=== COMPUTE METHODS ===#
+
+    def _compute_amount(self):
+        """ Override of `account` to have reserved payments of invoices looked at that are changed
+        or paid otherwise. """
+        super()._compute_amount()
+        self._vipps_look_at_payments()
+
     #=== CRUD METHODS ===#
 
-    def _write(self, values):
-        """ Override of `orm` to have reserved payments looked at when their invoices are changed or
-        paid otherwise, whoever did it. """
-        res = super()._write(values)
-        if MOVE_FIELDS & values.keys():
-            self.sudo().filtered(
-                lambda move: move.move_type == 'out_invoice'
-            ).transaction_ids.filtered(lambda tx: tx.state == 'authorized')._vipps_look_soon()
+    def write(self, values):
+        """ Override of `account` to have reserved payments of invoices looked at that are posted,
+        cancelled or reset to draft. """
+        res = super().write(values)
+        if 'state' in values:
+            self._vipps_look_at_payments()
         return res
 
     @api.ondelete(at_uninstall=False)
     def _unlink_release_payments(self):
         """ Have payments of the invoices looked at: what nothing is left for is released. """
-        self.sudo().transaction_ids._vipps_look_soon()
+        self._vipps_filter_paid().sudo().transaction_ids._vipps_look_soon()
 
     #=== BUSINESS METHODS ===#
+
+    def _vipps_look_at_payments(self):
+        """ Have the reserved payments of the invoices read after this database transaction. """
+        self.filtered('id')._vipps_filter_paid().sudo().filtered(
+            lambda move: move.move_type == 'out_invoice'
+        ).transaction_ids.filtered(lambda tx: tx.state == 'authorized')._vipps_look_soon()
 
     def _get_default_payment_link_values(self):
         """ Override of `account_payment` to propose no more than what is neither paid nor reserved,

@@ -10,14 +10,14 @@ class SaleOrder(models.Model):
     def _compute_amount_paid(self):
         """ Override of `sale` not to count what was released of a payment. """
         super()._compute_amount_paid()
-        for order in self:
+        for order in self._vipps_filter_paid():
             order.amount_paid = order.transaction_ids._vipps_correct_amount_paid(order.amount_paid)
 
     def _generate_downpayment_invoices(self):
         """ Override of `sale` to invoice what was delivered, and no down payment, if nothing more
         is going to be delivered, and just that was paid. """
         closed_orders = self.filtered(lambda order: (
-            'vipps' in order.transaction_ids.mapped('provider_code')
+            order._vipps_filter_paid()
             and order._vipps_is_closed()
             and not order.currency_id.compare_amounts(
                 order.amount_paid, order._vipps_get_delivered_amount()

@@ -3,23 +3,29 @@
 from odoo import models
 from odoo.tools import float_compare
 
-# What the amount to capture, and whether the rest is released, depend on.
-ORDER_FIELDS = {'state', 'delivery_status', 'amount_total'}
-LINE_FIELDS = {'qty_delivered', 'product_uom_qty', 'price_total'}
-
 
 class SaleOrder(models.Model):
     _inherit = 'sale.order'
 
+    #=== COMPUTE METHODS ===#
+
+    def _compute_delivery_status(self):
+        """ Override of `sale_stock` to have the payments of the orders looked at. """
+        super()._compute_delivery_status()
+        self._vipps_look_at_payments()
+
+    def _compute_amounts(self):
+        """ Override of `sale` to have the payments of the orders looked at. """
+        super()._compute_amounts()
+        self._vipps_look_at_payments()
+
     #=== CRUD METHODS ===#
 
-    def _write(self, values):
-        """ Override of `orm` to have the payments of the order looked at, whoever changed it.
-
-        Computed values, like what is delivered, are written here only.
-        """
-        res = super()._write(values)
-        if ORDER_FIELDS & values.keys():
+    def write(self, values):
+        """ Override of `sale` to have the payments of orders looked at that are confirmed or
+        cancelled. """
+        res = super().write(values)
+        if 'state' in values:
             self._vipps_look_at_payments()
         return res
 
@@ -31,10 +37,13 @@ class SaleOrder(models.Model):
         Nothing is asked of Vipps MobilePay here, and nothing is locked: who delivers an order
         neither waits for its payment nor fails with it.
         """
+        orders = self.filtered('id')._vipps_filter_paid()
+        if not orders:
+            return
         order_ids = self.env.cr.precommit.data.setdefault('vipps_order_ids', set())
         if not order_ids:
             self.env.cr.precommit.add(self.env['sale.order'].sudo()._vipps_request_reads)
-        order_ids.update(self.ids)
+        order_ids.update(orders.ids)
 
     def _vipps_request_reads(self):
         """ Request to read the payments of the orders that were changed. """
@@ -146,10 +155,20 @@ class SaleOrder(models.Model):
 class SaleOrderLine(models.Model):
     _inherit = 'sale.order.line'
 
-    def _write(self, values):
-        """ Override of `orm` to have the payments of the order looked at, whoever changed it. """
-        res = super()._write(values)
-        if LINE_FIELDS & values.keys():
+    #=== COMPUTE METHODS ===#
+
+    def _compute_qty_delivered(self):
+        """ Override of `sale` to have the payments of the orders looked at. """
+        super()._compute_qty_delivered()
+        self.order_id._vipps_look_at_payments()
+
+    #=== CRUD METHODS ===#
+
+    def write(self, values):
+        """ Override of `sale` to have the payments looked at when a person enters the delivered
+        quantity. """
+        res = super().write(values)
+        if 'qty_delivered' in values:
             self.order_id._vipps_look_at_payments()
         return res
 

@@ -12,7 +12,7 @@ class SaleOrder(models.Model):
     @api.ondelete(at_uninstall=False)
     def _unlink_release_payments(self):
         """ Have payments of the orders looked at: what nothing is left for is released. """
-        self.sudo().transaction_ids._vipps_look_soon()
+        self._vipps_filter_paid().sudo().transaction_ids._vipps_look_soon()
 
     #=== BUSINESS METHODS - PAYMENT LINKS ===#
 

@@ -45,7 +45,9 @@ class SaleOrder(models.Model):
     def _send_payment_succeeded_for_order_mail(self):
         """ Override of `sale` not to send a second mail for one purchase, when what is booked now
         was told to the customer when it was approved. """
-        told_orders = self.filtered(lambda order: order._vipps_is_payment_told())
+        told_orders = self._vipps_filter_paid().filtered(
+            lambda order: order._vipps_is_payment_told()
+        )
         return super(SaleOrder, self - told_orders)._send_payment_succeeded_for_order_mail()
 
     def _vipps_is_payment_told(self):
@@ -58,7 +60,7 @@ class SaleOrder(models.Model):
 
     def _vipps_get_approved_payments(self):
         """ Return the transactions of Vipps MobilePay that are approved, the newest first. """
-        return self.transaction_ids.sudo().filtered(
+        return self._vipps_filter_paid().sudo().transaction_ids.filtered(
             lambda t: t.provider_code == 'vipps' and t.state in ('authorized', 'done')
         ).sorted('id', reverse=True)
 

@@ -183,6 +183,8 @@ class SaleOrder(models.Model):
     def _prepare_invoice(self):
         """ Override of `sale` to link the payments of a branch to its parent, too. """
         values = super()._prepare_invoice()
+        if not self._vipps_filter_paid():
+            return values
         self.invalidate_recordset(['transaction_ids'])  # Staff of a branch cannot read them.
         values['transaction_ids'] += [
             Command.link(tx_sudo.id) for tx_sudo in self._vipps_get_linked_sudo()

@@ -13,7 +13,7 @@ class StockPicking(models.Model):
         if {'carrier_tracking_ref', 'date_done'} & values.keys():
             orders_sudo = self.sudo().filtered(
                 lambda picking: picking.state == 'done' and picking.carrier_tracking_ref
-            ).sale_id
+            ).sale_id._vipps_filter_paid()
             self.env['vipps.task']._schedule(orders_sudo.transaction_ids.filtered(
                 lambda tx: tx.vipps_payment_reference and tx.state in ('authorized', 'done')
             ), 'capture')

@@ -208,6 +208,8 @@ class VippsTask(models.Model):
     @api.model
     def _get_scheduled(self, txs, *kinds):
         """ Return those of some transactions that have a task of one of some kinds. """
+        if not txs:
+            return txs
         return self.sudo().search([
             ('transaction_id', 'in', txs.ids), ('kind', 'in', kinds),
         ]).transaction_id & txs

@@ -41,9 +41,13 @@ class PosSession(models.Model):
     #=== SYNCHRONIZATION ===#
 
     def _handle_order_process_fail(self, order, exception, draft):
-        """ Override of `point_of_sale` to let Odoo start anew after a collision: no query can be
-        made after it, and the failure of that would be all that is known. """
-        if isinstance(exception, OperationalError):
+        """ Override of `point_of_sale` to let Odoo start anew after a collision over an order with
+        our payments: no query can be made after it, and the failure of that would be all that is
+        known. """
+        payments = [command[2] for command in order['data'].get('statement_ids') or ()]
+        if isinstance(exception, OperationalError) and any(
+            payment.get('vipps_uuid') for payment in payments
+        ):
             raise exception
         return super()._handle_order_process_fail(order, exception, draft)
 

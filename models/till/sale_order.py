@@ -117,13 +117,13 @@ class SaleOrder(models.Model):
 class PosOrder(models.Model):
     _inherit = 'pos.order'
 
-    def _write(self, values):
-        """ Override of `orm` to have the payments of the orders that a till paid for looked at,
-        whatever finished its order. """
-        res = super()._write(values)
+    def write(self, values):
+        """ Override of `point_of_sale` to have the payments of the orders that a till paid for
+        looked at, whatever finished its order. """
+        res = super().write(values)
         lines_sudo = self.env['pos.order.line'].sudo()
         if 'state' in values and 'sale_order_origin_id' in lines_sudo._fields:
             lines_sudo = self.sudo().lines
             (lines_sudo | lines_sudo.refunded_orderline_id).sale_order_origin_id.sudo(
-            ).transaction_ids._vipps_look_soon()
+            )._vipps_filter_paid().transaction_ids._vipps_look_soon()
         return res

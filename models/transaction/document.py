@@ -232,7 +232,10 @@ class PaymentTransaction(models.Model):
     def _vipps_look_at_rivals(self):
         """ Have what is reserved for the documents of these payments looked at: it may not be
         needed anymore. """
-        txs = self.sale_order_ids.transaction_ids | self.invoice_ids.transaction_ids
+        txs = (
+            self.sale_order_ids._vipps_filter_paid().transaction_ids
+            | self.invoice_ids._vipps_filter_paid().transaction_ids
+        )
         reserved_txs = txs.filtered(
             lambda t: t.provider_code == 'vipps' and t.state == 'authorized'
         )

@@ -62,7 +62,8 @@ class PaymentTransaction(models.Model):
         """
         txs = super()._set_canceled(*args, **kwargs)
         tasks = self.env['vipps.task']
-        tasks._schedule(tasks._get_scheduled(self, 'confirm'), 'confirm')
+        vipps_txs = self.filtered(lambda t: t.provider_code == 'vipps')
+        tasks._schedule(tasks._get_scheduled(vipps_txs, 'confirm'), 'confirm')
         return txs
 
     def _log_received_message(self):

@@ -7,7 +7,8 @@ from lxml import html
 
 from odoo.exceptions import UserError
 from odoo.fields import Command
-from odoo.tests import tagged
+from odoo.tests import new_test_user, tagged
+from odoo.tools.safe_eval import safe_eval
 
 from ...protocol import signature
 from ...simulator.sales_units import NOK_UNIT
@@ -26,6 +27,11 @@ class TestOtherProviders(CheckoutCommon):
             'name': "Bank Card", 'available_currency_ids': [Command.link(cls.currency_nok.id)],
         })
         cls.vipps.action_vipps_set_up_webhooks()
+        cls.manager = new_test_user(
+            cls.env, 'vipps_sales_accountant',
+            'sales_team.group_sale_salesman_all_leads,account.group_account_invoice',
+            company_id=cls.company.id, company_ids=[Command.set(cls.company.ids)],
+        )
 
     #=== Helpers ===#
 
@@ -228,80 +234,17 @@ class TestOtherProviders(CheckoutCommon):
 
     #=== Which provider has paid ===#
 
-    def test_orders_and_invoices_tell_who_has_paid(self):
-        paid_by_us, paid_otherwise, unpaid, tried = self._create_orders(4)
-        self._start_order(tried)
-        tx = self._start_order(paid_by_us)
-        self._approve(tx)
-        self._refresh(tx)
-        self._pay_otherwise(paid_otherwise)
-        orders = paid_by_us + paid_otherwise + unpaid + tried
-        for user in (self.salesman, self.accountant):
-            with self.subTest(user=user.login):
-                self.env.invalidate_all()
-                self.assertEqual(
-                    orders.with_user(user).mapped('vipps_paid_with'),
-                    [self.vipps.name, "Bank Card", '', ''],
-                )
-        paid_by_us.order_line.qty_delivered = 1
-        invoice = paid_by_us.with_user(self.accountant)._create_invoices()
-        self.assertEqual(invoice.vipps_paid_with, self.vipps.name)
-        self._pay_otherwise(paid_by_us, name='more')
-        self.env.invalidate_all()
-        self.assertEqual(
-            set(paid_by_us.vipps_paid_with.split(", ")), {self.vipps.name, "Bank Card"}
-        )
-
-    def test_a_payment_that_is_released_has_paid_nothing(self):
-        order = self._create_order()
-        tx = self._start_order(order)
-        self._approve(tx)
-        self._refresh(tx)
-        tx.action_void()
-        self.assertFalse(order.vipps_paid_with)
-
-    def test_everybody_searches_for_who_has_paid(self):
-        paid_by_us, paid_otherwise, unpaid = self._create_orders(3)
-        tx = self._start_order(paid_by_us)
-        self._approve(tx)
-        self._refresh(tx)
-        self._pay_otherwise(paid_otherwise)
-        orders = paid_by_us + paid_otherwise + unpaid
-        for operator, value, found in (
-            ('ilike', "vipps", paid_by_us),
-            ('=', "Bank Card", paid_otherwise),
-            ('in', ["Bank Card", self.vipps.name], paid_by_us + paid_otherwise),
-            ('not ilike', "vipps", paid_otherwise + unpaid),
-            ('!=', "Bank Card", paid_by_us + unpaid),
-            ('=', False, unpaid),
-            ('!=', False, paid_by_us + paid_otherwise),
-        ):
-            with self.subTest(operator=operator, value=value):
-                self.assertEqual(self.env['sale.order'].with_user(self.salesman).search([
-                    ('id', 'in', orders.ids), ('vipps_paid_with', operator, value),
-                ], order='id'), found)
-        self.assertFalse(self.env['account.move'].with_user(self.accountant).search(
-            [('vipps_paid_with', 'ilike', "no such provider")]
-        ))
-
-    def test_a_longer_list_needs_no_more_queries(self):
-        orders = self.env['sale.order'].union(*self._create_orders(12))
-        for order in orders:
-            self._pay_otherwise(order)
-
-        def count_queries(some):
-            self.env.flush_all()
-            self.env.invalidate_all()
-            start = self.env.cr.sql_log_count
-            some.with_user(self.salesman).web_read({'vipps_paid_with': {}})
-            return self.env.cr.sql_log_count - start
-
-        count_queries(orders)  # What is looked up once.
-        self.assertEqual(count_queries(orders), count_queries(orders[:2]))
-
-    def test_lists_and_forms_show_it_to_everybody_who_sees_them(self):
-        for model, user in (('sale.order', self.salesman), ('account.move', self.accountant)):
-            for view_type in ('tree', 'form', 'search'):
-                with self.subTest(model=model, view_type=view_type):
-                    arch = self.env[model].with_user(user).get_view(view_type=view_type)['arch']
-                    self.assertIn('vipps_paid_with', arch)
+    def test_an_order_leads_to_its_payments_whichever_provider_took_them(self):
+        order, other_order = self._create_orders(2)
+        txs = self._start_order(order) | self._pay_otherwise(order)
+        self._start_order(other_order)
+        self.salesman.groups_id |= self.env.ref('sales_team.group_sale_salesman_all_leads')
+        button = 'mobilepay_vipps.action_order_transactions'
+        action = self.env.ref(button)
+        for user, is_shown in ((self.salesman, False), (self.manager, True)):
+            arch = order.with_user(user).get_view(view_type='form')['arch']
+            self.assertEqual(f'name="{action.id}"' in arch, is_shown)
+        domain = safe_eval(action.domain, {'active_id': order.id})
+        self.assertEqual(self.env['payment.transaction'].with_user(self.manager).search(
+            domain
+        ), txs.sorted('id', reverse=True))

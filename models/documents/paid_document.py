@@ -2,36 +2,37 @@
 
 from odoo import _, api, fields, models
 from odoo.exceptions import AccessError
-from odoo.osv import expression
+from odoo.tools import sql
 
 from odoo.addons.payment import utils as payment_utils
 
-from ...trust import get_readable
-
 
 class VippsPaidDocument(models.AbstractModel):
-    """ What is paid by transactions, and tells with which providers, whichever these are. """
+    """ A document that payments of Vipps MobilePay may be linked with, by the system only. """
     _name = 'vipps.paid.document'
     _inherit = ['vipps.guarded.export']
     _description = "Document Paid Online"
 
-    vipps_paid_with = fields.Char(
-        string="Paid with",
-        help="The payment provider that has taken or reserved the money.",
-        compute='_compute_vipps_paid_with',
-        search='_search_vipps_paid_with',
-        compute_sudo=True,  # Salespeople can read neither transactions nor providers.
+    # So that documents without such payments are left alone without a query.
+    vipps_has_payment = fields.Boolean(
+        compute='_compute_vipps_has_payment', store=True, groups='base.group_system',
     )
 
-    @api.depends('transaction_ids.state', 'transaction_ids.provider_id.name')
-    @api.depends_context('lang')
-    def _compute_vipps_paid_with(self):
-        self._origin.transaction_ids.fetch(['state', 'operation', 'provider_id'])
+    def _auto_init(self):
+        """ Override of `orm` to add the column without computing it for all documents: none of them
+        has a payment yet. """
+        if not self._abstract and not sql.column_exists(
+            self.env.cr, self._table, 'vipps_has_payment'
+        ):
+            sql.create_column(self.env.cr, self._table, 'vipps_has_payment', 'boolean')
+        return super()._auto_init()
+
+    #=== COMPUTE METHODS ===#
+
+    @api.depends('transaction_ids')
+    def _compute_vipps_has_payment(self):
         for document in self:
-            txs = get_readable(document).transaction_ids.filtered(
-                lambda tx: tx.state in ('authorized', 'done') and tx.operation != 'refund'
-            )
-            document.vipps_paid_with = ", ".join(txs.provider_id.mapped('name'))
+            document.vipps_has_payment = bool(document._vipps_get_linked_sudo())
 
     #=== CRUD METHODS ===#
 
@@ -60,6 +61,12 @@ class VippsPaidDocument(models.AbstractModel):
             self._vipps_refuse_link()
         return res
 
+    #=== BUSINESS METHODS ===#
+
+    def _vipps_filter_paid(self):
+        """ Return those of the documents that payments of Vipps MobilePay are linked with. """
+        return self.filtered(lambda document: document.sudo().vipps_has_payment)
+
     def _vipps_list_with_hidden_sudo(self):
         """ Return the payments that the staff of a branch operates on: those that it may read, and
         those of Vipps MobilePay that belong to the parent. None if it may read all of them.
@@ -67,6 +74,8 @@ class VippsPaidDocument(models.AbstractModel):
         :rtype: payment.transaction
         :raise AccessError: If the user may not write the documents.
         """
+        if not self._vipps_filter_paid():
+            return self.env['payment.transaction'].sudo()
         payment_utils.check_rights_on_recordset(self)
         self.invalidate_recordset(['transaction_ids'])  # Who was here before may read less.
         txs_sudo = self.sudo().transaction_ids
@@ -86,25 +95,6 @@ class VippsPaidDocument(models.AbstractModel):
             "Payments of Vipps MobilePay belong to what the customer paid. They cannot be put into"
             " another document, nor taken out of theirs."
         ))
-
-    #=== SEARCH METHODS ===#
-
-    def _search_vipps_paid_with(self, operator, value):
-        """ Return the domain of the documents that are paid with providers of such names; without
-        a name, of those that are paid with none. """
-        is_negative = operator in expression.NEGATIVE_TERM_OPERATORS
-        tx_domain = [('state', 'in', ('authorized', 'done')), ('operation', '!=', 'refund')]
-        if value:
-            tx_domain.append((
-                'provider_id.name',
-                expression.TERM_OPERATORS_NEGATION[operator] if is_negative else operator,
-                value,
-            ))
-        else:
-            is_negative = not is_negative
-        txs = self.env['payment.transaction'].sudo()._search(tx_domain)
-        documents = self.sudo()._search([('transaction_ids', 'in', txs)])
-        return [('id', 'not in' if is_negative else 'in', documents)]
 
 
 class SaleOrder(models.Model):
