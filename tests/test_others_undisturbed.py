@@ -72,17 +72,18 @@ class TestOthersUndisturbed(PosCommon):
             return getattr(super(definition, records), method)(*args, **kwargs)
         return call
 
-    def _compare(self, do):
+    def _compare(self, do, lookups=0):
         """ Do something with and without our overrides, and compare the result and the queries.
 
         :param function do: Returns what is compared.
+        :param int lookups: How often our payments may be looked up by number.
         """
         self._count(do)  # What is looked up once.
         with self._without_overrides():
             queries, result = self._count(do)
         own_queries, own_result = self._count(do)
         self.assertEqual(own_result, result)
-        self.assertLessEqual(len(own_queries), len(queries), '\n'.join(
+        self.assertLessEqual(len(own_queries), len(queries) + lookups, '\n'.join(
             query for query in own_queries if own_queries.count(query) > queries.count(query)
         ))
 
@@ -163,4 +164,5 @@ class TestOthersUndisturbed(PosCommon):
             )
             return order.state, order.amount_paid, order.payment_ids.mapped('amount')
 
-        self._compare(do)
+        # Another till may have asked for the order.
+        self._compare(do, lookups=3)

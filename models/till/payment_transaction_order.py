@@ -114,6 +114,8 @@ class PaymentTransaction(models.Model):
         :return: None
         :raise VippsError: If others work on a payment for longer.
         """
+        if not self:
+            return
         try:
             with self._vipps_waiting(WAITING_SECONDS):
                 serialize(self)

@@ -212,16 +212,21 @@ class PosOrder(models.Model):
 
         :rtype: payment.transaction
         """
-        txs_sudo = self.env['payment.transaction'].sudo()
-        own_sudo = txs_sudo.search([('vipps_pos_order_id', 'in', self.ids)], order='id')
+        pos_references = self.filtered('pos_reference').mapped('pos_reference')
+        txs_sudo = self.env['payment.transaction'].sudo().search([
+            '|', ('vipps_pos_order_id', 'in', self.ids),
+            ('vipps_pos_reference', 'in', pos_references),
+        ], order='id')
+        if not txs_sudo:
+            return txs_sudo  # Orders that are paid otherwise cost no more than that.
         # Of those whose order is gone, it has to be the number that leads to another copy of it.
-        orphans_sudo = txs_sudo._vipps_search_attempts(
-            self.filtered('pos_reference').mapped('pos_reference'), self.config_id
-        ).filtered(lambda tx: not tx.vipps_pos_order_id and any(
-            tx._vipps_is_for_order(order) for order in self
-            if order.pos_reference == tx.vipps_pos_reference
-        ))
-        return (own_sudo | orphans_sudo).sorted('id')
+        orphans_sudo = txs_sudo._vipps_search_attempts(pos_references, self.config_id).filtered(
+            lambda tx: not tx.vipps_pos_order_id and any(
+                tx._vipps_is_for_order(order) for order in self
+                if order.pos_reference == tx.vipps_pos_reference
+            )
+        )
+        return txs_sudo.filtered(lambda tx: tx.vipps_pos_order_id in self or tx in orphans_sudo)
 
     #=== BUSINESS METHODS - RECEIPT IN THE APP ===#
 
