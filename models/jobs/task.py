@@ -311,7 +311,7 @@ class VippsTask(models.Model):
 
     @api.model
     def _claim_next(self, kinds, is_fair, busy_ids):
-        """ Claim the most urgent task that is due, and all that are the same, for one try.
+        """ Claim the most urgent task that is due for one try; those that are the same end in it.
 
         What was not tried yet comes before what has failed. Of payments, the newest come first:
         after an outage, nobody who is paying now waits for what has been waiting for hours.
@@ -320,7 +320,7 @@ class VippsTask(models.Model):
         :param bool is_fair: Whether to claim what has been waiting for the longest time instead.
         :param set busy_ids: The ids of transactions that others were found to work on; they come
                              last, and then they are waited for.
-        :return: The ids of the tasks.
+        :return: The id of the task, if there is one.
         :rtype: list[int]
         """
         found = self._find_next(kinds, is_fair, busy_ids)
@@ -340,10 +340,11 @@ class VippsTask(models.Model):
         tries = min(tasks.mapped('tries'))
         job, first_delay, last_delay = KINDS[found.kind]
         due = fields.Datetime.now() + min(first_delay * 2 ** min(tries, 10), last_delay)
-        tasks.write({'tries': tries + 1, 'due': due})
+        (tasks - found).unlink()
+        found.write({'tries': tries + 1, 'due': due})
         if job == MAILS:  # The others run every minute.
             self._wake(found.kind, at=due)
-        return tasks.ids
+        return found.ids
 
     @api.model
     def _find_next(self, kinds, is_fair, busy_ids):
