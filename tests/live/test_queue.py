@@ -63,7 +63,10 @@ class TestKilled(LiveTest):
 
 
 class TestFailing(LiveTest):
-    expected_in_log = (r'cannot be processed', r'never', r'Tasks .* failed', r'nobody is told')
+    expected_in_log = (
+        r'cannot be processed', r'never', r'Tasks .* failed', r'nobody is told',
+        r'current transaction is aborted',
+    )
 
     def test_what_always_fails_holds_up_only_itself(self):
         failing, *others = (self.start_told_payment() for _payment in range(3))
