@@ -165,9 +165,9 @@ class PaymentTransaction(models.Model):
             )[:1]
         )
 
-    def _vipps_is_open(self):
+    def _vipps_is_decision_open(self):
         """ Override to look at payments as long as it is not known what became of a refund. """
-        return super()._vipps_is_open() or bool(self._vipps_get_stored_refunds())
+        return super()._vipps_is_decision_open() or bool(self._vipps_get_stored_refunds())
 
     def _vipps_follow_up(self):
         """ Override to drop refunds that a till stored and then never asked for. """

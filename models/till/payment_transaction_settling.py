@@ -72,9 +72,9 @@ class PaymentTransaction(models.Model):
         children = self.child_transaction_ids
         return (self | children | children.child_transaction_ids).filtered('vipps_pos_is_given_up')
 
-    def _vipps_is_open(self):
+    def _vipps_is_decision_open(self):
         """ Override to look at what was given up until it is known what became of it. """
-        return super()._vipps_is_open() or bool(self._vipps_get_given_up())
+        return super()._vipps_is_decision_open() or bool(self._vipps_get_given_up())
 
     def _vipps_follow_up(self):
         """ Override to end what people have to do about what was given up: now it is known. """

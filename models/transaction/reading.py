@@ -184,7 +184,8 @@ class PaymentTransaction(models.Model):
         return self._vipps_is_decision_open() or self._vipps_is_operation_due()
 
     def _vipps_is_decision_open(self):
-        """ Return whether the customer may still approve the payment. """
+        """ Hook: return whether it is not known yet what becomes of the payment: the customer may
+        still approve it. """
         return self.state in ('draft', 'pending') or (
             # That answer was from before the approval.
             self.state == 'authorized' and self.vipps_payment_state == 'CREATED'
