@@ -61,7 +61,6 @@ EXCEPTIONS = {
         'payment.transaction._vipps_get_memo',
         'payment.transaction._vipps_get_paid_amount',
         'payment.transaction._vipps_is_booked',
-        'payment.transaction._vipps_is_open',
         'payment.transaction._vipps_is_paid_otherwise',
         'payment.transaction._vipps_is_to_release',
         'payment.transaction._vipps_keep_state',

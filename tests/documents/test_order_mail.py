@@ -278,6 +278,5 @@ class TestOrderMail(TransactionCommon):
         )
         self.assertEqual(self.env['mail.mail'].browse(mail_id).state, 'outgoing')
         self.assertFalse(followed.send_mail(order.id, force_send=True))
-        self.assertEqual(
-            self.env['vipps.task'].search([('kind', '!=', 'sync')]).mapped('kind'), ['template_mail']
-        )
+        tasks = self.env['vipps.task'].search([('kind', '!=', 'sync')])
+        self.assertEqual(tasks.mapped('kind'), ['template_mail'])
