@@ -114,6 +114,7 @@ METHODS = {
         'payment_action_void': SALES,
         'write': SALES,
     },
+    'sale.order.line': {'write': SALES},
     'stock.picking': {'write': SALES},
     'vipps.api.call': {'export_data': NOBODY},
     'vipps.audit.event': {'create': NOBODY, 'unlink': NOBODY, 'write': NOBODY},
