@@ -80,7 +80,7 @@ class VippsController(http.Controller):
         )._vipps_get_from_return(reference, access_token)
         if not tx_sudo:
             return refuse(request.env['payment.provider'].sudo(), NotFound())
-        tx_sudo._vipps_refresh_for_customer(wait=True)
+        tx_sudo._vipps_sync_for_customer(wait=True)
         log_step(
             _logger, 'returned', tx_sudo, started=started, result=tx_sudo._vipps_get_result()
         )

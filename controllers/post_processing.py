@@ -25,5 +25,5 @@ class VippsPostProcessing(PaymentPostProcessing):
         ).exists()
         if tx_sudo.provider_code != 'vipps':
             return super().poll_status(**kwargs)
-        tx_sudo._vipps_refresh_for_customer()
+        tx_sudo._vipps_sync_for_customer()
         return tx_sudo._get_post_processing_values()

@@ -183,7 +183,7 @@ class VippsCommon(PaymentCommon, CompanyCommon):
 
     def _refresh(self, tx):
         """ Read a payment, and let the job follow. """
-        tx._vipps_refresh()
+        tx._vipps_sync()
         self._follow_up()
 
     def _get_tasks(self, tx, *kinds):

@@ -323,7 +323,7 @@ class TestMigration(TransactionCommon):
         txs = self._start() + self._start() + self._start()
         for tx in txs:
             self._approve(tx)
-            tx._vipps_refresh()
+            tx._vipps_sync()
         waiting_tx, forgotten_tx, booked_tx = txs
         booked_tx._finalize_post_processing()
         waiting_tx.is_post_processed = True  # Without a payment in the books.
@@ -347,7 +347,7 @@ class TestMigration(TransactionCommon):
         self.vipps.vipps_capture_mode = 'automatic'
         tx = self._start()
         self._approve(tx)
-        tx._vipps_refresh()
+        tx._vipps_sync()
         self.env['vipps.task'].sudo().search([]).unlink()
         self.env.flush_all()
         # As 17.0.1.0.0 had it.

@@ -31,7 +31,7 @@ class TestMigrationDocuments(TransactionCommon):
         self.assertEqual(txs.mapped('vipps_document_amount'), [0, 0, 0])
         order.unlink()
         self._approve(order_tx)
-        order_tx._vipps_refresh()
+        order_tx._vipps_sync()
         self.assertEqual(order_tx.state, 'cancel')
 
     def test_customers_do_not_read_how_core_keeps_account_anymore(self):

@@ -21,7 +21,7 @@ class TestMigrationUserInfo(TransactionCommon):
         awaited_tx, other_tx = self._start(), self._start()
         for tx in awaited_tx, other_tx:
             self._approve(tx)
-            tx._vipps_refresh()
+            tx._vipps_sync()
         tasks = self.env['vipps.task'].sudo()
         tasks.search([]).unlink()
         self.env.flush_all()

@@ -315,7 +315,7 @@ class PaymentTransaction(models.Model):
 
     #=== BUSINESS METHODS - FOLLOWING ===#
 
-    def _vipps_refresh_for_till(self):
+    def _vipps_sync_for_till(self):
         """ Read an open attempt for a till that waits, without waiting for somebody else's answer.
 
         What an event tells of is read at once. What cannot be read now is read later.
@@ -326,7 +326,7 @@ class PaymentTransaction(models.Model):
             return
         min_age = None if tx._vipps_has_news() else POLLING_INTERVAL
 
-        tx._vipps_try(lambda: tx._vipps_refresh(min_age=min_age, wait=False))
+        tx._vipps_try(lambda: tx._vipps_sync(min_age=min_age, wait=False))
 
     def _vipps_is_in_doubt(self):
         """ Return whether something was asked for whose outcome may be unknown: giving the payment
@@ -383,7 +383,7 @@ class PaymentTransaction(models.Model):
             if error.is_not_found:
                 self._set_canceled(_("The payment was cancelled. Nothing has been charged."))
             elif not error.is_unknown:  # It was approved or ended in the meantime.
-                self._vipps_try(self._vipps_refresh)
+                self._vipps_try(self._vipps_sync)
 
     def _vipps_undo_attempt(self):
         """ Give back what was paid for no finished order.

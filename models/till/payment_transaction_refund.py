@@ -9,7 +9,7 @@ from odoo.tools import format_amount
 from ...patience import WAITING_SECONDS
 from ...step_log import log_step
 from ..api.client import VippsError
-from ..transaction.reading import NOT_FOUND_PERIOD
+from ..transaction.sync import NOT_FOUND_PERIOD
 
 _logger = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ class PaymentTransaction(models.Model):
             self._vipps_drop_refund()
             return
         try:
-            root._vipps_refresh()
+            root._vipps_sync()
             if self.state != 'draft':
                 return
             left_amount = min(
@@ -136,7 +136,7 @@ class PaymentTransaction(models.Model):
         root = self._vipps_get_root()
         if not root._vipps_lock(wait=WAITING_SECONDS):
             return
-        if self.state == 'draft' and not root._vipps_try(root._vipps_refresh) and (
+        if self.state == 'draft' and not root._vipps_try(root._vipps_sync) and (
             self.state == 'draft'
         ):
             self._set_canceled(_("The refund was cancelled. Nothing has been refunded."))

@@ -125,7 +125,7 @@ class PosSession(models.Model):
         self = clean(self)
         self._vipps_check_till()
         tx_sudo = self._vipps_get_attempt_sudo(reference, is_polling=True)
-        tx_sudo._vipps_refresh_for_till()
+        tx_sudo._vipps_sync_for_till()
         return tx_sudo._vipps_get_till_status(with_qr)
 
     def vipps_cancel_attempt(self, reference):

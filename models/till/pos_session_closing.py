@@ -73,7 +73,7 @@ class PosSession(models.Model):
         for tx_sudo in attempts_sudo._vipps_filter_open().sorted(
             lambda tx: tx.vipps_last_read or tx.create_date
         ):
-            tx_sudo._vipps_refresh_for_till()
+            tx_sudo._vipps_sync_for_till()
         return attempts_sudo._vipps_filter_unsettled()
 
     def _cannot_close_session(self, bank_payment_method_diffs=None):

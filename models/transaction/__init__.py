@@ -2,9 +2,10 @@
 
 from . import payment_transaction
 from . import problem
+from . import locking
+from . import sync
+from . import difference
 from . import children
-from . import converging
-from . import reading
 from . import checkout
 from . import operations
 from . import action
@@ -16,7 +17,6 @@ from . import release
 from . import follow_up
 from . import accounting
 from . import app_link
-from . import comparison
 from . import activity
 from . import deadline
 from . import staff

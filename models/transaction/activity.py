@@ -1,9 +1,15 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+import logging
+
+from psycopg2 import OperationalError
+
 from odoo import SUPERUSER_ID, _, fields, models
 from odoo.tools import format_amount
 
 from ..api.client import VippsError
+
+_logger = logging.getLogger(__name__)
 
 
 class PaymentTransaction(models.Model):
@@ -14,6 +20,20 @@ class PaymentTransaction(models.Model):
     vipps_proposed_refund = fields.Monetary(copy=False, readonly=True)
 
     #=== BUSINESS METHODS - ACTIVITIES ===#
+
+    def _vipps_tell_safely(self, tell):
+        """ Tell people something; whatever fails there does not undo what was read or done.
+
+        :param function tell: Tells it, is called with the transactions.
+        :return: None
+        """
+        try:
+            with self.env.cr.savepoint():
+                tell(self)
+        except OperationalError:
+            raise  # Another worker was faster: all of this is done again.
+        except Exception:
+            _logger.exception("Nobody is told of payments %s.", self.mapped('reference'))
 
     def _vipps_follow_up(self):
         """ Give people what they have to do about an approved payment, and take back what is done.

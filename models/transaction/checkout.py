@@ -263,7 +263,7 @@ class PaymentTransaction(models.Model):
             except VippsError as error:
                 if error.is_not_found:
                     continue
-                if tx._vipps_try(tx._vipps_refresh):
+                if tx._vipps_try(tx._vipps_sync):
                     raise self._vipps_prepare_doubt() from error
 
     #=== BUSINESS METHODS - PAYMENT REQUEST ===#

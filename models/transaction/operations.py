@@ -248,7 +248,7 @@ class PaymentTransaction(models.Model):
         key = self._vipps_get_operation_key(operation, amount)
         held_amounts = self._vipps_get_held_amounts()
         try:
-            self._vipps_with_patience()._vipps_refresh(may_capture=False)
+            self._vipps_with_patience()._vipps_sync(may_capture=False)
         except VippsError as error:
             log_step(_logger, 'read', self, outcome=error.outcome, error=error.log_text)
             raise ValidationError("Vipps MobilePay: " + str(error)) from error

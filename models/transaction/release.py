@@ -6,8 +6,34 @@ from ..jobs.task import DONE
 
 
 class PaymentTransaction(models.Model):
-    """ What customers are told of reservations that are released. """
+    """ What customers are told of payments that end, and of reservations that are released. """
     _inherit = 'payment.transaction'
+
+    def _vipps_explain_end(self, payment_state):
+        """ Return what happened to a payment that was not paid, for the customer and the staff. """
+        # What never became a reservation in Odoo was released because nobody needed it.
+        if payment_state == 'CANCELLED' and self.state != 'authorized':
+            if self._vipps_is_document_cancelled():
+                return _(
+                    "The order was cancelled before you approved the payment. It was released"
+                    " immediately: nothing has been charged."
+                )
+            if self._vipps_is_paid_otherwise():
+                return _(
+                    "This is the second payment for the same order. It was released immediately:"
+                    " you are charged only for the first one."
+                )
+        aborted_text = _("The payment was cancelled in the app. Nothing has been charged.")
+        if self.vipps_scopes:
+            aborted_text += " " + _(
+                "If you do not want to share data, choose another payment method."
+            )
+        return {
+            'ABORTED': aborted_text,
+            'EXPIRED': _("The payment was not approved in time. Nothing has been charged."),
+            'TERMINATED': _("The payment was cancelled. Nothing has been charged."),
+            'CANCELLED': _("The reserved amount was released. Nothing has been charged."),
+        }[payment_state]
 
     def _vipps_get_released_order(self):
         """ Return the order whose customer is told of a release: one that was confirmed. """

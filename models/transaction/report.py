@@ -92,14 +92,11 @@ class PaymentTransaction(models.Model):
 
     #=== BUSINESS METHODS ===#
 
-    def _vipps_keep_state(self, payment):
-        """ Override to keep how long the customer took, when the approval is first read. """
-        is_first = payment.authorized and not self.vipps_authorized_amount
-        super()._vipps_keep_state(payment)
-        if is_first:
-            # The event says when it was, if it came. If not, it was some time until now.
-            event = self.env['vipps.webhook.event'].sudo().search([
-                ('reference', '=', self.vipps_payment_reference), ('name', '=', 'AUTHORIZED'),
-            ], limit=1)
-            approved = event.event_time or fields.Datetime.now()
-            self.vipps_approval_seconds = max((approved - self.create_date).total_seconds(), 1)
+    def _vipps_keep_approval_time(self):
+        """ Keep how long the customer took, when the approval is first read. """
+        # The event says when it was, if it came. If not, it was some time until now.
+        event = self.env['vipps.webhook.event'].sudo().search([
+            ('reference', '=', self.vipps_payment_reference), ('name', '=', 'AUTHORIZED'),
+        ], limit=1)
+        approved = event.event_time or fields.Datetime.now()
+        self.vipps_approval_seconds = max((approved - self.create_date).total_seconds(), 1)

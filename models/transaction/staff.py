@@ -320,7 +320,7 @@ class PaymentTransaction(models.Model):
             before = (tx.vipps_status, tx.vipps_difference)
             try:
                 tx._vipps_lock_for_person()
-                tx._vipps_refresh()
+                tx._vipps_sync()
                 if tx.vipps_payment_state:  # Otherwise it was never created.
                     tx._vipps_read_log()
                 reads += 1

@@ -52,7 +52,7 @@ class TestStaleAnswers(PosCommon):
         tx = self._start()
         self._approve(tx)
         self._let_token_expire()
-        error = tx._vipps_try(tx._vipps_refresh)
+        error = tx._vipps_try(tx._vipps_sync)
         self.assertTrue(error.is_unauthorized)
         self.assertEqual(tx.state, 'draft')
         self._run_job()

@@ -295,7 +295,7 @@ class TestWaitingCustomer(WaitingMixin, CheckoutCommon):
         self._approve(tx)
         self._hang('capture')
         with self._at_most(2 * ONE_READ):
-            tx._vipps_refresh()
+            tx._vipps_sync()
         self.assertEqual(tx.state, 'authorized')
         self.simulator.clear_faults()
         self._run_due()

@@ -152,7 +152,7 @@ class TestFollowUp(CheckoutCommon):
             self._approve(tx)
         with self._fail('action_confirm', UserError("No"), records=orders[0]):
             for tx in txs:
-                tx._vipps_refresh()
+                tx._vipps_sync()
             self._follow_up()
         self.assertEqual([order.state for order in orders], ['draft', 'sale'])
         task = self._get_tasks(txs[0])
@@ -178,7 +178,7 @@ class TestFollowUp(CheckoutCommon):
         tx = self._start_order(order)
         self._approve(tx)
         with patch.object(Transaction, '_set_authorized', set_authorized):
-            tx._vipps_refresh()
+            tx._vipps_sync()
             self.assertEqual((tx.state, seen), ('authorized', []))
             for _i in range(2):
                 self._follow_up()
@@ -210,7 +210,7 @@ class TestFollowUp(CheckoutCommon):
             with self.subTest(is_forgotten=is_forgotten):
                 tx = self._start()
                 self._approve(tx)
-                tx._vipps_refresh()
+                tx._vipps_sync()
                 tx.last_state_change = fields.Datetime.now() - timedelta(days=5)
                 if is_forgotten:
                     self._get_tasks(tx).unlink()
@@ -242,7 +242,7 @@ class TestFollowUp(CheckoutCommon):
         self.vipps.vipps_capture_mode = 'automatic'
         tx = self._start()
         self._approve(tx)
-        tx._vipps_refresh()
+        tx._vipps_sync()
         with self._fail('_finalize_post_processing', AssertionError(), 'payment.transaction'):
             self.env['payment.transaction']._cron_finalize_post_processing()
         self._follow_up()
@@ -251,7 +251,7 @@ class TestFollowUp(CheckoutCommon):
     def test_a_task_of_before_the_clock_was_set_back_is_done(self):
         tx = self._start()
         self._approve(tx)
-        tx._vipps_refresh()
+        tx._vipps_sync()
         task = self._get_tasks(tx)
         task.due = fields.Datetime.now() + timedelta(days=2)
         self.env['vipps.task']._cron_follow_up()
@@ -263,7 +263,7 @@ class TestFollowUp(CheckoutCommon):
         tx = self._start()
         self._approve(tx)
         tx.vipps_last_read = fields.Datetime.now() + timedelta(hours=3)
-        tx._vipps_refresh_for_customer()
+        tx._vipps_sync_for_customer()
         self.assertEqual(tx.state, 'authorized')
 
     def test_the_job_reads_after_the_clock_was_set_back(self):
@@ -280,12 +280,12 @@ class TestFollowUp(CheckoutCommon):
         order._action_cancel()
         self._approve(tx)
         self.simulator.fault('cancel', 'stale', times=None)
-        error = tx._vipps_try(tx._vipps_refresh)
+        error = tx._vipps_try(tx._vipps_sync)
         self.assertTrue(error.is_unknown)
         self.assertEqual(len(self._get_calls('cancel', tx)), 1)
         self.assertEqual(tx.state, 'draft')
         self.simulator.clear_faults()
-        tx._vipps_refresh()
+        tx._vipps_sync()
         self.assertEqual(tx.state, 'cancel')
         self.assertEqual(self._get_aggregate(tx)['cancelled'], 24950)
 

@@ -240,7 +240,7 @@ class TestEventJob(EventCommon):
             self._get_read_references(), [references[position] for position in (0, 1, 2, 3)]
         )
 
-    @mute_logger('odoo.addons.mobilepay_vipps.models.transaction.reading')
+    @mute_logger('odoo.addons.mobilepay_vipps.models.transaction.sync')
     def test_payment_that_cannot_be_processed_does_not_hold_up_others(self):
         bad_tx, good_tx = self._start_approved(), self._start_approved()
         self._store(bad_tx)

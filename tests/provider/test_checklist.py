@@ -102,7 +102,7 @@ class TestChecklist(TransactionCommon):
         self.vipps.vipps_capture_mode = 'automatic'
         tx = self._start()
         self._approve(tx)
-        tx.with_user(SUPERUSER_ID)._vipps_refresh()
+        tx.with_user(SUPERUSER_ID)._vipps_sync()
         self.assertEqual(tx.state, 'done')
         self.assertEqual(self._get_cells('operated')[1], "Not seen yet")
         self.vipps.vipps_capture_mode = 'manual'
@@ -113,7 +113,7 @@ class TestChecklist(TransactionCommon):
     def test_events_and_questions_are_told_apart(self):
         tx = self._start()
         self._approve(tx)
-        tx.with_context(vipps_source=Source('webhook'))._vipps_refresh()
+        tx.with_context(vipps_source=Source('webhook'))._vipps_sync()
         rows = self._read()
         self.assertEqual(self._get_cells('polled', rows)[1], "Not seen yet")
         self.assertEqual(self._get_cells('webhook', rows)[1], "Not seen yet")
@@ -124,7 +124,7 @@ class TestChecklist(TransactionCommon):
         self._assert_seen(tx, 'webhook')
         tx = self._start()
         self._approve(tx)
-        tx.with_context(vipps_source=Source('return'))._vipps_refresh()
+        tx.with_context(vipps_source=Source('return'))._vipps_sync()
         self._assert_seen(tx, 'polled', 'returned')
 
     def test_reservation_past_its_deadline_takes_the_tick_away(self):

@@ -250,14 +250,14 @@ class TestHealth(WebhookCommon, TransactionCommon):
         def fail():
             raise UserError("The journal is missing.")
 
-        with mute_logger('odoo.addons.mobilepay_vipps.models.transaction.reading'):
+        with mute_logger('odoo.addons.mobilepay_vipps.models.transaction.sync'):
             for _i in range(2):
                 tx._vipps_try(fail)
         self.assertEqual(self._get_alert_keys(), [f'payment:{tx.id}'])
         self._age(self._get_activities(), days=1)
         self._watch()
         self.assertEqual(self._get_alert_keys(), [f'payment:{tx.id}'])
-        tx._vipps_try(tx._vipps_refresh)
+        tx._vipps_try(tx._vipps_sync)
         self.assertFalse(self._get_activities())
 
     def test_webhook_that_was_repaired_is_told_for_a_week(self):

@@ -416,7 +416,7 @@ class TestPosAccounting(PosCommon):
         self.simulator.fault('refund', 'lost')
         with self._without_pauses():
             self._call('vipps_start_attempt', status['reference'])
-        self._get_tx(order)._vipps_refresh()
+        self._get_tx(order)._vipps_sync()
         self._post_process()
         self.assertEqual(self._get_attempt(status['reference']).state, 'done')
         self._finish(ui_refund)

@@ -168,7 +168,7 @@ class TestPosBackOffice(PosCommon):
     def test_what_is_partly_given_back_is_not_put_into_the_order(self):
         status = self._ask_and_approve(self._prepare_ui_order())
         self.simulator.refund(status['reference'], 2000)
-        self._get_attempt(status['reference'])._vipps_refresh()
+        self._get_attempt(status['reference'])._vipps_sync()
         self.assertEqual(self._get_buttons(self._get_listed()), ['return'])
         self._get_listed().action_return()
         self.assertFalse(self._get_listed())
@@ -301,7 +301,7 @@ class TestPosBackOffice(PosCommon):
         self._sell(100)
         refunded_tx = self._get_tx(self._sell(45))
         self.simulator.refund(refunded_tx.reference)
-        refunded_tx.sudo()._vipps_refresh()
+        refunded_tx.sudo()._vipps_sync()
         txs = self.env['payment.transaction'].with_user(self.accountant)
         groups = txs.read_group(
             [('vipps_payment_reference', '!=', False), ('vipps_pos_config_id', '!=', False)],

@@ -78,7 +78,7 @@ class TestPosCrossing(PosCommon):
         ui_order = self._prepare_ui_order()
         status = self._ask_and_approve(ui_order)
         self.simulator.refund(status['reference'], 1000)
-        self._get_attempt(status['reference'])._vipps_refresh()
+        self._get_attempt(status['reference'])._vipps_sync()
         left = self._look(status['reference'])
         self.assertEqual((left['state'], left['amount']), ('paid', 35))
         with self.assertRaisesRegex(UserError, "a part of the payment was refunded"):

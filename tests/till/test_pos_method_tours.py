@@ -38,7 +38,7 @@ class TestPosMethodTours(PosTourCommon):
         self.simulator.clear_faults()
         payment, = self.simulator.payments
         self.simulator.approve(payment['reference'])
-        self._get_attempt(payment['reference'])._vipps_refresh()
+        self._get_attempt(payment['reference'])._vipps_sync()
         self.assertEqual(self._get_payments(), [('AUTHORIZED', 0)])
         payment, = self.simulator.payments
         self.assertEqual(payment['aggregate']['cancelledAmount']['value'], 4500)

@@ -106,7 +106,7 @@ class TestPosSale(PosSaleCommon):
                 tx = self._start_order(order)
                 self._pay_at_till(self._prepare_settlement(order))
                 self._approve(tx)
-                tx._vipps_refresh()
+                tx._vipps_sync()
                 self.assertEqual(tx.state, 'cancel')
                 self.assertIn("second payment", tx.state_message)
                 self.assertSums(tx, 0, 0)
@@ -128,7 +128,7 @@ class TestPosSale(PosSaleCommon):
             self._start_order(order)
         tx = self._start_order(order, 380)
         self._approve(tx)
-        tx._vipps_refresh()
+        tx._vipps_sync()
         self.assertEqual(tx.state, 'authorized')
 
     #=== What the till shows ===#

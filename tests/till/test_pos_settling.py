@@ -127,7 +127,7 @@ class TestPosSettling(PosCommon):
                 self.assertIn("has approved", activity.note)
                 # Nothing is known yet, and it is looked at again and again.
                 with self._without_pauses():
-                    tx._vipps_try(tx._vipps_refresh)
+                    tx._vipps_try(tx._vipps_sync)
                 self.assertTrue(self._get_tasks(tx, 'sync') and self.session.activity_ids)
                 self.simulator.clear_faults()
                 self.env['vipps.api.client']._create_payment(
@@ -135,7 +135,7 @@ class TestPosSettling(PosCommon):
                 )
                 if is_approved:
                     self.simulator.approve(tx.reference)
-                tx._vipps_refresh()
+                tx._vipps_sync()
                 self.assertFalse(self.session.activity_ids or self._get_tasks(tx, 'sync'))
                 self.assertEqual(self._get_aggregate(tx)['captured'], 0)
                 self.assertEqual(self._get_aggregate(tx)['cancelled'], 4500)
@@ -168,7 +168,7 @@ class TestPosSettling(PosCommon):
         if not self._get_aggregate(root)['refunded']:  # Nothing was sent without a look before.
             self.simulator.refund(root.reference, 4500)
         for _i in range(2):
-            root._vipps_refresh()
+            root._vipps_sync()
             self._post_process()
         self.assertEqual(self._get_aggregate(root)['refunded'], 4500)
         self.assertEqual(self._get_bookings(root).mapped('amount'), [45])
@@ -206,7 +206,7 @@ class TestPosSettling(PosCommon):
         self.assertNotIn(tx, txs.search([('vipps_is_unattached', '=', True)]))
         # What is refunded of it is booked against it.
         self.simulator.refund(tx.reference, 1500)
-        tx._vipps_refresh()
+        tx._vipps_sync()
         self._post_process()
         refund = self._get_bookings(tx)[1:]
         self.assertEqual((refund.payment_type, refund.amount), ('outbound', 15))
@@ -215,7 +215,7 @@ class TestPosSettling(PosCommon):
     def test_what_was_refunded_before_is_booked_with_it(self):
         tx = self._get_attempt(self._ask_and_approve(self._prepare_ui_order())['reference'])
         self.simulator.refund(tx.reference, 2000)
-        tx._vipps_refresh()
+        tx._vipps_sync()
         self._post_process()
         self.assertFalse(self._get_bookings(tx))
         self._call('vipps_book_attempt', tx.reference, user=self.manager)
@@ -231,7 +231,7 @@ class TestPosSettling(PosCommon):
         self._call('vipps_book_attempt', tx.reference, user=self.manager)
         self.assertFalse(self._get_bookings(tx))
         self.simulator.clear_faults()
-        tx._vipps_refresh()
+        tx._vipps_sync()
         self._post_process()
         self.assertEqual(self._get_bookings(tx).mapped('amount'), [45])
 

@@ -75,7 +75,7 @@ class TestPosTours(PosTourCommon):
         self.simulator.clear_faults()
         payment, = self.simulator.payments
         self.simulator.approve(payment['reference'])
-        self._get_attempt(payment['reference'])._vipps_refresh()
+        self._get_attempt(payment['reference'])._vipps_sync()
         payment, = self.simulator.payments
         self.assertEqual(payment['aggregate']['cancelledAmount']['value'], 2500)
 

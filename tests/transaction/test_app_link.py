@@ -13,7 +13,7 @@ from odoo.tests import new_test_user, tagged
 from ...models.jobs.task import KINDS, MAX_TRIES
 from ..common import TransactionCommon
 
-READING_LOGGER = 'odoo.addons.mobilepay_vipps.models.transaction.reading'
+READING_LOGGER = 'odoo.addons.mobilepay_vipps.models.transaction.sync'
 
 
 @tagged('post_install', '-at_install')

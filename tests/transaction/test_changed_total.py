@@ -47,7 +47,7 @@ class TestChangedTotal(ChangedTotalCommon):
         self.assertEqual((tx.state, tx.sale_order_ids.state), ('done', 'sale'))
         activity = self.assertTold(tx, "500.00", "400.00")
         activity.action_feedback()
-        tx._vipps_refresh()
+        tx._vipps_sync()
         self.assertFalse(self._get_order_activities(tx.sale_order_ids))
 
     def test_a_discount_makes_an_order_cheaper(self):
@@ -120,7 +120,7 @@ class TestChangedTotal(ChangedTotalCommon):
         self._approve(tx)
         self.simulator.fault('capture', 'status', status=503, times=None)
         with self._without_pauses():
-            tx._vipps_refresh()
+            tx._vipps_sync()
         self.assertSums(tx, 0, 50000)
         self._set_quantity(tx, 4)
         self.simulator.clear_faults()
@@ -153,8 +153,8 @@ class TestChangedTotal(ChangedTotalCommon):
         self._approve(first)
         self._approve(second)
         self._set_quantity(first, 4)
-        first._vipps_refresh()
-        second._vipps_refresh()
+        first._vipps_sync()
+        second._vipps_sync()
         self.assertSums(first, 30000, 0)
         self.assertSums(second, 10000, 0)
 
@@ -290,7 +290,7 @@ class TestChangedTotalPages(CheckoutCommon):
         invoice = self._create_invoice(1000)
         tx = self._start_invoice(invoice)
         self._approve(tx)
-        tx._vipps_refresh()
+        tx._vipps_sync()
         self._capture(tx, 300, void_remaining_amount=True)
         self.assertEqual(tx.state, 'done')
         tx.child_transaction_ids.filtered(

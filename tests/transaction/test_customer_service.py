@@ -512,7 +512,7 @@ class TestCustomerService(TransactionCommon):
         tx = self._start_order(order)
         self._approve(tx)
         since = self._get_last_message()
-        tx.with_user(self.public_user).sudo()._vipps_refresh()
+        tx.with_user(self.public_user).sudo()._vipps_sync()
         message = self._get_messages(order, since).filtered(lambda m: tx.reference in m.body)
         self.assertEqual(message.author_id, self.partner)
         self.assertIn("The customer approved payment", message.body)
@@ -523,7 +523,7 @@ class TestCustomerService(TransactionCommon):
         tx = self._start_order(order)
         self._approve(tx)
         since = self._get_last_message()
-        tx.with_user(self.public_user).sudo()._vipps_refresh()
+        tx.with_user(self.public_user).sudo()._vipps_sync()
         messages = self._get_messages(order, since).filtered(lambda m: "Captured" in m.body)
         self.assertEqual(messages.author_id, self.env.ref('base.partner_root'))
 

@@ -346,7 +346,7 @@ class TestDelivery(DeliveryCommon):
         tx = self._start_order(order)
         self._approve(tx)
         self.simulator.fault('capture', 'refuse', code='6100')
-        tx.with_user(self.env.ref('base.public_user')).sudo()._vipps_refresh_for_customer()
+        tx.with_user(self.env.ref('base.public_user')).sudo()._vipps_sync_for_customer()
         activity = self._get_order_activities(order)
         self.assertEqual(activity.create_uid, self.env.ref('base.user_root'))
         self.assertFalse(order.message_ids.filtered(

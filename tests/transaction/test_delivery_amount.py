@@ -156,7 +156,7 @@ class TestDeliveryAmount(DeliveryCommon):
         order = first_tx.sale_order_ids
         second_tx = self._start_order(order, amount=100)
         self._approve(second_tx)
-        second_tx._vipps_refresh()
+        second_tx._vipps_sync()
         self._settle()
         for tx in (first_tx, second_tx):
             self._capture(tx)

@@ -11,7 +11,8 @@ from ..jobs.test_follow_up import TASK_MODULE
 MODULES = [
     TASK_MODULE,
     *(f'odoo.addons.mobilepay_vipps.models.{name}' for name in (
-        'provider.alert', 'transaction.accounting', 'transaction.reading', 'transaction.operations',
+        'provider.alert', 'transaction.accounting', 'transaction.activity',
+        'transaction.operations', 'transaction.sync',
     )),
 ]
 
@@ -54,10 +55,10 @@ class TestDeliveryUnpaid(DeliveryCommon):
         self.assertSums(tx, 20000, 0)
         activity = self._get_unpaid(order)
         self.assertIn("100.00", activity.note)
-        tx._vipps_refresh()
+        tx._vipps_sync()
         self.assertEqual(self._get_unpaid(order), activity)
         activity.action_feedback()
-        tx._vipps_refresh()
+        tx._vipps_sync()
         self.assertFalse(self._get_unpaid(order), "Who has dealt with it is not asked again.")
         self._return(order, picking, sweater=1)
         self.assertFalse(tx.vipps_told_unpaid)
@@ -101,7 +102,7 @@ class TestDeliveryUnpaid(DeliveryCommon):
                 tx = self._buy(user_id=self.salesman.id)
                 order = tx.sale_order_ids
                 self.simulator.cancel(tx.vipps_payment_reference)
-                tx._vipps_refresh()
+                tx._vipps_sync()
                 activity = self._get_unpaid(order)
                 self.assertEqual(activity.user_id, self.salesman)
                 self.assertIn("before you deliver", activity.note)
@@ -134,7 +135,7 @@ class TestDeliveryUnpaid(DeliveryCommon):
         order = tx.sale_order_ids
         self._deliver(order, sweater=1)
         self.simulator.refund(tx.vipps_payment_reference, 5000)
-        tx._vipps_refresh()
+        tx._vipps_sync()
         self._deliver(order, backorder=False, sweater=1)
         self.assertFalse(self._get_unpaid(order))
         prepaid_tx = self._buy(
@@ -151,7 +152,7 @@ class TestDeliveryUnpaid(DeliveryCommon):
         self.assertFalse(self._get_unpaid(order), "The rest is invoiced.")
         released_tx = self._buy(self._line(self.sweater, 5), amount=150)
         self.simulator.cancel(released_tx.vipps_payment_reference)
-        released_tx._vipps_refresh()
+        released_tx._vipps_sync()
         activity = self._get_unpaid(released_tx.sale_order_ids)
         self.assertIn("150.00", activity.note)
 
@@ -188,14 +189,14 @@ class TestDeliveryUnpaid(DeliveryCommon):
         body = mail.body.unescape().replace('\N{NO-BREAK SPACE}', ' ')
         self.assertIn("You have been charged kr 100.00", body)
         self.assertIn("kr 100.00, is released", body)
-        tx._vipps_refresh()
+        tx._vipps_sync()
         self.assertEqual(self._get_mails(order), mail, "Once.")
 
     def test_the_customer_is_told_that_all_was_released(self):
         tx = self._buy()
         order = tx.sale_order_ids
         self.simulator.cancel(tx.vipps_payment_reference)
-        tx._vipps_refresh()
+        tx._vipps_sync()
         self.assertIn("You have not been charged.", self._get_mails(order).body)
 
     def test_the_customer_is_told_that_a_cancelled_order_is_not_charged(self):
@@ -252,10 +253,10 @@ class TestDeliveryUnpaid(DeliveryCommon):
         )
         tx = self._start_order(order, amount=100)
         self._approve(tx)
-        tx._vipps_refresh()
+        tx._vipps_sync()
         self.assertEqual((order.state, tx.state), ('draft', 'authorized'))
         self.simulator.cancel(tx.vipps_payment_reference)
-        tx._vipps_refresh()
+        tx._vipps_sync()
         self.assertFalse(self._get_mails(order))
 
     #=== What people read after an operation ===#
@@ -293,7 +294,7 @@ class TestDeliveryUnpaid(DeliveryCommon):
         invoice = self._create_invoice()
         tx = self._start_invoice(invoice)
         self._approve(tx)
-        tx._vipps_refresh()
+        tx._vipps_sync()
         message = self._read(invoice.with_user(self.accountant).payment_action_void())
         self.assertIn("released kr 249.50", message)
 

@@ -180,7 +180,7 @@ class TestOperationInput(TransactionCommon):
                 self._assert_refused(tx, lambda o=operate: o(10), "disabled")
         self.assertEqual(self.simulator.exchanges, calls)
         self.simulator.refund(tx.vipps_payment_reference, 1000)
-        tx._vipps_refresh()  # Reading and events go on.
+        tx._vipps_sync()  # Reading and events go on.
         self.assertEqual(tx._vipps_get_refunded_amount(), 10)
 
     def test_books_that_cannot_take_it(self):

@@ -140,7 +140,7 @@ class TestPaidOtherwise(DeliveryCommon):
                     order.message_ids.mapped('body')
                 ))
                 activity.action_feedback()
-                tx._vipps_refresh()
+                tx._vipps_sync()
                 self.assertFalse(self._get_order_activities(order))
 
     def test_a_reservation_for_a_person_is_released_when_another_provider_took_all(self):
@@ -277,7 +277,7 @@ class TestPaidOtherwise(DeliveryCommon):
         tx = self._start_order(order)
         self._pay_invoice(self._invoice(order), 'payment', order.amount_total)
         self._approve(tx)
-        tx._vipps_refresh()
+        tx._vipps_sync()
         self.assertEqual(tx.state, 'cancel')
         self.assertIn("second payment", tx.state_message)
         with self.assertRaisesRegex(ValidationError, "already paid"):
@@ -290,7 +290,7 @@ class TestPaidOtherwise(DeliveryCommon):
         invoice = self._invoice(order)
         tx = self._start_invoice(invoice)
         self._approve(tx)
-        tx._vipps_refresh()
+        tx._vipps_sync()
         with self.assertRaisesRegex(ValidationError, "already paid"):
             self._start_order(order)
 
@@ -316,7 +316,7 @@ class TestPaidOtherwise(DeliveryCommon):
                 tx = self._start_order(order)
                 self._pay_with_other_provider(order, state)
                 self._approve(tx)
-                tx._vipps_refresh()
+                tx._vipps_sync()
                 self.assertEqual(tx.state, 'cancel' if is_held else 'authorized')
 
     def test_what_another_provider_is_taking_is_not_taken_again(self):
@@ -340,7 +340,7 @@ class TestPaidOtherwise(DeliveryCommon):
             self._start_invoice(first_invoice)
         second_tx = self._start_invoice(second_invoice)
         self._approve(second_tx)
-        second_tx._vipps_refresh()
+        second_tx._vipps_sync()
         self.assertEqual(second_tx.state, 'authorized')
         with self.assertRaisesRegex(ValidationError, "already paid"):
             self._start_invoice(second_invoice)
@@ -369,13 +369,13 @@ class TestPaidOtherwise(DeliveryCommon):
         orders = self._create_order(100) + self._create_order(100)
         tx = self._start_order(orders, 200)
         self._approve(tx)
-        tx._vipps_refresh()
+        tx._vipps_sync()
         with self.assertRaisesRegex(ValidationError, "already paid"):
             self._start_order(orders[0], 100)
         orders[0].order_line.price_unit = 150
         rest_tx = self._start_order(orders[0], 50)
         self._approve(rest_tx)
-        rest_tx._vipps_refresh()
+        rest_tx._vipps_sync()
         self.assertEqual(rest_tx.state, 'authorized')
 
     #=== Documents that are deleted ===#
@@ -389,7 +389,7 @@ class TestPaidOtherwise(DeliveryCommon):
                 ])
                 tx = self._start_order(order, 100)
                 self._approve(tx)
-                tx._vipps_refresh()
+                tx._vipps_sync()
                 self.assertEqual((tx.state, order.state), ('authorized', 'draft'))
                 order.unlink()
                 self._settle()
@@ -409,7 +409,7 @@ class TestPaidOtherwise(DeliveryCommon):
                 invoice = self._create_invoice()
                 tx = self._start_invoice(invoice)
                 self._approve(tx)
-                tx._vipps_refresh()
+                tx._vipps_sync()
                 invoice.button_draft()
                 if cancels:
                     invoice.button_cancel()
@@ -428,7 +428,7 @@ class TestPaidOtherwise(DeliveryCommon):
                         document.button_draft()
                     document.with_context(force_delete=True).unlink()
                     self._approve(tx)
-                    tx._vipps_refresh()
+                    tx._vipps_sync()
                     self.assertEqual(tx.state, 'cancel')
                     self.assertSums(tx, 0, 0)
                     self.assertFalse(self._get_calls('capture', tx))
@@ -444,7 +444,7 @@ class TestPaidOtherwise(DeliveryCommon):
         order = self._create_order(1000, require_payment=False)
         tx = self._start_order(order, 249.5)
         self._approve(tx)
-        tx._vipps_refresh()
+        tx._vipps_sync()
         tx._finalize_post_processing()
         self.assertEqual(order.state, 'draft')
         order.unlink()

@@ -183,7 +183,7 @@ class TestPaymentChildren(TransactionCommon):
         ):
             operate()
             self._refresh(tx)
-            tx._vipps_refresh()  # It does not matter how often it is learned.
+            tx._vipps_sync()  # It does not matter how often it is learned.
             self.assertEqual(tx.state, state)
             self.assertFalse(tx.vipps_difference)
             self.assertEqual(
@@ -240,7 +240,7 @@ class TestPaymentChildren(TransactionCommon):
         self.simulator.capture(tx.vipps_payment_reference, 5000)
         with self._without_pauses():
             self.simulator.fault('events', 'status', times=None, status=500)
-            self.assertTrue(tx._vipps_try(tx._vipps_refresh))
+            self.assertTrue(tx._vipps_try(tx._vipps_sync))
             self.simulator.clear_faults()
         self.assertFalse(tx._vipps_get_captured_amount())
         self._refresh(tx)

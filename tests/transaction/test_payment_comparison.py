@@ -13,10 +13,10 @@ from odoo.tests import new_test_user, tagged
 from odoo.tools import mute_logger
 from odoo.tools.safe_eval import safe_eval
 
-from ...models.transaction.comparison import SETTLED_STATES
+from ...models.transaction.difference import SETTLED_STATES
 from ..common import KEYS, TransactionCommon
 
-TX_LOGGER = 'odoo.addons.mobilepay_vipps.models.transaction.converging'
+TX_LOGGER = 'odoo.addons.mobilepay_vipps.models.transaction.sync'
 
 
 @tagged('post_install', '-at_install')
@@ -334,7 +334,7 @@ class TestPaymentComparison(TransactionCommon):
             self.assertFalse(self._compare())
         self.assertTrue(self._get_tasks(tx, 'compare'))
 
-    @mute_logger('odoo.addons.mobilepay_vipps.models.transaction.reading')
+    @mute_logger('odoo.addons.mobilepay_vipps.models.transaction.sync')
     def test_payment_that_cannot_be_compared_does_not_hold_up_others(self):
         bad_tx, good_tx = self._authorize(), self._authorize()
         self.simulator.capture(good_tx.vipps_payment_reference)

@@ -250,7 +250,7 @@ class TestPaymentOperation(TransactionCommon):
     def test_the_capture_mode_is_the_one_that_the_payment_was_started_with(self):
         tx = self._authorize()
         self._set_automatic()
-        tx._vipps_refresh_for_customer()
+        tx._vipps_sync_for_customer()
         self._refresh(tx)
         self.assertEqual((tx.state, self._get_calls('capture')), ('authorized', []))
 

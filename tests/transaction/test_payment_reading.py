@@ -11,7 +11,7 @@ from odoo.tests import tagged
 from ...models.jobs.task import MAX_SILENCES
 from ..common import TransactionCommon
 
-READING_MODULE = 'odoo.addons.mobilepay_vipps.models.transaction.reading'
+READING_MODULE = 'odoo.addons.mobilepay_vipps.models.transaction.sync'
 TASK_MODULE = 'odoo.addons.mobilepay_vipps.models.jobs.task'
 
 
@@ -99,7 +99,7 @@ class TestOpenPayments(TransactionCommon):
         tx = self._start_due()
         tasks = self._get_tasks(tx, 'sync')
         with freeze_time(fields.Datetime.now()) as clock:
-            tx._vipps_refresh_for_customer()
+            tx._vipps_sync_for_customer()
             clock.tick(timedelta(seconds=20))
             self.assertFalse(self._run_due())
             self.assertEqual(tasks.due - tx.vipps_last_read, timedelta(minutes=1))
@@ -155,11 +155,11 @@ class TestOpenPayments(TransactionCommon):
         self._approve(tx)
         self.simulator.fault('capture', 'status', status=503, times=None)
         with self._without_pauses():
-            tx._vipps_refresh()
+            tx._vipps_sync()
         self.assertEqual((tx.state, tx.vipps_payment_state), ('authorized', 'AUTHORIZED'))
         self.simulator.clear_faults()
         self.simulator.fault('get', 'stale')
-        tx._vipps_refresh()
+        tx._vipps_sync()
         self.assertEqual((tx.state, tx.vipps_payment_state), ('authorized', 'CREATED'))
         self._run_job()
         self.assertEqual(tx.state, 'done')

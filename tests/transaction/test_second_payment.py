@@ -177,7 +177,7 @@ class TestSecondPayment(TransactionCommon):
         self._refresh(first)
         self._approve(second)
         self.simulator.fault('cancel', 'refuse', code='6250')
-        second._vipps_refresh_for_customer()
+        second._vipps_sync_for_customer()
         self.assertEqual(second.state, 'draft')
         self._run_job()
         self._assert_released(second, order)

@@ -42,7 +42,7 @@ class TestUserInfo(CheckoutCommon):
         order = self._create_order(partner_id=(partner or self.person).id, **values)
         tx = self._start_order(order, partner_id=order.partner_id.id)
         self._approve(tx)
-        tx._vipps_refresh()
+        tx._vipps_sync()
         return tx
 
     def _receive(self, hours=0):
@@ -140,7 +140,7 @@ class TestUserInfo(CheckoutCommon):
         order = self._create_order()
         tx = self._start_order(order)
         self.simulator.decline(tx.vipps_payment_reference)
-        tx._vipps_refresh()
+        tx._vipps_sync()
         self._receive()
         self.assertEqual(tx.state, 'cancel')
         self.assertIn("do not want to share data, choose another", tx.state_message)
@@ -363,7 +363,7 @@ class TestUserInfo(CheckoutCommon):
         self.assertEqual(self._get_state(old), ('erased', False))
         self.assertFalse(old.sudo().vipps_user_sub or lost.sudo().vipps_user_sub)
         self.assertEqual(self._get_state(young)[0], 'received')
-        old._vipps_refresh()  # Vipps MobilePay still tells it.
+        old._vipps_sync()  # Vipps MobilePay still tells it.
         self._receive()
         self.assertEqual(self._get_state(old), ('erased', False))
         record, = self.env['vipps.audit.event'].search([('action', '=', 'retention')])

@@ -112,7 +112,7 @@ class VippsSetupGuide(models.TransientModel):
         self._check_administrator()
         tx_sudo = self.sudo().transaction_id
         if tx_sudo:
-            tx_sudo._vipps_refresh_for_customer()
+            tx_sudo._vipps_sync_for_customer()
             if tx_sudo.state == 'done' and not tx_sudo.is_post_processed:
                 tx_sudo._vipps_post_process()
         has_failed = self.payment_state == 'failed'

@@ -17,6 +17,7 @@ COMPARISON_PERIOD = timedelta(days=14)
 # Later, so often, as long as they can be refunded in the portal.
 # https://developer.vippsmobilepay.com/docs/APIs/epayment-api/api-guide/operations/refund/
 LATE_COMPARISON_INTERVAL = timedelta(days=30)
+
 REFUND_PERIOD = timedelta(days=365)
 
 # Nothing can happen at Vipps MobilePay anymore to a payment in one of these states.
@@ -24,6 +25,8 @@ SETTLED_STATES = ('ABORTED', 'EXPIRED', 'TERMINATED', 'CANCELLED', 'REFUNDED')
 
 
 class PaymentTransaction(models.Model):
+    """ Differences between Odoo and Vipps MobilePay that Odoo may not settle, and the nightly
+    comparison that finds them. """
     _inherit = 'payment.transaction'
 
     vipps_difference = fields.Char(
@@ -83,6 +86,47 @@ class PaymentTransaction(models.Model):
             )
         if difference != (self.vipps_difference or None):
             self.vipps_difference = difference
+
+    #=== BUSINESS METHODS - WRONG PAYMENTS ===#
+
+    def _vipps_refuse_payment(self, payment, read_amount):
+        """ Tell the staff that a payment is not the one that was asked for, and the customer not to
+        pay again.
+
+        :param protocol.payment.Payment payment: The payment as read.
+        :param int read_amount: Its amount, in minor units.
+        :return: None
+        """
+        staff_tx = self._vipps_in_staff_language()
+        message = staff_tx._vipps_describe_refusal(payment, read_amount)
+        if self.state in ('draft', 'pending', 'authorized'):
+            self._set_error(_(
+                "Something is not right with this payment. We are looking into it: please do not"
+                " pay again, and contact us."
+            ))
+            staff_tx._vipps_tell_safely(lambda tx: tx._log_message_on_linked_documents(message))
+        if self.vipps_difference != message:
+            log_step(
+                _logger, 'compared', self, outcome='different', level=logging.WARNING,
+                read_reference=payment.reference, read_amount=read_amount,
+                read_currency=payment.currency,
+            )
+            staff_tx._vipps_alert_refusal(message)
+
+    def _vipps_alert_refusal(self, message):
+        self.vipps_difference = message
+        self.provider_id._vipps_alert_administrator('difference', message, self)
+
+    def _vipps_describe_refusal(self, payment, read_amount):
+        return _(
+            "Vipps MobilePay says that payment %(reference)s is for %(read)s %(read_currency)s,"
+            " but %(expected)s was asked for. Nothing was booked, but the customer may be charged."
+            " Compare both before you deliver.",
+            reference=payment.reference,
+            read=self.env['vipps.api.client']._to_major(read_amount, self.currency_id),
+            read_currency=payment.currency,
+            expected=format_amount(self.env, self.amount, self.currency_id),
+        )
 
     #=== BUSINESS METHODS - COMPARISON ===#
 
@@ -144,7 +188,7 @@ class PaymentTransaction(models.Model):
         :return: What it came to.
         :rtype: str
         """
-        error = self._vipps_try(self._vipps_refresh)
+        error = self._vipps_try(self._vipps_sync)
         if not error:
             self.provider_id._vipps_end_alert('comparison')
             return DONE

@@ -2,17 +2,15 @@
 
 import logging
 import time
-from contextlib import contextmanager
 from datetime import timedelta
 
 from psycopg2 import OperationalError
-from psycopg2.errors import LockNotAvailable
 
 from odoo import _, fields, models
-from odoo.exceptions import UserError
+from odoo.exceptions import UserError, ValidationError
 from odoo.tools import SQL
 
-from ...patience import WAITING_SECONDS, Patience
+from ...patience import WAITING_SECONDS
 from ...source import WEBHOOK
 from ...step_log import log_step
 from ..api.client import VippsError
@@ -23,7 +21,13 @@ _logger = logging.getLogger(__name__)
 # How long a payment that Vipps MobilePay does not know is looked for: it may just be created.
 NOT_FOUND_PERIOD = timedelta(minutes=10)
 
+# However many pages show a payment, it is read at most once within this time for all of them.
+CUSTOMER_READ_INTERVAL = timedelta(seconds=2)
+
 FIRST_READ_DELAY = timedelta(minutes=1)
+
+# A customer's status page reads every few seconds: what was read within this time is watched.
+WATCHED_PERIOD = timedelta(seconds=30)
 
 # How long something of which was heard is waited with, at most, if there is no answer.
 LAST_NO_ANSWER_DELAY = timedelta(minutes=5)
@@ -31,19 +35,49 @@ LAST_NO_ANSWER_DELAY = timedelta(minutes=5)
 # How often a capture is tried, in growing intervals, before somebody is told.
 PATIENT_TRIES = 6
 
-# A customer's status page reads every few seconds: what was read within this time is watched.
-WATCHED_PERIOD = timedelta(seconds=30)
-
-# However many pages show a payment, it is read at most once within this time for all of them.
-CUSTOMER_READ_INTERVAL = timedelta(seconds=2)
-
 
 class PaymentTransaction(models.Model):
+    """ Sync: read the payment at Vipps MobilePay, and make Odoo say the same.
+
+    Every way to learn of a payment ends here: events, jobs, customers, tills and operations.
+    """
     _inherit = 'payment.transaction'
+
+    # As last read, of the root.
+    vipps_authorized_amount = fields.Monetary(
+        string="Authorized Amount", copy=False, readonly=True,
+    )
+    vipps_captured_amount = fields.Monetary(
+        string="Captured Amount", copy=False, readonly=True,
+    )
+    vipps_refunded_amount = fields.Monetary(
+        string="Refunded Amount", copy=False, readonly=True,
+    )
+    vipps_remaining_amount = fields.Monetary(
+        string="Reserved Amount",
+        help="What is reserved, and neither captured nor released.",
+        copy=False,
+        readonly=True,
+    )
+    vipps_guaranteed_until = fields.Datetime(
+        string="Guaranteed Until",
+        help="Until when Vipps MobilePay guarantees that what is reserved can be captured. After"
+             " that, a capture can fail, because the bank may have released the money.",
+        copy=False,
+        readonly=True,
+    )
+    vipps_capture_deadline = fields.Datetime(
+        string="Last Day of Capture",
+        help="After that, what is reserved can no longer be captured.",
+        copy=False,
+        readonly=True,
+    )
+    # What happened to the payment, oldest first, as last read; amounts in minor units.
+    vipps_event_log = fields.Json(copy=False, readonly=True)
 
     #=== BUSINESS METHODS - READING ===#
 
-    def _vipps_refresh(self, min_age=None, wait=True, may_capture=True):
+    def _vipps_sync(self, min_age=None, wait=True, may_capture=True):
         """ Read the payment at Vipps MobilePay and converge to what it says.
 
         A job can wait long for an answer. Meanwhile it locks the transaction alone: the customer
@@ -80,7 +114,7 @@ class PaymentTransaction(models.Model):
         tasks = self.env['vipps.task']._get_money_tasks(self)
         self.vipps_last_read = now  # Kept when the rest fails, so that nobody asks without pause.
         with self.env.cr.savepoint():
-            payment = self._vipps_ask()
+            payment = self._vipps_read()
             if is_job and not was_approved:
                 self._vipps_lock_documents(SQL("NOWAIT"))
                 self = self._vipps_with_patience()
@@ -93,7 +127,7 @@ class PaymentTransaction(models.Model):
         tasks._settle(self, self._vipps_get_open_kinds())
         return True
 
-    def _vipps_ask(self):
+    def _vipps_read(self):
         """ Return the payment as it is at Vipps MobilePay, or None if it was never created.
 
         :rtype: protocol.payment.Payment | None
@@ -106,6 +140,8 @@ class PaymentTransaction(models.Model):
             if not error.is_not_found or self.vipps_payment_state or age <= NOT_FOUND_PERIOD:
                 raise
             return None
+
+    #=== BUSINESS METHODS - CONVERGING ===#
 
     def _vipps_converge(self, payment):
         """ Converge to the payment as it was read, with everything locked that this needs.
@@ -126,6 +162,144 @@ class PaymentTransaction(models.Model):
                 source=self.env['vipps.audit.event']._get_source(),
             )
 
+    def _get_tx_from_notification_data(self, provider_code, notification_data):
+        """ Override of `payment` to find the transaction by the reference of the payment.
+
+        :raise ValidationError: If there is none.
+        """
+        tx = super()._get_tx_from_notification_data(provider_code, notification_data)
+        if provider_code != 'vipps' or len(tx) == 1:
+            return tx
+
+        tx = self.search([
+            ('vipps_payment_reference', '=', notification_data['payment'].reference),
+            ('provider_code', '=', 'vipps'),
+        ])
+        if not tx:
+            raise ValidationError("Vipps MobilePay: " + _(
+                "No transaction found matching reference %s.",
+                notification_data['payment'].reference,
+            ))
+        return tx
+
+    def _process_notification_data(self, notification_data):
+        """ Override of `payment` to converge to a payment as read at Vipps MobilePay.
+
+        Every way to learn of a payment ends here. It does not matter what was learned before, nor
+        how often. The transaction is locked by the caller.
+
+        Note: `self.ensure_one()`
+
+        :param dict notification_data: The `payment`, as a `protocol.payment.Payment`, and `own_tx`,
+                                       the transaction of the operation that it is the answer to.
+        :return: None
+        :raise VippsError: If it cannot be read how the money was moved.
+        """
+        super()._process_notification_data(notification_data)
+        if self.provider_code != 'vipps':
+            return
+
+        tx = self._vipps_in_customer_language()
+        payment = notification_data['payment']
+        is_right = tx._vipps_check_payment(payment)
+        if payment.reference == self.vipps_payment_reference:
+            tx._vipps_keep_state(payment)
+        if not is_right:
+            return
+        if tx._vipps_is_to_release(payment):
+            log_step(_logger, 'release_decided', self)  # Nothing is left that it would pay.
+            payment = tx._vipps_request('release', self.amount)
+            if not tx._vipps_check_payment(payment):
+                return
+            tx._vipps_keep_state(payment)
+
+        if payment.state == 'AUTHORIZED':
+            tx._vipps_process_authorized(payment, notification_data.get('own_tx'))
+        elif payment.is_final:
+            tx._vipps_set_canceled(payment.state)
+        staff_tx = self._vipps_in_staff_language()
+        staff_tx._vipps_flag_difference(staff_tx._vipps_describe_difference(payment))
+
+    def _vipps_keep_state(self, payment):
+        """ Hook: keep what people want to know of a payment, whatever it means.
+
+        :param protocol.payment.Payment payment: The payment as read.
+        :return: None
+        """
+        api_client = self.env['vipps.api.client']
+        if payment.authorized and not self.vipps_authorized_amount:
+            self._vipps_keep_approval_time()
+        self.write({
+            'provider_reference': payment.psp_reference,
+            **{
+                f'vipps_{name}_amount': api_client._to_major(amount, self.currency_id)
+                for name, amount in (
+                    ('authorized', payment.authorized),
+                    ('captured', payment.captured),
+                    ('refunded', payment.refunded),
+                    ('remaining', payment.remaining),
+                )
+            },
+        })
+        if payment.capture_guaranteed_until:
+            self.vipps_guaranteed_until = payment.capture_guaranteed_until.replace(microsecond=0)
+        if payment.authorized and not self.vipps_capture_deadline:
+            # It was approved a few minutes later, at most.
+            days = self.provider_id._vipps_get_reservation_days(self.currency_id)
+            self.vipps_capture_deadline = max(filter(None, (
+                self.create_date + timedelta(days=days), self.vipps_guaranteed_until,
+            )))
+        # A state that is not known yet says nothing about the money, but is no reason to fail.
+        if payment.derived_state in self._fields['vipps_payment_state'].get_values(self.env):
+            self.vipps_payment_state = payment.derived_state
+        if payment.is_final:
+            self.vipps_redirect_url = False  # Nobody needs it anymore.
+        self._vipps_keep_user_info(payment)
+
+    def _vipps_check_payment(self, payment):
+        """ Ensure that a payment is the one of this transaction, over the same amount.
+
+        If it is not, somebody has to look at it: it is flagged, and never paid.
+
+        :param protocol.payment.Payment payment: The payment as read.
+        :return: Whether it is.
+        :rtype: bool
+        """
+        api_client = self.env['vipps.api.client']
+        amount = api_client._to_minor(self.amount, self.currency_id)
+        amounts = {payment.amount}
+        if payment.state == 'AUTHORIZED':
+            amounts.add(payment.authorized)
+        if (payment.reference, payment.currency, amounts) == (
+            self.vipps_payment_reference, self.currency_id.name, {amount}
+        ):
+            return True
+        self._vipps_refuse_payment(payment, min(amounts - {amount}, default=amount))
+        return False
+
+    def _vipps_process_authorized(self, payment, own_tx=None):
+        """ Converge to a payment that the customer approved.
+
+        :param protocol.payment.Payment payment: The payment as read.
+        :param payment.transaction own_tx: The transaction of an operation that was just answered.
+        :return: None
+        :raise VippsError: If it cannot be read how the money was moved.
+        """
+        if self.state not in ('authorized', 'done'):
+            if not payment.captured and not payment.remaining:  # It never was a reservation here.
+                self._vipps_set_canceled('CANCELLED')
+                if self.state != 'cancel':
+                    return
+            else:
+                self._vipps_touch_documents()
+                if payment.captured < payment.amount:
+                    self._vipps_set_state('authorized')
+        self._vipps_converge_operations(payment, own_tx)
+
+    def _vipps_set_canceled(self, payment_state):
+        if self.state in ('draft', 'pending', 'authorized'):
+            self._set_canceled(self._vipps_explain_end(payment_state))
+
     def _vipps_follow_up_all(self, is_new=False):
         """ Give people what they have to do about the payment.
 
@@ -135,49 +309,7 @@ class PaymentTransaction(models.Model):
         self._vipps_follow_up_change(is_new)
         self._vipps_follow_up()
 
-    def _vipps_tell_safely(self, tell):
-        """ Tell people something; whatever fails there does not undo what was read or done.
-
-        :param function tell: Tells it, is called with the transactions.
-        :return: None
-        """
-        try:
-            with self.env.cr.savepoint():
-                tell(self)
-        except OperationalError:
-            raise  # Another worker was faster: all of this is done again.
-        except Exception:
-            _logger.exception("Nobody is told of payments %s.", self.mapped('reference'))
-
-    def _vipps_refresh_for_customer(self, wait=False):
-        """ Read open payments for a customer who waits, without an error: what cannot be read now
-        is read later.
-
-        :param bool wait: Whether to wait for a short time for others who work on the same payment.
-        """
-        txs = self._vipps_with_patience(is_polling=True)
-        for tx in txs.filtered(lambda t: t.provider_code == 'vipps' and t._vipps_is_open()):
-            if tx._vipps_may_ask():
-                tx._vipps_try(
-                    lambda tx=tx: tx._vipps_refresh(min_age=CUSTOMER_READ_INTERVAL, wait=wait)
-                )
-
-    def _vipps_with_patience(self, is_polling=False):
-        """ Return the transactions for a person who waits until they are read.
-
-        :param bool is_polling: Whether the page or the till asks again without being told to.
-        :rtype: payment.transaction
-        """
-        if self.env['vipps.api.client']._get_patience():
-            return self  # It is one request, and one person.
-        return self.with_context(vipps_patience=Patience(is_polling))
-
-    def _vipps_may_ask(self):
-        """ Return whether a person who waits may have the payment read now.
-
-        Otherwise not even its row is locked.
-        """
-        return self.provider_id._vipps_may_ask(self.env['vipps.api.client']._get_patience())
+    #=== BUSINESS METHODS - WHAT IS LEFT ===#
 
     def _vipps_is_open(self):
         """ Return whether we wait for something to happen at Vipps MobilePay. """
@@ -207,117 +339,26 @@ class PaymentTransaction(models.Model):
             kinds.append('capture')
         return tuple(kinds)
 
-    def _vipps_lock(self, wait=True):
-        """ Lock the documents and then the transaction until the end of the database transaction.
-
-        Once the payment is approved, the documents are left to others: how much is to be paid of
-        them was decided then, and nobody in a warehouse shall wait for an answer of the API.
-
-        What was changed by others in the meantime ends in a serialization failure, after which
-        Odoo repeats the whole request.
-
-        :param bool|float wait: Whether to wait for others who hold a lock, or for how many seconds.
-        :return: Whether everything is locked.
-        :rtype: bool
-        """
-        if not isinstance(wait, bool):
-            patience = self.env['vipps.api.client']._get_patience()
-            try:  # A person waits for locks and for reads together.
-                with self._vipps_waiting(patience.get_seconds() if patience else wait):
-                    return self._vipps_lock()
-            except LockNotAvailable:
-                return False
-        self.flush_recordset()
-        option = SQL() if wait else SQL("SKIP LOCKED")
-        return self._vipps_lock_documents(option) and self._vipps_lock_rows(self, option)
-
-    @contextmanager
-    def _vipps_waiting(self, seconds):
-        """ Wait no longer than some seconds for each lock.
-
-        :param float seconds: The seconds.
-        :raise LockNotAvailable: If others hold one for longer.
-        """
-        with self.env.cr.savepoint():
-            milliseconds = max(int(seconds * 1000), 1)  # 0 would be without an end.
-            self.env.cr.execute("SET LOCAL lock_timeout = %s", [milliseconds])
-            yield
-            self.env.cr.execute("SET LOCAL lock_timeout TO DEFAULT")
-
-    def _vipps_lock_alone(self, wait=True):
-        """ Lock the transaction when nobody works on it or on its documents, and leave those to
-        others all the same.
-
-        Who locks the transaction before the documents never waits for these.
-
-        :param bool wait: Whether to wait for others who hold a lock.
-        :return: Whether the transaction is locked.
-        :rtype: bool
-        """
-        return self._vipps_is_free(wait) and self._vipps_lock_rows(
-            self, SQL() if wait else SQL("SKIP LOCKED")
-        )
-
-    def _vipps_is_free(self, wait=False):
-        """ Return whether nobody works on the transaction or on its documents.
-
-        :param bool|float wait: For how many seconds to wait for others who hold a lock.
-        :rtype: bool
-        """
-        with self.env.cr.savepoint() as savepoint:
-            is_free = self._vipps_lock(wait=wait)
-            savepoint.rollback()  # That also unlocks what was locked since.
-        return is_free
-
-    def _vipps_lock_documents(self, option):
-        """ Lock the documents of a payment that is not approved.
-
-        :param SQL option: What to do if others hold a lock, as PostgreSQL calls it.
-        :return: Whether they are locked.
-        :rtype: bool
-        """
-        return self.state in ('authorized', 'done') or all(
-            self._vipps_lock_rows(documents, option)
-            for documents in (self.sale_order_ids, self.invoice_ids)
-        )
-
-    def _vipps_lock_rows(self, records, option):
-        if not records:
-            return True
-        self.env.cr.execute(SQL(
-            "SELECT id FROM %s WHERE id IN %s ORDER BY id FOR NO KEY UPDATE %s",
-            SQL.identifier(records._table), tuple(records.ids), option,
-        ), log_exceptions=False)  # Collisions are expected.
-        return self.env.cr.rowcount == len(records)
-
-    def _vipps_lock_for_person(self):
-        """ Lock what :meth:`_vipps_lock` does, for a person who does not wait for long.
-
-        :return: None
-        :raise VippsError: If others work on it for longer.
-        """
-        if not self._vipps_lock(wait=WAITING_SECONDS):
-            raise VippsError(self.env['vipps.api.client']._get_sentence('6160'))
-
-    def _vipps_touch_documents(self):
-        """ Let everybody who waits for the documents of the transaction start anew.
-
-        A lock alone does not show what was inserted while one waited for it.
-        """
-        for records in (self.sale_order_ids, self.invoice_ids):
-            if records:
-                self.env.cr.execute(SQL(
-                    "UPDATE %s SET id = id WHERE id IN %s",
-                    SQL.identifier(records._table), tuple(records.ids),
-                ), log_exceptions=False)
-
-    #=== BUSINESS METHODS - JOB ===#
-
     def _vipps_watch(self):
         """ Have the job read the payment until the customer has decided, in growing intervals. """
         self.env['vipps.task']._schedule(
             self, 'sync', due=fields.Datetime.now() + FIRST_READ_DELAY, tries=1
         )
+
+    #=== BUSINESS METHODS - WHO ASKS ===#
+
+    def _vipps_sync_for_customer(self, wait=False):
+        """ Read open payments for a customer who waits, without an error: what cannot be read now
+        is read later.
+
+        :param bool wait: Whether to wait for a short time for others who work on the same payment.
+        """
+        txs = self._vipps_with_patience(is_polling=True)
+        for tx in txs.filtered(lambda t: t.provider_code == 'vipps' and t._vipps_is_open()):
+            if tx._vipps_may_ask():
+                tx._vipps_try(
+                    lambda tx=tx: tx._vipps_sync(min_age=CUSTOMER_READ_INTERVAL, wait=wait)
+                )
 
     def _vipps_do_sync(self):
         """ Read the payment, unless a customer watches the page that reads it anyway.
@@ -331,21 +372,21 @@ class PaymentTransaction(models.Model):
         ):
             tasks._limit_due(self, 'sync', latest=self.vipps_last_read + FIRST_READ_DELAY)
             return LATER
-        return self._vipps_read_for_task('sync') or (
+        return self._vipps_sync_for_task('sync') or (
             LATER if self._vipps_is_decision_open() or self._vipps_is_log_awaited() else DONE
         )
 
     def _vipps_do_verify(self):
         """ Read the payment after an operation whose outcome may be unknown. """
-        return self._vipps_read_for_task('verify') or DONE
+        return self._vipps_sync_for_task('verify') or DONE
 
     def _vipps_do_capture(self):
         """ Capture or release what is due, which reading does. """
-        return self._vipps_read_for_task('capture') or (
+        return self._vipps_sync_for_task('capture') or (
             LATER if self._vipps_is_operation_due() else DONE
         )
 
-    def _vipps_read_for_task(self, kind):
+    def _vipps_sync_for_task(self, kind):
         """ Read the payment for a task.
 
         :param str kind: The kind of the task.
@@ -355,7 +396,7 @@ class PaymentTransaction(models.Model):
         tasks, now = self.env['vipps.task'], fields.Datetime.now()
         events = self.env['vipps.webhook.event']._get_pending(self)
         tx = self.with_context(vipps_source=WEBHOOK) if events else self
-        error = tx._vipps_try(tx._vipps_refresh)
+        error = tx._vipps_try(tx._vipps_sync)
         if tasks._get_tries(self, 'capture') > PATIENT_TRIES and self._vipps_is_operation_due():
             self._vipps_tell_safely(lambda tx: tx._vipps_tell_delay(error))
         if not error:

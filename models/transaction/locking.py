@@ -1,0 +1,138 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+from contextlib import contextmanager
+
+from psycopg2.errors import LockNotAvailable
+
+from odoo import models
+from odoo.tools import SQL
+
+from ...patience import WAITING_SECONDS, Patience
+from ..api.client import VippsError
+from ..jobs.serialize import serialize
+
+
+class PaymentTransaction(models.Model):
+    """ Locks: the documents of a payment first, then the payment; people wait for a short time. """
+    _inherit = 'payment.transaction'
+
+    #=== BUSINESS METHODS - LOCKS ===#
+
+    def _vipps_lock(self, wait=True):
+        """ Lock the documents and then the transaction until the end of the database transaction.
+
+        Once the payment is approved, the documents are left to others: how much is to be paid of
+        them was decided then, and nobody in a warehouse shall wait for an answer of the API.
+
+        What was changed by others in the meantime ends in a serialization failure, after which
+        Odoo repeats the whole request.
+
+        :param bool|float wait: Whether to wait for others who hold a lock, or for how many seconds.
+        :return: Whether everything is locked.
+        :rtype: bool
+        """
+        if not isinstance(wait, bool):
+            patience = self.env['vipps.api.client']._get_patience()
+            try:  # A person waits for locks and for reads together.
+                with self._vipps_waiting(patience.get_seconds() if patience else wait):
+                    return self._vipps_lock()
+            except LockNotAvailable:
+                return False
+        self.flush_recordset()
+        option = SQL() if wait else SQL("SKIP LOCKED")
+        return self._vipps_lock_documents(option) and self._vipps_lock_rows(self, option)
+
+    @contextmanager
+    def _vipps_waiting(self, seconds):
+        """ Wait no longer than some seconds for each lock.
+
+        :param float seconds: The seconds.
+        :raise LockNotAvailable: If others hold one for longer.
+        """
+        with self.env.cr.savepoint():
+            milliseconds = max(int(seconds * 1000), 1)  # 0 would be without an end.
+            self.env.cr.execute("SET LOCAL lock_timeout = %s", [milliseconds])
+            yield
+            self.env.cr.execute("SET LOCAL lock_timeout TO DEFAULT")
+
+    def _vipps_lock_alone(self, wait=True):
+        """ Lock the transaction when nobody works on it or on its documents, and leave those to
+        others all the same.
+
+        Who locks the transaction before the documents never waits for these.
+
+        :param bool wait: Whether to wait for others who hold a lock.
+        :return: Whether the transaction is locked.
+        :rtype: bool
+        """
+        return self._vipps_is_free(wait) and self._vipps_lock_rows(
+            self, SQL() if wait else SQL("SKIP LOCKED")
+        )
+
+    def _vipps_is_free(self, wait=False):
+        """ Return whether nobody works on the transaction or on its documents.
+
+        :param bool|float wait: For how many seconds to wait for others who hold a lock.
+        :rtype: bool
+        """
+        with self.env.cr.savepoint() as savepoint:
+            is_free = self._vipps_lock(wait=wait)
+            savepoint.rollback()  # That also unlocks what was locked since.
+        return is_free
+
+    def _vipps_lock_documents(self, option):
+        """ Lock the documents of a payment that is not approved.
+
+        :param SQL option: What to do if others hold a lock, as PostgreSQL calls it.
+        :return: Whether they are locked.
+        :rtype: bool
+        """
+        return self.state in ('authorized', 'done') or all(
+            self._vipps_lock_rows(documents, option)
+            for documents in (self.sale_order_ids, self.invoice_ids)
+        )
+
+    def _vipps_lock_rows(self, records, option):
+        if not records:
+            return True
+        self.env.cr.execute(SQL(
+            "SELECT id FROM %s WHERE id IN %s ORDER BY id FOR NO KEY UPDATE %s",
+            SQL.identifier(records._table), tuple(records.ids), option,
+        ), log_exceptions=False)  # Collisions are expected.
+        return self.env.cr.rowcount == len(records)
+
+    def _vipps_lock_for_person(self):
+        """ Lock what :meth:`_vipps_lock` does, for a person who does not wait for long.
+
+        :return: None
+        :raise VippsError: If others work on it for longer.
+        """
+        if not self._vipps_lock(wait=WAITING_SECONDS):
+            raise VippsError(self.env['vipps.api.client']._get_sentence('6160'))
+
+    def _vipps_touch_documents(self):
+        """ Let everybody who waits for the documents of the transaction start anew.
+
+        A lock alone does not show what was inserted while one waited for it.
+        """
+        serialize(self.sale_order_ids)
+        serialize(self.invoice_ids)
+
+    #=== BUSINESS METHODS - PATIENCE ===#
+
+    def _vipps_with_patience(self, is_polling=False):
+        """ Return the transactions for a person who waits until they are read.
+
+        :param bool is_polling: Whether the page or the till asks again without being told to.
+        :rtype: payment.transaction
+        """
+        if self.env['vipps.api.client']._get_patience():
+            return self  # It is one request, and one person.
+        return self.with_context(vipps_patience=Patience(is_polling))
+
+    def _vipps_may_ask(self):
+        """ Return whether a person who waits may have the payment read now.
+
+        Otherwise not even its row is locked.
+        """
+        return self.provider_id._vipps_may_ask(self.env['vipps.api.client']._get_patience())
