@@ -273,12 +273,12 @@ class VippsTask(models.Model):
             if time.monotonic() > started + RUN_SECONDS:
                 self._in_transaction('_wake', kinds[0])
                 break
-            steps += 1
-            task_ids = self._in_transaction('_claim_next', kinds, not steps % FAIR_SHARE, busy_ids)
-            if not task_ids:
-                steps -= 1
+            is_fair = steps % FAIR_SHARE == FAIR_SHARE - 1
+            task_id = self._in_transaction('_claim_next', kinds, is_fair, busy_ids)
+            if not task_id:
                 break
-            silences = silences + 1 if self._work(task_ids) == NO_ANSWER else 0
+            steps += 1
+            silences = silences + 1 if self.browse(task_id)._work() == NO_ANSWER else 0
         if steps:
             log_step(
                 _logger, 'job_run', outcome='no_answer' if silences else 'done', started=started,
@@ -321,7 +321,7 @@ class VippsTask(models.Model):
         :param set busy_ids: The ids of transactions that others were found to work on; they come
                              last, and then they are waited for.
         :return: The id of the task, if there is one.
-        :rtype: list[int]
+        :rtype: int | None
         """
         found = self._find_next(kinds, is_fair, busy_ids)
         while found and KINDS[found.kind][0] == MONEY and not found.transaction_id._vipps_is_free():
@@ -331,9 +331,9 @@ class VippsTask(models.Model):
             found = self._find_next(kinds, is_fair, set())
             if found and not found.transaction_id._vipps_is_free(wait=LOCK_SECONDS):
                 self._wake(found.kind)
-                return []
+                return None
         if not found:
-            return []
+            return None
         tasks = self.search([
             ('transaction_id', '=', found.transaction_id.id), ('kind', '=', found.kind),
         ]).filtered(lambda task: task.arguments == found.arguments)
@@ -344,7 +344,7 @@ class VippsTask(models.Model):
         found.write({'tries': tries + 1, 'due': due})
         if job == MAILS:  # The others run every minute.
             self._wake(found.kind, at=due)
-        return found.ids
+        return found.id
 
     @api.model
     def _find_next(self, kinds, is_fair, busy_ids):
@@ -370,67 +370,62 @@ class VippsTask(models.Model):
         ))
         return self.browse(row[0] for row in self.env.cr.fetchall())
 
-    @api.model
-    def _work(self, task_ids):
-        """ Do what was claimed.
+    def _work(self):
+        """ Do the task that was claimed.
 
-        :param list task_ids: The ids of tasks of the same transaction, kind and arguments.
         :return: What it came to: `DONE`, `LATER` or `NO_ANSWER`.
         :rtype: str
         """
-        tasks = self.browse(task_ids)
         try:
-            return tasks._in_transaction('_do')
+            return self._in_transaction('_do')
         except Exception as error:
             if getattr(error, 'pgcode', None) in PG_CONCURRENCY_ERRORS_TO_RETRY:
-                _logger.info("Tasks %s collide with others, and are tried later.", task_ids)
+                _logger.info("Task %s collides with others, and is tried later.", self.id)
                 return LATER
             if isinstance(error, UserError):
                 problem = str(error)
             else:
-                _logger.exception("Tasks %s failed.", task_ids)
+                _logger.exception("Task %s failed.", self.id)
                 problem = None
             try:
-                tasks._in_transaction('_fail', problem)
+                self._in_transaction('_fail', problem)
             except Exception:
-                _logger.exception("Nobody is told that tasks %s failed.", task_ids)
+                _logger.exception("Nobody is told that task %s failed.", self.id)
             return LATER
 
     def _do(self):
-        """ Do the tasks, which are the same, and remove them if there is nothing left to do.
+        """ Do the task, and remove it if there is nothing left to do.
 
         :return: What it came to: `DONE`, `LATER` or `NO_ANSWER`.
         :rtype: str
         """
-        tasks = self.exists()  # The payment can be gone, or was read by somebody else meanwhile.
-        if not tasks:
+        task = self.exists()  # The payment can be gone, or was read by somebody else meanwhile.
+        if not task:
             return DONE
-        tx, kind, tries = tasks.transaction_id, tasks[0].kind, tasks[0].tries
+        tx, kind, tries = task.transaction_id, task.kind, task.tries
         if KINDS[kind][0] == MONEY:
             self.env.cr.execute("SET LOCAL lock_timeout = %s", [f'{LOCK_SECONDS}s'])
         started = time.monotonic()
         do = getattr(tx.with_company(tx.company_id), f'_vipps_do_{kind}')
-        outcome = do(**(tasks[0].arguments or {}))
+        outcome = do(**(task.arguments or {}))
         if outcome == DONE or tries >= MAX_TRIES.get(kind, math.inf):
-            tasks.unlink()
+            task.unlink()
         self.env.flush_all()  # From here on, nothing can fail.
         log_step(_logger, kind, tx, outcome=outcome, started=started, tries=tries)
         return outcome
 
     def _fail(self, problem):
-        """ Give somebody something to do about the tasks, which could not be done.
+        """ Give somebody something to do about the task, which could not be done.
 
         :param str|None problem: What went wrong, if that is a sentence for people.
         :return: None
         """
-        tasks = self.exists()
-        if tasks:
-            tx = tasks.transaction_id
+        task = self.exists()
+        if task:
+            tx = task.transaction_id
             tx = tx.with_company(tx.company_id)._vipps_in_staff_language()
-            log_step(
-                _logger, tasks[0].kind, tx, outcome='failed', error=problem, tries=tasks[0].tries,
-            )
-            tx._vipps_fail_task(tasks[0].kind, problem)
+            log_step(_logger, task.kind, tx, outcome='failed', error=problem, tries=task.tries)
+            tx._vipps_fail_task(task.kind, problem)
 
 
 def _get_kinds(job):
