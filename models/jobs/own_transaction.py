@@ -4,7 +4,7 @@ import logging
 import random
 import time
 
-from psycopg2 import OperationalError
+from psycopg2 import IntegrityError, OperationalError
 
 from odoo import SUPERUSER_ID, api
 from odoo.service.model import PG_CONCURRENCY_ERRORS_TO_RETRY
@@ -45,12 +45,17 @@ def in_own_transaction(registry, do):
     :param function do: Does it, is called with the environment.
     :return: The result of `do`.
     :raise OperationalError: If it collides again and again, or if the database does not work.
+    :raise IntegrityError: If a constraint is violated again and again.
     """
     for tries_left in reversed(range(MAX_TRIES)):
         try:
             with registry.cursor() as cr:
                 return do(api.Environment(cr, SUPERUSER_ID, {}))
-        except OperationalError as error:
-            if not tries_left or error.pgcode not in PG_CONCURRENCY_ERRORS_TO_RETRY:
+        except (OperationalError, IntegrityError) as error:
+            is_collision = (
+                isinstance(error, IntegrityError)  # Like two journal entries with one number.
+                or error.pgcode in PG_CONCURRENCY_ERRORS_TO_RETRY
+            )
+            if not tries_left or not is_collision:
                 raise
         time.sleep(random.uniform(0, 0.2))  # Those who collided do not collide again.

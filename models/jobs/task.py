@@ -2,14 +2,12 @@
 
 import logging
 import math
-import random
 import time
 from datetime import timedelta
 
-from psycopg2 import IntegrityError, OperationalError
 from psycopg2.extras import Json
 
-from odoo import SUPERUSER_ID, api, fields, models
+from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.fields import NO_ACCESS
 from odoo.service.model import PG_CONCURRENCY_ERRORS_TO_RETRY
@@ -17,6 +15,7 @@ from odoo.tools import SQL
 
 from ...step_log import log_step
 from .job import RUN_SECONDS
+from .own_transaction import in_own_transaction
 
 _logger = logging.getLogger(__name__)
 
@@ -56,9 +55,6 @@ FAIR_SHARE = 4
 # A run ends when Vipps MobilePay did not answer so many times in a row: what is left is done in the
 # next minute.
 MAX_SILENCES = 3
-
-# How often a task that collides with others is done at once, before it waits for its next try.
-MAX_COLLISIONS = 5
 
 # How long the money job waits for others who work on a payment, once nothing else is left to do.
 LOCK_SECONDS = 2
@@ -292,22 +288,10 @@ class VippsTask(models.Model):
         :param args: Its arguments.
         :return: What it returns.
         """
-        collisions = 0
-        while True:
-            try:
-                with self.env.registry.cursor() as cr:
-                    tasks = self.with_env(
-                        api.Environment(cr, SUPERUSER_ID, dict(self.env.context))
-                    )
-                    return getattr(tasks, method)(*args)
-            except (OperationalError, IntegrityError) as error:
-                collisions += 1
-                if collisions == MAX_COLLISIONS or (
-                    isinstance(error, OperationalError)
-                    and error.pgcode not in PG_CONCURRENCY_ERRORS_TO_RETRY
-                ):
-                    raise
-            time.sleep(random.uniform(0, 0.2))  # Those who collided do not collide again.
+        def call(env):
+            return getattr(self.with_env(env(context=self.env.context)), method)(*args)
+
+        return in_own_transaction(self.env.registry, call)
 
     @api.model
     def _claim_next(self, kinds, is_fair, busy_ids):
