@@ -118,6 +118,7 @@ class DiscoveryCommon(VictimCommon):
         """ Return the names of what the attacker may read and of what the attacker may write.
 
         Records of our models are written by us alone: who may read them may press their buttons.
+        What is to be done with a payment changes with the payment.
         """
         readable, writable = (
             {
@@ -125,6 +126,8 @@ class DiscoveryCommon(VictimCommon):
                 if any(self._may(attacker, operation, document) for document in secret.documents)
             } for operation in ('read', 'write')
         )
+        if self._may(attacker, 'write', self.victims['payment.transaction']):
+            writable.add('vipps.task')
         return readable, writable | readable & self._find_own_models()
 
     def _may(self, attacker, operation, records):

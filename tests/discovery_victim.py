@@ -279,8 +279,8 @@ class VictimCommon(PosCommon):
 
         model = document._name
         columns = COLUMNS.get(model) or [
-            name for name in self._find_fields(model)
-            if document._fields[name].store and document._fields[name].column_type
+            name for name, field in document._fields.items()
+            if ADDON in (field._modules or ()) and field.store and field.column_type
         ]
         if model in OURS:
             yield True, select(SQL("t"), document._table, 'id', document.id)

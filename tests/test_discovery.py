@@ -43,7 +43,7 @@ class TestDiscovery(DiscoveryCommon):
             }
             self.assertEqual(parameters - self._get_arguments().keys(), set(), "Say what to try.")
         self.assertGreater(len(self._find_models()), 20)
-        self.assertIn('vipps_list', self._find_context_keys())
+        self.assertIn('vipps_source', self._find_context_keys())
         # The victim's documents are really out of reach, and within that of a colleague.
         rights = {attacker.name: rights for attacker, rights in self.rights.items()}
         rights['colleague'] = self._get_rights(Attacker('colleague', self.colleague, 'own'))
@@ -250,8 +250,9 @@ class TestDiscovery(DiscoveryCommon):
         return {
             'amount_to_refund': 1, 'code': False, 'default': {}, 'draft': True, 'flow': 'qr',
             'email_layout_xmlid': False, 'email_values': {}, 'fields_list': [],
-            'fields_to_export': [], 'force_send': False, 'next_online_payment_amount': 0,
-            'notes': "x", 'order_id': self.till_order.id, 'orders': [], 'phone': '90000001',
+            'fields_to_export': [], 'force_send': False, 'name': 'open',
+            'next_online_payment_amount': 0, 'notes': "x", 'order_id': self.till_order.id,
+            'orders': [], 'phone': '90000001',
             'pos_references': [self.till_order.pos_reference],
             'raise_exception': False, 'reference': self.till_reference,
             'res_id': self.victims['sale.order'].ids[0], 'uuid': self.till_uuid, 'values': {},

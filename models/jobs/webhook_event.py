@@ -20,8 +20,10 @@ TO_DO_DOMAIN = [
     '|', ('state', '=', 'pending'), '&', ('state', '=', 'unmatched'), ('error', '=', False),
 ]
 
-# What is left to people: what is not tried again has an error.
-ATTENTION_DOMAIN = [('state', 'in', ('unmatched', 'failed')), ('error', '!=', False)]
+# What is left to people: a transaction that is not looked for any longer has an error.
+ATTENTION_DOMAIN = [
+    '|', ('state', '=', 'failed'), '&', ('state', '=', 'unmatched'), ('error', '!=', False),
+]
 
 # How long the transaction of an event is looked for: the event can be faster than our commit.
 UNMATCHED_PERIOD = timedelta(minutes=15)

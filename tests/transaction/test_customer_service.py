@@ -371,11 +371,10 @@ class TestCustomerService(TransactionCommon):
 
     def test_the_order_says_where_the_link_in_the_app_leads(self):
         order, tx = self._authorize_order()
-        self.assertFalse(order.with_user(self.salesman).vipps_app_link)
-        tx.vipps_app_link = 'delivery'
-        self.assertEqual(
-            order.with_user(self.salesman).vipps_app_link, "Tracking of the delivery"
-        )
+        for link, label in ((False, False), ('order', "Order"),
+                            ('delivery', "Tracking of the delivery")):
+            tx.vipps_app_link = link
+            self.assertEqual(order.with_user(self.salesman).vipps_app_link, label)
 
     def test_a_difference_is_shown_on_the_order(self):
         order, tx = self._authorize_order()
