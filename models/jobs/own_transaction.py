@@ -7,6 +7,7 @@ import time
 from psycopg2 import IntegrityError, OperationalError
 
 from odoo import SUPERUSER_ID, api
+from odoo.http import _request_stack
 from odoo.service.model import PG_CONCURRENCY_ERRORS_TO_RETRY
 
 _logger = logging.getLogger(__name__)
@@ -28,10 +29,14 @@ def after_transaction(env, do, is_always=False):
     registry = env.registry
 
     def run():
+        # Templates would use the cursor of the request, which is closed by then.
+        _request_stack.push(None)
         try:
             in_own_transaction(registry, do)
         except Exception:
             _logger.exception("What was to follow a database transaction was not done.")
+        finally:
+            _request_stack.pop()
 
     env.cr.postcommit.add(run)
     if is_always:
