@@ -23,6 +23,8 @@ LINKED_MODELS = {
     'payment.transaction', 'pos.config', 'pos.order', 'pos.order.line', 'pos.payment',
     'pos.session', 'sale.order', 'sale.order.line', 'stock.picking',
 }
+# Computes of core after which we only have payments looked at: their results are core's.
+WATCHED_COMPUTES = {'_compute_amount', '_compute_amounts', '_compute_delivery_status'}
 # What matters of records that change for many reasons, and of which tables every column is ours.
 COLUMNS = {'res.partner': ('name', 'email', 'phone', 'street', 'zip', 'city')}
 OURS = {'account.payment', 'payment.transaction', 'pos.payment'}
@@ -67,7 +69,7 @@ class VictimCommon(PosCommon):
         """ Return the names of the fields that the addon defines, changes or computes. """
         computes = {
             name for cls in self.registry[model].__mro__ if self._is_ours(cls) for name in vars(cls)
-        }
+        } - WATCHED_COMPUTES
         return [
             name for name, field in self.env[model]._fields.items()
             if ADDON in (field._modules or ()) or (
