@@ -168,11 +168,23 @@ class VippsTask(models.Model):
         :return: None
         """
         left = self.filtered(lambda task: task.kind in kinds)
-        (self - left).unlink()
+        (self - left)._remove()
         for kind in kinds:
             if kind not in left.mapped('kind'):
                 _job, first_delay, _last_delay = KINDS[kind]
                 self._schedule(tx, kind, due=fields.Datetime.now() + first_delay, tries=1)
+
+    def _remove(self):
+        """ Remove the tasks, but leave those that others claim at this moment to them. """
+        self.flush_recordset()
+        self.env.cr.execute(SQL(
+            """
+            DELETE FROM vipps_task WHERE id IN (
+                SELECT id FROM vipps_task WHERE id = ANY(%s) ORDER BY id FOR UPDATE SKIP LOCKED
+            )
+            """, self.ids,
+        ), log_exceptions=False)  # Collisions are expected.
+        self.invalidate_recordset()
 
     @api.model
     def _limit_due(self, tx, kind, earliest=None, latest=None):
@@ -324,7 +336,7 @@ class VippsTask(models.Model):
         tries = min(tasks.mapped('tries'))
         job, first_delay, last_delay = KINDS[found.kind]
         due = fields.Datetime.now() + min(first_delay * 2 ** min(tries, 10), last_delay)
-        (tasks - found).unlink()
+        (tasks - found)._remove()
         found.write({'tries': tries + 1, 'due': due})
         if job == MAILS:  # The others run every minute.
             self._wake(found.kind, at=due)

@@ -19,6 +19,7 @@ import requests
 from protocol.signature import sign
 from simulator.faults import ANSWER_KINDS, OPERATIONS
 from simulator.sales_units import NOK_UNIT
+from tools.console import Failure
 from tools.customer import Customer, ShopError
 from tools.odoo_log import problems
 from tools.stack import Stack
@@ -303,6 +304,15 @@ class LiveTest(unittest.TestCase):
         return self.rpc('mail.activity', 'search_read', [
             ('res_model', '=', 'payment.provider'), ('res_id', '=', self.provider),
         ], ['summary', 'note'])
+
+    def remove(self, *statements):
+        """Remove rows, again if that collides with the worker."""
+        def is_removed():
+            with contextlib.suppress(Failure):
+                self.stack.execute(*statements)
+                return True
+
+        wait_until(is_removed, 60)
 
     def start_job(self, name):
         """Have a job of the addon run by the worker, whatever is waited for being due.

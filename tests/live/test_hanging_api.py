@@ -189,7 +189,7 @@ class TestHanging(TillTest):
         customer, reference = self.start_payment()
         self.addCleanup(self.repair)
         for operation in ('get', 'cancel'):
-            self.fault(operation, 'latency', seconds=60)
+            self.fault(operation, 'latency', seconds=60, reference=reference)
         self.start_job('cron_sync_payments')
         wait_until(lambda: self.is_read(reference))
         self.measure('cart', lambda: customer.call(

@@ -151,10 +151,14 @@ class TestAfterAnOutage(LiveTest):
 
     def forget(self):
         """Remove what is left of the outage."""
-        self.stack.execute(*(
-            f"DELETE FROM {table} WHERE reference LIKE 'outage-%'"
-            for table in ('vipps_webhook_event', 'payment_transaction')
-        ))
+        self.remove(
+            "DELETE FROM vipps_task WHERE transaction_id IN"
+            " (SELECT id FROM payment_transaction WHERE reference LIKE 'outage-%')",
+            *(
+                f"DELETE FROM {table} WHERE reference LIKE 'outage-%'"
+                for table in ('vipps_webhook_event', 'payment_transaction')
+            ),
+        )
 
     def count_untouched(self):
         (count,), = self.stack.execute(

@@ -9,8 +9,8 @@ OLD_TRANSACTIONS = """
     INSERT INTO payment_transaction
     SELECT (jsonb_populate_record(tx, jsonb_build_object(
                'id', nextval('payment_transaction_id_seq'),
-               'reference', 'queue-' || number,
-               'vipps_payment_reference', 'queue-' || number,
+               'reference', 'old-queue-' || number,
+               'vipps_payment_reference', 'old-queue-' || number,
                'state', 'done', 'is_post_processed', true
            ))).*
       FROM payment_transaction tx, generate_series(1, %s) number
@@ -20,7 +20,7 @@ OLD_TASKS = """
     INSERT INTO vipps_task (transaction_id, kind, due, tries)
     SELECT id, 'compare', now() AT TIME ZONE 'UTC' - interval '3 hours', 0
       FROM payment_transaction
-     WHERE reference LIKE 'queue-%'
+     WHERE reference LIKE 'old-queue-%'
 """
 FAILURE = """
     CREATE FUNCTION vipps_test_fail() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -97,12 +97,12 @@ class TestMany(LiveTest):
 
     def forget(self):
         """Remove the old payments with their tasks; nothing else refers to them."""
-        self.stack.execute(
+        self.remove(
             "DELETE FROM vipps_task WHERE transaction_id IN"
-            " (SELECT id FROM payment_transaction WHERE reference LIKE 'queue-%')",
+            " (SELECT id FROM payment_transaction WHERE reference LIKE 'old-queue-%')",
             # For each row, all tables that could refer to it would be searched.
             "ALTER TABLE payment_transaction DISABLE TRIGGER ALL;"
-            " DELETE FROM payment_transaction WHERE reference LIKE 'queue-%';"
+            " DELETE FROM payment_transaction WHERE reference LIKE 'old-queue-%';"
             " ALTER TABLE payment_transaction ENABLE TRIGGER ALL",
         )
 
