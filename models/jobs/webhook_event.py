@@ -214,6 +214,8 @@ class VippsWebhookEvent(models.Model):
         if is_relevant and is_new:
             # What happened last is dealt with first.
             self.env['vipps.task']._schedule(tx, 'sync', due=min(event.timestamp, now))
+            if not tx:  # It may be there in a moment, when its request is committed.
+                self.env['vipps.task']._wake('sync')
             tx._vipps_wake_tills()
         return True
 

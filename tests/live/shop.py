@@ -279,6 +279,11 @@ class LiveTest(unittest.TestCase):
         ])
         return found
 
+    def last_transaction(self):
+        """Return the id of the newest transaction."""
+        (last,), = self.stack.execute('SELECT max(id) FROM payment_transaction')
+        return last
+
     def order(self, reference):
         """Return the order of a transaction as an administrator sees it."""
         order_id, = self.transaction(reference)['sale_order_ids']

@@ -56,7 +56,8 @@ class TestInbox(LiveTest):
         customer = self.new_customer()
         with (
             stopping_point(
-                self.stack, 'payment_transaction', "NEW.vipps_payment_state = 'CREATED'"
+                self.stack, 'payment_transaction',
+                f"NEW.vipps_payment_state = 'CREATED' AND NEW.id > {self.last_transaction()}",
             ) as point,
             ThreadPoolExecutor(1) as pool,
         ):

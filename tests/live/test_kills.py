@@ -100,7 +100,8 @@ class TestCheckout(LiveTest):
         customer = self.new_customer()
         before = {payment['reference'] for payment in self.control('GET', 'payments')['payments']}
         self.kill_at(
-            'payment_transaction', "NEW.vipps_payment_state = 'CREATED'",
+            'payment_transaction',
+            f"NEW.vipps_payment_state = 'CREATED' AND NEW.id > {self.last_transaction()}",
             customer.start_payment, in_commit,
         )
         after = {payment['reference'] for payment in self.control('GET', 'payments')['payments']}
