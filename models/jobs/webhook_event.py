@@ -194,7 +194,7 @@ class VippsWebhookEvent(models.Model):
         """, [
             provider.id, event.msn, event.name, event.reference, event.psp_reference, event.amount,
             event.currency, event.timestamp, event.success,
-            'pending' if is_relevant else 'ignored', now,
+            'ignored' if not is_relevant else 'pending' if tx else 'unmatched', now,
             now, now, self.env.uid, self.env.uid,
             provider.id, now - timedelta(hours=1), const.MAX_EVENTS_PER_HOUR,
         ], log_exceptions=False)  # Another worker can be storing it: then Odoo tries again.
@@ -251,10 +251,10 @@ class VippsWebhookEvent(models.Model):
             SELECT event.id
               FROM vipps_webhook_event event
               LEFT JOIN payment_transaction tx ON tx.vipps_payment_reference = event.reference
-             WHERE (event.state = 'pending' OR event.state = 'unmatched' AND event.error IS NULL)
-               AND NOT EXISTS (
+             WHERE event.state = 'unmatched' AND event.error IS NULL
+                OR event.state = 'pending' AND NOT EXISTS (
                     SELECT FROM vipps_task WHERE transaction_id = tx.id AND kind = 'sync'
-               )
+                )
              ORDER BY event.id
              LIMIT %s
         """, [PENDING_LIMIT])
