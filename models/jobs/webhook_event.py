@@ -371,8 +371,9 @@ class VippsWebhookEvent(models.Model):
             ('create_date', '<', before),
             '|',
             ('state', 'in', ('processed', 'ignored')),
-            '&',
+            '&', '&',
             ('state', '=', 'unmatched'),
+            ('error', '!=', False),
             ('create_date', '<', fields.Datetime.now() - MIN_ATTENTION_PERIOD),
         ], order='id', limit=PURGE_LIMIT)
         count = len(events)

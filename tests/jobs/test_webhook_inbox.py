@@ -212,7 +212,7 @@ class TestWebhookInbox(EventCommon):
             'pending', 'processed', 'unmatched', 'ignored', 'failed'
         )}
         for state, event in events.items():
-            self._set(event, state=state)
+            self._set(event, state=state, error=state == 'unmatched' and "Not found")
             self._age(event, 1000)
         waiting = self._tell('waiting')
         self._age(waiting, 1000)
