@@ -243,7 +243,7 @@ class TestReturn(CheckoutCommon):
         result, _page = self._get_result(self.url_open(values['landing_route']))
         self.assertEqual(result, 'failed')
 
-    @mute_logger('odoo.addons.mobilepay_vipps.models.transaction.sync')
+    @mute_logger('odoo.addons.mobilepay_vipps.models.transaction.difference')
     def test_an_amount_that_differs_is_not_said_to_be_paid(self):
         tx = self._start_cart()
         self._approve(tx)

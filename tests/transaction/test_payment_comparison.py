@@ -16,7 +16,7 @@ from odoo.tools.safe_eval import safe_eval
 from ...models.transaction.difference import SETTLED_STATES
 from ..common import KEYS, TransactionCommon
 
-TX_LOGGER = 'odoo.addons.mobilepay_vipps.models.transaction.sync'
+TX_LOGGER = 'odoo.addons.mobilepay_vipps.models.transaction.difference'
 
 
 @tagged('post_install', '-at_install')

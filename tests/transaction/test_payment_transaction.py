@@ -9,7 +9,7 @@ from odoo.tools import mute_logger
 from ...protocol.payment import Payment
 from ..common import TransactionCommon
 
-TX_LOGGER = 'odoo.addons.mobilepay_vipps.models.transaction.sync'
+TX_LOGGER = 'odoo.addons.mobilepay_vipps.models.transaction.difference'
 
 
 @tagged('post_install', '-at_install')
