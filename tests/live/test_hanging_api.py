@@ -94,6 +94,10 @@ class TestHanging(TillTest):
 
     def test_two_lines_that_hang_hold_up_no_other_till_and_no_page(self):
         references = [self.ask(), self.ask()]
+        # The job has read what it was told of: it waits for neither of them.
+        wait_until(lambda: len(self.inbox(
+            ['reference', 'in', references], ['state', '=', 'processed'],
+        )) == 2)
         self.addCleanup(lambda: [wait_until(
             lambda one=one: self.till.attempt('cancel', one)['state'] == 'unpaid'
         ) for one in references])
