@@ -5,7 +5,6 @@ import socket
 import subprocess
 import time
 
-from .cache import ADDON
 from .console import Failure, say
 from .odoo import free_port
 from .partial_purchase import PartialPurchase, show_entries
@@ -41,13 +40,9 @@ def run_once(for_programs):
     show = (lambda line: None) if for_programs else (lambda line: print(line, flush=True))
     purchases, failure = [], None
     with open_workspace(SHOP) as workspace, Stack(workspace, 'once') as stack:
-        job = stack.rpc.reference(f'{ADDON}.cron_sync_payments')
-        stack.execute(
-            # It would find the payments as well.
-            ('UPDATE ir_cron SET active = false WHERE id = %s', [job]),
-            # In a new database all jobs are due at once, which is no measure of a shop that runs.
-            "UPDATE ir_cron SET nextcall = nextcall + interval '1 day'",
-        )
+        # In a new database all jobs are due at once, which is no measure of a shop that runs, and
+        # the one that reads payments would find them without being told.
+        stack.execute("UPDATE ir_cron SET nextcall = nextcall + interval '1 day'")
         try:
             for purchase in (
                 Purchase(stack, RETURN), Purchase(stack, WEBHOOKS), PartialPurchase(stack)
