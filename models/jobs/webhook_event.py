@@ -109,7 +109,7 @@ class VippsWebhookEvent(models.Model):
             ['provider_id', 'create_date'],
         )
         create_index(
-            self.env.cr, 'vipps_webhook_event_failed_index', self._table, ['provider_id'],
+            self.env.cr, 'vipps_webhook_event_attention_index', self._table, ['provider_id'],
             where="state IN ('unmatched', 'failed')",
         )
 
