@@ -201,6 +201,18 @@ class VippsTask(models.Model):
             task.due = max(due, earliest) if earliest else due
 
     @api.model
+    def _put_off(self, tx, kind, due):
+        """ Put a task of a transaction off that was not tried after all.
+
+        :param payment.transaction tx: The transaction.
+        :param str kind: The kind of the task.
+        :param datetime due: When it is due.
+        :return: None
+        """
+        for task in self.sudo().search([('transaction_id', '=', tx.id), ('kind', '=', kind)]):
+            task.write({'due': due, 'tries': task.tries - 1})
+
+    @api.model
     def _wake(self, kind, at=None):
         """ Have the job run that does a kind of tasks.
 

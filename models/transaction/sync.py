@@ -253,7 +253,7 @@ class PaymentTransaction(models.Model):
         if payment.derived_state in self._fields['vipps_payment_state'].get_values(self.env):
             self.vipps_payment_state = payment.derived_state
         if payment.is_final:
-            self.vipps_redirect_url = False  # Nobody needs it anymore.
+            self.vipps_redirect_url = False  # The customer has decided.
         self._vipps_keep_user_info(payment)
 
     def _vipps_check_payment(self, payment):
@@ -370,7 +370,7 @@ class PaymentTransaction(models.Model):
         if tasks._get_tries(self, 'sync') > 1 and self.state in ('draft', 'pending') and (
             self.vipps_last_read and now - WATCHED_PERIOD < self.vipps_last_read <= now
         ):
-            tasks._limit_due(self, 'sync', latest=self.vipps_last_read + FIRST_READ_DELAY)
+            tasks._put_off(self, 'sync', self.vipps_last_read + FIRST_READ_DELAY)
             return LATER
         return self._vipps_sync_for_task('sync') or (
             LATER if self._vipps_is_decision_open() or self._vipps_is_log_awaited() else DONE

@@ -98,15 +98,20 @@ class TestOpenPayments(TransactionCommon):
     def test_a_payment_that_a_customer_watches_is_left_to_the_customer_for_a_minute(self):
         tx = self._start_due()
         tasks = self._get_tasks(tx, 'sync')
+        tries = tasks.tries
         with freeze_time(fields.Datetime.now()) as clock:
             tx._vipps_sync_for_customer()
             clock.tick(timedelta(seconds=20))
             self.assertFalse(self._run_due())
+            self.env.invalidate_all()
             self.assertEqual(tasks.due - tx.vipps_last_read, timedelta(minutes=1))
+            self.assertEqual(tasks.tries, tries, "Its intervals do not grow.")
             clock.tick(timedelta(seconds=39))
             self.assertFalse(self._run_due())
             clock.tick(timedelta(seconds=1))
             self.assertEqual(self._run_due(), [tx.vipps_payment_reference])
+            self.env.invalidate_all()
+            self.assertEqual(tasks.tries, tries + 1)
 
     def test_a_payment_that_somebody_else_works_on_is_left_to_the_next_run(self):
         tx = self._start_due()
