@@ -220,9 +220,9 @@ class BackOfficeTest(LiveTest):
             found.append(f"ledger: {outstanding} outstanding, {unbalanced} unbalanced")
         return found
 
-    def wait_for_books(self, reference, seconds=20):
+    def wait_for_books(self, reference):
         """Wait until what was captured is in the books."""
-        wait_until(lambda: not self.unbooked(reference, self.parts(reference)), seconds)
+        wait_until(lambda: not self.unbooked(reference, self.parts(reference)))
 
     def assert_agreed(self, reference, captured=0, refunded=0, cancelled=0):
         """Check that both sides have these sums, each of what moved the money has its transaction,

@@ -29,6 +29,8 @@ from .stopping_point import stopping_point
 
 PRODUCT = "Wool socks"
 NOTICE = 0.1  # seconds until we look again whether something has happened
+PATIENCE = 180  # seconds until we give up
+HELD_UP_SECONDS = 10  # waits only who waits for something that hangs: a job for an answer for 20
 
 # Everything but the SQL, whose parameters hold what is about to be stored.
 LOG_LEVELS = ':DEBUG,odoo.sql_db:INFO'
@@ -62,18 +64,18 @@ def get_stack():
     return stack
 
 
-def wait_until(condition, seconds=20):
+def wait_until(condition):
     """Return what `condition` returns as soon as that is true.
 
     :raise AssertionError: When it does not become so; shows what it was last.
     """
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + PATIENCE
     while True:
         found = condition()
         if found:
             return found
         if time.monotonic() > deadline:
-            raise AssertionError(f"still {found!r} after {seconds} s")
+            raise AssertionError(f"still {found!r} after {PATIENCE} s")
         time.sleep(NOTICE)
 
 
@@ -317,7 +319,7 @@ class LiveTest(unittest.TestCase):
                 self.stack.execute(*statements)
                 return True
 
-        wait_until(is_removed, 60)
+        wait_until(is_removed)
 
     def start_job(self, name):
         """Have a job of the addon run by the worker, whatever is waited for being due.
@@ -338,12 +340,11 @@ class LiveTest(unittest.TestCase):
         )
         return job
 
-    def run_job(self, name, seconds=40):
+    def run_job(self, name):
         """Have a job of the addon run by the worker, see `start_job`, and wait for it."""
         job = self.start_job(name)
         wait_until(
-            lambda: not self.rpc('ir.cron.trigger', 'search_count', [('cron_id', '=', job)]),
-            seconds,
+            lambda: not self.rpc('ir.cron.trigger', 'search_count', [('cron_id', '=', job)])
         )
 
     def kill_at(self, table, condition, action, in_commit=False, kind='WorkerHTTP'):
@@ -368,9 +369,9 @@ class LiveTest(unittest.TestCase):
 
     # What everybody agrees on in the end
 
-    def assert_paid(self, reference, seconds=20):
+    def assert_paid(self, reference):
         """Check that everything follows: captured once, done, order confirmed, in the books."""
-        wait_until(lambda: self.transaction(reference)['is_post_processed'], seconds)
+        wait_until(lambda: self.transaction(reference)['is_post_processed'])
         transaction, payment = self.transaction(reference), self.payment(reference)
         self.assertEqual(transaction['state'], 'done')
         self.assertEqual(self.order(reference)['state'], 'sale')

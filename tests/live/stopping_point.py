@@ -7,7 +7,7 @@ import psycopg2
 from psycopg2 import sql
 
 KEY = 7225  # of the advisory lock that those who are stopped wait for
-PATIENCE = 20  # seconds
+PATIENCE = 180  # seconds
 NOTICE = 0.05
 
 FUNCTION = """

@@ -69,7 +69,7 @@ class TestAvailability(LiveTest):
 
         self.control('DELETE', 'faults')  # What is remembered stays.
         self.decide(reference)
-        wait_until(lambda: self.transaction(reference)['is_post_processed'], 40)
+        wait_until(lambda: self.transaction(reference)['is_post_processed'])
         self.assertTrue(self.is_offered())
         self.assertEqual(self.audited()[-1], 'resumed')
         wait_until(lambda: not [

@@ -70,7 +70,7 @@ class TestChaos(LiveTest):
             if payment['state'] == 'CREATED':
                 self.decide(reference, 'expire')
         self.control('POST', 'clock', advance=4000)  # All events are sent again by then.
-        wait_until(lambda: not self.control('GET', 'deliveries')['pending'], 60)
+        wait_until(lambda: not self.control('GET', 'deliveries')['pending'])
         self.verdict.let_time_pass()
 
         def settle():
@@ -79,7 +79,7 @@ class TestChaos(LiveTest):
             self.run_job('cron_follow_up')
             return not self.verdict.count_unfinished()
 
-        wait_until(settle, 60)
+        wait_until(settle)
 
     def check_everything(self):
         """Compare both sides."""

@@ -1,18 +1,16 @@
 """Vipps MobilePay takes every request and answers none: who has nothing to do with it goes on."""
 
 import contextlib
-import statistics
 import threading
 import time
 from datetime import datetime
 
 from tools.customer import ShopError
 
-from .shop import at_once, result_on, wait_until
+from .shop import HELD_UP_SECONDS, at_once, result_on, wait_until
 from .till import TillTest
 
 WAITING_SECONDS = 1.5  # that a page or a till waits for Vipps MobilePay, at most
-PATIENCE = 3  # seconds that anybody waits for anything
 LAST_PROBE_SECONDS = 10  # between two probes, at most
 POLLING_INTERVAL = 1.5  # seconds from one answer to the next question of a till
 ROUNDS = 8
@@ -79,8 +77,9 @@ class TestHanging(TillTest):
         """Open a page of the back office."""
         self.rpc('sale.order', 'web_search_read', [], {'name': {}, 'state': {}}, limit=10)
 
-    def assert_quick(self, name, seconds=PATIENCE):
-        self.assertLess(max(self.seconds[name]), seconds, self.seconds)
+    def assert_quick(self, *names):
+        for name in names:
+            self.assertLess(max(self.seconds[name]), HELD_UP_SECONDS, self.seconds)
 
     def assert_probed(self, references):
         """Check that one asks for all, less and less often. Two lines that each ask for themselves
@@ -115,15 +114,13 @@ class TestHanging(TillTest):
                 )
             self.measure('cancel', lambda: self.till.attempt('cancel', references[0]))
             self.measure('close', lambda: self.refusal(self.till.close))
-            for name in ('sale', 'page', 'poll', 'cancel', 'close'):
-                self.assert_quick(name)
-            self.assertLess(statistics.median(self.seconds['poll']), 1, self.seconds)
+            self.assert_quick('sale', 'page', 'poll', 'cancel', 'close')
             self.assert_probed(references)
 
             # As soon as it answers, one finds out, and all know.
             self.control('DELETE', 'faults')
             self.decide(references[1], 'decline')  # The other one was cancelled, unheard.
-            wait_until(lambda: set(self.statuses.values()) == {'unpaid'}, 30)
+            wait_until(lambda: set(self.statuses.values()) == {'unpaid'})
 
     def test_lines_that_are_started_while_it_hangs_hold_up_nobody_either(self):
         orders = [self.new_order(), self.new_order()]
@@ -136,20 +133,19 @@ class TestHanging(TillTest):
                 'start', lambda: self.till.attempt('start', reference)
             ) for reference in created
         ])
-        self.assert_quick('start', PATIENCE + 1)
+        self.assert_quick('start')
         with self.followed(*created):
             for _round in range(ROUNDS):
                 at_once(
                     lambda: self.measure('sale', self.sell_for_cash),
                     lambda: self.measure('page', self.look_around),
                 )
-            for name in ('sale', 'page', 'poll'):
-                self.assert_quick(name)
+            self.assert_quick('sale', 'page', 'poll')
             self.control('DELETE', 'faults')
             for reference in created:
                 wait_until(
                     lambda reference=reference: self.till.attempt('start', reference)['state']
-                    == 'waiting', 15,
+                    == 'waiting'
                 )
         for reference in created:
             wait_until(lambda reference=reference: self.till.attempt('cancel', reference)['state']
@@ -173,12 +169,11 @@ class TestHanging(TillTest):
             refused = [order for order in orders if self.measure(
                 'finish', lambda order=order: self.refusal(lambda: self.till.finish(order))
             )]
-        for name in ('sale', 'page', 'poll', 'finish'):
-            self.assert_quick(name)
+        self.assert_quick('sale', 'page', 'poll', 'finish')
         self.repair()
         self.start_job('cron_sync_payments')
         for reference in references:
-            wait_until(lambda one=reference: self.kept(one) == 19900, 60)
+            wait_until(lambda one=reference: self.kept(one) == 19900)
         for order in refused:
             self.till.finish(order)
 
@@ -201,8 +196,7 @@ class TestHanging(TillTest):
         ))
         self.assertTrue(self.refusal(lambda: self.measure('pay', customer.start_payment)))
         self.assertTrue(self.is_read(reference))
-        self.assert_quick('cart')
-        self.assert_quick('pay', 2 * PATIENCE)  # The page, and the press.
+        self.assert_quick('cart', 'pay')
 
     def test_customers_who_wait_or_come_back_hold_up_nobody(self):
         started = [self.start_payment() for _number in range(3)]
@@ -222,9 +216,7 @@ class TestHanging(TillTest):
             *[lambda one=one: come_back(*one) for one in started],
             lambda: [self.measure('sale', self.sell_for_cash) for _round in range(ROUNDS)],
         )
-        self.assert_quick('sale')
-        for name in ('return', 'status'):  # Both workers are taken once, by those before.
-            self.assert_quick(name, PATIENCE + WAITING_SECONDS)
+        self.assert_quick('sale', 'return', 'status')
         self.control('DELETE', 'faults')
         _customer, reference = started[0]
 
@@ -232,4 +224,4 @@ class TestHanging(TillTest):
             page = self.new_browser().open(self.return_url(reference))
             return result_on(page) in ('paid', 'authorized')
 
-        wait_until(read_result, 15)
+        wait_until(read_result)

@@ -118,7 +118,7 @@ class TestMany(LiveTest):
             before = self.count_old()
             reference = self.start_told_payment()
             self.decide(reference)
-            wait_until(lambda: self.transaction(reference)['state'] == 'done', 10)  # noqa: B023
+            wait_until(lambda: self.transaction(reference)['state'] == 'done')  # noqa: B023
             wait_until(lambda: self.count_old() < before)  # noqa: B023
         self.assertGreater(self.count_old(), 0)
         self.forget()

@@ -113,7 +113,7 @@ class TestRandomOperations(BackOfficeTest):
         self.repair()
         wait_until(lambda: len(self.stack.workers()) == 2 and self.stack.workers('WorkerCron'))
         self.control('POST', 'clock', advance=4000)  # All events are sent again by then.
-        wait_until(lambda: not self.control('GET', 'deliveries')['pending'], 30)
+        wait_until(lambda: not self.control('GET', 'deliveries')['pending'])
         self.run_job('cron_sync_payments')
         self.compare()
         # What the event log did not tell at once would be read in a minute.

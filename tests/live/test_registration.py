@@ -49,7 +49,7 @@ class RegistrationTest(LiveTest):
     def assert_events_arrive(self):
         _customer, reference = self.start_payment()
         self.decide(reference)
-        self.assert_paid(reference, 10)
+        self.assert_paid(reference)
 
 
 class TestProxy(RegistrationTest):
@@ -64,7 +64,7 @@ class TestProxy(RegistrationTest):
             self.assertEqual(self.urls(), [f'{url}/payment/vipps/webhook/{self.provider}'])
             _customer, reference = self.start_payment()
             self.decide(reference)
-            self.assert_paid(reference, 10)
+            self.assert_paid(reference)
             self.assertEqual([
                 (delivery['url'], delivery['accepted']) for delivery in self.deliveries(reference)
             ], [(self.urls()[0], True)])

@@ -69,7 +69,7 @@ class TestWithoutWebhooks(LiveTest):
         customer, reference = self.start_payment()
         self.assertEqual(customer.ask_for_status()['state'], 'draft')
         self.decide(reference)
-        wait_until(lambda: customer.ask_for_status()['state'] == 'done', 10)
+        wait_until(lambda: customer.ask_for_status()['state'] == 'done')
         self.assert_paid(reference)
 
     def test_the_job_alone_is_enough(self):
@@ -89,10 +89,10 @@ class TestWithoutWebhooks(LiveTest):
 
 class TestWebhookAlone(LiveTest):
 
-    def test_a_customer_who_never_comes_back_has_paid_within_seconds(self):
+    def test_a_customer_who_never_comes_back_has_paid_all_the_same(self):
         _customer, reference = self.start_payment()
         self.decide(reference)
-        self.assert_paid(reference, 5)
+        self.assert_paid(reference)
 
     def test_late_doubled_and_reordered_events_change_nothing(self):
         for kind, count in (('late', 3), ('duplicate', 6), ('reorder', 3)):
