@@ -13,7 +13,7 @@ def log_step(
     logger, step, tx=None, provider=None, outcome='done', level=logging.INFO, started=None,
     **values
 ):
-    """ Log a step of what is done with a payment or for a provider, as `key=value` pairs.
+    """ Log a step of the work on a payment or for a provider, as `key=value` pairs.
 
     Nothing that is secret or personal may be in the values.
 

@@ -17,7 +17,7 @@ from .shop import ADDONS, Shop
 
 
 def prepare():
-    """Return a stack that has what ours is compared with."""
+    """Return a stack with the provider that ours is compared with."""
     stack = Stack(Workspace.from_json(os.environ['VIPPS_DEV_WORKSPACE']), 'bench')
     configuration = stack.odoo.configuration
     configuration.write_text(
@@ -58,7 +58,7 @@ def measure(shop, rows):
 
 
 def facts(shop):
-    """Return what the figures were made with."""
+    """Return the machine and the versions behind the figures."""
     customer = Customer(shop.stack.url, shop.stack.simulator_url)
     release = customer.call('/web/webclient/version_info')['server_version']
     database = shop.value('SHOW server_version')

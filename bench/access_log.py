@@ -1,4 +1,4 @@
-"""What Odoo's access log tells about a request."""
+"""Read the SQL queries of a request from Odoo's access log."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What customers wait for: the start of a payment, and that the shop knows of its approval."""
+"""Measure the waits of customers: for the start of a payment, and from its approval to done."""
 
 import statistics
 import time

@@ -1,4 +1,4 @@
-"""How fast a cron worker deals with what is waiting in the inbox."""
+"""Measure how fast a cron worker drains the inbox."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""What was measured, as people read it."""
+"""Print measurements as a table."""
 
 import math
 import statistics
@@ -9,7 +9,7 @@ HEAD = ("What", "Measured", "Compared with", "Ratio", "Target", "Met")
 
 @dataclass
 class Row:
-    """A line of the table; what does not apply is empty."""
+    """A line of the table; cells that do not apply are empty."""
 
     what: str
     measured: str

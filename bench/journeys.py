@@ -1,4 +1,4 @@
-"""What one payment costs on its way: SQL queries and calls to Vipps MobilePay."""
+"""Count the SQL queries and the calls to Vipps MobilePay of one payment."""
 
 from tools.customer import Customer
 
@@ -55,7 +55,7 @@ def _walk(shop):
 
 
 def _count_job(shop, copies, what, job, approved):
-    """Return what a job costs for one payment, beside what it costs anyway."""
+    """Return the cost of a job for one payment, without the cost of an idle run."""
     shop.run_job(job)
     _seconds, idle = shop.run_job(job)
     references = copies.add(PAYMENTS, with_orders=False, approved=approved)

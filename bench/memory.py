@@ -17,7 +17,7 @@ PRIVATE = re.compile(r'^Private_\w+:\s+(\d+) kB', re.MULTILINE)
 
 
 def measure(shop, copies, returned):
-    """Take the events of many payments, and see what the workers keep.
+    """Process the events of many payments, and measure the growth of the workers.
 
     :param list returned: References of payments whose customers come back meanwhile.
     """
@@ -59,6 +59,6 @@ def measure(shop, copies, returned):
 
 
 def private_memory(pid):
-    """Return what a process shares with no other, in MiB."""
+    """Return the memory that a process shares with no other, in MiB."""
     sizes = PRIVATE.findall(Path(f'/proc/{pid}/smaps_rollup').read_text())
     return sum(map(int, sizes)) / 1024

@@ -100,7 +100,7 @@ class Copies:
         """)
 
     def settle_database(self):
-        """Have PostgreSQL know what it holds, as it does after a while."""
+        """Vacuum and analyze the tables, as PostgreSQL does after a while."""
         for table in TABLES:
             self._shop.sql(f'VACUUM ANALYZE {table}')
 

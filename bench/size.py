@@ -1,4 +1,4 @@
-"""Whether what is done for one payment takes longer when there are many others."""
+"""Measure whether work for one payment takes longer among many others."""
 
 from tools.console import Failure, say
 

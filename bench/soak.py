@@ -127,7 +127,7 @@ class Soak:
 
     @contextlib.contextmanager
     def _unlucky(self):
-        """Count what people meet."""
+        """Count the errors that people meet."""
         try:
             yield
         except BAD_LUCK as error:
@@ -137,7 +137,7 @@ class Soak:
     # The shop
 
     def _shop(self, choose):
-        """Be a customer, who may leave at any time."""
+        """Buy as a customer, and perhaps leave at any time."""
         address = '.'.join(str(choose.randrange(1, 255)) for _part in range(4))
         customer = self.shop.new_customer(functools.partial(Shopper, address=address))
         values = self.shop.press_pay(customer)
@@ -167,7 +167,7 @@ class Soak:
     # The till
 
     def _sell(self, till, choose):
-        """Take a payment at a till; what stays open is settled in the evening."""
+        """Take a payment at a till; payments that stay open are settled at the end of the day."""
         order = till.new_order(choose.choice((49, 199, 250.5)))
         till.add_payment(order)
         reference = till.create(order)['reference']
@@ -223,7 +223,7 @@ def prepare():
 
 
 def report(soak, minutes):
-    """Print what happened, apart from the verdict."""
+    """Yield the rows about trades, faults and errors, apart from the verdict."""
     trades = soak.counts["checkouts"] + soak.counts["till payments"]
     yield Row("Payments that were started", str(trades), f"{trades / minutes:.1f} per minute")
     yield Row(

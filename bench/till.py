@@ -1,4 +1,4 @@
-"""What cashiers and customers wait for at the till, and what a payment costs there."""
+"""Measure the waits of cashiers and customers at the till, and the cost of a payment there."""
 
 import random
 import statistics

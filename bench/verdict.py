@@ -1,4 +1,4 @@
-"""What must be true after the trading of `bench.soak`, when everything is repaired."""
+"""Settle the trading of `bench.soak` after all repairs, and check the result."""
 
 import time
 
@@ -38,7 +38,7 @@ BOOKED_BY_TILLS = """
 
 
 def settle(soak):
-    """Repair everything, let time pass, and have people and jobs do what there is to do.
+    """Repair everything, advance the clock, and let people and jobs finish all open work.
 
     :param bench.soak.Soak soak: The trading, which is over.
     :raise Failure: When it is not settled in time.
@@ -83,7 +83,7 @@ def _run_jobs(shop):
 
 
 def _settle_till(soak, till):
-    """Finish what is paid, as cashiers do, or give it back; returns how much was open."""
+    """Finish paid orders as cashiers do, or refund them; returns how many attempts were open."""
     attempts = till.list_attempts()
     for attempt in attempts:
         reference = attempt['reference']

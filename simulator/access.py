@@ -1,4 +1,4 @@
-"""Who calls, and whether they may: keys, access tokens, and the headers of every call."""
+"""Check the caller of each request: keys, access tokens, and the headers."""
 
 import re
 

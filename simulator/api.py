@@ -114,7 +114,7 @@ class Call:
 
 @dataclass
 class Answer:
-    """What is answered, before any fault spoils it."""
+    """An answer, before any fault spoils it."""
 
     status: int
     body: object = None

@@ -53,7 +53,7 @@ class Specification:
     """One OpenAPI 3.0 file."""
 
     def __init__(self, path):
-        """Read the file, and make its schemas refuse what they do not know."""
+        """Read the file, and make its schemas refuse unknown fields."""
         self._document = yaml.safe_load(path.read_text())
         self._components = self._document['components']
         self._schemas = {
@@ -68,7 +68,7 @@ class Specification:
         return {**schema, 'properties': {**schema['properties'], **DOCUMENTED[name]}}
 
     def find(self, method, path):
-        """Return what is specified for a request, with the path parameters; None if nothing is."""
+        """Return the specification of a request and its path parameters, or None."""
         for template, item in self._document['paths'].items():
             pattern = re.sub(r'\{(\w+)\}', r'(?P<\1>[^/]+)', self._prefix + template)
             match = re.fullmatch(pattern, path)
@@ -82,7 +82,7 @@ class Specification:
         return None
 
     def violations_of_request(self, operation, arguments, exchange):
-        """Yield in words what is wrong with a request."""
+        """Yield the violations in a request, in words."""
         headers = {name.lower(): value for name, value in exchange['headers'].items()}
         for parameter in operation['parameters']:
             name = parameter['name']
@@ -105,7 +105,7 @@ class Specification:
             yield from self._violations(_first_schema(specified), exchange['body'], 'body')
 
     def violations_of_answer(self, operation, exchange):
-        """Yield in words what is wrong with an answer."""
+        """Yield the violations in an answer, in words."""
         status, answer = exchange['status'], exchange['answer']
         specified = operation['responses'].get(str(status))
         if specified and status < 400:
@@ -124,7 +124,7 @@ class Specification:
             yield f'the status {status} is not specified'
 
     def violations_of_event(self, body):
-        """Yield in words what is wrong with the body of a webhook."""
+        """Yield the violations in the body of a webhook, in words."""
         yield from self._violations({'$ref': '#/components/schemas/WebhookEvent'}, body, 'event')
 
     def _resolve(self, item):
@@ -172,7 +172,7 @@ def load(folder):
 
 
 def check(specifications, entry):
-    """Return in words what is wrong with a line of a record."""
+    """Return the violations in a line of a record, in words."""
     if entry['type'] == 'webhook':
         return list(specifications['epayment'].violations_of_event(entry['body']))
     found = []

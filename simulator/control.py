@@ -1,4 +1,4 @@
-"""The control endpoints: what tests and demos may do that no merchant may."""
+"""Serve the control endpoints, with which tests and demos do more than a merchant may."""
 
 import json
 import re
@@ -70,7 +70,7 @@ class Control:
         ]
 
     def handle(self, request):
-        """Answer a request; a wrong one with `{"error": "what is wrong"}`."""
+        """Answer a request; a wrong one with `{"error": "the reason"}`."""
         path = request.path.removeprefix('/control/').rstrip('/')
         raw = request.get_data()
         try:

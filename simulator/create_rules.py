@@ -1,4 +1,4 @@
-"""What a well-formed request for a payment must fulfil beyond its form."""
+"""Check the rules for a new payment that its schema cannot express."""
 
 from .problems import Problem
 from .urls import is_valid_return_url
@@ -13,7 +13,7 @@ RESTRICTED_SCOPES = {'nin'}
 
 
 def check_create(body, unit, allow_loopback_http):
-    """Refuse what the sales unit may not ask for.
+    """Refuse requests that the sales unit may not make.
 
     :param dict body: A body that passed the check of its form; amounts in minor units.
     :param SalesUnit unit: Who asks.

@@ -52,7 +52,8 @@ class Delivery:
 
 
 class Deliveries:
-    """The queues, one for each registration and payment: what is not accepted blocks the rest."""
+    """The queues, one for each registration and payment: an event that is not accepted blocks the
+    rest."""
 
     def __init__(self, world):
         self._world = world
@@ -61,7 +62,7 @@ class Deliveries:
         self.clear()
 
     def clear(self):
-        """Forget all events and what became of them."""
+        """Forget all events and their deliveries."""
         with self._changed:
             self._queues = {}
             self._busy = set()
@@ -80,7 +81,7 @@ class Deliveries:
             self._changed.notify_all()
 
     def wake(self):
-        """Look again at what is due."""
+        """Wake the workers to look for due deliveries again."""
         with self._changed:
             self._changed.notify_all()
 
@@ -93,7 +94,7 @@ class Deliveries:
         self._changed.notify_all()
 
     def drop(self, registration_id):
-        """Forget what was to be sent to a registration that is gone."""
+        """Forget the deliveries to a registration that was deleted."""
         for key in [key for key in self._queues if key[0] == registration_id]:
             del self._queues[key]
         self._changed.notify_all()

@@ -32,12 +32,12 @@ def capture(world, call, base_url):
 
 
 def refund(world, call, base_url):
-    """Refund a part of what was captured or all of it."""
+    """Refund all or a part of the captured amount."""
     return _modify(world, call)
 
 
 def cancel(world, call, base_url):
-    """Cancel a payment, or what is not captured of it."""
+    """Cancel a payment, or the part of it that is not captured."""
     body = {} if call.body is None else call.body
     validate(CANCEL, body)
     payment = world.find_payment(call.unit.msn, call.reference)

@@ -1,4 +1,4 @@
-"""What can be made to go wrong, and when."""
+"""Define the faults that can be injected, and choose when they happen."""
 
 from dataclasses import asdict, dataclass
 

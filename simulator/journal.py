@@ -19,7 +19,7 @@ _files = itertools.count(1)
 
 
 class Journal:
-    """What was said between the merchants and the simulator, without anything secret."""
+    """The exchanges between merchants and simulator, without secrets."""
 
     def __init__(self, clock, record=None):
         """Start empty.
@@ -33,7 +33,7 @@ class Journal:
         self.clear()
 
     def clear(self):
-        """Forget the exchanges; what is recorded stays recorded."""
+        """Forget the exchanges; recorded lines stay."""
         self.exchanges = deque(maxlen=MOST_EXCHANGES)
         self._numbers = itertools.count(1)
 

@@ -23,7 +23,7 @@ EXAMPLE_BIRTHDAY = '1988-12-31'
 
 @dataclass
 class Payment:
-    """One payment and what may happen to it. Amounts are integers in minor units.
+    """One payment with its operations. Amounts are integers in minor units.
 
     Every method that changes something appends an event and hands it to `publish`; it raises
     :class:`Problem` with the documented code when the payment does not allow it.
@@ -72,19 +72,19 @@ class Payment:
 
     @property
     def scopes(self):
-        """What the customer is asked to share."""
+        """The profile data that the customer is asked to share."""
         return (self.request.get('profile') or {}).get('scope', '').split()
 
     @property
     def shared_sub(self):
-        """Who the customer is to the sales unit, as soon as the customer shares anything."""
+        """The customer's id for the sales unit, as soon as the customer shares anything."""
         if not self.scopes or self.authorized_at is None:
             return None
         return str(uuid.uuid5(uuid.NAMESPACE_OID, f'{self.unit.msn}/{self.phone or EXAMPLE_PHONE}'))
 
     @property
     def remaining(self):
-        """What can still be captured."""
+        """The amount that can still be captured."""
         if self.state != 'AUTHORIZED':
             return 0
         return self.authorized - self.captured - self.cancelled
@@ -101,7 +101,7 @@ class Payment:
         self._happen('CREATED', self.amount, self.created_at, idempotency_key)
 
     def settle(self, now):
-        """Let happen what the passing of time brings."""
+        """Expire or release the payment when its deadline has passed."""
         deadline = self.deadline
         if deadline is None or now < deadline:
             return
@@ -130,7 +130,7 @@ class Payment:
         self._decide('EXPIRED', now)
 
     def capture(self, amount, now, idempotency_key=None):
-        """Take a part of what is reserved or all of it."""
+        """Capture all or a part of the reserved amount."""
         if self.state == 'CREATED':
             raise Problem('6080')
         if self.state != 'AUTHORIZED':
@@ -150,7 +150,7 @@ class Payment:
         self._happen('CAPTURED', amount, now, idempotency_key)
 
     def refund(self, amount, now, idempotency_key=None):
-        """Give back a part of what was captured or all of it."""
+        """Refund all or a part of the captured amount."""
         if self.state == 'CREATED':
             raise Problem('6020')
         if self.state != 'AUTHORIZED':
@@ -222,11 +222,11 @@ class Payment:
         }
 
     def is_profile_available(self, now):
-        """Return whether it can still be asked what the customer shared."""
+        """Return whether the shared profile can still be read."""
         return bool(self.shared_sub) and now < self.authorized_at + PROFILE_PERIOD
 
     def userinfo(self):
-        """Return what the customer shared, as the Userinfo API writes it."""
+        """Return the shared profile, as the Userinfo API writes it."""
         shared = {
             'name': {'name': "Kari Nordmann", 'given_name': "Kari", 'family_name': "Nordmann"},
             'email': {'email': EXAMPLE_EMAIL, 'email_verified': True},

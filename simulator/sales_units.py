@@ -7,7 +7,7 @@ DAY = 24 * 3600
 
 @dataclass(frozen=True)
 class SalesUnit:
-    """What Vipps MobilePay knows about one sales unit and its keys."""
+    """One sales unit and its keys, as Vipps MobilePay knows them."""
 
     msn: str
     name: str

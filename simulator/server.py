@@ -89,7 +89,7 @@ class Simulator:
 
     @property
     def deliveries(self):
-        """The attempts to deliver events, and what came of them."""
+        """The attempts to deliver events, with their outcomes."""
         with self._world.lock:
             return list(self._world.deliveries.log)
 

@@ -10,7 +10,7 @@ MOST_ISSUED = 10_000  # a demo may run for days
 
 
 class Tokens:
-    """Access tokens that carry what they say; they are only kept to be looked for."""
+    """Access tokens that carry their claims; they are kept only to revoke them."""
 
     def __init__(self, clock):
         self._clock = clock

@@ -4,7 +4,7 @@ from .problems import Problem
 
 
 def userinfo(world, call, base_url):
-    """Tell what a customer shared with the last payment that it was asked for with.
+    """Return the profile that a customer shared with the last payment that asked for it.
 
     https://developer.vippsmobilepay.com/api/userinfo/#operation/getUserinfo
 

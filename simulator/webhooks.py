@@ -78,7 +78,7 @@ def list_webhooks(world, call, base_url):
 
 
 def delete_webhook(world, call, base_url):
-    """Delete a registration; what was on its way to it is not sent any more."""
+    """Delete a registration; its pending events are not sent any more."""
     registration = world.registrations.get(call.webhook_id)
     if not registration or registration.msn != call.unit.msn or call.is_stale:
         raise Problem(status=404, detail="The webhook does not exist.")

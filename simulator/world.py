@@ -16,7 +16,7 @@ from .tokens import Tokens
 
 
 class World:
-    """Everything the simulator knows. Whoever reads or changes it holds `lock`."""
+    """The whole state of the simulator. Hold `lock` to read or change it."""
 
     def __init__(self, clock=None, allow_loopback_http=False, record=None):
         """Start with the predefined sales units and nothing else.
@@ -105,12 +105,12 @@ class World:
         return payment
 
     def watch(self, payment):
-        """See to it that what the time brings to a payment happens."""
+        """Schedule the deadline of a payment."""
         if payment.deadline is not None:
             heapq.heappush(self._deadlines, (payment.deadline, next(self._tickets), payment))
 
     def settle(self):
-        """Let happen what the passing of time brought."""
+        """Settle the payments whose deadline has passed."""
         while self._deadlines and self._deadlines[0][0] <= self.clock.now():
             _deadline, _ticket, payment = heapq.heappop(self._deadlines)
             payment.settle(self.clock.now())
@@ -130,7 +130,7 @@ class World:
         return self.payments[msn, reference]
 
     def find_by_reference(self, reference):
-        """Return the payment with a reference, whatever its sales unit.
+        """Return the payment with a reference, of any sales unit.
 
         :raise Problem: When there is none, or when several sales units have one.
         """
@@ -183,7 +183,7 @@ class World:
             payment.refund(refundable if amount is None else amount, now, **options)
 
     def advance(self, seconds):
-        """Jump ahead in time, and let happen what that brings."""
+        """Jump ahead in time, and settle and deliver everything that is due then."""
         with self.lock:
             self.clock.advance(seconds)
             self.settle()

@@ -63,7 +63,8 @@ def made_once(path, name):
 
 
 def addons_path():
-    """Return a folder that holds this checkout under its technical name, whatever it is called."""
+    """Return a folder that holds this checkout under its technical name, whichever name its folder
+    has."""
     folder = cache_dir() / 'addons' / key_of(ROOT)
     link = folder / ADDON
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What goes wrong while people trade, and what must be true afterwards.
+"""Define the faults while people trade, and check that both sides agree afterwards.
 
 Shared by the test of chaos and by `./dev bench soak`, which choose and act in their own ways.
 """
@@ -104,7 +104,7 @@ class Verdict:
     """Compares Odoo with the simulator, for all payments since a moment."""
 
     def __init__(self, stack):
-        """Remember what there is already.
+        """Remember the payments and events that exist already.
 
         :param tools.stack.Stack stack: The shop.
         """
@@ -146,7 +146,7 @@ class Verdict:
         return self._count(UNBALANCED)
 
     def compare(self):
-        """Return the payments in Odoo, and in words what differs from the simulator's.
+        """Return the payments in Odoo, and their differences from the simulator's in words.
 
         :return: The rows of the query of payments, and the differences.
         :rtype: tuple[list, list[str]]
@@ -169,7 +169,7 @@ class Verdict:
 def differences(
     reference, state, captured, refunded, booked, unposted, unconfirmed, is_till, payment
 ):
-    """Yield in words what differs for a payment; all sums are in minor units.
+    """Yield the differences of a payment, in words; all sums are in minor units.
 
     :param int unposted: The number of payments in the books that are drafts.
     :param int unconfirmed: The number of its sales orders that are not confirmed.

@@ -10,7 +10,7 @@ from .run import runs_under_way
 
 
 def clean_cache():
-    """Remove the cache, saying what that was; returns the exit code.
+    """Remove the cache, and print its size; returns the exit code.
 
     :raise Failure: When something still uses it.
     """

@@ -1,4 +1,4 @@
-"""What `./dev` tells the person in front of it; results go to standard output."""
+"""Print progress on standard error; results go to standard output."""
 
 import sys
 

@@ -19,11 +19,11 @@ ADDRESS = {
 
 
 class ShopError(Exception):
-    """The shop refused a call of its own page; the text is what the customer reads."""
+    """The shop refused a call of its own page; the text is the one that the customer reads."""
 
 
 class Page(HTMLParser):
-    """A page as the browser got it: its address, status and text, and what can be done on it."""
+    """A page as the browser got it: address, status, text, forms and links."""
 
     def __init__(self, url, status, html):
         """Read the page."""
@@ -38,7 +38,7 @@ class Page(HTMLParser):
         self.text = ' '.join(' '.join(self._words).split())
 
     def handle_starttag(self, tag, attributes):
-        """Note an element, and what it adds to a form."""
+        """Note an element, and the values it adds to a form."""
         attributes = dict(attributes)
         self.elements.append((tag, attributes))
         if tag == 'form':
@@ -47,7 +47,7 @@ class Page(HTMLParser):
             self.forms[-1]['fields'][attributes['name']] = attributes.get('value') or ''
 
     def handle_data(self, data):
-        """Note what people read, and what they choose from."""
+        """Note text to read, and options to choose from."""
         tag, attributes = self.elements[-1] if self.elements else ('', {})
         if tag in ('script', 'style'):
             return
@@ -167,7 +167,7 @@ class Customer:
         return self.open(f'{self.simulator_url}/phone', {**fields, decision: '1'})
 
     def ask_for_status(self):
-        """Return what the waiting page of the shop learns about the payment."""
+        """Return the status of the payment, as the waiting page of the shop gets it."""
         return self.call('/payment/status/poll')
 
     def _absolute(self, url):

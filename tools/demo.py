@@ -74,7 +74,7 @@ def run_shell():
 
 
 def addresses(stack):
-    """Return what a person needs to know to try the demo; opens the till."""
+    """Return the addresses and logins that a person needs to try the demo; opens the till."""
     till, = stack.rpc('pos.config', 'search', [], limit=1)
     stack.rpc('pos.config', 'open_ui', [till])
     return f"""

@@ -90,7 +90,7 @@ def lint_environment():
 
 
 def _make(kind, ingredients, install):
-    """Make a virtual environment unless it is there; its name says what it was made from."""
+    """Make a virtual environment unless it is there; its name contains a hash of its content."""
     interpreter = os.path.realpath(getattr(sys, '_base_executable', None) or sys.executable)
     key = key_of(RECIPE, ingredients, sys.version, interpreter)
     folder = cache_dir() / 'python' / f'{kind}-{key}'
@@ -159,7 +159,8 @@ def _install_odoo(folder, pinned):
 
 
 def adapted(requirements):
-    """Return the requirement lines (without markers) with what needs a compiler replaced."""
+    """Return the requirement lines (without markers), with replacements for those that need a
+    compiler."""
     names = {_name(line) for line in requirements}
     result = []
     for line in requirements:

@@ -1,4 +1,5 @@
-"""What a test process tells `./dev`: one JSON line for each thing that happened to a test."""
+"""Write and filter the events of test processes for `./dev`: one JSON line for each change of a
+test."""
 
 import fnmatch
 import json

@@ -84,7 +84,7 @@ def _get_mean_length(files):
 
 
 def _has_free_clause(node):
-    """Return whether a first paragraph says "what" or "who" without a noun."""
+    """Return whether a first paragraph has a relative clause without a noun."""
     if not isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)):
         return False
     docstring = ast.get_docstring(node) or ''

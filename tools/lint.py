@@ -10,7 +10,7 @@ from .environment import lint_environment
 
 
 def run_lint():
-    """Check the whole tree; prints what was found and returns the exit code."""
+    """Check the whole tree; prints the findings and returns the exit code."""
     environment = lint_environment()
     bin_dir = environment.folder / 'bin'
     checks = {
@@ -58,7 +58,7 @@ def _report(name, clean, failed):
 
 
 def _scripts():
-    """Return our scripts; what is under `lib` is not ours."""
+    """Return our own scripts; those under `lib` are not ours."""
     return [path for path in sorted(ROOT.glob('static/**/*.js')) if 'lib' not in path.parts]
 
 

@@ -12,7 +12,7 @@ CODE = re.compile(r'^```.*?^```|^    .*?$|`[^`\n]*`', re.MULTILINE | re.DOTALL)
 
 
 def findings(root=ROOT):
-    """Return what is wrong with the pages, as lines that name the place."""
+    """Return the faults of the pages, as lines that name the place."""
     pages = [
         page for pattern in ('*.md', 'docs/*.md', 'static/description/*.html')
         for page in sorted(root.glob(pattern))

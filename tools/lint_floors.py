@@ -1,4 +1,4 @@
-"""Check the floors of the house: who imports, names and does what, and how long files are.
+"""Check the floors of the house: imports, names and calls of each package, and the length of files.
 
 What broke a rule when it was made is in :data:`EXCEPTIONS`, with how often it does: these numbers
 only get smaller, and what is gone is taken out of the list.
@@ -74,7 +74,7 @@ EXCEPTIONS = {
 #=== Imports ===#
 
 def find_imports(folder, names, exceptions, root=ROOT):
-    """Return which files of a folder import what they should not, as lines that name the place.
+    """Return the forbidden imports in the files of a folder, as lines that name the place.
 
     :param str folder: The folder.
     :param set[str] names: The packages that are not imported.

@@ -12,7 +12,7 @@ ROOTS = {'odoo', 'templates'}
 
 
 def findings(path):
-    """Return what is wrong with a file, as lines that name the place."""
+    """Return the faults of a file, as lines that name the place."""
     try:
         root = etree.parse(path).getroot()
     except etree.XMLSyntaxError as error:

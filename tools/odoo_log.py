@@ -1,4 +1,4 @@
-"""Find in Odoo's log what should not be there."""
+"""Find unexpected lines in Odoo's log."""
 
 import re
 

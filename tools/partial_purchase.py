@@ -7,7 +7,7 @@ SUMS = ('authorized', 'captured', 'refunded', 'remaining')
 
 
 class PartialPurchase(Purchase):
-    """One purchase, and what the staff do with its payment afterwards, from Odoo only."""
+    """One purchase, and the operations of the staff on its payment afterwards, from Odoo only."""
 
     def __init__(self, stack):
         """Prepare to buy from a running stack, which captures by hand from then on."""
@@ -15,7 +15,7 @@ class PartialPurchase(Purchase):
         self._id = None
 
     def _steps(self):
-        """Return the names of the steps and what does them."""
+        """Return the steps as pairs of name and method."""
         return [
             ("captured by hand", self._set_manual),
             *self._approving(),
@@ -56,7 +56,7 @@ class PartialPurchase(Purchase):
         return "Simulator: aggregate", refunded
 
     def _release(self):
-        """Release what is still reserved, by the order's button."""
+        """Release the rest of the reservation, by the order's button."""
         self.stack.rpc('sale.order', 'payment_action_void', [self._order()['id']])
         aggregate = self._payment()['aggregate']
         released = major(aggregate['cancelledAmount'])
@@ -78,7 +78,7 @@ class PartialPurchase(Purchase):
         return "Odoo: payment.transaction", found['vipps_captured_amount']
 
     def _check_books(self):
-        """Have the books say that what was captured and not refunded is there."""
+        """Check that the books hold the captured amount less the refunded one."""
         payments = wait_until(self._get_payments, lambda found: len(found) == 2)
         moves = [payment['move_id'][0] for payment in payments]
         self.entries = self.stack.rpc(

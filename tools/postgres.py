@@ -171,7 +171,7 @@ class Server:
         self.execute(f'CREATE DATABASE "{database}" TEMPLATE "{template}" {strategy}')
 
     def drop(self, database):
-        """Remove a database, ending what still uses it."""
+        """Remove a database, ending its open connections."""
         users = 'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s'
         self.execute(
             (users, [database]),

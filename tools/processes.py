@@ -40,7 +40,7 @@ class Child:
         return self.process.poll() is None
 
     def stop(self, timeout=20):
-        """Ask the process to end, insist after `timeout` seconds, and sweep what it left behind."""
+        """Ask the process to end, kill it after `timeout` seconds, and end its children."""
         if self.alive():
             self.process.send_signal(self.death_signal)
             try:

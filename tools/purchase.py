@@ -24,7 +24,7 @@ TITLES = {
 
 
 class Purchase:
-    """One purchase; its steps note when they were done, how much it was, and who says so."""
+    """One purchase; each step notes its time, its amount and its witness."""
 
     def __init__(self, stack, without):
         """Prepare to buy from a running stack.
@@ -70,7 +70,7 @@ class Purchase:
                 self._faults('DELETE')
 
     def _steps(self):
-        """Return the names of the steps and what does them."""
+        """Return the steps as pairs of name and method."""
         booking = [
             ("captured", self._check_aggregate),
             ("transaction done", self._check_transaction),
@@ -95,7 +95,7 @@ class Purchase:
         ]
 
     def _approving(self):
-        """Return the names of the steps to an approved payment and what does them."""
+        """Return the steps up to an approved payment as pairs of name and method."""
         return [
             ("put into the cart", self._fill_cart),
             ("address given", self._give_address),
@@ -245,7 +245,7 @@ class Purchase:
         return self.stack.simulator(f'payments/{self.reference}')
 
     def _deliveries(self):
-        """Return what became of the webhooks about the payment."""
+        """Return the deliveries of the webhooks about the payment."""
         found = self.stack.simulator('deliveries')['deliveries']
         return [
             {name: delivery[name] for name in ('name', 'result', 'accepted')}
@@ -253,7 +253,7 @@ class Purchase:
         ]
 
     def _events(self):
-        """Return what is in the inbox about the payment."""
+        """Return the events of the payment in the inbox."""
         domain = [('reference', '=', self.reference)]
         return self.stack.rpc('vipps.webhook.event', 'search_read', domain, ['name', 'state'])
 
@@ -273,7 +273,7 @@ class Purchase:
 
 
 def wait_until(look, is_good):
-    """Return what `look` returns as soon as it is good.
+    """Return the value of `look` as soon as it is good.
 
     :raise LookupError: When it does not become so.
     """
@@ -286,7 +286,7 @@ def wait_until(look, is_good):
 
 
 def expect(condition, found):
-    """Raise when what was found is not what it must be."""
+    """Raise when a value differs from the expected one."""
     if not condition:
         raise AssertionError(f"found {found}")
 
@@ -308,7 +308,7 @@ def summary(purchases):
 
 
 def as_json(purchases, failure):
-    """Return what happened, for programs; `failure` is None when all went well."""
+    """Return the timeline for programs; `failure` is None after a success."""
     return json.dumps({
         'ok': not failure, 'error': failure and str(failure), 'currency': 'NOK',
         'purchases': [

@@ -1,4 +1,4 @@
-"""Count what the tests did and say it, the same for every layer."""
+"""Count and print the results of tests, the same for every layer."""
 
 import json
 
@@ -16,7 +16,7 @@ class Results:
         self.notes = []
 
     def record(self, outcome, test, detail=''):
-        """Note what happened to a test; of several things, the worst counts."""
+        """Note the outcome of a test; of several outcomes, the worst counts."""
         rank = [events.STARTED, events.PASSED, events.SKIPPED, events.FAILED]
         known, known_detail = self.outcomes.get(test, (events.STARTED, ''))
         if known == outcome == events.FAILED:

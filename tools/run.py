@@ -30,7 +30,7 @@ class Run:
         self.database_prefix = f'vipps_{name}_'
 
     def discard(self):
-        """Remove what the run left, except its logs."""
+        """Remove the files of the run, except its logs."""
         shutil.rmtree(self.folder, ignore_errors=True)
         for folder in self.cluster.parent.glob(f'{self.name}*'):
             shutil.rmtree(folder, ignore_errors=True)

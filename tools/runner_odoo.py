@@ -28,7 +28,7 @@ def report_tests():
     from odoo.tests.tag_selector import TagsSelector
 
     class Reporting(OdooTestResult):
-        """Odoo's result, telling what happens; Odoo may run a failed test again (`_soft_fail`)."""
+        """Odoo's result, which writes events; Odoo may run a failed test again (`_soft_fail`)."""
 
         def startTest(self, test):
             events.write_event(events.STARTED, test.id())

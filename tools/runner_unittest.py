@@ -1,4 +1,4 @@
-"""Run the unittest tests below a folder and write what happens as events.
+"""Run the unittest tests below a folder and write their outcomes as events.
 
 Started as `python -m tools.runner_unittest START_FOLDER TOP_FOLDER` from the root of the tree.
 """
@@ -11,7 +11,7 @@ from . import events
 
 
 class Reporting(unittest.TestResult):
-    """A result that tells at once what happened to each test."""
+    """A result that writes the outcome of each test at once."""
 
     def startTest(self, test):
         super().startTest(test)

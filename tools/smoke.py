@@ -87,7 +87,7 @@ class Side(Client):
         return answers[-1] if answers else ('no answer', None)
 
     def clean_up(self):
-        """Release whatever is still reserved."""
+        """Release everything that is still reserved."""
         with contextlib.suppress(VippsError):
             self.cancel(self._reference)
 
@@ -110,7 +110,7 @@ class Side(Client):
 
 
 def get_shape(body):
-    """Return what is compared of an answer: the names and types of its fields, and some values.
+    """Return the comparable part of an answer: the names and types of its fields, and some values.
 
     :param bytes body: The answer.
     """
@@ -129,7 +129,7 @@ def _get_shape(value, name=None):
 
 
 def compare(found, expected, path='answer'):
-    """Yield in words what differs between two shapes.
+    """Yield the differences between two shapes, in words.
 
     :param found: The shape in the test environment.
     :param expected: The shape at the simulator.

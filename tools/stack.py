@@ -173,7 +173,7 @@ class Stack:
         return self.workspace.server.execute(*statements, database=self.odoo.database)
 
     def simulator(self, path):
-        """Ask the simulator's control endpoint; `path` is what follows `/control/`."""
+        """Call the simulator's control endpoint; `path` follows `/control/`."""
         with urllib.request.urlopen(f'{self.simulator_url}/control/{path}', timeout=30) as answer:
             return json.load(answer)
 

@@ -30,7 +30,7 @@ NOT_COMPARED = (
 
 
 class Suite:
-    """One `./dev test`: what was asked for, and what came of it."""
+    """One `./dev test`: the wanted tests, and their results."""
 
     def __init__(self, pattern, fast):
         """Start with no results.
@@ -88,7 +88,7 @@ class Suite:
         self._started.append((title, step, log, workspace.run))
 
     def finish_odoo(self):
-        """Wait for the processes that were started, and take over what they tested."""
+        """Wait for the started processes, and take over their results."""
         for title, step, log, run in self._started:
             label = f'{ALONE}: ' if title == ALONE else ''
             self._take(title, step.wait(), log, run, label)
@@ -105,7 +105,7 @@ class Suite:
         )
 
     def check_contract(self, environment, run):
-        """Compare what the simulator recorded with the official specifications."""
+        """Compare the recorded traffic of the simulator with the official specifications."""
         if not find_specs():
             self.results.notes.append(NOT_COMPARED)
             return
@@ -119,7 +119,7 @@ class Suite:
         self.results.record(outcome, CONTRACT, result.stdout + result.stderr)
 
     def _variables(self, title, run):
-        """Return what a test process is told through its environment."""
+        """Return the environment variables for a test process."""
         record = run.folder / 'record'
         record.mkdir(exist_ok=True)
         return {

@@ -110,7 +110,7 @@ class Till:
         return refund
 
     def add_payment(self, order, amount=None, method="Vipps"):
-        """Add a payment to an order, of what is left to pay by default; returns its key."""
+        """Add a payment to an order, for the amount that is left by default; returns its key."""
         found = self._find('pos.payment.method', 'name', method)
         is_vipps = found['use_payment_terminal'] == 'vipps'
         paid = sum(payment['amount'] for payment in order.payments)
@@ -159,7 +159,7 @@ class Till:
         return self.attempt('start', status['reference'], code)
 
     def list_attempts(self, *arguments):
-        """Return what is open, or paid for no finished order."""
+        """Return the attempts that are open, or paid for no finished order."""
         return self.call('pos.session', 'vipps_list_attempts', [self.session], *arguments)
 
     def close(self):
@@ -182,7 +182,7 @@ class Till:
 
     @contextlib.contextmanager
     def listen(self):
-        """Yield the bus, subscribed to what the session is told."""
+        """Yield the bus, subscribed to the channel of the session."""
         url, session = self._cashier.shop_url, self.data['pos.session']
         connection = websocket.create_connection(
             f"{url.replace('http', 'ws', 1)}/websocket", origin=url, timeout=PATIENCE,
@@ -211,11 +211,11 @@ class Order:
 
     @property
     def amount(self):
-        """What is to be paid."""
+        """The amount to pay."""
         return self.data['amount_total']
 
     def to_json(self):
-        """Return what is sent to the server."""
+        """Return the order as it is sent to the server."""
         return {'id': self.name, 'to_invoice': False, 'data': {
             **self.data,
             'server_id': self.server_id,
@@ -225,7 +225,7 @@ class Order:
 
 
 class Bus:
-    """What a till is told."""
+    """The bus messages of a till."""
 
     def __init__(self, connection):
         """Listen to a websocket that is open and subscribed."""

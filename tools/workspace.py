@@ -1,4 +1,4 @@
-"""What a command works with: Odoo, an environment, a PostgreSQL server and prepared databases."""
+"""Provide commands with an Odoo, an environment, a PostgreSQL server and prepared databases."""
 
 import contextlib
 import json
@@ -30,7 +30,7 @@ RECIPE = 1  # to be raised when the way the databases are made changes
 
 
 class Workspace:
-    """A running server with template databases, and a folder for what one run makes of them."""
+    """A running server with template databases, and a folder for the copies of one run."""
 
     def __init__(self, source, environment, server, templates, run):
         """Put the parts together; see `open_workspace`."""
@@ -56,7 +56,7 @@ class Workspace:
         return odoo
 
     def to_json(self):
-        """Return what another process of this run needs to use the workspace."""
+        """Return the values with which another process of this run opens the workspace."""
         return json.dumps({
             'source': str(self.source.folder),
             'environment': str(self.environment.folder),
@@ -148,7 +148,7 @@ def open_workspace(*kinds, kept=''):
 
 
 def _recipe(source, environment):
-    """Return what the template databases depend on, wherever they lie."""
+    """Return the content that the template databases depend on, independent of its location."""
     return [RECIPE, MODULES, source.key(), environment.key]
 
 

@@ -4,7 +4,7 @@ from odoo import SUPERUSER_ID, api
 
 
 def migrate(cr, version):
-    """ Show at once what earlier versions knew of the sums, and have the rest read.
+    """ Store the sums that earlier versions knew, and schedule the other payments to be read.
 
     :param Cursor cr: The database cursor.
     :param str version: The installed version.

@@ -23,7 +23,7 @@ PAYMENT_PROBLEMS = {
 
 
 def migrate(cr, version):
-    """ Prepare what is new in this version.
+    """ Prepare the columns that are new in this version.
 
     :param Cursor cr: The database cursor.
     :param str version: The installed version.
@@ -62,7 +62,7 @@ def _add_measures(cr):
 
 
 def _name_problems(cr):
-    """ Let the activities of earlier versions be found by what they are about. """
+    """ Store the key of the problem on the activities of earlier versions. """
     cr.execute("ALTER TABLE mail_activity ADD COLUMN vipps_problem varchar")
     for summary, key in PROVIDER_PROBLEMS.items():
         cr.execute("""

@@ -2,8 +2,8 @@
 
 
 def migrate(cr, version):
-    """ Remember which payments have documents. What their total was when they were started is not
-    known, so earlier payments are not compared with it.
+    """ Store which payments have documents. The total at the start of earlier payments is not
+    known, so they are not compared with it.
 
     Customers no longer read what core says of payments that were captured in parts.
     """

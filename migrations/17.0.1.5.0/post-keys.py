@@ -4,8 +4,8 @@ from odoo import SUPERUSER_ID, api
 
 
 def migrate(cr, version):
-    """ Bind what is encrypted to its place. Without the encryption key nothing is changed: health
-    says so, and it is done later with Encrypt Anew.
+    """ Bind encrypted values to their place. Without the encryption key nothing changes: health
+    reports it, and Encrypt Anew binds them later.
 
     :param Cursor cr: The database cursor.
     :param str version: The installed version.

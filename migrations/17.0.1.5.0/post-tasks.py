@@ -4,8 +4,8 @@ from odoo.tools import sql
 
 
 def migrate(cr, version):
-    """ Have everything booked that was captured or refunded and is not in the books: what could not
-    be booked so far, and what Odoo has given up after four days.
+    """ Schedule the booking of every capture and refund that is not in the books, also of those
+    that Odoo gave up after four days.
 
     :param Cursor cr: The database cursor.
     :param str version: The installed version.

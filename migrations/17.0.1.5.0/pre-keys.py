@@ -9,8 +9,8 @@ LOOPBACK_PATTERN = (
 
 
 def migrate(cr, version):
-    """ Remove the address of a simulator that keys are not sent to anymore, keys that were never
-    stored on a provider, and what was remembered of contacts that were filled in.
+    """ Remove the simulator address, which keys are no longer sent to, keys that were never stored
+    on a provider, and the values that were kept of filled-in contacts.
 
     :param Cursor cr: The database cursor.
     :param str version: The installed version.

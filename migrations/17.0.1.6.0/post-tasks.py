@@ -13,7 +13,7 @@ QUEUES = (
 
 
 def migrate(cr, version):
-    """ Move what was to be done with payments into the queue of tasks, and have one job do it.
+    """ Move scheduled work on payments into the queue of tasks, with one job for all of it.
 
     Captures and releases that are due are found when the payments are read.
 
@@ -47,7 +47,8 @@ def migrate(cr, version):
 
 
 def _merge_jobs(cr):
-    """ Make one job of the two that read payments. What somebody has chosen for it stays. """
+    """ Make one job of the two that read payments, and keep the settings that somebody chose for
+    it. """
     cr.execute("""
         SELECT name, res_id FROM ir_model_data
          WHERE module = 'mobilepay_vipps' AND model = 'ir.cron'

@@ -18,7 +18,7 @@ FIELD = 'vipps_paid_with'
 
 def migrate(cr, version):
     """ Mark the documents that payments of Vipps MobilePay are linked with, and remove the field
-    *Paid with* from what people have saved: searches and exports fail without it.
+    *Paid with* from saved searches and exports, which fail without it.
 
     :param Cursor cr: The database cursor.
     :param str version: The installed version.
