@@ -1,4 +1,4 @@
-"""How long the webhook takes, and how much longer than a route that only stores a row."""
+"""Measure the webhook against a route that only stores a row."""
 
 import time
 
@@ -22,7 +22,9 @@ def measure(shop):
             if number >= WARM_UP:
                 ours.append(shop_seconds)
                 bare.append(bare_seconds)
-        stored = shop.value("SELECT count(*) FROM vipps_webhook_event WHERE state = 'pending'")
+        stored = shop.value(
+            'SELECT count(*) FROM vipps_webhook_event WHERE starts_with(reference, %s)', 'unknown-'
+        )
     if stored < WARM_UP + PAIRS:
         raise Failure(f"Only {stored} of {WARM_UP + PAIRS} events were stored.")
     shop.sql('DELETE FROM vipps_webhook_event WHERE starts_with(reference, %s)', 'unknown-')
