@@ -5,6 +5,8 @@ import itertools
 from simulator.sales_units import NOK_UNIT
 
 OPEN = {}
+# Else it would be released, as its order is gone.
+WITHOUT_DOCUMENT = {'vipps_has_document': 'false', 'vipps_document_amount': 'NULL'}
 SETTLED = {
     'state': "'done'", 'vipps_payment_state': "'CAPTURED'", 'vipps_redirect_url': 'NULL',
 }
@@ -54,7 +56,7 @@ class Copies:
         name = f"'{prefix}' || n"
         self._copy('payment_transaction', self._transaction, numbers, **{
             'reference': name, 'vipps_payment_reference': name, 'is_post_processed': 'true',
-            'vipps_last_read': 'NULL', **changes,
+            'vipps_last_read': 'NULL', **({} if with_orders else WITHOUT_DOCUMENT), **changes,
         })
         if with_orders:
             self._copy('sale_order', self._order, numbers, name=name, access_token='NULL')
