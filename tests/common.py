@@ -129,7 +129,8 @@ class VippsCommon(PaymentCommon, CompanyCommon):
 
     @staticmethod
     def _do_at_once(env, do, is_always=False):
-        """ Do at once what follows a database transaction: those of tests have no end. """
+        """ Run at once the hooks that follow a database transaction: those of tests have no end.
+        """
         own_transaction.in_own_transaction(env.registry, do)
         env['payment.provider'].invalidate_model(['activity_ids'], flush=False)
 
@@ -142,8 +143,8 @@ class VippsCommon(PaymentCommon, CompanyCommon):
 
     @contextmanager
     def _roll_back(self):
-        """ Roll back what is done, as at the end of a request that fails, except what is recorded
-        in database transactions of their own, which share the cursor of the test. """
+        """ Roll back the changes, as at the end of a request that fails, except the records of
+        database transactions of their own, which share the cursor of the test. """
         audit, apart = type(self.env['vipps.audit.event']), []
         insert_apart = audit._insert_apart
 
@@ -187,8 +188,8 @@ class VippsCommon(PaymentCommon, CompanyCommon):
         self._follow_up()
 
     def _get_tasks(self, tx, *kinds):
-        """ Return the tasks of a payment, its captures and refunds: those of some kinds, or what is
-        to be confirmed and booked. """
+        """ Return the tasks of a payment, its captures and refunds: those of some kinds, or those
+        that confirm and book. """
         return self.env['vipps.task'].sudo().search([
             ('transaction_id', 'in', (tx | tx.child_transaction_ids).ids),
             ('kind', 'in', kinds or ('confirm', 'book')),
@@ -209,7 +210,7 @@ class VippsCommon(PaymentCommon, CompanyCommon):
 
 
 class TransactionCommon(VippsCommon):
-    """ Staff, and what can be asked of the simulator about a transaction. """
+    """ Staff, and their access to a transaction at the simulator. """
 
     @classmethod
     def setUpClass(cls):
@@ -291,7 +292,7 @@ class TransactionCommon(VippsCommon):
         )
 
     def _without_pauses(self):
-        """ Let the client try again at once what got no answer. """
+        """ Let the client repeat calls without an answer at once. """
         return patch.object(client, 'FIRST_PAUSE_SECONDS', 0)
 
     def _approve(self, tx):

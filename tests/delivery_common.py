@@ -7,7 +7,7 @@ from .common import TransactionCommon
 
 
 class DeliveryCommon(TransactionCommon):
-    """ A shop that captures what it delivers, and its warehouse. """
+    """ A shop that captures on delivery, and its warehouse. """
 
     @classmethod
     def setUpClass(cls):
@@ -73,7 +73,7 @@ class DeliveryCommon(TransactionCommon):
         })
 
     def _settle(self):
-        """ Do what happens after a request: commit it, and run the job that it woke. """
+        """ Do the work that follows a request: commit it, and run the job that it woke. """
         self.env.flush_all()
         self.cr.flush()
         return self._run_due()
@@ -109,7 +109,7 @@ class DeliveryCommon(TransactionCommon):
         return picking
 
     def _return(self, order, picking, to_refund=True, **quantities):
-        """ Take back what was shipped, or send again what came back. """
+        """ Take back shipped goods, or send returned ones again. """
         wizard = Form(
             self.env['stock.return.picking'].with_user(self.warehouse_user).with_context(
                 active_ids=picking.ids, active_id=picking.id, active_model='stock.picking',
@@ -121,7 +121,7 @@ class DeliveryCommon(TransactionCommon):
         return return_picking
 
     def assertSums(self, tx, captured, remaining):
-        """ Compare what is captured and what is reserved, here and there, in minor units. """
+        """ Compare the captured and reserved sums, here and there, in minor units. """
         self.env.invalidate_all()
         sums = self._get_aggregate(tx)
         self.assertEqual(

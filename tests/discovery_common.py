@@ -50,7 +50,7 @@ class Undo(Exception):
 
 
 class DiscoveryCommon(VictimCommon):
-    """ Everybody who may not touch what is the victim's, and how they try. """
+    """ Attackers without rights to the victim's records, and their ways to try. """
     has_second_company = True
 
     @classmethod
@@ -115,7 +115,8 @@ class DiscoveryCommon(VictimCommon):
     #=== What an attacker may know and change ===#
 
     def _get_rights(self, attacker):
-        """ Return the names of what the attacker may read and of what the attacker may write.
+        """ Return the names of the models that the attacker may read and of those that the attacker
+        may write.
 
         Records of our models are written by us alone: who may read them may press their buttons.
         What is to be done with a payment changes with the payment.
@@ -146,7 +147,7 @@ class DiscoveryCommon(VictimCommon):
     #=== Attacks ===#
 
     def _strike(self, attacker, model, method, *args, given=(), then=None, **kwargs):
-        """ Call a method as a browser does, look at what it tells and does, and undo it.
+        """ Call a method as a browser does, check its answer and its effects, and undo it.
 
         :param given: What the attacker said, and may be told again.
         :param then: What else is done before it is undone, with the answer.
@@ -197,7 +198,7 @@ class DiscoveryCommon(VictimCommon):
                 self.findings.add(f"{attacker.name}: {what} changes {name}")
 
     def _note_asked(self, attacker, what, count):
-        """ Note what was asked of Vipps MobilePay; who may read a payment may have it read. """
+        """ Note the calls to Vipps MobilePay; a user with read access may have a payment read. """
         readable, writable = self.rights[attacker]
         for exchange in self.simulator.exchanges[count:]:
             allowed = readable | writable if exchange['operation'] == 'get' else writable

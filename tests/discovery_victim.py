@@ -219,7 +219,7 @@ class VictimCommon(PosCommon):
         return victims
 
     def _make_own(self, company):
-        """ Return what everybody in a company may work with, by model. """
+        """ Return the records that everybody in a company may work with, by model. """
         env = self.env(context={'allowed_company_ids': company.ids})
         partner = self.env['res.partner'].create({
             'name': "Angriper", 'company_id': company.id, 'country_id': self.country_norway.id,
@@ -253,7 +253,7 @@ class VictimCommon(PosCommon):
     #=== What may change ===#
 
     def _read_rows(self):
-        """ Return the rows of what the secrets are about, by secret and by whether these are ours.
+        """ Return the rows that the secrets are about, by secret and by whether these are ours.
 
         What core's own methods change in the columns of core's documents, they change without us.
         """

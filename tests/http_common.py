@@ -38,7 +38,7 @@ class CheckoutCommon(TransactionCommon, HttpCase):
         return order
 
     def _prepare_params(self, **params):
-        """ Return what the payment form sends, whatever is paid. """
+        """ Return the values that the payment form sends for any document. """
         return {
             'provider_id': self.vipps.id,
             'payment_method_id': self.method_vipps.id,
@@ -78,7 +78,7 @@ class CheckoutCommon(TransactionCommon, HttpCase):
         return answer['error']['data']['message']
 
     def _post_form(self, processing_values):
-        """ Do what the browser does with the redirect form. """
+        """ Submit the redirect form as the browser does. """
         form = self._extract_values_from_html_form(processing_values['redirect_form_html'])
         self.assertEqual(form['method'], 'post')
         return self.url_open(form['action'], data=form['inputs'], allow_redirects=False)
@@ -120,7 +120,7 @@ class CheckoutCommon(TransactionCommon, HttpCase):
             self.opener = Opener(self.cr)
 
     def _get_result(self, answer):
-        """ Return what the page that the customer ends on says. """
+        """ Return the result on the page that the customer ends on. """
         self.assertEqual(answer.status_code, 200)
         page = html.fromstring(answer.text).get_element_by_id('o_vipps_payment_result')
         return page.get('data-result'), page

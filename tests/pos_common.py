@@ -16,7 +16,8 @@ SYNCHRONIZATION = 'odoo.addons.point_of_sale.models.pos_order'
 
 
 class PosCommon(TransactionCommon):
-    """ A Point of Sale in NOK, whose cashier has no other right, and what a till sends. """
+    """ A Point of Sale in NOK with a cashier without other rights, and the requests of its till.
+    """
 
     @classmethod
     def setUpClass(cls):
@@ -171,7 +172,7 @@ class PosCommon(TransactionCommon):
         return self._look(status['reference'])
 
     def _look(self, reference, **kwargs):
-        """ Return the status of an attempt, read again, whoever got no answer before. """
+        """ Return the status of an attempt, read again even after a missing answer. """
         self._get_attempt(reference).vipps_last_read = False
         self.env['vipps.api.call'].sudo().search([]).unlink()
         return self._call('vipps_get_attempt', reference, **kwargs)
@@ -193,7 +194,7 @@ class PosCommon(TransactionCommon):
         )
 
     def _get_request(self, reference):
-        """ Return what Vipps MobilePay was asked for. """
+        """ Return the request that Vipps MobilePay got. """
         return self.simulator.payment(reference)['request']
 
     def _get_attempt(self, reference):

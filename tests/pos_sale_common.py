@@ -18,7 +18,7 @@ class PosSaleCommon(DeliveryCommon, PosCommon):
         cls.config.down_payment_product_id = cls.down_payment
 
     def _prepare_settlement(self, order, quantity=None, method=None, payments=None, **values):
-        """ Return what a till sends that settles an order, or a part of it. """
+        """ Return the data of a till that settles an order, or a part of it. """
         line = order.order_line.filtered(lambda line: not line.is_downpayment)
         quantity = line.product_uom_qty if quantity is None else quantity
         amount = quantity * line.price_unit
@@ -34,7 +34,7 @@ class PosSaleCommon(DeliveryCommon, PosCommon):
         )
 
     def _prepare_down_payment(self, order, amount):
-        """ Return what a till sends that takes a down payment of an order. """
+        """ Return the data of a till that takes a down payment of an order. """
         return self._prepare_ui_order(
             amount,
             lines=[self._prepare_ui_line(

@@ -54,7 +54,7 @@ class PosTourCommon(PosCommon, HttpCase):
         return orders.filtered(lambda order: order.state == state).sorted('id')
 
     def _get_finished(self):
-        """ Return what was paid for each finished order with Vipps and in cash. """
+        """ Return the amounts paid with Vipps and in cash for each finished order. """
         return [
             tuple(
                 sum(p.amount for p in order.payment_ids if p.payment_method_id == method)

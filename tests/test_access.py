@@ -12,7 +12,7 @@ SHARED = {'name': "Hemmelig Hansen", 'email': 'hemmelig@example.com', 'email_ver
 
 @tagged('post_install', '-at_install')
 class TestAccess(PosCommon):
-    """ Nobody reads, moves or books what is not theirs, whatever a browser sends. """
+    """ Nobody reads, moves or books records of others, with any data of a browser. """
 
     has_second_company = True
 
@@ -62,7 +62,7 @@ class TestAccess(PosCommon):
         return move
 
     def _onchange(self, user, model, values, *names):
-        """ Have a browser make up a record, and return what it is told. """
+        """ Have a browser make up a record, and return the answer. """
         self.env.invalidate_all()
         return self.env[model].with_user(user).onchange(
             values, list(values), {name: {} for name in {*names, *values}}
@@ -77,7 +77,7 @@ class TestAccess(PosCommon):
 
     #=== Records that a browser makes up ===#
 
-    def test_what_customers_shared_is_told_for_no_record_that_is_made_up(self):
+    def test_shared_data_is_read_for_no_record_that_is_made_up(self):
         _order, tx = self._pay_order()
         tx.write({'vipps_user_details': SHARED, 'vipps_user_info_state': 'received'})
         values = {'partner_id': self.partner.id}
@@ -207,7 +207,7 @@ class TestAccess(PosCommon):
         self.assertFalse(move.transaction_ids)
         self.assertNotIn("Refunded", str(move.message_ids.mapped('body')))
 
-    def test_no_context_forges_what_is_recorded(self):
+    def test_no_context_forges_records(self):
         order, tx = self._pay_order()
         self.simulator.capture(tx.vipps_payment_reference, 24950)
         forged = {'default_details': "Approved by the CFO", 'default_trace_id': '00-forged'}

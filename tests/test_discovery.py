@@ -22,14 +22,14 @@ TRIED = READERS | WRITERS
 
 @tagged('post_install', '-at_install')
 class TestDiscovery(DiscoveryCommon):
-    """ Whatever there is in the addon: nothing of a victim is told to others or changed by them.
+    """ Every part of the addon: nothing of a victim is shown to others or changed by them.
 
     Models, fields, methods and context keys are found, so that new ones are attacked, too.
     """
 
     #=== What is attacked ===#
 
-    def test_whatever_there_is_is_attacked(self):
+    def test_every_part_is_attacked(self):
         with self.subTest("records"):
             found = {
                 model for model in self._find_own_models()
@@ -88,7 +88,7 @@ class TestDiscovery(DiscoveryCommon):
                 self._strike(attacker, model, method, record.ids, *args)
 
     def _read_fields(self, attacker, model, ids, names, given=()):
-        """ Read all fields at once, and by halves if one of what may be read spoils that. """
+        """ Read all fields at once, and by halves if a readable one spoils that. """
         if self._strike(attacker, model, 'read', ids, names, given=given) and self._may(
             attacker, 'read', self.env[model].browse(ids)
         ):
@@ -168,7 +168,7 @@ class TestDiscovery(DiscoveryCommon):
         self._assert_nothing_found()
 
     def _prepare_required(self, attacker, model):
-        """ Return values for what a record must have, from an own one if there is one. """
+        """ Return values for the required fields of a record, from an own one if there is one. """
         own = self.own_records.get(attacker.place, {}).get(model)
         if own:
             return own[:1].sudo().copy_data()[0]
@@ -206,7 +206,8 @@ class TestDiscovery(DiscoveryCommon):
                 self._look_and_press(attacker, model, record.ids, context=context)
 
     def _look_and_press(self, attacker, model, ids, given=(), opened=(), context=None):
-        """ Read the fields of a record, press all of its buttons, and those of what these open. """
+        """ Read the fields of a record, press all of its buttons, and those of the views that these
+        open. """
         ids = ids if isinstance(ids, list) else [ids]
         names = self._get_visible(attacker, model)
         if not context:
@@ -246,7 +247,7 @@ class TestDiscovery(DiscoveryCommon):
         ]
 
     def _get_arguments(self):
-        """ Return what parameters of our methods are given, by their names. """
+        """ Return the arguments for parameters of our methods, by their names. """
         return {
             'amount_to_refund': 1, 'code': False, 'default': {}, 'draft': True, 'flow': 'qr',
             'email_layout_xmlid': False, 'email_values': {}, 'fields_list': [],
@@ -279,7 +280,7 @@ class TestDiscovery(DiscoveryCommon):
                     )
         self._assert_nothing_found()
 
-    def test_no_context_steers_what_is_done_in_sudo_mode(self):
+    def test_no_context_steers_sudo_mode(self):
         """ Operate on own payments, with the victim's records in each key that our code reads. """
         for attacker in self.attackers:
             if attacker.name not in ('sales (other)', 'invoicing (other)'):

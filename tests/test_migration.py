@@ -243,7 +243,7 @@ class TestMigration(TransactionCommon):
         self._migrate('17.0.1.5.0', 'pre', 'keys')
         self.env.cr.execute("ALTER TABLE other RENAME TO vipps_key_rotation")
 
-    def test_an_address_that_keys_are_not_sent_to_anymore_is_removed(self):
+    def test_an_address_that_keys_are_no_longer_sent_to_is_removed(self):
         parameters = self.env['ir.config_parameter']
         for url, is_kept in (
             ('https://elsewhere.example.com', False), ('http://127.0.0.1:8080', True),
@@ -260,7 +260,7 @@ class TestMigration(TransactionCommon):
                 parameters.get_param(const.TEST_API_URL_PARAMETER), is_kept and url
             )
 
-    def test_what_was_remembered_of_contacts_that_were_filled_in_is_forgotten(self):
+    def test_kept_values_of_filled_in_contacts_are_removed(self):
         tx = self._authorize()
         self.env['vipps.key.rotation'].create({
             'provider_id': self.vipps.id, 'vipps_client_id': 'fake',
@@ -318,7 +318,7 @@ class TestMigration(TransactionCommon):
         """)
         self.assertFalse(self.env.cr.rowcount)
 
-    def test_what_was_not_booked_so_far_is_booked(self):
+    def test_unbooked_captures_are_booked(self):
         self.vipps.vipps_capture_mode = 'automatic'
         txs = self._start() + self._start() + self._start()
         for tx in txs:
@@ -378,7 +378,7 @@ class TestMigration(TransactionCommon):
         self.env.cr.execute("SELECT kind, transaction_id FROM vipps_task")
         self.assertEqual(self.env.cr.fetchall(), [('book', tx.id)])
 
-    def test_what_customers_had_a_mail_about_is_not_told_again(self):
+    def test_customers_who_had_a_mail_get_no_second_one(self):
         self.partner.email = 'kari@example.com'
         self.product.type = 'service'
         order = self._create_order()

@@ -10,7 +10,7 @@ from .common import TransactionCommon
 @tagged('post_install', '-at_install')
 class TestMigrationBranches(TransactionCommon):
 
-    def test_what_branches_read_before_is_kept_from_them_unless_somebody_chose_so(self):
+    def test_branches_no_longer_read_it_unless_somebody_chose_so(self):
         path = f'{get_module_path("mobilepay_vipps")}/migrations/17.0.1.5.0/post-branches.py'
         script = load_script(path, 'post_branches')
         rules = {name: self.env.ref(f'mobilepay_vipps.{name}') for name in script.RULES}

@@ -34,7 +34,7 @@ class TestMigrationDocuments(TransactionCommon):
         order_tx._vipps_sync()
         self.assertEqual(order_tx.state, 'cancel')
 
-    def test_customers_do_not_read_how_core_keeps_account_anymore(self):
+    def test_customers_no_longer_read_the_accounts_of_core(self):
         tx = self._authorize(sale_order_ids=[Command.set(self._create_order().ids)])
         self._capture(tx, 100, void_remaining_amount=True)
         other_tx = self._authorize(amount=100)
@@ -44,7 +44,7 @@ class TestMigrationDocuments(TransactionCommon):
         self.assertFalse(tx.state_message)
         self.assertTrue(other_tx.state_message)
 
-    def test_documents_with_payments_are_marked_and_what_is_gone_is_removed(self):
+    def test_documents_with_payments_are_marked_and_the_rest_is_removed(self):
         order, other_order = self._create_order(), self._create_order()
         invoice, other_invoice = self._create_invoice(), self._create_invoice()
         self._start_order(order)

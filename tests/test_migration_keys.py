@@ -9,7 +9,7 @@ from odoo.addons.base.models.ir_autovacuum import is_autovacuum
 
 @tagged('post_install', '-at_install')
 class TestMigrationKeys(TransactionCase):
-    """ What becomes of settings when Odoo is updated. """
+    """ The settings after an update of Odoo. """
 
     def test_the_job_of_the_retention_periods_becomes_a_part_of_the_daily_cleanup(self):
         cron = self.env['ir.cron'].create({

@@ -91,7 +91,7 @@ class TestMigrationTasks(TransactionCommon):
         self.assertEqual(events.mapped('state'), ['processed', 'processed', 'failed'])
         self.assertEqual(tx.state, 'authorized')
 
-    def test_the_two_jobs_become_one_and_keep_what_somebody_chose(self):
+    def test_the_two_jobs_become_one_and_keep_their_settings(self):
         cron = self.env.ref('mobilepay_vipps.cron_sync_payments').sudo()
         data = self.env['ir.model.data'].sudo().search([
             ('module', '=', 'mobilepay_vipps'), ('name', '=', 'cron_sync_payments'),

@@ -16,7 +16,7 @@ class TestMigrationUserInfo(TransactionCommon):
         load_script(path, 'post_user_info').migrate(self.env.cr, '17.0.1.5.0')
         self.env.invalidate_all()
 
-    def test_what_was_still_to_be_fetched_is_fetched(self):
+    def test_data_that_was_still_to_be_fetched_is_fetched(self):
         self.vipps.write({'vipps_collect_user_info': True, 'vipps_scope_email': True})
         awaited_tx, other_tx = self._start(), self._start()
         for tx in awaited_tx, other_tx:

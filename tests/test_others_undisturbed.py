@@ -46,7 +46,7 @@ class TestOthersUndisturbed(PosCommon):
 
     @contextmanager
     def _without_overrides(self):
-        """ Let our overrides of other addons' methods do what they override, and nothing else. """
+        """ Replace our overrides of other addons' methods by the overridden ones. """
         with ExitStack() as stack:
             for name in self.env.registry.models:
                 model_class = self.env.registry[name]

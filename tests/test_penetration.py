@@ -266,8 +266,8 @@ class TestPenetration(RpcCommon):
                             self._assert_refused(model, name, args)
 
     def _assert_refused(self, model, name, args):
-        """ Ensure that a call is refused. What a method of Odoo that we override does without any
-        record, or with arguments that it cannot use, is Odoo's. """
+        """ Ensure that a call is refused. Effects of an overridden method of Odoo without any
+        record, or with arguments that it cannot use, are Odoo's. """
         try:
             result = self._call(model, name, *args)
         except JsonRpcException as error:
@@ -282,7 +282,7 @@ class TestPenetration(RpcCommon):
         self.assertIn(result, (True, [], None, {}))
         self.assertFalse(args and args[0], "It was called on a record.")
 
-    def test_no_method_touches_what_belongs_to_another_company(self):
+    def test_no_method_touches_records_of_another_company(self):
         self._log_in('stranger')
         with self._assert_nothing_changes():
             for model, name, function in self._get_public_methods():
@@ -320,7 +320,7 @@ class TestPenetration(RpcCommon):
     def test_every_route_is_in_the_table(self):
         self.assertEqual(set(self._get_routes()), set(ROUTES))
 
-    def test_every_route_is_closed_to_who_has_nothing_to_show(self):
+    def test_every_route_is_closed_without_a_proof(self):
         for user in (
             None, 'portal', 'till', 'sales', 'invoicing', 'manager', 'stranger', 'administrator',
         ):

@@ -95,7 +95,8 @@ class RpcCommon(TransactionCommon, HttpCase):
         )
 
     def _read_state(self):
-        """ Return what no call may change: our rows, and what the simulator was asked. """
+        """ Return the state that no call may change: our rows, and the requests to the simulator.
+        """
         self.env.flush_all()
         rows = []
         for table in ('payment_provider', 'payment_transaction', 'vipps_webhook_event'):
@@ -106,7 +107,7 @@ class RpcCommon(TransactionCommon, HttpCase):
 
 @tagged('post_install', '-at_install')
 class TestRpcMethods(RpcCommon):
-    """ What is private, and what administrators may do. """
+    """ Private methods, and the rights of administrators. """
 
     def test_no_private_method_can_be_called_by_anybody(self):
         methods = self._get_methods(lambda name: name.startswith('_'))

@@ -42,8 +42,8 @@ class TestTranslations(HttpCase):
 
     @classmethod
     def _read_terms(cls):
-        """ Return the terms of the addon, and those of fields that come from elsewhere: which of
-        them there are depends on what else is installed, and their module translates them. """
+        """ Return the terms of the addon, and those of fields from elsewhere: these depend on the
+        installed modules, which translate them. """
         aside = tuple(f'addons/{ADDON}/{name}/' for name in ASIDE)
         own_fields = {
             field_xmlid(ADDON, model._name, name)
@@ -71,7 +71,7 @@ class TestTranslations(HttpCase):
     #=== The files ===#
 
     def test_every_term_is_in_the_template(self):
-        """ Odoo leaves out translations of what is not there. """
+        """ Odoo leaves out translations of terms that are not there. """
         self.assertFalse(
             self.terms.keys() - {entry.msgid for entry in self.template}, "Run `./dev i18n`."
         )

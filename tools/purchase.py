@@ -10,7 +10,7 @@ from .console import Failure
 from .customer import Customer, ShopError
 
 PRODUCT = "Thermos, 0.75 l"
-PATIENCE = 60  # seconds until what happens in the background must have happened
+PATIENCE = 180  # seconds until what happens in the background must have happened
 POLL_INTERVAL = 0.5
 
 # What a purchase does without, and so who else tells Odoo that the payment was approved.

@@ -11,7 +11,7 @@ import websocket
 
 from .customer import Customer, ShopError
 
-PATIENCE = 20  # seconds
+PATIENCE = 180  # seconds
 BUS_MESSAGE = 'VIPPS_PAYMENT'
 
 

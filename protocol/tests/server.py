@@ -10,7 +10,7 @@ CUT = object()  # takes the request, and closes the connection without an answer
 
 
 class Server:
-    """Answers requests one after the other with what was prepared, the last one for ever.
+    """Answers requests one after the other with prepared answers, the last one for ever.
 
     An answer is a status, headers and a body, or a function of the request that returns them; a
     body is bytes, or an iterable of them that is sent piece by piece. Requests for an access token

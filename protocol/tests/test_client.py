@@ -372,7 +372,7 @@ class TestClient(unittest.TestCase):
         self.assertEqual(len(self.server.token_requests), 4)
 
     def refuse_keys(self, *keys):
-        """Let the gateway refuse subscription keys, whatever is asked for."""
+        """Let the gateway refuse subscription keys for every request."""
         def answer(otherwise):
             return lambda request: (
                 (401, {}, b'{"message": "invalid subscription key"}')

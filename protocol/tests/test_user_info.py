@@ -90,7 +90,7 @@ class TestUserInfo(unittest.TestCase):
         )
 
     @given(JSON, st.sampled_from(sorted(USERINFO)), st.sampled_from(sorted(USER_DETAILS)))
-    def test_whatever_comes_can_be_stored(self, value, name, payment_name):
+    def test_every_value_can_be_stored(self, value, name, payment_name):
         for details in (
             parse_userinfo(value), parse_userinfo({**USERINFO, name: value}),
             parse_userinfo({**USERINFO, 'address': {**USERINFO['address'], 'region': value}}),

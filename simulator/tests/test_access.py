@@ -122,7 +122,7 @@ class TestCaller(SimulatorCase):
             answer = self.merchant.call('POST', '/epayment/v1/payments', body, f'key-{number}')
             self.assertRefused(answer, 400, field='body')
 
-    def test_what_does_not_exist_is_not_found(self):
+    def test_an_unknown_path_is_not_found(self):
         for method, path in (
             ('GET', '/epayment/v1/payment'), ('DELETE', '/epayment/v1/payments/12345678'),
             ('GET', '/accesstoken/get'), ('POST', '/epayment/v1/payments/12345678/approve'),

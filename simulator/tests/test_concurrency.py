@@ -19,7 +19,7 @@ class TestConcurrency(SimulatorCase):
         with ThreadPoolExecutor(THREADS) as pool:
             return list(pool.map(run, range(THREADS)))
 
-    def test_captures_never_exceed_what_is_reserved(self):
+    def test_captures_never_exceed_the_reservation(self):
         reference = self.merchant.authorized(amount={'currency': 'NOK', 'value': 1000})
         answers = self.at_once(lambda number: self.merchant.modify('capture', reference, 300))
         self.assertEqual(sum(answer.status_code == 200 for answer in answers), 3)

@@ -53,7 +53,7 @@ class TestClosing(unittest.TestCase):
 
 
 class TestContract(unittest.TestCase):
-    """What merchant and simulator say to each other is what the OpenAPI files describe."""
+    """The simulator's exchanges follow the OpenAPI files."""
 
     @classmethod
     def setUpClass(cls):
@@ -188,7 +188,7 @@ class TestContract(unittest.TestCase):
         return flat
 
     def laxities(self, schema, official, specification, path='body'):
-        """Yield what one of our schemas takes and the official one does not."""
+        """Yield the values that one of our schemas takes and the official one does not."""
         if not schema:
             return  # Anything: refused in another place.
         schema, official = (self.flatten(each, specification) for each in (schema, official))
@@ -302,5 +302,6 @@ class TestContract(unittest.TestCase):
 
 
 def load_tests(loader, tests, pattern):
-    """Leave out what needs the OpenAPI files where nobody has them: `./dev test` says so."""
+    """Leave out the tests that need the OpenAPI files if there are none: `./dev test` reports it.
+    """
     return tests if SPECS else loader.loadTestsFromTestCase(TestClosing)

@@ -204,14 +204,14 @@ class TestControl(ControlCase):
         self.assertEqual(webhooks, [])
         self.merchant.create(reference=reference)
 
-    def test_what_does_not_exist(self):
+    def test_unknown_control_endpoints(self):
         self.control('GET', 'nothing', status=404)
         self.control('DELETE', 'payments', status=404)
 
 
 class TestJournal(ControlCase):
 
-    def test_tells_who_asked_for_what_and_what_was_answered(self):
+    def test_lists_callers_requests_and_answers(self):
         reference = self.merchant.create()
         self.simulator.approve(reference)
         self.merchant.modify('capture', reference, 100, key='capture-key')

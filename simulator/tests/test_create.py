@@ -158,7 +158,7 @@ class TestCreate(SimulatorCase):
         self.refuse('5010', paymentMethod=blocked)
         self.as_merchant(DKK_UNIT).create(paymentMethod=blocked)
 
-    def test_what_no_simulated_sales_unit_may_do(self):
+    def test_operations_that_no_simulated_sales_unit_may_do(self):
         self.refuse('5050', status=403, expiresAt='2030-01-01T00:00:00Z')
         self.refuse(field='expiresAt', expiresAt='tomorrow')
         self.refuse('5020', status=403, shipping={'fixedOptions': []})
@@ -215,7 +215,7 @@ class TestReceipt(SimulatorCase):
         answer = self.create(lambda lines, bottom: lines.pop())
         self.assertRefused(answer, 400, field='receipt.orderLines')
 
-    def test_what_is_wrong_in_a_line(self):
+    def test_wrong_order_lines(self):
         for field, change in (
             ('totalAmount', {'totalTaxAmount': 4001}),
             ('totalAmount', {'totalAmount': -20000}),

@@ -120,7 +120,7 @@ class TestFaults(SimulatorCase):
                 self.assertEqual((event['name'], event['success']), (name, False))
         self.assertSums(self.reference, authorized=24950)
 
-    def test_stale_is_what_was_before_the_last_event(self):
+    def test_stale_is_the_state_before_the_last_event(self):
         def read(operation):
             self.simulator.fault(operation, 'stale')
             return getattr(self.merchant, operation)(self.reference).json()
@@ -161,14 +161,14 @@ class TestFaults(SimulatorCase):
         # Whoever repeats it reads how it is.
         self.assertEqual(self.capture().json()['aggregate']['capturedAmount']['value'], 100)
 
-    def test_stale_of_what_just_began_is_what_there_is(self):
+    def test_stale_of_a_new_payment_is_its_state(self):
         self.reference = self.merchant.create()
         for operation in ('get', 'events'):
             self.simulator.fault(operation, 'stale')
             fresh = getattr(self.merchant, operation)
             self.assertEqual(fresh(self.reference).json(), fresh(self.reference).json())
 
-    def test_stale_of_what_is_made_is_the_answer_to_the_last_one_before(self):
+    def test_stale_of_a_creation_is_the_answer_to_the_last_one_before(self):
         receiver = self.start_receiver()
         link = {'category': 'ORDER_CONFIRMATION', 'orderDetailsUrl': 'https://shop.example.com/my'}
         path = f'/order-management/v2/ecom/categories/{self.reference}'

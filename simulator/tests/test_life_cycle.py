@@ -25,7 +25,7 @@ class TestDecision(SimulatorCase):
         self.assertSums(reference, authorized=AMOUNT)
         self.assertEqual(self.names(reference), ['CREATED', 'AUTHORIZED'])
 
-    def test_profile_is_shared_with_who_asked_for_it(self):
+    def test_profile_is_shared_with_the_sales_unit_that_asked_for_it(self):
         reference = self.merchant.authorized(
             profile={'scope': 'name address'}, customer={'phoneNumber': '4798765432'}
         )
@@ -152,14 +152,14 @@ class TestModifications(SimulatorCase):
         self.assertRefused(self.refund(1), 400, '6180')
         self.assertSums(self.reference, authorized=AMOUNT, captured=20000, refunded=20000)
 
-    def test_cancel_releases_what_is_not_captured(self):
+    def test_cancel_releases_the_uncaptured_rest(self):
         self.capture(20000)
         self.assertEqual(self.merchant.cancel(self.reference).status_code, 200)
         self.assertSums(self.reference, authorized=AMOUNT, captured=20000, cancelled=4950)
         self.assertRefused(self.merchant.cancel(self.reference), 400, '6190')
         self.assertRefused(self.capture(1), 400, '6070')
 
-    def test_cancel_only_what_is_not_approved(self):
+    def test_cancel_only_unapproved_payments(self):
         answer = self.merchant.cancel(self.reference, cancelTransactionOnly=True)
         self.assertRefused(answer, 400, '6060')
         self.assertSums(self.reference, authorized=AMOUNT)
@@ -197,7 +197,7 @@ class TestModifications(SimulatorCase):
         self.assertEqual(self.capture(1).json()['pspReference'], created)
         self.assertEqual(self.merchant.get(self.reference).json()['pspReference'], created)
 
-    def test_reservation_ends_by_itself_after_180_days(self):
+    def test_reservation_ends_after_180_days(self):
         self.capture(20000)
         self.simulator.advance(180 * DAY)
         self.merchant.token = self.merchant.fetch_token().json()['access_token']

@@ -43,7 +43,7 @@ class TestOrderManagement(SimulatorCase):
         self.assertIn('data-category="ORDER_CONFIRMATION"', page)
         self.assertIn(URL.replace('&', '&amp;'), page)
 
-    def test_what_is_wrong_is_refused(self):
+    def test_wrong_requests_are_refused(self):
         reference = self.merchant.authorized()
         self.assertRefusedFor('category', self.put(reference, 'order'))
         self.assertRefusedFor('size', self.put(reference, size=1))

@@ -53,7 +53,7 @@ class PagesCase(SimulatorCase):
 
 class TestLandingPage(PagesCase):
 
-    def test_shows_what_is_paid_and_to_whom(self):
+    def test_shows_the_amount_and_the_merchant(self):
         _reference, url = self.start(
             receipt=RECEIPT, paymentDescription=f"Order {HOSTILE}",
             customer={'phoneNumber': '4798765432'},

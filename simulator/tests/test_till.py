@@ -71,7 +71,7 @@ class TestTill(SimulatorCase):
             answer = self.push(personalQr=f'https://qr.vipps.no/28/2/01/031/{PHONE}?v=1')
             self.assertEqual(answer.status_code, 201)
 
-    def test_what_is_no_code_of_a_customer(self):
+    def test_a_wrong_code_of_a_customer(self):
         code = self.simulator.make_code()
         for text in (
             'https://qr.vipps.no/p/unknown', '4006381333931', 'https://example.com/p/1', 'abcd',

@@ -15,7 +15,7 @@ class TestUserinfo(SimulatorCase):
         reference = self.merchant.authorized(profile={'scope': scope})
         return self.merchant.get(reference).json()['profile']['sub']
 
-    def test_what_was_asked_for_is_told(self):
+    def test_the_requested_profile_is_returned(self):
         self.assertEqual(self.ask(self.share('name')).json().keys(), {
             'sub', 'name', 'given_name', 'family_name',
         })
@@ -25,7 +25,7 @@ class TestUserinfo(SimulatorCase):
         address = self.ask(self.share('address birthDate')).json()['address']
         self.assertEqual(address['country'], 'NO')
 
-    def test_who_shared_nothing_is_not_known(self):
+    def test_a_customer_who_shared_nothing_is_not_known(self):
         self.assertEqual(self.ask('c06c4afe-d9e1-4c5d-939a-177d752a0944').status_code, 404)
         reference = self.merchant.create(profile={'scope': 'name'})
         self.simulator.decline(reference)
@@ -66,7 +66,7 @@ class TestUserinfo(SimulatorCase):
         self.assertNotIn('name', answer)
         self.assertEqual(self.ask(sub).json()['name'], "Kari Nordmann")
 
-    def test_the_phone_tells_what_is_asked_for(self):
+    def test_the_phone_shows_the_requested_profile(self):
         self.merchant.create(profile={'scope': 'name email'})
         page = self.merchant.session.get(f'{self.simulator.url}/phone', timeout=10).text
         self.assertIn("The shop asks for: name, email.", page)

@@ -1,4 +1,4 @@
-"""The people of the back office, and what both sides must agree on after they were at work."""
+"""The people of the back office, and the checks that both sides agree after their work."""
 
 from tools.rpc import Rpc, RpcError
 
@@ -99,7 +99,7 @@ class BackOfficeTest(LiveTest):
         return self.payment(reference)['amount']['value']
 
     def sums(self, reference):
-        """Return what is captured, refunded and cancelled at Vipps MobilePay."""
+        """Return the sums captured, refunded and cancelled at Vipps MobilePay."""
         aggregate = self.payment(reference)['aggregate']
         return {name: aggregate[f'{name}Amount']['value'] for name in EVENTS}
 
@@ -148,7 +148,7 @@ class BackOfficeTest(LiveTest):
         self.open_refund(reference, amount, who)()
 
     def void(self, reference, who=None):
-        """Release what is left of a payment."""
+        """Release the rest of a payment."""
         (who or self.kari)(
             'payment.transaction', 'action_void', [self.transaction(reference)['id']]
         )
@@ -165,7 +165,7 @@ class BackOfficeTest(LiveTest):
 
     def parts(self, reference):
         """Return the transactions of a payment that moved money: the name of the event that each
-        stands for, the amount, the event's reference, and what is booked for it."""
+        stands for, the amount, the event's reference, and its state and amount in the books."""
         rows = self.stack.execute((PARTS, [reference]))
         root_operation = rows[0][2]
         has_children = any(operation == root_operation for _r, _s, operation, *_more in rows[1:])
@@ -206,7 +206,7 @@ class BackOfficeTest(LiveTest):
         return found + self.unbooked(reference, parts)
 
     def unbooked(self, reference, parts):
-        """Return in words what of a payment is not in the books as it should be."""
+        """Return the differences between a payment and its books, in words."""
         found = []
         for event_name, amount, _psp_reference, booked in parts:
             expected = {
@@ -221,12 +221,12 @@ class BackOfficeTest(LiveTest):
         return found
 
     def wait_for_books(self, reference):
-        """Wait until what was captured is in the books."""
+        """Wait until the captures are in the books."""
         wait_until(lambda: not self.unbooked(reference, self.parts(reference)))
 
     def assert_agreed(self, reference, captured=0, refunded=0, cancelled=0):
-        """Check that both sides have these sums, each of what moved the money has its transaction,
-        and the books follow."""
+        """Check that both sides have these sums, each with its transaction and its entry in the
+        books."""
         expected = {'captured': captured, 'refunded': refunded, 'cancelled': cancelled}
         self.assertEqual(self.sums(reference), expected)
         try:

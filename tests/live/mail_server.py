@@ -1,4 +1,4 @@
-"""A mail server that keeps whoever connects waiting, until it is told to answer."""
+"""A mail server that lets connections wait until it may answer."""
 
 import email
 import email.policy

@@ -1,4 +1,4 @@
-"""What the live tests share: a shop that runs for real, and the people who use it."""
+"""The shared parts of the live tests: a running shop, and the people who use it."""
 
 import atexit
 import contextlib
@@ -30,7 +30,7 @@ from .stopping_point import stopping_point
 PRODUCT = "Wool socks"
 NOTICE = 0.1  # seconds until we look again whether something has happened
 PATIENCE = 180  # seconds until we give up
-HELD_UP_SECONDS = 10  # waits only who waits for something that hangs: a job for an answer for 20
+HELD_UP_SECONDS = 15  # at least, for everybody behind a job that waits 20 seconds for an answer
 
 # Everything but the SQL, whose parameters hold what is about to be stored.
 LOG_LEVELS = ':DEBUG,odoo.sql_db:INFO'
@@ -65,7 +65,7 @@ def get_stack():
 
 
 def wait_until(condition):
-    """Return what `condition` returns as soon as that is true.
+    """Return the value of `condition` as soon as it is true.
 
     :raise AssertionError: When it does not become so; shows what it was last.
     """
@@ -123,7 +123,7 @@ class LiveTest(unittest.TestCase):
         self.stack.execute("DELETE FROM vipps_api_call")
 
     def overlook_log(self):
-        """Expect whatever was logged so far."""
+        """Expect the log up to here."""
         self.log_start = self.stack.log_path.stat().st_size
 
     def check_log(self):
@@ -196,7 +196,7 @@ class LiveTest(unittest.TestCase):
     def control(self, method, path, **body):
         """Call the simulator's control endpoint; returns the answer, decoded."""
         answer = requests.request(
-            method, f'{self.stack.simulator_url}/control/{path}', json=body, timeout=30
+            method, f'{self.stack.simulator_url}/control/{path}', json=body, timeout=PATIENCE
         )
         answer.raise_for_status()
         return answer.json()
@@ -267,7 +267,7 @@ class LiveTest(unittest.TestCase):
         url = url or self.webhook_url()
         signed = sign(secret or self.webhook_secret(), url, body, date)
         headers = {name.replace('_', '-'): value for name, value in headers.items()}
-        return session.post(url, data=body, timeout=30, headers={
+        return session.post(url, data=body, timeout=PATIENCE, headers={
             'Content-Type': 'application/json', **signed, **headers,
         }).status_code
 
@@ -293,7 +293,7 @@ class LiveTest(unittest.TestCase):
         return order
 
     def account_payments(self, reference):
-        """Return what is in the books for a transaction."""
+        """Return the payments in the books for a transaction."""
         return self.rpc(
             'account.payment', 'search_read',
             [('payment_transaction_id.reference', '=', reference)], ['state', 'amount'],
@@ -307,7 +307,7 @@ class LiveTest(unittest.TestCase):
         )
 
     def alerts(self):
-        """Return what the administrator was told of the provider, each with `summary`."""
+        """Return the administrator's activities on the provider, each with `summary`."""
         return self.rpc('mail.activity', 'search_read', [
             ('res_model', '=', 'payment.provider'), ('res_id', '=', self.provider),
         ], ['summary', 'note'])
@@ -322,30 +322,39 @@ class LiveTest(unittest.TestCase):
         wait_until(is_removed)
 
     def start_job(self, name):
-        """Have a job of the addon run by the worker, whatever is waited for being due.
+        """Have a job of the addon run by the worker, with all its tasks due.
 
         :return: Its id.
         """
         job = self.rpc.reference(f'mobilepay_vipps.{name}')
-        past = "now() AT TIME ZONE 'UTC' - interval '1 second'"
+        now = "now() AT TIME ZONE 'UTC'"
         self.stack.execute(
-            f"UPDATE vipps_task SET due = {past}",
+            f"UPDATE vipps_task SET due = {now} - interval '1 second'",
             "UPDATE payment_transaction SET vipps_last_read = NULL"
             " WHERE id IN (SELECT transaction_id FROM vipps_task)",
-            (f"INSERT INTO ir_cron_trigger (cron_id, call_at) VALUES (%s, {past})", [job]),
+            # A run that has already begun removes only older triggers.
+            (f"INSERT INTO ir_cron_trigger (cron_id, call_at) VALUES (%s, {now})", [job]),
         )
-        # Sent as Odoo does when something triggers a job.
+        self.wake()
+        return job
+
+    def wake(self):
+        """Let the workers look for jobs, as Odoo does when something triggers one."""
         self.stack.workspace.server.execute(
             ("SELECT pg_notify('cron_trigger', %s)", [self.stack.odoo.database])
         )
-        return job
 
     def run_job(self, name):
         """Have a job of the addon run by the worker, see `start_job`, and wait for it."""
         job = self.start_job(name)
-        wait_until(
-            lambda: not self.rpc('ir.cron.trigger', 'search_count', [('cron_id', '=', job)])
-        )
+
+        def has_ended():
+            is_waiting = self.rpc('ir.cron.trigger', 'search_count', [('cron_id', '=', job)])
+            if is_waiting:  # Behind a run that had begun before.
+                self.wake()
+            return not is_waiting
+
+        wait_until(has_ended)
 
     def kill_at(self, table, condition, action, in_commit=False, kind='WorkerHTTP'):
         """Kill the workers of a kind when one is about to write certain rows, or in their COMMIT.

@@ -1,4 +1,4 @@
-"""Stop a worker of Odoo at an exact step, or let it collide there, by what it writes."""
+"""Stop a worker of Odoo at an exact step, or let it collide there, by the row that it writes."""
 
 import contextlib
 import time
@@ -51,7 +51,7 @@ GOING_ON = """
 
 
 class StoppingPoint:
-    """Holds whoever comes by, see `stopping_point`."""
+    """Holds every worker that comes by, see `stopping_point`."""
 
     def __init__(self, cursor):
         """Hold; `cursor` belongs to a connection of our own, in autocommit mode."""
@@ -90,7 +90,7 @@ class StoppingPoint:
 
 @contextlib.contextmanager
 def stopping_point(stack, table, condition, in_commit=False):
-    """Stop whoever writes certain rows; yields the `StoppingPoint`.
+    """Stop all writers of certain rows; yields the `StoppingPoint`.
 
     :param tools.stack.Stack stack: The shop.
     :param str table: The table.
@@ -114,7 +114,7 @@ def stopping_point(stack, table, condition, in_commit=False):
 
 @contextlib.contextmanager
 def collision_point(stack, table, condition, times=2):
-    """Let whoever writes certain rows collide with somebody else, so that Odoo starts anew.
+    """Let all writers of certain rows collide, so that Odoo starts anew.
 
     :param tools.stack.Stack stack: The shop.
     :param str table: The table.

@@ -26,7 +26,7 @@ class TestAvailability(LiveTest):
         )
 
     def audited(self):
-        """Return what the audit trail says about the provider."""
+        """Return the entries of the audit trail about the provider."""
         return [event['action'] for event in self.rpc(
             'vipps.audit.event', 'search_read',
             [('provider_id', '=', self.provider), ('action', 'in', ('paused', 'resumed'))],
@@ -44,7 +44,7 @@ class TestAvailability(LiveTest):
             ('vipps_payment_reference', '=', call['reference']),
         ]))
 
-    def test_an_api_that_does_not_answer_leaves_the_checkout_and_comes_back_by_itself(self):
+    def test_an_api_that_does_not_answer_leaves_the_checkout_and_comes_back(self):
         customers = at_once(*[self.new_customer] * CUSTOMERS)
         _customer, reference = self.start_payment()
         before = self.audited()

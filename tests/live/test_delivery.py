@@ -1,4 +1,4 @@
-"""Who delivers an order neither waits for Vipps MobilePay nor for who asks it."""
+"""A delivery waits neither for Vipps MobilePay nor for another worker that asks it."""
 
 import contextlib
 import time
@@ -78,12 +78,12 @@ class TestDelivery(LiveTest):
             )
             yield
 
-    def test_what_is_delivered_is_captured_at_once(self):
+    def test_a_delivery_is_captured_at_once(self):
         reference, picking = self.reserve()
         self.deliver(picking)
         self.assert_captured(reference)
 
-    def test_a_delivery_does_not_wait_for_who_works_on_the_payment(self):
+    def test_a_delivery_does_not_wait_for_another_worker_on_the_payment(self):
         reference, picking = self.reserve()
         with self.locked(reference):
             self.deliver(picking)

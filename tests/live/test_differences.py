@@ -1,4 +1,4 @@
-"""A payment that is not what was asked for is never taken as paid, and is told of once."""
+"""A payment that differs from the request is never taken as paid, and is reported once."""
 
 from .shop import LiveTest, result_on, wait_until
 

@@ -1,4 +1,4 @@
-"""What follows a payment hangs: money moves on, and nothing is done twice."""
+"""The follow-up of a payment hangs: money moves on, and nothing is done twice."""
 
 from .mail_server import MailServer
 from .shop import LiveTest, wait_until
@@ -40,7 +40,7 @@ class HangingTest(LiveTest):
         self.stack.start_odoo()
 
     def let_go(self):
-        """Let nothing be told to hang or to fail any more; what hangs goes on hanging."""
+        """Let new documents neither hang nor fail; those that hang go on hanging."""
         for name in ('hang', 'fail', 'hanging'):
             (self.stack.programs / name).unlink(missing_ok=True)
 
@@ -75,7 +75,7 @@ class HangingTest(LiveTest):
         ], ['subject', 'model'])
 
     def check(self, mails):
-        """Pay while a document hangs, and check what is sent when Odoo has ended that."""
+        """Pay while a document hangs, and check the mails after Odoo has ended that."""
         first = self.hang()
         second = self.start_told_payment()
         self.decide(second)
@@ -106,12 +106,6 @@ class HangingTest(LiveTest):
         )
         self.wake()
         wait_until(lambda: not self.is_running())
-
-    def wake(self):
-        """Let the workers look for jobs, as Odoo does when something triggers one."""
-        self.stack.workspace.server.execute(
-            ("SELECT pg_notify('cron_trigger', %s)", [self.stack.odoo.database])
-        )
 
     def is_running(self):
         """Return whether the job that sends mails runs, or is about to."""

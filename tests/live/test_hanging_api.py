@@ -1,4 +1,4 @@
-"""Vipps MobilePay takes every request and answers none: who has nothing to do with it goes on."""
+"""Vipps MobilePay takes every request and answers none: everybody else goes on."""
 
 import contextlib
 import threading
@@ -34,10 +34,16 @@ class TestHanging(TillTest):
         })
         self.cash_till = self.open_till(config=config)
         for _round in range(4):  # What each worker does for the first time takes longer.
-            at_once(self.sell_for_cash, self.look_around)
+            at_once(
+                lambda: self.measure('sale', self.sell_for_cash),
+                lambda: self.measure('page', self.look_around),
+            )
+        slowest = max(seconds for found in self.seconds.values() for seconds in found)
+        self.max_seconds = HELD_UP_SECONDS + slowest
+        self.seconds.clear()
 
     def measure(self, name, action):
-        """Do something, and keep how long it took; returns what it returns."""
+        """Do something, and note its seconds; returns its result."""
         started = time.monotonic()
         try:
             return action()
@@ -79,7 +85,7 @@ class TestHanging(TillTest):
 
     def assert_quick(self, *names):
         for name in names:
-            self.assertLess(max(self.seconds[name]), HELD_UP_SECONDS, self.seconds)
+            self.assertLess(max(self.seconds[name]), self.max_seconds, self.seconds)
 
     def assert_probed(self, references):
         """Check that one asks for all, less and less often. Two lines that each ask for themselves

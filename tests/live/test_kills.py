@@ -138,7 +138,7 @@ class TestCheckout(LiveTest):
 
 class TestWholeOdoo(LiveTest):
 
-    def test_what_happened_while_odoo_was_dead_is_caught_up(self):
+    def test_payments_while_odoo_was_dead_are_caught_up(self):
         references = [self.start_told_payment() for _payment in range(2)]
         self.decide(references[0])
         with self.stack.odoo_down():

@@ -91,7 +91,7 @@ class TestCreation(LiveTest):
         self.repair()
         self.assert_payable(customer, self.try_again(customer, page), reference)
 
-    def test_who_does_not_want_to_wait_pays_otherwise(self):
+    def test_a_customer_without_patience_pays_otherwise(self):
         customer = self.new_customer()
         for operation in ('token', 'create', 'get'):
             self.fault(operation, 'status', status=503)
@@ -164,7 +164,7 @@ class TestAutomaticCapture(LiveTest):
 
     def test_a_worker_that_is_killed_while_it_captures_leaves_nothing_half_done(self):
         _customer, reference = self.start_payment()
-        self.fault('capture', 'latency', seconds=10)
+        self.fault('capture', 'latency', seconds=60)
         self.decide(reference)
         wait_until(lambda: self.calls('capture', reference))
         for worker in self.stack.workers('WorkerCron'):

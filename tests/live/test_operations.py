@@ -1,4 +1,4 @@
-"""Captures, refunds and releases take effect exactly once, whatever happens on the way."""
+"""Captures, refunds and releases take effect exactly once, with any trouble on the way."""
 
 from .back_office import BackOfficeTest
 from .shop import at_once, wait_until
@@ -33,7 +33,7 @@ class OperationsTest(BackOfficeTest):
         return reference, lambda: self.void(reference, who)
 
     def assert_done_once(self, operation, reference):
-        """Check that what the button does was done, and only once."""
+        """Check that the operation of the button was done, and only once."""
         self.assert_agreed(reference, **{
             'capture': {'captured': PART},
             'refund': {'captured': 2 * PART, 'refunded': PART},
@@ -79,7 +79,7 @@ class TestKilledWorkers(OperationsTest):
             self.assertIn(DONE, self.attempt(press))
             self.assertEqual(len(self.calls(operation, reference)), calls)
 
-    def test_it_is_found_by_who_tries_again(self):
+    def test_it_is_found_by_trying_again(self):
         for operation, reference, press in self.for_each_operation():
             self.fault('webhook', 'lost')
             self.kill(operation, reference, press)
@@ -97,14 +97,14 @@ class TestKilledWorkers(OperationsTest):
 class TestLostAnswers(OperationsTest):
 
     def lose(self, operation, press, **fault):
-        """Let nothing come back from Vipps MobilePay; nobody is told of what happens, either."""
+        """Let no answer and no event of Vipps MobilePay arrive."""
         self.fault('webhook', 'lost')
         self.fault(operation, **(fault or {'kind': 'lost_answer'}))
         self.assertIn(REPEATED, self.attempt(press))
         self.control('DELETE', 'faults')
         self.fault('webhook', 'lost')
 
-    def test_the_job_finds_what_was_done(self):
+    def test_the_job_finds_the_operation(self):
         for operation, reference, press in self.for_each_operation():
             self.lose(operation, press)
             self.run_job('cron_sync_payments')
@@ -112,14 +112,14 @@ class TestLostAnswers(OperationsTest):
             if operation != 'cancel':
                 self.assertIn(DONE, self.attempt(press))
 
-    def test_who_tries_again_at_once_does_it_once(self):
+    def test_trying_again_at_once_does_it_once(self):
         for operation, reference, press in self.for_each_operation('capture', 'refund'):
             self.lose(operation, press, kind='late_status', status=503)
             self.attempt(press)
             keys = {call['idempotency_key'] for call in self.calls(operation, reference)}
             self.assertEqual(len(keys), 1)
 
-    def test_who_tries_again_while_reads_lag_behind_does_it_once(self):
+    def test_trying_again_while_reads_lag_behind_does_it_once(self):
         for operation, reference, press in self.for_each_operation('capture', 'refund'):
             self.lose(operation, press)
             self.fault('get', 'stale', 1, reference=reference)
@@ -134,7 +134,7 @@ class TestLostAnswers(OperationsTest):
                 self.lose(operation, press, kind=kind)
                 self.run_job('cron_sync_payments')
 
-    def test_what_never_arrived_is_done_when_tried_again(self):
+    def test_an_operation_that_never_arrived_is_done_when_tried_again(self):
         for operation, reference, press in self.for_each_operation('capture', 'refund'):
             before = self.sums(reference)
             self.lose(operation, press, kind='lost')
@@ -142,7 +142,7 @@ class TestLostAnswers(OperationsTest):
             self.assertEqual(self.sums(reference), before)
             self.assertIsNone(self.attempt(press))
 
-    def test_what_was_refused_is_a_new_request_when_tried_again(self):
+    def test_a_refused_operation_is_a_new_request_when_tried_again(self):
         for operation, reference, press in self.for_each_operation('capture', 'refund'):
             self.fault(operation, 'failed', 1, code='5100')
             self.assertIsNotNone(self.attempt(press))
@@ -188,7 +188,7 @@ class TestAtOnce(OperationsTest):
                 else:
                     self.assert_agreed(reference, captured=2 * PART, refunded=done)
 
-    def test_what_is_done_in_the_portal_at_the_same_time_is_told_apart(self):
+    def test_operations_in_the_portal_at_the_same_time_are_kept_apart(self):
         reference, press = self.open('capture')
         self.fault('capture', 'latency', 1, seconds=2)
         at_once(
@@ -238,14 +238,14 @@ class TestPortal(BackOfficeTest):
             'cancelled': self.total(reference) - 2 * PART,
         }
 
-    def test_what_is_told_twice_late_and_in_disorder_is_booked_once(self):
+    def test_doubled_late_and_reordered_events_are_booked_once(self):
         self.fault('webhook', 'duplicate', 3)
         self.fault('webhook', 'reorder', 3, seconds=1)
         self.fault('webhook', 'late', 2, seconds=2)
         reference, sums = self.operate()
         self.assert_agreed(reference, **sums)
 
-    def test_what_is_never_told_is_found_by_the_nightly_comparison(self):
+    def test_lost_events_are_found_by_the_nightly_comparison(self):
         other = self.reserve()
         reference = self.reserve()
         self.fault('webhook', 'lost')

@@ -1,4 +1,4 @@
-"""Vipps MobilePay or the database is gone for a while; what happened is caught up."""
+"""Vipps MobilePay or the database is gone for a while; everything is caught up."""
 
 from .shop import LiveTest, at_once, wait_until
 
@@ -44,7 +44,7 @@ class TestDatabase(LiveTest):
         r'|connection already closed',
     )
 
-    def test_what_happened_while_the_database_was_down_is_caught_up(self):
+    def test_payments_while_the_database_was_down_are_caught_up(self):
         before, meanwhile, after = at_once(*[self.start_told_payment] * 3)
         self.decide(before)
         with self.stack.database_down():

@@ -1,4 +1,4 @@
-"""The queue of tasks: what goes wrong costs a task one try, and nothing waits for ever."""
+"""The queue of tasks: a failure costs a task one try, and nothing waits for ever."""
 
 from .shop import LiveTest, wait_until
 
@@ -68,7 +68,7 @@ class TestFailing(LiveTest):
         r'current transaction is aborted',
     )
 
-    def test_what_always_fails_holds_up_only_itself(self):
+    def test_a_task_that_always_fails_holds_up_only_itself(self):
         failing, *others = (self.start_told_payment() for _payment in range(3))
         self.addCleanup(self.stack.execute, NO_FAILURE)
         self.stack.execute(FAILURE.format(reference=failing))
@@ -91,9 +91,9 @@ class TestMany(LiveTest):
 
     def setUp(self):
         super().setUp()
-        _customer, reference = self.start_payment()
+        self.references = [self.start_told_payment() for _customer in range(3)]
         self.addCleanup(self.forget)
-        self.stack.execute((OLD_TRANSACTIONS, [MANY, reference]), OLD_TASKS)
+        self.stack.execute((OLD_TRANSACTIONS, [MANY, self.references[0]]), OLD_TASKS)
 
     def forget(self):
         """Remove the old payments with their tasks; nothing else refers to them."""
@@ -114,9 +114,8 @@ class TestMany(LiveTest):
     def test_thousands_of_old_tasks_and_new_payments_do_not_starve_each_other(self):
         self.start_job('cron_sync_payments')
         wait_until(lambda: self.count_old() < MANY)
-        for _customer in range(3):
+        for reference in self.references:
             before = self.count_old()
-            reference = self.start_told_payment()
             self.decide(reference)
             wait_until(lambda: self.transaction(reference)['state'] == 'done')  # noqa: B023
             wait_until(lambda: self.count_old() < before)  # noqa: B023

@@ -51,7 +51,7 @@ UNBALANCED = """
 
 class TestRandomOperations(BackOfficeTest):
     def test_in_the_end_both_sides_and_the_books_agree(self):
-        """Choose what happens by a seed, which repeats the choice."""
+        """Choose the operations by a seed, which repeats the choice."""
         seed = int(os.environ.get('VIPPS_TEST_SEED') or random.randrange(10 ** 6))
         with self.subTest(VIPPS_TEST_SEED=seed), ThreadPoolExecutor(PEOPLE) as pool:
             references = [self.reserve() for _payment in range(PAYMENTS)]
@@ -109,7 +109,7 @@ class TestRandomOperations(BackOfficeTest):
                 self.stack.kill_worker(worker)
 
     def calm_down(self, references):
-        """Repair everything, let time pass, and have the jobs do what there is to do."""
+        """Repair everything, let time pass, and let the jobs finish."""
         self.repair()
         wait_until(lambda: len(self.stack.workers()) == 2 and self.stack.workers('WorkerCron'))
         self.control('POST', 'clock', advance=4000)  # All events are sent again by then.

@@ -1,4 +1,4 @@
-"""Who tries to pay again and again, over all workers, and whatever becomes of each try."""
+"""Customers who try to pay again and again, with all workers and all outcomes of a try."""
 
 from tools.customer import ShopError
 
@@ -72,8 +72,8 @@ class TestRateLimit(LiveTest):
         after = self.rpc('vipps.audit.event', 'search_count', [('action', '=', 'limited')])
         self.assertEqual(after - before, 1)
 
-    def test_who_collides_with_somebody_else_is_counted_once(self):
-        """Odoo repeats what collided: the customer has pressed the button once."""
+    def test_a_request_that_collides_is_counted_once(self):
+        """Odoo repeats a request that collided: the customer has pressed the button once."""
         customer = self.new_customer()
         stored = 'NEW.vipps_payment_reference IS NOT NULL AND NEW.vipps_payment_state IS NULL'
         with collision_point(self.stack, 'payment_transaction', stored):

@@ -56,7 +56,7 @@ class TestFlood(LiveTest):
         self.assertLess(len(self.noticed_since(log_size)), CONNECTIONS)
 
     def noticed_since(self, log_size):
-        """Return what was logged about the requests, but one line of Odoo for each."""
+        """Return the log about the requests, but one line of Odoo for each."""
         with self.stack.log_path.open(encoding='utf-8') as log:
             log.seek(log_size)
             records = [match for match in map(RECORD.match, log) if match]

@@ -129,7 +129,7 @@ class TestOtherProvider(RegistrationTest):
 
 class TestReplacement(RegistrationTest):
 
-    def test_what_is_signed_with_the_replaced_secret_is_still_taken(self):
+    def test_an_event_signed_with_the_replaced_secret_is_still_taken(self):
         old_secret = self.webhook_secret()
         _customer, reference = self.start_payment()
         self.fault('webhook', 'lost', reference=reference)

@@ -1,4 +1,4 @@
-"""However the shop learns of an approval, and whoever tells it first: paid, once."""
+"""However the shop learns of an approval: the order is paid, once."""
 
 from tools.customer import ShopError
 
@@ -36,7 +36,7 @@ class TestReturn(LiveTest):
         changed = url[:-1] + ('0' if url[-1] != '0' else '1')
         self.assertEqual(self.new_browser().open(changed).status, 404)
 
-    def test_who_declines_reads_so_and_pays_again(self):
+    def test_a_customer_who_declines_reads_so_and_pays_again(self):
         customer, first = self.start_payment()
         self.decide(first, 'decline')
         page = customer.open(self.return_url(first))

@@ -1,4 +1,4 @@
-"""What was asked for and what came of it is kept, whatever happens to request and worker."""
+"""The record of a request and its outcome is kept when request or worker ends early."""
 
 from .shop import wait_until
 from .stopping_point import collision_point
@@ -8,7 +8,7 @@ from .test_operations import PART, REPEATED, OperationsTest
 class TestRecording(OperationsTest):
 
     def events(self, reference, *actions):
-        """Return what is recorded of a payment: action, outcome, and who did it, oldest first."""
+        """Return the records of a payment: action, outcome and author, oldest first."""
         return [
             (event['action'], event['outcome'], event['user_name']) for event in self.rpc(
                 'vipps.audit.event', 'search_read',
@@ -18,14 +18,14 @@ class TestRecording(OperationsTest):
         ]
 
     def sources(self, reference):
-        """Return what caused the changes of the states of a payment and its parts."""
+        """Return the causes of the changes of the states of a payment and its parts."""
         return [event['source'] for event in self.rpc(
             'vipps.audit.event', 'search_read',
             [('reference', 'like', reference), ('action', '=', 'state_changed')],
             ['source'], order='id',
         )]
 
-    def test_a_killed_worker_leaves_who_asked_and_that_it_was_done(self):
+    def test_a_killed_worker_leaves_the_author_and_the_outcome(self):
         reference, press = self.open('capture')
         self.kill_at('payment_transaction', self.written('capture', reference), press)
         wait_until(lambda: len(self.stack.workers()) == 2)
@@ -54,7 +54,7 @@ class TestRecording(OperationsTest):
                     [(action, 'asked', 'Kari'), (action, 'done', 'Kari')],
                 )
 
-    def test_what_is_rolled_back_because_of_a_lost_answer_or_a_refusal_is_recorded(self):
+    def test_an_operation_that_is_rolled_back_after_a_lost_answer_or_a_refusal_is_recorded(self):
         reference, press = self.open('capture')
         self.fault('webhook', 'lost')
         self.fault('capture', 'failed', 1, code='5100')

@@ -1,4 +1,4 @@
-"""The same order in two tabs: the money is taken once, and whoever looks reads why."""
+"""The same order in two tabs: the money is taken once, and both tabs say why."""
 
 from .shop import LiveTest, at_once, wait_until
 

@@ -37,10 +37,11 @@ class TestKnowing(TillTest):
         tabs = [self.open_till() for _tab in range(TABS)]
         with ThreadPoolExecutor(TABS) as pool:
             polling = [pool.submit(self.look, reference, tab) for tab in tabs]
-            wait_until(lambda: len(self.calls('get', reference)) >= 2)
+            wait_until(lambda: len(self.calls('get', reference)) >= 4)
             self.decide(reference)
             self.assertEqual({future.result()['state'] for future in polling}, {'paid'})
         times = [datetime.fromisoformat(c['time'][:23]) for c in self.calls('get', reference)]
         seconds = (times[-1] - times[0]).total_seconds()
-        self.assertLessEqual((len(times) - 1) * POLLING_INTERVAL, seconds + 0.5)
+        # The first and the last may have been on their way for longer than the others.
+        self.assertLessEqual((len(times) - 2) * POLLING_INTERVAL, seconds)
         self.till.finish(order)

@@ -1,4 +1,4 @@
-"""Whatever happens at the same moment at a till, nothing is paid twice, or cancelled and paid."""
+"""Crossing actions at a till: nothing is paid twice, or cancelled and paid."""
 
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
@@ -54,7 +54,7 @@ class TestCancelling(TillTest):
         self.repair()
         self.assert_state('unpaid', reference)
 
-    def test_who_cancels_after_the_approval_reads_that_it_is_paid(self):
+    def test_a_cashier_who_cancels_after_the_approval_reads_that_it_is_paid(self):
         self.fault('webhook', 'lost')
         order = self.new_order()
         reference = self.ask(order)
@@ -79,7 +79,7 @@ class TestCancelling(TillTest):
             if status['state'] == 'paid':
                 self.till.finish(order)
 
-    def test_what_was_paid_too_late_is_given_back(self):
+    def test_a_payment_that_comes_too_late_is_refunded(self):
         reference = self.ask()
         self.decide(reference)
         self.assert_state('paid', reference)
@@ -117,7 +117,7 @@ class TestTwoTills(TillTest):
         self.assertEqual([status['state'] for status in cancelled], ['unpaid'] * 2)
         self.assert_state('unpaid', reference)
 
-    def test_one_starts_what_the_other_cancels(self):
+    def test_one_starts_an_attempt_that_the_other_cancels(self):
         for _round in range(ROUNDS):
             reference = self.till.create(self.new_order())['reference']
             at_once(
@@ -143,7 +143,7 @@ class TestTwoTills(TillTest):
             attempt, = self.other.list_attempts([order.data['name']])
             self.till.attempt('cancel', attempt['reference'])
 
-    def test_another_cashier_goes_on_with_what_the_first_one_left(self):
+    def test_another_cashier_goes_on_with_the_attempt_of_the_first(self):
         order = self.new_order()
         reference = self.ask(order)
         self.decide(reference)
@@ -224,7 +224,7 @@ class TestClosing(TillTest):
         self.assertIsNone(refusals[0])
         self.assertIn("closed or being closed", refusals[1])
 
-    def test_what_is_put_into_its_order_is_not_given_back_at_the_same_moment(self):
+    def test_a_payment_that_is_put_into_its_order_is_not_refunded_at_the_same_moment(self):
         order = self.new_order()
         reference = self.ask(order)
         self.decide(reference)
@@ -238,7 +238,7 @@ class TestClosing(TillTest):
         self.assertIn("Refund the order instead", refusals[1])
         self.assertEqual(self.payment(reference)['aggregate']['refundedAmount']['value'], 0)
 
-    def test_who_closes_again_and_again_succeeds_when_all_is_paid_and_finished(self):
+    def test_closing_again_and_again_succeeds_when_all_is_paid_and_finished(self):
         order = self.new_order()
         reference = self.till.create(order)['reference']
 

@@ -1,4 +1,4 @@
-"""A worker that is killed while a till asks for something: the till finds out what came of it."""
+"""A worker is killed while a till asks for something: the till finds the outcome."""
 
 from .shop import wait_until
 from .till import TillTest
@@ -22,13 +22,13 @@ class TestKilledWorkers(TillTest):
         return reference
 
     def pay(self, order, reference):
-        """Let the customer approve what is found again, once."""
+        """Let the customer approve the payment that is found again, once."""
         self.assertEqual(len(self.payments_of(reference)), 1)
         self.decide(reference)
         self.assert_state('paid', reference)
         self.till.finish(order)
 
-    def test_a_qr_code_is_found_again_by_who_looks_and_by_who_starts_again(self):
+    def test_a_qr_code_is_found_again_by_looking_and_by_starting_again(self):
         self.fault('webhook', 'lost')
         for again in ('start', 'get'):
             with self.subTest(again):
@@ -51,12 +51,12 @@ class TestKilledWorkers(TillTest):
         self.assertEqual(self.till.attempt('start', reference, code)['state'], 'waiting')
         self.pay(order, reference)
 
-    def test_what_was_approved_before_anybody_looked_again_is_paid(self):
+    def test_an_approval_before_the_next_look_is_paid(self):
         order = self.new_order()
         reference = self.kill_start(order)
         self.pay(order, reference)
 
-    def test_a_cancellation_is_known_by_who_looks(self):
+    def test_a_cancellation_is_found_by_looking(self):
         self.fault('webhook', 'lost')
         reference = self.ask()
         self.kill(
@@ -89,7 +89,7 @@ class TestKilledWorkers(TillTest):
         status = self.till.attempt(action, reference)
         return status['state'] == 'refunded' and status
 
-    def test_what_is_undone_is_given_back_once(self):
+    def test_an_undone_payment_is_refunded_once(self):
         self.fault('webhook', 'lost')
         order = self.new_order()
         reference = self.ask(order)
@@ -105,7 +105,7 @@ class TestKilledWorkers(TillTest):
         payment = self.payment(reference)
         self.assertEqual(payment['aggregate']['refundedAmount'], payment['amount'])
 
-    def test_what_is_paid_while_nobody_is_there_is_found_by_the_till(self):
+    def test_a_payment_while_nobody_is_there_is_found_by_the_till(self):
         order = self.new_order()
         reference = self.ask(order)
         for worker in self.stack.workers() + self.stack.workers('WorkerCron'):

@@ -10,7 +10,7 @@ TILLS = 20
 
 class TestManyTills(TillTest):
 
-    def test_twenty_tills_at_once_take_what_their_customers_pay(self):
+    def test_twenty_tills_at_once_take_the_payments_of_their_customers(self):
         cashiers = [get_cashier(login) for login in CASHIERS]
         tills = at_once(*[
             lambda cashier=cashiers[number % 2], config=config: Till(cashier, config)

@@ -1,4 +1,4 @@
-"""A till that opens orders of the shop: whoever is paid first, nothing is paid twice."""
+"""A till opens orders of the shop: in every order of payments, nothing is paid twice."""
 
 from .back_office import BackOfficeTest
 from .shop import wait_until
@@ -80,7 +80,7 @@ class TestShopOrders(TillTest, BackOfficeTest):
         return reference, line
 
     def ship(self, line, quantity):
-        """Ship some pieces of what an order still waits for; the rest is shipped later."""
+        """Ship some pieces of the rest of an order; the others are shipped later."""
         move, = self.rpc('stock.move', 'search_read', [
             ('sale_line_id', '=', line), ('state', 'not in', ('done', 'cancel')),
         ], ['picking_id'])
@@ -124,7 +124,7 @@ class TestShopOrders(TillTest, BackOfficeTest):
     # What everybody agrees on
 
     def read_again(self, reference):
-        """Have the payment read, and done what is due then."""
+        """Have the payment read, and its due operations done."""
         count = len(self.calls('get', reference))
         self.run_job('cron_sync_payments')
         wait_until(lambda: len(self.calls('get', reference)) > count)
@@ -149,7 +149,7 @@ class TestShopOrders(TillTest, BackOfficeTest):
             [('posted', at_till)] if at_till else [],
         )
 
-    def test_what_a_till_has_in_a_draft_is_neither_delivered_nor_paid(self):
+    def test_a_draft_of_a_till_is_neither_delivered_nor_paid(self):
         reference, line = self.reserve()
         draft = self.open_order(reference, QUANTITY, "Vipps")
         question = self.ask(draft)
@@ -169,7 +169,7 @@ class TestShopOrders(TillTest, BackOfficeTest):
         self.assert_paid_once(reference, 0)
         self.assertEqual(len(self.calls('capture', reference)), 2)
 
-    def test_what_a_till_settled_in_cash_is_released(self):
+    def test_an_order_that_a_till_settled_in_cash_is_released(self):
         reference, line = self.reserve()
         till_order = self.open_order(reference, SOLD)
         self.till.finish(till_order)
@@ -179,7 +179,7 @@ class TestShopOrders(TillTest, BackOfficeTest):
         self.assert_paid_once(reference, round(till_order.amount * 100))
         self.assertEqual(self.sums(reference)['captured'], (QUANTITY - SOLD) * PRICE * 100)
 
-    def test_what_a_till_took_as_a_down_payment_is_released(self):
+    def test_a_down_payment_at_a_till_is_released(self):
         reference, line = self.reserve()
         self.till.finish(self.new_till_order(self.order(reference), CASH, [(DOWN_PAYMENT, {
             'product_id': self.down_payment, 'full_product_name': "Down Payment",

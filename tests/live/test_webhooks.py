@@ -1,4 +1,4 @@
-"""What comes to the webhook's address and is not an event of Vipps MobilePay leaves no trace."""
+"""Requests to the webhook's address that are no events of Vipps MobilePay leave no trace."""
 
 import json
 import uuid
@@ -8,7 +8,7 @@ import requests
 from protocol.signature import sign
 from simulator.sales_units import NOK_UNIT
 
-from .shop import LiveTest, wait_until
+from .shop import PATIENCE, LiveTest, wait_until
 
 
 class TestBadWebhooks(LiveTest):
@@ -33,7 +33,8 @@ class TestBadWebhooks(LiveTest):
             **{name.replace('_', '-'): value for name, value in headers.items()},
         }
         return requests.post(
-            url or self.url, data=self.body if body is None else body, headers=headers, timeout=30,
+            url or self.url, data=self.body if body is None else body, headers=headers,
+            timeout=PATIENCE,
         ).status_code
 
     def test_an_event_that_is_signed_is_stored(self):

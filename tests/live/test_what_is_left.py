@@ -1,4 +1,4 @@
-"""What a purchase leaves behind in the log, the database and the files: nothing secret."""
+"""The remains of a purchase in the log, the database and the files: nothing secret."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The people of the shop in town, and what both sides must agree on when a session is closed."""
+"""The people of the shop in town, and the checks that both sides agree after closing."""
 
 import functools
 
@@ -58,7 +58,7 @@ BOOKED = """
 
 @functools.cache
 def get_cashier(login):
-    """Return the browser of a cashier, who stays logged in."""
+    """Return the browser of a cashier, which stays logged in."""
     return Cashier(get_stack(), login)
 
 
@@ -138,7 +138,7 @@ class TillTest(LiveTest):
         return wait_until(ask)
 
     def assert_state(self, state, reference, till=None):
-        """Check what a payment comes to, and that Vipps MobilePay says the same."""
+        """Check the final state of a payment, and that Vipps MobilePay agrees."""
         status = self.look(reference, till)
         self.assertEqual(status['state'], state, status)
         self.assert_true(status)
@@ -152,7 +152,7 @@ class TillTest(LiveTest):
         wait_until(lambda: self.kept(reference) == kept)
 
     def kept(self, reference):
-        """Return what was charged and not refunded, or None while that is not decided."""
+        """Return the amount charged and not refunded, or None while that is not decided."""
         try:
             payment = self.payment(reference)
         except HTTPError as error:
@@ -170,7 +170,7 @@ class TillTest(LiveTest):
     # The end of the day
 
     def close(self, *tills):
-        """Close sessions, and check that what was sold is what was charged and what is booked, each
+        """Close sessions, and check that sold, charged and booked amounts are equal, each counted
         once."""
         sessions = [till.session for till in tills]
         for till in tills:

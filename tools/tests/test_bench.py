@@ -19,7 +19,7 @@ class TestFigures(unittest.TestCase):
     def test_one_slow_answer_does_not_change_a_ratio(self):
         self.assertEqual(ratio_of_medians([2, 4, 1000], [2, 1, 2]), 2)
 
-    def test_table_can_be_pasted_and_names_what_is_missed(self):
+    def test_table_can_be_pasted_and_names_missed_targets(self):
         lines = table([
             Row("Intake", '3 ms', 'bare: 1 ms', 3, 'at most 2', False),
             Row("Memory", '9 MiB'),

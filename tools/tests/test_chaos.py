@@ -33,7 +33,7 @@ class TestDifferences(unittest.TestCase):
             REFERENCE, state, captured, refunded, booked, unposted, unconfirmed, is_till, theirs,
         ))
 
-    def test_what_agrees(self):
+    def test_equal_sides_agree(self):
         nothing = {'captured': 0, 'booked': 0}
         self.assertEqual(self.find(payment()), [])
         self.assertEqual(self.find(payment(refunded=40), refunded=40, booked=60), [])

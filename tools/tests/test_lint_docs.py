@@ -17,7 +17,7 @@ alt="A picture" width="600">
 
 class TestLintDocs(unittest.TestCase):
     def find(self, page, **files):
-        """Return what is found in a page of `docs/` that stands beside other files."""
+        """Return the findings in a page of `docs/` that stands beside other files."""
         with tempfile.TemporaryDirectory() as folder:
             docs = Path(folder, 'docs')
             docs.mkdir()

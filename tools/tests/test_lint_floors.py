@@ -9,7 +9,7 @@ NO_EXCEPTIONS = {name: {} for name in lint_floors.EXCEPTIONS}
 
 class LintCase(unittest.TestCase):
     def find(self, find, files, **options):
-        """Return what is found in files, given by their paths with `__` for a slash."""
+        """Return the findings in files, given by their paths with `__` for a slash."""
         with tempfile.TemporaryDirectory() as folder:
             for name, text in files.items():
                 path = Path(folder, f"{name.replace('__', '/')}.py")
@@ -27,7 +27,7 @@ class TestImports(LintCase):
             ], files,
         )
 
-    def test_what_points_down_is_fine(self):
+    def test_imports_that_point_down_are_fine(self):
         self.assertEqual(self.find_imports(
             protocol__client='from . import errors\nimport requests\n',
             models__api__client='from ...protocol.client import Client\nimport requests\n',
@@ -35,7 +35,7 @@ class TestImports(LintCase):
             controllers__main='from .. import const\n',
         ), [])
 
-    def test_what_points_up_or_past_the_door_is_found_in_each_form(self):
+    def test_imports_that_point_up_or_past_the_door_are_found_in_each_form(self):
         for name, statement in (
             ('protocol__client', 'import odoo'),
             ('protocol__client', 'from odoo.tools import SQL'),
@@ -56,7 +56,7 @@ class TestContents(LintCase):
     def find_contents(self, exceptions=NO_EXCEPTIONS, **files):
         return self.find(lint_floors.find_contents, files, exceptions=exceptions)
 
-    def test_what_belongs_where_it_is(self):
+    def test_calls_in_their_own_packages_are_fine(self):
         self.assertEqual(self.find_contents(
             const="URL = 'https://api.example.com'\n",
             models__jobs__task='cr.commit()\nregistry.cursor()\n',

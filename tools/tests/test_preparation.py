@@ -60,7 +60,7 @@ class TestSource(unittest.TestCase):
             with self.assertRaisesRegex(Failure, "neither an Odoo 17.0 tree nor a git directory"):
                 find_source()
 
-    def test_the_key_changes_with_what_matters_to_a_database(self):
+    def test_the_key_changes_with_the_content_of_a_database(self):
         tree = self.make_tree(self.folder / 'tree', 'addons')
         before = Source(tree).key()
         (tree / 'addons' / 'payment' / 'static').mkdir()
@@ -79,7 +79,7 @@ class TestCache(unittest.TestCase):
         variables.start()
         self.addCleanup(variables.stop)
 
-    def test_what_was_left_half_made_is_made_again(self):
+    def test_a_half_made_folder_is_made_again(self):
         path = self.folder / 'thing'
         with self.assertRaises(ValueError), made_once(path, 'thing') as needed:
             self.assertTrue(needed)

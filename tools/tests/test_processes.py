@@ -49,7 +49,7 @@ class TestChild(unittest.TestCase):
         except FileNotFoundError:
             return True
 
-    def test_killing_and_stopping_end_what_was_started_by_it_too(self):
+    def test_killing_and_stopping_end_its_children_too(self):
         for end, code in (('kill', -signal.SIGKILL), ('stop', -signal.SIGTERM)):
             with self.subTest(end):
                 self.log.unlink(missing_ok=True)

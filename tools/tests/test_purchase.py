@@ -46,7 +46,7 @@ class TestPurchase(unittest.TestCase):
         with self.assertRaisesRegex(Failure, 'the step "webhooks cut off" failed: .*refused'):
             list(purchase.run())
 
-    def test_what_programs_are_told(self):
+    def test_output_for_programs(self):
         purchase = self.purchase(WEBHOOKS)
         failure = None
         try:
@@ -62,13 +62,13 @@ class TestPurchase(unittest.TestCase):
         self.assertEqual([entry['step'] for entry in bought['timeline']], ["webhooks cut off"])
         self.assertIs(json.loads(as_json([], None))['ok'], True)
 
-    def test_what_people_are_told_is_aligned(self):
+    def test_output_for_people_is_aligned(self):
         entry = {'step': "captured", 'seconds': 1.5, 'amount': 428.5, 'witness': "Simulator"}
         lines = [row(entry), row({**entry, 'step': "back", 'seconds': 12.25, 'amount': None})]
         self.assertEqual(lines[0], "   1.50 s  captured                    428.50 NOK  Simulator")
         self.assertEqual(lines[0].index("Simulator"), lines[1].index("Simulator"))
 
-    def test_what_people_are_told_at_the_end(self):
+    def test_closing_line_for_people(self):
         purchases = [self.purchase(without) for without in (RETURN, WEBHOOKS)]
         for number, purchase in enumerate(purchases):
             purchase.reference = f'AB2CD-{number}'
