@@ -29,14 +29,10 @@ EXCEPTIONS = {
     'cursor': {
         'models/api/api_call.py': 1,
         'models/documents/sale_order_mail.py': 1,
-        'models/provider/alert.py': 2,
-        'models/transaction/request.py': 1,
     },
     'pos': {
         'models/documents/account_move.py': 2,
         'models/documents/sale_order_delivery.py': 5,
-        'models/jobs/rate_limit.py': 1,
-        'models/jobs/webhook_event.py': 1,
         'models/provider/availability.py': 2,
         'models/provider/credentials.py': 1,
         'models/provider/ir_module_module.py': 1,

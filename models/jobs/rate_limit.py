@@ -14,15 +14,12 @@ from ... import const
 
 _logger = logging.getLogger(__name__)
 
-# The fields of a transaction that say what it pays.
-DOCUMENT_FIELDS = ('sale_order_ids', 'invoice_ids', 'pos_order_id')
-
 # Requests of the same moment do not see each other. As close to a limit as this, they are
 # counted one after the other.
 MAX_CONCURRENT = 8
 
-# Count what was asked before, and add this request unless a limit is reached, or close. What is
-# returned is of the limit that is reached for the longest time, if any is.
+# Count earlier requests, and add this one unless a limit is reached, or close. The row that is
+# returned is that of the limit that is reached for the longest time, if any is.
 ADMIT = """
     WITH asked AS (
         SELECT * FROM unnest(%(keys)s, %(limits)s) AS asked (key, most)
@@ -49,7 +46,8 @@ ADMIT = """
 class VippsRequest(models.Model):
     """ Requests that are counted to limit them. Rows are only inserted and deleted.
 
-    What requests have in common is kept as a keyed hash: nobody reads from it who has asked.
+    The things that requests have in common are kept as keyed hashes: nobody reads a sender from
+    them.
     """
     _name = 'vipps.request'
     _description = "Vipps MobilePay Request"
@@ -83,10 +81,19 @@ class VippsRequest(models.Model):
         users = tx.partner_id.with_context(active_test=False).user_ids
         if tx.partner_id and not any(user._is_public() for user in users):
             limits[f'partner {tx.partner_id.id}'] = const.MAX_STARTS_PER_PARTNER
-        for name in DOCUMENT_FIELDS:
-            for document in tx[name]._origin:
-                limits[f'document {document}'] = const.MAX_STARTS_PER_DOCUMENT
+        for document in self._get_documents(tx):
+            limits[f'document {document}'] = const.MAX_STARTS_PER_DOCUMENT
         return self._admit(limits, tx.provider_id)
+
+    @api.model
+    def _get_documents(self, tx):
+        """ Hook to return the documents that a transaction pays for.
+
+        :param payment.transaction tx: The transaction, which need not be stored, in sudo mode.
+        :return: The stored documents, each as a record.
+        :rtype: list
+        """
+        return [*tx.sale_order_ids._origin, *tx.invoice_ids._origin]
 
     @api.model
     def _admit_refused(self, provider):
@@ -134,17 +141,17 @@ class VippsRequest(models.Model):
         It is counted in a database transaction of its own, so that all workers know of it before
         it does anything slow, and so that it stays counted if it fails.
 
-        :param dict[str, int] limits: How many requests are admitted in a period, by what they have
-                                      in common.
+        :param dict[str, int] limits: How many requests are admitted in a period, by a name that
+                                      they share.
         :param payment.provider provider: The provider that they are about.
         :return: The seconds to wait until one is admitted again; 0 if this one is.
         :rtype: int
         """
         if getattr(request, 'vipps_is_admitted', False):
-            return 0  # Odoo repeats what collided with something else.
+            return 0  # Odoo repeats a request that has collided.
         for margin in (MAX_CONCURRENT, 0):
             with self.pool.cursor() as cr:
-                if not margin:  # It comes first, so that all is seen that was counted before.
+                if not margin:  # The lock comes first, so that all earlier requests are seen.
                     cr.execute("LOCK TABLE vipps_request IN SHARE ROW EXCLUSIVE MODE")
                 requests = self.with_env(self.env(cr=cr, su=True))
                 is_admitted, wait, kind = requests._count(limits, margin)
@@ -158,7 +165,7 @@ class VippsRequest(models.Model):
     def _count(self, limits, margin=0):
         """ Count a request with one query, unless a limit is reached.
 
-        :param dict[str, int] limits: How many are admitted, by what they have in common.
+        :param dict[str, int] limits: How many are admitted, by a name that they share.
         :param int margin: How close to a limit it is not counted either.
         :return: Whether it is counted; the seconds to wait and the kind of the limit if one is
                  reached.

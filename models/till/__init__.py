@@ -19,3 +19,4 @@ from . import sale_order
 from . import pos_session
 from . import pos_session_closing
 from . import pos_session_limits
+from . import rate_limit
