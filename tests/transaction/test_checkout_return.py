@@ -3,6 +3,7 @@
 from unittest.mock import patch
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from odoo.exceptions import UserError
 from odoo.tests import new_test_user, tagged
 from odoo.tools import config, mute_logger
 
@@ -29,6 +30,29 @@ class TestReturn(CheckoutCommon):
                         self.assertIn(tx.sale_order_ids.name, page.text_content())
                         self.assertIn("249.50", page.text_content())
                     self.assertEqual(tx.sale_order_ids.state, 'sale')
+
+    @mute_logger('odoo.addons.mobilepay_vipps.models.jobs.task')
+    def test_the_return_shows_the_money_before_and_without_the_confirmation(self):
+        self.vipps.vipps_capture_mode = 'automatic'
+        tx = self._start_cart()
+        self._approve(tx)
+        self._change_browser()
+        order, url = tx.sale_order_ids, self._get_return_url(tx)
+        Order = type(order)
+        with patch.object(Order, 'action_confirm', side_effect=UserError("No")) as confirm:
+            result, page = self._get_result(self.url_open(url))
+            confirm.assert_not_called()  # The state of the money is committed with this answer.
+            self.assertEqual(result, 'paid')
+            self.assertIn("Thank you", page.text_content())
+            self.env.invalidate_all()
+            self.assertEqual((tx.state, order.state), ('done', 'draft'))
+            self.assertEqual(self._get_aggregate(tx)['captured'], 24950)
+            self._follow_up()
+            confirm.assert_called()
+            self.assertEqual((tx.state, order.state), ('done', 'draft'))
+            self.assertEqual(self._get_result(self.url_open(url))[0], 'paid')
+        self._follow_up()
+        self.assertEqual(order.state, 'sale')
 
     def test_a_payment_that_is_not_decided_is_waited_for(self):
         tx = self._start_cart()
