@@ -5,7 +5,7 @@ import logging
 import re
 import time
 
-# What needs no quotes: anything else could be taken for another pair.
+# A value that needs no quotes: any other one could be taken for another pair.
 PLAIN_VALUE = re.compile(r'[\w.:/+*-]+')
 
 
@@ -18,11 +18,11 @@ def log_step(
     Nothing that is secret or personal may be in the values.
 
     :param logging.Logger logger: The logger of the module that did it.
-    :param str step: What was done.
+    :param str step: The name of the step.
     :param payment.transaction tx: The transaction, if there is one.
     :param payment.provider provider: The provider, if there is no transaction.
-    :param str outcome: What it came to: `done`, `refused`, `unknown`, `failed`.
-    :param int level: WARNING for what an operator should look at.
+    :param str outcome: The outcome: `done`, `refused`, `unknown`, `failed`.
+    :param int level: WARNING for a step that an operator should look at.
     :param float started: When it was started, as `time.monotonic` says.
     :param values: Other pairs; those that are empty are left out.
     :return: None

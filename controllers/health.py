@@ -6,7 +6,7 @@ from odoo.http import request
 from .. import const
 from .limits import refuse
 
-# Longer than ours, and nobody computes with what somebody sends.
+# Longer than ours: no hash is computed of a text of any length.
 MAX_TOKEN_LENGTH = 100
 
 
@@ -18,7 +18,7 @@ class VippsHealthController(http.Controller):
         sitemap=False, max_content_length=const.MAX_FORM_SIZE,
     )
     def vipps_health(self, **data):
-        """ Tell a monitoring system how a provider does.
+        """ Report the health of a provider to a monitoring system.
 
         The status is 200, or 503 if payments fail or money is not where it belongs.
 

@@ -29,8 +29,8 @@ class VippsController(http.Controller):
     def vipps_redirect(self, reference=None, retry=None, **data):
         """ Send the customer to the payment that was created for the transaction of this session.
 
-        Only the form of the payment is sent to it: whoever comes otherwise, as a browser that was
-        restored does, goes on in the shop.
+        Only the form of the payment is sent to it: a browser that comes otherwise, for example
+        after it was restored, goes on in the shop.
 
         :param str reference: The reference of the transaction.
         :param str retry: Whether to try again to create the payment.
@@ -57,7 +57,7 @@ class VippsController(http.Controller):
                 return self._render_result(tx_sudo, 'failed', str(error))
             if not is_created:
                 return self._render_result(tx_sudo, 'unavailable')
-        # A payment that is decided has no URL anymore: the return page says how it went.
+        # A payment that is decided has no URL any longer: the return page shows the result.
         return request.redirect(
             tx_sudo.vipps_redirect_url or tx_sudo._vipps_get_return_route(), local=False
         )
@@ -68,6 +68,10 @@ class VippsController(http.Controller):
     )
     def vipps_return(self, reference=None, access_token=None, **data):
         """ Receive the customer who comes back, maybe in another browser and without a session.
+
+        The payment is read and the answer shows the truth about the money. With the answer, the
+        state of the payment is committed, and the job confirms the order: the status page shows it
+        as soon as that is done, and no confirmation that hangs or fails keeps the customer waiting.
 
         :param str reference: The reference of the transaction.
         :param str access_token: The signature of the URL.
@@ -100,7 +104,7 @@ class VippsController(http.Controller):
 
     def _render_result(self, tx_sudo, result, message=None):
         if result == 'failed' and tx_sudo._vipps_is_paid_otherwise():
-            result = 'paid_otherwise'  # Nobody must be invited to pay again.
+            result = 'paid_otherwise'  # The customer must not be invited to pay again.
         retry_url = None
         if result in ('failed', 'unavailable', 'limited'):
             has_cart = request.session.get('sale_order_id') in tx_sudo.sale_order_ids.ids
@@ -144,17 +148,20 @@ class VippsController(http.Controller):
         See https://developer.vippsmobilepay.com/docs/APIs/webhooks-api/api-guide/
 
         :param int provider_id: The provider that the webhook was registered for.
-        :param dict data: Not used. Without it, Odoo would log what somebody sends as a form.
+        :param dict data: Not used. Without it, Odoo would log the fields of a form.
         """
-        body = self._read_body()
+        httprequest = request.httprequest
+        if (httprequest.content_length or 0) > const.MAX_WEBHOOK_SIZE:
+            raise RequestEntityTooLarge()
+        body = httprequest.get_data()  # Raw: the signature is for these bytes.
+        if len(body) > const.MAX_WEBHOOK_SIZE:
+            raise RequestEntityTooLarge()
         provider_sudo = request.env['payment.provider'].sudo()._vipps_get_for_webhook(provider_id)
         # Nobody learns which providers there are.
         if not provider_sudo or not provider_sudo._vipps_verify_webhook(
-            body, request.httprequest.headers
+            body, httprequest.headers
         ):
-            answer = refuse(
-                provider_sudo, Unauthorized().get_response(request.httprequest.environ)
-            )
+            answer = refuse(provider_sudo, Unauthorized().get_response(httprequest.environ))
             answer.headers[const.DATABASE_HEADER] = (
                 request.env['payment.transaction']._vipps_get_reference_prefix()
             )
@@ -168,12 +175,3 @@ class VippsController(http.Controller):
             if not request.env['vipps.webhook.event'].sudo()._store(provider_sudo, event):
                 return request.make_response('', status=429, headers=[('Retry-After', '3600')])
         return request.make_response('')
-
-    def _read_body(self):
-        """ Return the raw body, which the signature is over, unless it is too large. """
-        if (request.httprequest.content_length or 0) > const.MAX_WEBHOOK_SIZE:
-            raise RequestEntityTooLarge()
-        body = request.httprequest.get_data()
-        if len(body) > const.MAX_WEBHOOK_SIZE:
-            raise RequestEntityTooLarge()
-        return body

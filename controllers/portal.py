@@ -14,8 +14,8 @@ class VippsPaymentPortal(PaymentPortal):
     def _create_transaction(
         self, provider_id, *args, partner_id=None, custom_create_values=None, **kwargs
     ):
-        """ Override of `payment` to limit how often payments of Vipps MobilePay are started, on
-        whatever page. """
+        """ Override of `payment` to limit how often payments of Vipps MobilePay are started, on any
+        page. """
         tx_sudo = request.env['payment.transaction'].sudo().new({
             'provider_id': provider_id, 'partner_id': partner_id, **(custom_create_values or {}),
         })

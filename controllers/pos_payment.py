@@ -12,7 +12,7 @@ class VippsPosPaymentPortal(PaymentPortal):
 
     @http.route()
     def pos_order_pay_confirmation(self, *args, **kwargs):
-        """ Override of `pos_online_payment` to show the payment, and to leave to the job what
-        follows it: books and invoices can take long. """
+        """ Override of `pos_online_payment` to show the payment, and to leave books and invoices to
+        the job: they can take long. """
         request.update_context(vipps_is_page=Fact(True))
         return super().pos_order_pay_confirmation(*args, **kwargs)

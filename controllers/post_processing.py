@@ -13,8 +13,8 @@ class VippsPostProcessing(PaymentPostProcessing):
     @http.route()
     def poll_status(self, **kwargs):
         """ Override of `payment` to read the open payment while the customer waits, and to report
-        how it went in the language of the page, which this route does not know. What follows an
-        approved payment is left to the job: nobody waits for it. """
+        the result in the language of the page, which this route does not know. The confirmation
+        of the order is left to the job: the customer does not wait for it. """
         lang = request.env['ir.http'].get_nearest_lang(
             request.httprequest.cookies.get('frontend_lang')
         )

@@ -11,7 +11,8 @@ from odoo.exceptions import AccessError
 
 from ...source import Source
 from ...step_log import log_step
-from .job import NOTHING_LEFT, run_steps
+from ...trust import keep_trusted
+from .own_transaction import call_apart
 
 _logger = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ PURGE_LIMIT = 10000
 # No context that comes from a browser can have this.
 PERMIT = object()
 
-# PostgreSQL lets nobody change or remove what was recorded, except where this is set, for the
+# PostgreSQL lets nobody change or remove rows, except where this is set, for the
 # database transaction: for the retention and erasure of personal data.
 PROTECTION = """
     CREATE OR REPLACE FUNCTION vipps_audit_event_protect() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -40,7 +41,7 @@ PROTECTION = """
             THEN
                 RETURN NEW;
             END IF;
-            -- What a row points to was removed.
+            -- The record that a row points to was removed.
             IF to_jsonb(NEW) - '{{{columns}}}'::text[] = to_jsonb(OLD) - '{{{columns}}}'::text[]
                AND {references}
             THEN
@@ -71,9 +72,10 @@ STATES = [
 
 
 class VippsAuditEvent(models.Model):
-    """ Who did what to payments, keys and personal data, and what became of it.
+    """ The audit trail: each action on payments, keys and personal data, with its author and its
+    outcome.
 
-    Rows are only added. What identifies people outlives their records: names are copied.
+    Rows are only added. They outlive the records of people: names are copied.
     """
     _name = 'vipps.audit.event'
     _description = "Vipps MobilePay Audit Event"
@@ -191,7 +193,7 @@ class VippsAuditEvent(models.Model):
     #=== INITIALIZATION ===#
 
     def init(self):
-        """ Override to have PostgreSQL protect the table, also from what does not use the ORM. An
+        """ Override to have PostgreSQL protect the table, also from SQL outside of the ORM. An
         update that fills a new column has to drop the triggers first; they are made again here. """
         references = {
             field.name: self.env[field.comodel_name]._table
@@ -211,7 +213,7 @@ class VippsAuditEvent(models.Model):
 
     @api.model
     def _vipps_remove_protection(self):
-        """ Drop what outlives the table. """
+        """ Drop the function that would outlive the table. """
         self.env.cr.execute("DROP FUNCTION IF EXISTS vipps_audit_event_protect() CASCADE")
 
     @api.model
@@ -228,7 +230,7 @@ class VippsAuditEvent(models.Model):
 
     @api.model_create_multi
     def create(self, values_list):
-        """ Override to let nobody make up what happened, not even the system.
+        """ Override to let nobody make up events, not even the system.
 
         :raise AccessError: Unless it is the audit trail itself.
         """
@@ -236,7 +238,7 @@ class VippsAuditEvent(models.Model):
         return super().create(values_list)
 
     def write(self, values):
-        """ Override to let nobody change what happened, not even the system.
+        """ Override to let nobody change events, not even the system.
 
         :raise AccessError: Unless it is the audit trail itself.
         """
@@ -244,7 +246,7 @@ class VippsAuditEvent(models.Model):
         return super().write(values)
 
     def unlink(self):
-        """ Override to let nobody hide what happened, not even the system.
+        """ Override to let nobody hide events, not even the system.
 
         :raise AccessError: Unless it is the audit trail itself.
         """
@@ -268,18 +270,18 @@ class VippsAuditEvent(models.Model):
         self, action, provider=None, tx=None, step=None, started=None, error=None, log=None,
         is_apart=False, is_to_sync=False, **values
     ):
-        """ Record in the audit trail, and in the log, that something was done or happened.
+        """ Record an action in the audit trail, and in the log.
 
-        :param str action: What, one of the values of the field.
+        :param str action: The action, one of the values of the field.
         :param payment.provider provider: The provider, if there is no transaction.
         :param payment.transaction tx: The transaction.
         :param str step: The step of the log; none is logged without.
         :param float started: When the step was started, as `time.monotonic` says.
-        :param VippsError error: What went wrong at Vipps MobilePay, if anything.
+        :param VippsError error: The error of Vipps MobilePay, if there is one.
         :param dict log: Other pairs of the log.
-        :param bool is_apart: Whether it is recorded in a database transaction of its own, as it
-                              stays true when the request is rolled back: it happened outside of
-                              Odoo, or is about to.
+        :param bool is_apart: Whether it is recorded in a database transaction of its own, because
+                              it stays true when the request is rolled back: it has an effect
+                              outside of Odoo.
         :param bool is_to_sync: Whether the payment is read in any case, together with `is_apart`.
         :param values: Other values of the record; amounts in major units.
         :return: None
@@ -301,27 +303,21 @@ class VippsAuditEvent(models.Model):
 
     @api.model
     def _insert_apart(self, values, is_to_sync):
-        """ Insert a row in a database transaction of its own. If that fails, nothing is done that
-        was only asked for.
+        """ Insert a row in a database transaction of its own. If that fails, an action that was
+        only asked for is not done.
 
         :param dict values: The values of :meth:`_prepare_values`.
         :param bool is_to_sync: Whether the payment is read in any case.
         :return: None
         """
-        def insert(env):
-            env[self._name]._insert_once(values)
-            if is_to_sync:
-                tx = env['payment.transaction'].browse(values['transaction_id']).exists()
-                env['vipps.task']._schedule(tx._vipps_get_root(), 'verify')
-            return NOTHING_LEFT
-
+        trusted = self.with_env(self.env(context=keep_trusted(self.env.context)))
         try:
-            run_steps(self.env, insert)
+            call_apart(trusted, '_insert_once', values, is_to_sync)
         except Exception:
             if values['outcome'] == 'asked':
                 raise
             # It would take the place of the error that the user is to read.
-            _logger.exception("It is not recorded what became of %s.", values['reference'])
+            _logger.exception("The outcome for %s is not recorded.", values['reference'])
 
     @api.model
     def _prepare_values(self, action, provider, tx, values):
@@ -333,7 +329,7 @@ class VippsAuditEvent(models.Model):
             'action': action,
             'outcome': 'done',
             'source': self._get_source(),
-            # Who is a customer is known by the payment, and forgotten there.
+            # The payment knows its customer, who is forgotten there.
             'user_id': is_staff and user.id,
             'user_name': is_staff and user.name,
             'company_id': provider.company_id.id or self.env.company.id,
@@ -347,7 +343,7 @@ class VippsAuditEvent(models.Model):
 
     @api.model
     def _get_source(self):
-        """ Return what caused what is happening, see :class:`Source`. """
+        """ Return the source of the present action, see :class:`Source`. """
         source = self.env.context.get('vipps_source')
         if isinstance(source, Source):
             return str(source)
@@ -356,43 +352,38 @@ class VippsAuditEvent(models.Model):
         return 'user' if self.env.user._is_internal() else 'customer'
 
     @api.model
-    def _insert_once(self, values):
-        """ Insert a row, unless it says the same as the one before.
+    def _insert_once(self, values, is_to_sync):
+        """ Insert a row, unless the newest one of the payment says the same: after a collision,
+        Odoo repeats the whole request.
 
         :param dict values: The values of :meth:`_prepare_values`.
+        :param bool is_to_sync: Whether the payment is read in any case.
         :return: None
         """
-        if not self._is_repetition(values):
-            # Others do not see what was only just made.
-            provider = self.env['payment.provider'].browse(values['provider_id']).exists()
-            tx = self.env['payment.transaction'].browse(values['transaction_id']).exists()
-            self._permitted().create({
-                **values, 'provider_id': provider.id, 'transaction_id': tx.id,
-            })
-
-    @api.model
-    def _is_repetition(self, values):
-        """ Tell whether the newest row of a payment says the same as one that is to be inserted:
-        after a collision, Odoo repeats the whole request.
-
-        :param dict values: The values of :meth:`_prepare_values`.
-        :rtype: bool
-        """
+        # This database transaction does not see records that the request has just created.
+        tx = self.env['payment.transaction'].browse(values['transaction_id']).exists()
+        if is_to_sync:
+            self.env['vipps.task']._schedule(tx._vipps_get_root(), 'verify')
         newest = self.search([('reference', '=', values['reference'])], limit=1)
-        return bool(newest) and (
+        is_repetition = newest and (
             newest.create_date >= fields.Datetime.now() - REPETITION_PERIOD
             and (newest.action, newest.outcome, newest.source, newest.user_id.id)
             == (values['action'], values['outcome'], values['source'], values['user_id'])
             and newest.amount == (values.get('amount') or 0)
             and newest.details == (values.get('details') or False)
         )
+        if not is_repetition:
+            provider = self.env['payment.provider'].browse(values['provider_id']).exists()
+            self._permitted().create({
+                **values, 'provider_id': provider.id, 'transaction_id': tx.id,
+            })
 
     #=== BUSINESS METHODS - RETENTION AND ERASURE ===#
 
     @api.model
     def _vipps_purge(self, provider, before):
-        """ Delete what was recorded of a provider before a point in time, and what was recorded of
-        its company and belongs to no provider anymore.
+        """ Delete the rows of a provider before a point in time, and those of its company that no
+        longer belong to any provider.
 
         :param payment.provider provider: The provider.
         :param datetime before: The point in time.
@@ -417,7 +408,7 @@ class VippsAuditEvent(models.Model):
 
     @api.model
     def _vipps_forget(self, partner):
-        """ Blank what identifies customers, in the companies that the user works in.
+        """ Blank the contacts of customers, in the companies that the user works in.
 
         :param res.partner partner: The contacts of the customers.
         :return: None

@@ -14,8 +14,7 @@ from odoo.service.model import PG_CONCURRENCY_ERRORS_TO_RETRY
 from odoo.tools import SQL
 
 from ...step_log import log_step
-from .job import RUN_SECONDS
-from .own_transaction import in_own_transaction
+from .own_transaction import RUN_SECONDS, call_apart
 
 _logger = logging.getLogger(__name__)
 
@@ -42,6 +41,11 @@ KINDS = {
     'compare': (MONEY, timedelta(minutes=5), timedelta(hours=6)),
 }
 
+KINDS_BY_JOB = {
+    job: tuple(kind for kind, (its_job, *_delays) in KINDS.items() if its_job == job)
+    for job in (MONEY, FOLLOW_UP, MAILS)
+}
+
 # After so many tries, a task of these kinds is given up: nobody misses its effect that much.
 MAX_TRIES = {'app_link': 8}
 
@@ -59,17 +63,17 @@ MAX_SILENCES = 3
 # How long the money job waits for others who work on a payment, once nothing else is left to do.
 LOCK_SECONDS = 2
 
-# Whoever works on more payments than this at once is waited for.
+# If others work on more payments than this at once, the job waits for them.
 MAX_BUSY = 20
 
-# What a task came to.
+# The outcome of a task.
 DONE, LATER, NO_ANSWER = 'done', 'later', 'no_answer'
 
 
 class VippsTask(models.Model):
-    """ What is to be done after a payment was read: a queue.
+    """ A queue of tasks that follow events, clicks, changed documents and time.
 
-    Rows are only inserted by others, so that nobody waits for anybody. A task is claimed together
+    Others only insert rows, so that nobody waits for anybody. A task is claimed together
     with its next try in one database transaction, and done in the next one: a database error, a
     hang or a killed worker costs this task one try, and nothing else.
     """
@@ -102,15 +106,15 @@ class VippsTask(models.Model):
 
     @api.model
     def _schedule(self, txs, kind, arguments=None, due=None, tries=0):
-        """ Have something done with transactions, normally as soon as this is committed.
+        """ Schedule a task of transactions, normally for the moment of the commit.
 
-        What is scheduled twice is done once.
+        Tasks that are the same are done once.
 
         :param payment.transaction txs: The transactions.
         :param str kind: The kind of the tasks, one of :data:`KINDS`.
-        :param dict arguments: The arguments of the method that does it.
-        :param datetime due: When it is due, if not now. What is due for longer comes later.
-        :param int tries: How often it was tried before.
+        :param dict arguments: The arguments of the method that does the task.
+        :param datetime due: When the task is due, if not now. The oldest come last.
+        :param int tries: How often the task was tried before.
         :return: None
         """
         if not txs:
@@ -133,7 +137,7 @@ class VippsTask(models.Model):
 
     @api.model
     def _schedule_after_rollback(self, txs, kind):
-        """ Have something done with transactions if what is being done now is rolled back.
+        """ Schedule a task of transactions in case the present database transaction is rolled back.
 
         :param payment.transaction txs: The transactions.
         :param str kind: The kind of the tasks, one of :data:`KINDS`.
@@ -141,7 +145,7 @@ class VippsTask(models.Model):
         """
         def schedule():
             try:
-                self._in_transaction('_schedule', txs, kind)
+                call_apart(self, '_schedule', txs, kind)
             except Exception:
                 # It would take the place of the error that the user is to read.
                 _logger.exception("Nothing is scheduled for transactions %s.", txs.ids)
@@ -150,18 +154,18 @@ class VippsTask(models.Model):
 
     @api.model
     def _get_money_tasks(self, tx):
-        """ Return what the money job is to do with a transaction, as far as this database
-        transaction can know of it.
+        """ Return the tasks of the money job for a transaction, as far as this database transaction
+        sees them.
 
         :param payment.transaction tx: The transaction.
         :rtype: vipps.task
         """
         return self.sudo().search([
-            ('transaction_id', '=', tx.id), ('kind', 'in', _get_kinds(MONEY)),
+            ('transaction_id', '=', tx.id), ('kind', 'in', KINDS_BY_JOB[MONEY]),
         ])
 
     def _settle(self, tx, kinds):
-        """ Remove the tasks that are done since the payment was read, and schedule what is missing.
+        """ Remove the tasks that are done since the payment was read, and schedule missing ones.
 
         :param payment.transaction tx: The transaction, locked.
         :param tuple kinds: The kinds of tasks of the money job that are still to be done.
@@ -214,7 +218,7 @@ class VippsTask(models.Model):
 
     @api.model
     def _wake(self, kind, at=None):
-        """ Have the job run that does a kind of tasks.
+        """ Wake the job that does a kind of tasks.
 
         :param str kind: The kind.
         :param datetime at: When, if not as soon as this is committed.
@@ -250,14 +254,10 @@ class VippsTask(models.Model):
 
     @api.model
     def _cron_sync_payments(self):
-        """ Read the payments of which something was heard, those that are open, and those that are
-        to be compared, and capture and release what is due. """
-        self._in_transaction('_schedule_pending_events')
+        """ Read the payments that have new events, are open or are to be compared, and do the
+        captures and releases that are due. """
+        call_apart(self.env['vipps.webhook.event'], '_schedule_pending')
         self._run(MONEY)
-
-    @api.model
-    def _schedule_pending_events(self):
-        self.env['vipps.webhook.event']._schedule_pending()
 
     @api.model
     def _cron_follow_up(self):
@@ -270,14 +270,10 @@ class VippsTask(models.Model):
 
     @api.model
     def _send_mails(self):
-        """ Render what is to be sent about orders, for Odoo's queue of mails. """
+        """ Render the mails about orders, for Odoo's queue of mails. """
         tasks = self.with_context(mail_notify_force_send=False)
-        tasks._in_transaction('_queue_order_mails')
+        call_apart(tasks.env['sale.order'], '_vipps_queue_mails')
         tasks._run(MAILS)
-
-    @api.model
-    def _queue_order_mails(self):
-        self.env['sale.order']._vipps_queue_mails()
 
     @api.model
     def _run(self, job):
@@ -286,15 +282,15 @@ class VippsTask(models.Model):
         :param str job: The job.
         :return: None
         """
-        kinds = _get_kinds(job)
+        kinds = KINDS_BY_JOB[job]
         max_silences = MAX_SILENCES if job == MONEY else 1  # There is something better to do.
         started, steps, silences, busy_ids = time.monotonic(), 0, 0, set()
         while silences < max_silences:
             if time.monotonic() > started + RUN_SECONDS:
-                self._in_transaction('_wake', kinds[0])
+                call_apart(self, '_wake', kinds[0])
                 break
             is_fair = steps % FAIR_SHARE == FAIR_SHARE - 1
-            task_id = self._in_transaction('_claim_next', kinds, is_fair, busy_ids)
+            task_id = call_apart(self, '_claim_next', kinds, is_fair, busy_ids)
             if not task_id:
                 break
             steps += 1
@@ -305,27 +301,16 @@ class VippsTask(models.Model):
                 job=job.partition('.')[2], steps=steps,
             )
 
-    def _in_transaction(self, method, *args):
-        """ Call a method in a database transaction of its own, again if that collides with another.
-
-        :param str method: The name of a method of this model.
-        :param args: Its arguments.
-        :return: What it returns.
-        """
-        def call(env):
-            return getattr(self.with_env(env(context=self.env.context)), method)(*args)
-
-        return in_own_transaction(self.env.registry, call)
-
     @api.model
     def _claim_next(self, kinds, is_fair, busy_ids):
         """ Claim the most urgent task that is due for one try; those that are the same end in it.
 
-        What was not tried yet comes before what has failed. Of payments, the newest come first:
-        after an outage, nobody who is paying now waits for what has been waiting for hours.
+        New tasks come before those that have failed. Of payments, the newest come first:
+        after an outage, no customer who is paying now waits for tasks that are hours old.
 
         :param tuple kinds: The kinds of tasks, the most urgent first.
-        :param bool is_fair: Whether to claim what has been waiting for the longest time instead.
+        :param bool is_fair: Whether to claim the task that has been waiting for the longest time
+                             instead.
         :param set busy_ids: The ids of transactions that others were found to work on; they come
                              last, and then they are waited for.
         :return: The id of the task, if there is one.
@@ -360,7 +345,7 @@ class VippsTask(models.Model):
         now = fields.Datetime.now()
         order = SQL("due, id")
         if not is_fair:
-            if kinds == _get_kinds(MONEY):
+            if kinds == KINDS_BY_JOB[MONEY]:
                 order = SQL("CASE WHEN tries = 0 THEN due END DESC, %s", order)
             order = SQL("tries > 0, array_position(%s, kind::text), %s", list(kinds), order)
         self.env.cr.execute(SQL(
@@ -381,11 +366,11 @@ class VippsTask(models.Model):
     def _work(self):
         """ Do the task that was claimed.
 
-        :return: What it came to: `DONE`, `LATER` or `NO_ANSWER`.
+        :return: The outcome: `DONE`, `LATER` or `NO_ANSWER`.
         :rtype: str
         """
         try:
-            return self._in_transaction('_do')
+            return call_apart(self, '_do')
         except Exception as error:
             if getattr(error, 'pgcode', None) in PG_CONCURRENCY_ERRORS_TO_RETRY:
                 _logger.info("Task %s collides with others, and is tried later.", self.id)
@@ -396,7 +381,7 @@ class VippsTask(models.Model):
                 _logger.exception("Task %s failed.", self.id)
                 problem = None
             try:
-                self._in_transaction('_fail', problem)
+                call_apart(self, '_fail', problem)
             except Exception:
                 _logger.exception("Nobody is told that task %s failed.", self.id)
             return LATER
@@ -404,7 +389,7 @@ class VippsTask(models.Model):
     def _do(self):
         """ Do the task, and remove it if there is nothing left to do.
 
-        :return: What it came to: `DONE`, `LATER` or `NO_ANSWER`.
+        :return: The outcome: `DONE`, `LATER` or `NO_ANSWER`.
         :rtype: str
         """
         task = self.exists()  # The payment can be gone, or was read by somebody else meanwhile.
@@ -423,9 +408,9 @@ class VippsTask(models.Model):
         return outcome
 
     def _fail(self, problem):
-        """ Give somebody something to do about the task, which could not be done.
+        """ Alert people to the task, which could not be done.
 
-        :param str|None problem: What went wrong, if that is a sentence for people.
+        :param str|None problem: The problem, if there is a sentence for people.
         :return: None
         """
         task = self.exists()
@@ -434,12 +419,3 @@ class VippsTask(models.Model):
             tx = tx.with_company(tx.company_id)._vipps_in_staff_language()
             log_step(_logger, task.kind, tx, outcome='failed', error=problem, tries=task.tries)
             tx._vipps_fail_task(task.kind, problem)
-
-
-def _get_kinds(job):
-    """ Return the kinds of tasks that a job does, the most urgent first.
-
-    :param str job: The job.
-    :rtype: tuple
-    """
-    return tuple(kind for kind, (its_job, *_delays) in KINDS.items() if its_job == job)

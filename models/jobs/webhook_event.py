@@ -15,12 +15,12 @@ _logger = logging.getLogger(__name__)
 # As long as Vipps MobilePay itself tries to deliver an event.
 RETRY_PERIOD = timedelta(days=7)
 
-# What is left to do. The transaction of an event is looked for before there is an error.
+# The events to deal with. The transaction of an event is looked for before there is an error.
 TO_DO_DOMAIN = [
     '|', ('state', '=', 'pending'), '&', ('state', '=', 'unmatched'), ('error', '=', False),
 ]
 
-# What is left to people: a transaction that is not looked for any longer has an error.
+# The events for people: one whose transaction is no longer looked for has an error.
 ATTENTION_DOMAIN = [
     '|', ('state', '=', 'failed'), '&', ('state', '=', 'unmatched'), ('error', '!=', False),
 ]
@@ -28,7 +28,7 @@ ATTENTION_DOMAIN = [
 # How long the transaction of an event is looked for: the event can be faster than our commit.
 UNMATCHED_PERIOD = timedelta(minutes=15)
 
-# For how long those are kept at least that nobody dealt with.
+# For how long events are kept at least that nobody dealt with.
 MIN_ATTENTION_PERIOD = timedelta(days=90)
 
 # How many events without a task are looked at in one database transaction.
@@ -39,7 +39,7 @@ PURGE_LIMIT = 1000
 
 
 class VippsWebhookEvent(models.Model):
-    """ The inbox: what Vipps MobilePay tells us, until it is dealt with.
+    """ The inbox: the events of Vipps MobilePay, until they are dealt with.
 
     An event only says that there is something to read. No personal data is kept.
     """
@@ -96,7 +96,7 @@ class VippsWebhookEvent(models.Model):
     )]
 
     def init(self):
-        """ Index what is left to do, and what is listed, however much is done. """
+        """ Override to index the events that are left to do, and those that are listed. """
         create_index(
             self.env.cr, 'vipps_webhook_event_pending_index', self._table, ['reference'],
             where="state = 'pending' OR state = 'unmatched' AND error IS NULL",
@@ -171,7 +171,7 @@ class VippsWebhookEvent(models.Model):
 
         :param payment.provider provider: The provider whose webhook was called.
         :param protocol.payment.Event event: The event, whose signature was verified.
-        :return: Whether it is there; if not, so many came in an hour that it has to come later.
+        :return: Whether it is stored; if not, so many came in an hour that it has to come later.
         :rtype: bool
         """
         tx = self.env['payment.transaction'].sudo().search([
@@ -212,7 +212,7 @@ class VippsWebhookEvent(models.Model):
                 event=event.name,
             )
         if is_relevant and is_new:
-            # What happened last is dealt with first.
+            # The latest events are dealt with first.
             self.env['vipps.task']._schedule(tx, 'sync', due=min(event.timestamp, now))
             if not tx:  # It may be there in a moment, when its request is committed.
                 self.env['vipps.task']._wake('sync')
@@ -278,7 +278,7 @@ class VippsWebhookEvent(models.Model):
                 found_txs |= tx
             else:
                 event._settle_unmatched()
-        # Nobody who is paying now waits for what happened earlier.
+        # No customer who is paying now waits for earlier events.
         due = min(self.mapped('create_date'), default=None)
         self.env['vipps.task']._schedule(found_txs, 'sync', due=due)
 
@@ -327,7 +327,7 @@ class VippsWebhookEvent(models.Model):
         """ Note why the payment of the events cannot be read, and leave those to an administrator
         that have been waiting for too long.
 
-        :param VippsError|str error: What went wrong.
+        :param VippsError|str error: The error.
         :return: None
         """
         old_events = self.filtered(lambda event: event._get_waiting_time() > RETRY_PERIOD)
@@ -342,7 +342,7 @@ class VippsWebhookEvent(models.Model):
         """ Leave the events to an administrator.
 
         :param str state: The verdict.
-        :param str error: What went wrong.
+        :param str error: The error.
         :return: None
         """
         self.write({'state': state, 'error': error})
@@ -359,7 +359,7 @@ class VippsWebhookEvent(models.Model):
     @api.model
     def _vipps_purge(self, provider, before):
         """ Remove events of a provider that were dealt with, and those without a payment that
-        nobody dealt with for months: who has the secret can make up as many as they like.
+        nobody dealt with for months: a thief of the secret can make up any number of them.
 
         :param payment.provider provider: The provider.
         :param datetime before: Until when events came that are removed.

@@ -2,8 +2,8 @@
 
 from odoo import _, api, models
 
-# Whose values may be read by people that may not read the settings; of all others, above all of
-# keys, only that they changed is recorded.
+# Fields of these types are recorded with their values, for people that may not read the settings,
+# too; of all others, above all of keys, only the change is recorded.
 PLAIN_TYPES = ('boolean', 'date', 'float', 'integer', 'many2one', 'monetary', 'selection')
 SILENT_PREFIXES = ('activity_', 'message_', '__')
 

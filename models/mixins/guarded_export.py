@@ -10,7 +10,7 @@ class VippsGuardedExport(models.AbstractModel):
     _description = "Vipps MobilePay Guarded Export"
 
     def export_data(self, fields_to_export):
-        """ Override of `orm` to export what the user may read: it checks no records.
+        """ Override of `orm` to export only records that the user may read: it checks none.
 
         :raise AccessError: If the user may not read the records.
         """

@@ -13,7 +13,7 @@ from ...source import Fact
 
 _logger = logging.getLogger(__name__)
 
-# What people read in place of a secret that is set. Writing it back changes nothing.
+# People read this in place of a secret that is set. Writing it back changes nothing.
 SECRET_MASK = '•' * 12
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from odoo import _, api, fields, models
 from odoo.exceptions import ValidationError
 
-from ..jobs.job import DONE, NOTHING_LEFT, run_steps
+from ..jobs.own_transaction import DONE, NOTHING_LEFT, run_steps
 
 _logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from odoo.exceptions import UserError
 from ... import const
 from ...step_log import log_step
 from ..api.client import VippsError
-from ..jobs.job import DONE, run_steps
+from ..jobs.own_transaction import DONE, run_steps
 
 _logger = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 from odoo import _, api, fields, models
 from odoo.tools import SQL, create_index, format_date
 
-from ..jobs.job import DONE, NOTHING_LEFT, run_steps
+from ..jobs.own_transaction import DONE, NOTHING_LEFT, run_steps
 
 # What somebody is told of: when it is, and whether it was told. The worst is told first.
 WARNINGS = {
