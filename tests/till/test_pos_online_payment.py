@@ -53,6 +53,12 @@ class TestPosOnlinePayment(CheckoutCommon, PosCommon):
         self.assertEqual(order.payment_ids.online_account_payment_id, tx.payment_id)
         self.assertTrue(self._close(session)['successful'])
 
+    def test_payments_of_an_order_of_the_till_are_limited(self):
+        order, _tx, _session = self._start_online_payment()
+        requests = self.env['vipps.request'].sudo()
+        key = requests._hash(f'document {order}')
+        self.assertEqual(requests.search_count([('key', '=', key)]), 1)
+
     def _check_page(self, state):
         order, tx, _session = self._start_online_payment(to_invoice=True)
         self.url_open(self._get_return_url(tx), allow_redirects=False)
