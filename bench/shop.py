@@ -70,16 +70,16 @@ class Shop:
         self.wait("the inbox is empty", lambda: not self.value(query), PATIENCE, pause=0.1)
 
     def check_done(self, references):
-        """Check that payments are done in Odoo, and captured at the simulator.
+        """Check that payments get done in Odoo, and captured at the simulator.
 
-        :raise Failure: When they are not.
+        :raise Failure: When they do not, for a minute.
         """
-        done = self.value(
-            "SELECT count(*) FROM payment_transaction WHERE state = 'done' AND reference = ANY(%s)",
-            references,
+        query = "SELECT count(*) FROM payment_transaction WHERE state = 'done'"
+        self.wait(
+            f"{len(references)} payments are done",
+            lambda: self.value(f'{query} AND reference = ANY(%s)', references) == len(references),
+            60,
         )
-        if done != len(references):
-            raise Failure(f"Only {done} of {len(references)} payments are done.")
         payment = self.control('GET', f'payments/{references[-1]}')
         if payment['aggregate']['capturedAmount'] != payment['amount']:
             raise Failure(f"Payment {references[-1]} is done, but not captured.")
