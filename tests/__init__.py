@@ -15,6 +15,7 @@ from . import test_migration_tasks
 from . import test_migration_views
 from . import test_others_undisturbed
 from . import test_penetration
+from . import test_penetration_company
 from . import test_rpc
 from . import test_translations
 from .api import test_amounts

@@ -2,16 +2,12 @@
 
 import inspect
 import re
-from contextlib import contextmanager
 
-from odoo.fields import Command
-from odoo.tests import new_test_user, tagged
+from odoo.tests import tagged
 from odoo.tests.common import JsonRpcException
 
-from .test_rpc import ACCESS_ERROR, RpcCommon
-
-# What Odoo answers to who may not, or is told nothing.
-REFUSALS = (ACCESS_ERROR, 'odoo.exceptions.MissingError')
+from .penetration_common import REFUSALS, PenetrationCommon
+from .test_rpc import ACCESS_ERROR
 
 # Who may call what on records of their own companies; that they can is tested where it is done. A
 # method that is not listed fails the test. Those of core that we override have the rights of core.
@@ -172,59 +168,13 @@ ROUTES = {
 
 
 @tagged('post_install', '-at_install')
-class TestPenetration(RpcCommon):
+class TestPenetration(PenetrationCommon):
     """ Every route and every method that can be called from outside, tried by everybody. """
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.other_company = cls.env['res.company'].create({'name': "Another Shop"})
-        cls.users = {**cls.users, **{
-            name: new_test_user(
-                cls.env, f'vipps_{name}',
-                'base.group_user,base.group_allow_export,mobilepay_vipps.group_payment_manager',
-                company_id=company.id, company_ids=[Command.set(company.ids)],
-            ) for name, company in (('manager', cls.company), ('stranger', cls.other_company))
-        }}
-
-    def setUp(self):
-        super().setUp()
-        self.order = self._create_order()
-        invoice = self._create_invoice()
-        invoice_tx = self._authorize(invoice_ids=[Command.set(invoice.ids)])
-        invoice_tx._send_capture_request()
-        credit_note = invoice._reverse_moves()
-        credit_note.action_post()
-        self.env['vipps.api.call'].sudo().search([]).unlink()
-        self.records = {
-            record._name: record for record in (
-                self.vipps,
-                self._authorize(sale_order_ids=[Command.set(self.order.ids)]),
-                self.event,
-                self.env.ref('base.module_mobilepay_vipps'),
-                self.order,
-                credit_note,
-                invoice_tx.payment_id,
-                self.env['vipps.audit.event'].sudo().search(
-                    [('provider_id', '=', self.vipps.id)], limit=1
-                ),
-                self.env['payment.capture.wizard'].create({
-                    'transaction_ids': [Command.set(self.tx.ids)],
-                }),
-                self.env['payment.refund.wizard'].create({'payment_id': invoice_tx.payment_id.id}),
-                self.env['vipps.refund.wizard'].create({'move_id': credit_note.id}),
-                self.env['vipps.key.rotation'].create({'provider_id': self.vipps.id}),
-                self.env['vipps.personal.data'].create({'partner_id': self.partner.id}),
-            ) if record
-        }
 
     #=== Methods ===#
 
     def _get_public_methods(self):
         return self._get_methods(lambda name: not name.startswith('_') and name != 'init')
-
-    def _get_ids(self, model):
-        return self.records.get(model, self.env['payment.provider']).ids
 
     def _prepare_calls(self, model, function):
         """ Yield arguments: on no record and on real ones; with `None`, `{}` and `[]` where the
@@ -241,12 +191,6 @@ class TestPenetration(RpcCommon):
             else:
                 yield [[], *values]
                 yield [self._get_ids(model), *values]
-
-    @contextmanager
-    def _assert_nothing_changes(self):
-        state = self._read_state()
-        yield
-        self.assertEqual(self._read_state(), state)
 
     def test_every_public_method_is_in_the_table(self):
         found = {(model, name) for model, name, _function in self._get_public_methods()}
@@ -352,136 +296,3 @@ class TestPenetration(RpcCommon):
         self.assertEqual(answer.status_code, expected)
         self.assertNotIn(self.tx.vipps_redirect_url or self.tx.reference, answer.text)
         self.assertFalse(answer.headers.get('Location', '').startswith(self.simulator.url))
-
-    #=== What a payment manager of another company sees ===#
-
-    def test_nothing_of_another_company_is_found_counted_or_read(self):
-        self._log_in('stranger')
-        for model, records in self.records.items():
-            if model == 'ir.module.module':
-                continue
-            names = [
-                name for name, field in self.env[model]._fields.items()
-                if field._module == 'mobilepay_vipps' and field.store and not field.groups
-            ][:1] or ['create_date']
-            ids = records.ids
-            with self.subTest(model=model):
-                self._assert_hidden(model, ids, names)
-
-    def _assert_hidden(self, model, ids, names):
-        domain = [('id', 'in', ids)]
-        try:
-            self.assertEqual(self._call(model, 'search_count', domain), 0, model)
-        except JsonRpcException as error:
-            self.assertEqual(str(error), ACCESS_ERROR)  # The whole model is closed.
-        for method, args in (
-            ('search_read', [domain, names]), ('name_search', ['', domain]),
-            ('read_group', [domain, names, names]), ('read', [ids, names]),
-            ('web_read', [ids, {name: {} for name in names}]), ('export_data', [ids, names]),
-            ('copy', [ids[0]]), ('write', [ids, {names[0]: False}]), ('unlink', [ids]),
-        ):
-            try:
-                result = self._call(model, method, *args)
-            except JsonRpcException as error:
-                self.assertIn(str(error), REFUSALS, method)
-            else:
-                self.assertIn(result, ([], {'datas': []}), method)
-
-    def test_nothing_of_another_company_is_reached_by_way_of_messages_and_activities(self):
-        self.vipps.sudo()._vipps_alert_administrator('payment', "A secret note")
-        self.vipps.sudo().message_post(body="A secret note")
-        self._log_in('stranger')
-        for model in ('payment.provider', 'payment.transaction'):
-            ids = self._get_ids(model)
-            for method, args, kwargs in (
-                ('message_post', [ids], {'body': "x"}),
-                ('message_subscribe', [ids, self.users['stranger'].partner_id.ids], {}),
-                ('activity_schedule', [ids], {'summary': "x"}),
-            ):
-                if not hasattr(self.env[model], method):
-                    continue
-                with self.subTest(model=model, method=method):
-                    try:
-                        result = self._call(model, method, *args, **kwargs)
-                    except JsonRpcException as error:
-                        self.assertIn(str(error), REFUSALS)
-                    else:
-                        self.assertIs(result, False)
-        for model in ('mail.message', 'mail.activity', 'mail.followers', 'mail.tracking.value'):
-            with self.subTest(model=model):
-                try:
-                    found = self._call(model, 'search_read', [])
-                except JsonRpcException:
-                    continue
-                self.assertNotIn("secret", str(found))
-
-    def test_no_record_of_an_own_company_can_be_tied_to_another_one(self):
-        """ A readable record must not become the way to an unreadable one. """
-        own_order = self._create_order(company_id=self.other_company.id)
-        self._log_in('stranger')
-        with self._assert_nothing_changes():
-            for model, values in (
-                ('vipps.refund.wizard', {'move_id': self.records['account.move'].id}),
-                ('payment.refund.wizard', {'payment_id': self.records['account.payment'].id}),
-                ('payment.capture.wizard', {'transaction_ids': [Command.set(self.tx.ids)]}),
-                ('sale.order', {
-                    'partner_id': self.partner.id, 'transaction_ids': [Command.set(self.tx.ids)],
-                }),
-            ):
-                with self.subTest(model=model):
-                    try:
-                        created = self._call(model, 'create', values)
-                    except JsonRpcException as error:
-                        self.assertIn(str(error), REFUSALS)
-                        continue
-                    fields = self.env[model]._fields
-                    names = [
-                        name for name, field in fields.items()
-                        if field._module == 'mobilepay_vipps' and not field.groups
-                    ]
-                    try:
-                        told = str(self._call(model, 'read', [created], names))
-                    except JsonRpcException:
-                        continue
-                    self.assertNotIn(self.tx.reference, told)
-                    self.assertNotIn(self.tx.vipps_payment_reference, told)
-            with self.assertRaises(JsonRpcException):
-                self._call('sale.order', 'write', own_order.ids, {
-                    'transaction_ids': [Command.update(self.tx.id, {'amount': 1})],
-                })
-
-    #=== What a payment manager of the company sees ===#
-
-    def test_a_payment_manager_reads_our_providers_and_no_others_and_no_keys(self):
-        self._log_in('manager')
-        codes = {
-            provider['code'] for provider in
-            self._call('payment.provider', 'search_read', [], ['code'])
-        }
-        self.assertEqual(codes, {'vipps'})
-        with self.assertRaises(JsonRpcException) as refusal:
-            self._call('payment.provider', 'read', self.dummy_provider.ids, ['name'])
-        self.assertEqual(str(refusal.exception), ACCESS_ERROR)
-        with self._assert_nothing_changes():
-            for method, args in (
-                ('write', [self.vipps.ids, {'name': "x"}]), ('unlink', [self.vipps.ids]),
-                ('copy', self.vipps.ids), ('create', [{'name': "x", 'code': 'vipps'}]),
-                ('load', [['.id', 'name'], [[str(self.vipps.id), "x"]]]),
-                ('action_toggle_is_published', [self.vipps.ids]),
-                ('message_post', [self.vipps.ids]),
-            ):
-                with self.subTest(method=method):
-                    try:
-                        result = self._call('payment.provider', method, *args)
-                    except JsonRpcException as error:
-                        self.assertEqual(str(error), ACCESS_ERROR)
-                    else:
-                        self.assertEqual((method, result['ids']), ('load', False))
-        self._log_in('administrator')
-        self.assertGreater(self._call('payment.provider', 'search_count', []), 1)
-
-    def test_a_payment_manager_replays_events_of_the_own_company(self):
-        self._log_in('manager')
-        self._call('vipps.webhook.event', 'action_replay', self.event.ids)
-        self.env.invalidate_all()
-        self.assertEqual(self.event.state, 'pending')
