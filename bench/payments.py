@@ -91,11 +91,11 @@ class Copies:
         self._shop.sql("""
             INSERT INTO vipps_webhook_event (
                 provider_id, msn, name, reference, psp_reference, amount, currency, event_time,
-                success, state, tries, create_date, write_date
+                success, state, create_date, write_date
             )
             SELECT t.provider_id, t.vipps_merchant_serial_number, e.name, t.reference,
                    'bench-' || t.id || e.name, 19900, 'NOK', t.create_date,
-                   true, 'processed', 0, t.create_date, t.create_date
+                   true, 'processed', t.create_date, t.create_date
               FROM payment_transaction t, (VALUES ('CREATED'), ('AUTHORIZED'), ('CAPTURED')) e(name)
              WHERE t.vipps_payment_state = 'CAPTURED' AND t.is_post_processed
                 ON CONFLICT DO NOTHING
