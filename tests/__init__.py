@@ -10,6 +10,7 @@ from . import test_migration_documents
 from . import test_migration_keys
 from . import test_migration_operations
 from . import test_migration_till
+from . import test_migration_told
 from . import test_migration_user_info
 from . import test_migration_tasks
 from . import test_migration_views

@@ -289,6 +289,7 @@ class TestMigration(TransactionCommon):
         self.env.flush_all()
         # As the version before had it.
         self.env.cr.execute("""
+            ALTER TABLE payment_transaction ADD COLUMN vipps_is_deadline_told boolean;
             UPDATE payment_transaction
                SET vipps_capture_deadline = vipps_guaranteed_until, vipps_is_deadline_told = TRUE
              WHERE id IN %s
@@ -300,18 +301,17 @@ class TestMigration(TransactionCommon):
         """, [late_tx.id])
         self.env.cr.execute("""
             ALTER TABLE payment_transaction DROP COLUMN vipps_guaranteed_until;
-            ALTER TABLE payment_transaction DROP COLUMN vipps_is_guarantee_told;
             ALTER TABLE sale_order ADD COLUMN vipps_is_locked_by_person boolean;
         """)
         self._migrate('17.0.1.5.0', 'pre', 'delivery')
+        self._migrate('17.0.1.6.0', 'pre', 'told')
         self.assertEqual(guaranteed_tx.vipps_guaranteed_until, guaranteed_until)
         self.assertEqual(guaranteed_tx.vipps_capture_deadline, last_day)
-        self.assertTrue(guaranteed_tx.vipps_is_guarantee_told)
-        self.assertFalse(guaranteed_tx.vipps_is_deadline_told)
+        self.assertEqual(guaranteed_tx.vipps_told, {'guarantee': True})
         self.assertEqual((other_tx.vipps_capture_deadline - other_tx.create_date).days, 180)
         self.assertFalse(other_tx.vipps_guaranteed_until)
         self.assertEqual((late_tx.vipps_capture_deadline - late_tx.create_date).days, 200)
-        self.assertTrue(late_tx.vipps_is_deadline_told)
+        self.assertTrue(late_tx._vipps_get_told('deadline'))
         self.env.cr.execute("""
             SELECT FROM information_schema.columns
              WHERE table_name = 'sale_order' AND column_name = 'vipps_is_locked_by_person'
@@ -361,9 +361,8 @@ class TestMigration(TransactionCommon):
                                             DROP COLUMN vipps_success_rate,
                                             DROP COLUMN vipps_approval_seconds,
                                             DROP COLUMN vipps_capture_deadline,
-                                            DROP COLUMN vipps_is_deadline_told,
                                             DROP COLUMN vipps_guaranteed_until,
-                                            DROP COLUMN vipps_is_guarantee_told;
+                                            DROP COLUMN vipps_told;
             ALTER TABLE mail_activity DROP COLUMN vipps_problem;
             ALTER TABLE payment_provider DROP COLUMN vipps_reservation_days;
             ALTER TABLE vipps_webhook_event ALTER COLUMN event_time TYPE varchar;
@@ -372,7 +371,8 @@ class TestMigration(TransactionCommon):
             self._migrate(version, 'pre')
         for theme in ('delivery', 'keys'):
             self._migrate('17.0.1.5.0', 'pre', theme)
-        self._migrate('17.0.1.6.0', 'pre', 'views')
+        for theme in ('told', 'views'):
+            self._migrate('17.0.1.6.0', 'pre', theme)
         self._migrate('17.0.1.5.0', 'post', 'tasks')
         self._migrate('17.0.1.6.0', 'post', 'user_info')
         self.env.cr.execute("SELECT kind, transaction_id FROM vipps_task")

@@ -94,6 +94,6 @@ class PaymentTransaction(models.Model):
         tx = self._vipps_in_staff_language()
         reason, amount = tx._vipps_find_unpaid()
         told = f'{reason} {amount:.6f}'
-        if self.state == 'cancel' and reason and told != self.vipps_told_unpaid:
+        if self.state == 'cancel' and reason and told != self._vipps_get_told('unpaid'):
             tx._vipps_tell_unpaid(reason, amount)
-            tx.vipps_told_unpaid = told
+            tx._vipps_keep_told('unpaid', told)

@@ -16,10 +16,25 @@ class PaymentTransaction(models.Model):
     """ What people have to do about payments. It is taken back when it is done. """
     _inherit = 'payment.transaction'
 
-    # What a refund was last proposed of: somebody who has dealt with it is not asked again.
-    vipps_proposed_refund = fields.Monetary(copy=False, readonly=True)
+    # What people were last told, by the key of the problem: nobody is told the same again, least of
+    # all somebody who has dealt with it.
+    vipps_told = fields.Json(copy=False, readonly=True)
 
     #=== BUSINESS METHODS - ACTIVITIES ===#
+
+    def _vipps_get_told(self, problem):
+        """ Return the value that was kept when people were last told of a problem, or None. """
+        return (self.vipps_told or {}).get(problem)
+
+    def _vipps_keep_told(self, problem, value):
+        """ Keep that people are told of a problem.
+
+        :param str problem: The key of the problem, see `PROBLEMS`.
+        :param value: The state of the problem; a false one means that it is settled.
+        :return: None
+        """
+        told = {**(self.vipps_told or {}), problem: value}
+        self.vipps_told = {key: told[key] for key in told if told[key]}
 
     def _vipps_tell_safely(self, tell):
         """ Tell people something; whatever fails there does not undo what was read or done.
@@ -79,10 +94,10 @@ class PaymentTransaction(models.Model):
     def _vipps_propose_refund(self):
         """ Propose to refund what was captured and is not delivered, or not anymore. """
         amount = self._vipps_get_excess_amount()
-        change = self.currency_id.compare_amounts(amount, self.vipps_proposed_refund)
+        change = self.currency_id.compare_amounts(amount, self._vipps_get_told('refund') or 0)
         if not change:
             return
-        self.vipps_proposed_refund = amount
+        self._vipps_keep_told('refund', amount)
         if not amount:
             self._vipps_end_activity('refund', _("What is captured is delivered or refunded."))
         elif change > 0 or self._vipps_get_activities('refund'):

@@ -1,30 +1,26 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from odoo import _, fields, models
+from odoo import _, models
 
 
 class PaymentTransaction(models.Model):
-    """ Payments whose documents changed since they were started, or were paid otherwise: what the
-    customer reads, and what people have to do. """
+    """ Payments whose documents changed since they were started, or were paid otherwise: the
+    messages to the customer, and the activities of the staff. """
     _inherit = 'payment.transaction'
-
-    # What somebody was last told of: who has dealt with it is not told again.
-    vipps_told_change = fields.Char(copy=False, readonly=True)
 
     #=== BUSINESS METHODS - WHAT CHANGED ===#
 
     def _vipps_is_total_changed(self):
         """ Return whether the total of the documents is not, or lately was not, the one that the
         payment was started with. """
-        return bool(self.vipps_told_change or self.vipps_document_amount and (
+        return bool(self._vipps_get_told('change') or self.vipps_document_amount and (
             self.currency_id.compare_amounts(
                 self._vipps_get_total_amount(), self.vipps_document_amount
             )
         ))
 
     def _vipps_is_waiting_for_order(self):
-        """ Return whether the payment would have confirmed its orders, and does not anymore since
-        they became dearer. What is reserved then waits for a person. """
+        """ Return whether the payment no longer confirms its orders since they became dearer. """
         orders = self.sale_order_ids.filtered(lambda order: order.state in ('draft', 'sent'))
         now_amount, then_amount = self._vipps_get_total_amount(), self.vipps_document_amount
         if not orders or not then_amount or (
@@ -45,7 +41,8 @@ class PaymentTransaction(models.Model):
         )
 
     def _vipps_is_lowered(self):
-        """ Return whether the documents became cheaper than what the customer approved. """
+        """ Return whether the documents became cheaper than the amount that the customer approved.
+        """
         return bool(self.vipps_document_amount) and (
             self.currency_id.compare_amounts(
                 self._vipps_get_total_amount(), self.vipps_document_amount
@@ -68,26 +65,26 @@ class PaymentTransaction(models.Model):
         if self.state not in ('authorized', 'done', 'cancel'):
             return
         change = self._vipps_get_change(is_new)
-        told_change = (self.vipps_told_change or '').partition(' ')[0]
+        told = self._vipps_get_told('change') or ''
         is_waiting = change == 'dearer'
-        if is_waiting != (told_change == 'dearer'):
+        if is_waiting != told.startswith('dearer '):
             self.state_message = is_waiting and (
                 self._vipps_in_customer_language()._vipps_explain_waiting()
             )
         if not change:
-            if self.vipps_told_change:
-                self.vipps_told_change = False
+            if told:
+                self._vipps_keep_told('change', None)
                 self._vipps_in_staff_language()._vipps_end_activity(
                     'change', _("This is settled.")
                 )
             return
         signature = f'{change} {self._vipps_get_total_amount():.6f}'
-        if self.vipps_told_change != signature:
-            self.vipps_told_change = signature
+        if told != signature:
+            self._vipps_keep_told('change', signature)
             self._vipps_in_staff_language()._vipps_tell_change(change)
 
     def _vipps_get_change(self, is_new):
-        """ Return what people have to know of the documents.
+        """ Return the change of the documents that people have to know of.
 
         :param bool is_new: Whether the customer has just approved the payment.
         :return: `dearer` if the payment waits for the order, `cheaper` if the documents became
@@ -112,7 +109,7 @@ class PaymentTransaction(models.Model):
         if not self._vipps_is_lowered():
             return None
         # A salesperson who lowers an order later knows that, and what is delivered is captured.
-        is_told = is_new or (self.vipps_told_change or '').startswith('cheaper')
+        is_told = is_new or (self._vipps_get_told('change') or '').startswith('cheaper ')
         if self.vipps_capture_mode == 'automatic' and self.state != 'cancel':
             is_told = is_too_much or self._vipps_get_released_amount() > 0
         return 'cheaper' if is_told else None
@@ -163,7 +160,7 @@ class PaymentTransaction(models.Model):
         self._vipps_schedule_activity('change', note)
 
     def _vipps_tell_paid_otherwise(self, amount):
-        """ Tell people that Odoo has released what they would have decided on.
+        """ Inform people that Odoo has released a reservation that they would have decided on.
 
         :param float amount: The amount, in major units.
         :return: None
@@ -179,15 +176,15 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - WHAT CUSTOMERS READ ===#
 
     def _vipps_explain_waiting(self):
-        """ Return what the customer reads of a payment that waits for the order. """
+        """ Return the message to the customer about a payment that waits for the order. """
         return _(
             "Your order changed while you paid, so it is not confirmed yet. The amount is reserved,"
             " and nothing has been charged. We will contact you: please do not pay again."
         )
 
     def _vipps_get_status_message(self):
-        """ Return what customers read of an approved payment in place of the message of the
-        provider, which speaks of a delivery; or None.
+        """ Return the message to the customer about an approved payment, in place of that of the
+        provider, which is about a delivery; or None.
 
         :rtype: str | None
         """
@@ -210,8 +207,8 @@ class PaymentTransaction(models.Model):
             tx.state_message = tx._vipps_in_customer_language()._vipps_explain_charged()
 
     def _vipps_explain_charged(self):
-        """ Return what the customer reads of a payment that was captured in parts; False if all of
-        it was charged. """
+        """ Return the message to the customer about a payment that was captured in parts; False if
+        all of it was charged. """
         captured_amount = self._vipps_get_captured_amount()
         if not self.currency_id.compare_amounts(captured_amount, self.amount):
             return False

@@ -42,8 +42,10 @@ class PaymentTransaction(models.Model):
         super().init()
         for name, columns, condition in (
             ('started', ['provider_id', 'create_date'], "vipps_payment_reference IS NOT NULL"),
-            ('reserved', ['provider_id', 'vipps_capture_deadline'], "vipps_remaining_amount > 0"),
-            ('guaranteed', ['provider_id', 'vipps_guaranteed_until'], "vipps_remaining_amount > 0"),
+            (
+                'reservation', ['provider_id', 'vipps_capture_deadline', 'vipps_guaranteed_until'],
+                "vipps_remaining_amount > 0",
+            ),
             ('difference', ['provider_id'], "vipps_difference IS NOT NULL"),
         ):
             create_index(

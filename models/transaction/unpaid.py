@@ -1,15 +1,11 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from odoo import _, fields, models
+from odoo import _, models
 
 
 class PaymentTransaction(models.Model):
     """ Goods that left, or are going to, and that neither a payment nor a reservation covers. """
     _inherit = 'payment.transaction'
-
-    # What somebody was last told of: the reason and the amount. Who has dealt with it is not told
-    # again before it gets worse.
-    vipps_told_unpaid = fields.Char(copy=False, readonly=True)
 
     #=== BUSINESS METHODS ===#
 
@@ -28,20 +24,21 @@ class PaymentTransaction(models.Model):
             return
         tx = approved_txs.sorted('id')[0].with_company(self.company_id)._vipps_in_staff_language()
         reason, amount = tx._vipps_find_unpaid()
-        told_reason, _separator, told_amount = (tx.vipps_told_unpaid or '').partition(' ')
+        told = tx._vipps_get_told('unpaid') or ''
+        told_reason, _separator, told_amount = told.partition(' ')
         if not reason:
             if told_reason:
-                tx.vipps_told_unpaid = False
+                tx._vipps_keep_told('unpaid', None)
                 tx._vipps_end_activity('unpaid', _("What is delivered is paid, or going to be."))
             return
         is_worse = reason != told_reason and told_reason != 'delivered' or (
             tx.currency_id.compare_amounts(amount, float(told_amount or 0)) > 0
         )
-        if f'{reason} {amount:.6f}' == tx.vipps_told_unpaid:
+        if f'{reason} {amount:.6f}' == told:
             return
         if is_worse or tx._vipps_get_activities('unpaid'):
             tx._vipps_tell_unpaid(reason, amount)
-        tx.vipps_told_unpaid = f'{reason} {amount:.6f}'
+        tx._vipps_keep_told('unpaid', f'{reason} {amount:.6f}')
 
     def _vipps_find_unpaid(self):
         """ Return what of the orders is not covered by payments and reservations.

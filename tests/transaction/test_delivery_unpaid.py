@@ -61,7 +61,7 @@ class TestDeliveryUnpaid(DeliveryCommon):
         tx._vipps_sync()
         self.assertFalse(self._get_unpaid(order), "Who has dealt with it is not asked again.")
         self._return(order, picking, sweater=1)
-        self.assertFalse(tx.vipps_told_unpaid)
+        self.assertFalse(tx._vipps_get_told('unpaid'))
 
     def test_a_line_that_is_added_after_the_payment_is_told_until_it_is_paid(self):
         tx = self._buy(self._line(self.sweater))
