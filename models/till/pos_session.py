@@ -363,6 +363,7 @@ class PosSession(models.Model):
             'vipps_user_flow': FLOWS[flow],
             'vipps_customer_phone': self._vipps_check_phone(phone) if flow == 'push' else False,
             'vipps_pos_session_id': self.id,
+            'vipps_capture_mode': 'automatic',  # The goods leave the shop at once.
             'vipps_pos_method_id': method_sudo.id,
             'vipps_pos_reference': order_sudo.pos_reference,
             'vipps_pos_order_id': order_sudo.id,

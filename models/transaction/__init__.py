@@ -23,4 +23,3 @@ from . import staff
 from . import report
 from . import setup_guide
 from . import user_info
-from . import audit

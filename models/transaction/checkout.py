@@ -57,8 +57,8 @@ class PaymentTransaction(models.Model):
         return {'api_url': const.REDIRECT_ROUTE, 'reference': self.reference}
 
     def _get_post_processing_values(self):
-        """ Override of `payment` to tell customers what they are waited for, and to send those who
-        have not paid, or whose order is not confirmed, to the page that says what happened. """
+        """ Override of `payment` to show customers the next step, and to send those who have not
+        paid, or whose order is not confirmed, to the page with the result. """
         values = super()._get_post_processing_values()
         if self.provider_code == 'vipps' and self.state == 'draft':
             values['display_message'] = _(
@@ -99,8 +99,8 @@ class PaymentTransaction(models.Model):
         self._vipps_create_payment()
 
     def _vipps_is_offered(self):
-        """ Tell whether the payment form offers the provider for this payment: core takes whatever
-        provider and amount a browser sends. """
+        """ Return whether the payment form offers the provider for this payment: core takes any
+        provider and amount that a browser sends. """
         companies = (self.sale_order_ids or self.invoice_ids).company_id or self.company_id
         return all(
             self.provider_id in self.env['payment.provider']._get_compatible_providers(
@@ -133,9 +133,22 @@ class PaymentTransaction(models.Model):
             self.vipps_payment_state = 'CREATED'
             self._vipps_record_started('created', started)
 
+    def _vipps_record_started(self, step, started, error=None):
+        """ Record that Vipps MobilePay was asked for the payment, and the outcome.
+
+        :param str step: The step of the log.
+        :param float started: When that was, as `time.monotonic` says.
+        :param VippsError error: What went wrong, if anything.
+        :return: None
+        """
+        self.env['vipps.audit.event']._record(
+            'started', tx=self, step=step, started=started, error=error, amount=self.amount,
+            log={'currency': self.currency_id.name, 'flow': self.vipps_user_flow},
+        )
+
     def _vipps_request_payment(self, values):
-        """ Request the payment, in the shop or at a till, again without what is refused of it and
-        can be left out.
+        """ Request the payment, in the shop or at a till, and again without a part that is refused
+        and can be left out.
 
         :param dict values: The values of :meth:`_vipps_prepare_payment_values`.
         :return: The URL to send the customer to.
@@ -155,7 +168,7 @@ class PaymentTransaction(models.Model):
             sequence += 1
 
     def _vipps_find_refused_part(self, values, error):
-        """ Return what the payment can be requested without, after it was refused.
+        """ Return the part of a refused payment request that can be left out.
 
         An administrator learns of what is in Odoo; the phone number is the customer's.
 
@@ -178,17 +191,15 @@ class PaymentTransaction(models.Model):
                 is_named or not error.fields and name == 'receipt_lines'
             ):
                 if name != 'phone':
-                    self._vipps_tell_refused_part(error)
+                    self.provider_id._vipps_alert_administrator('refused_part', values={
+                        'reference': self.reference,
+                        'fields': ", ".join(error.fields) or error.code or '-',
+                    })
                 return name
         return None
 
     def _vipps_get_replacement(self, part):
         return self.reference if part == 'description' else None
-
-    def _vipps_tell_refused_part(self, error):
-        self.provider_id._vipps_alert_administrator('refused_part', values={
-            'reference': self.reference, 'fields': ", ".join(error.fields) or error.code or '-',
-        })
 
     def _vipps_try_again(self):
         """ Try again to create the payment, after it was unknown whether it was created.
@@ -239,7 +250,7 @@ class PaymentTransaction(models.Model):
         ))
 
     def _vipps_cancel_open_attempts(self):
-        """ Cancel earlier attempts that would, together with this one, exceed what is to be paid.
+        """ Cancel earlier attempts that would, together with this one, exceed the amount due.
 
         An attempt that was approved in the meantime is not cancelled, but paid. One that Vipps
         MobilePay does not know was never created. While the customer is busy with one in the app,
@@ -407,8 +418,8 @@ class PaymentTransaction(models.Model):
         })
 
     def _vipps_get_result(self):
-        """ Return what the customer reads: `paid`, `authorized`, `contact`, `waiting`, `unclear` or
-        `failed`. """
+        """ Return the result for the customer: `paid`, `authorized`, `contact`, `waiting`,
+        `unclear` or `failed`. """
         if self.state == 'authorized' and self._vipps_is_waiting_for_order():
             return 'contact'
         results = {
@@ -418,7 +429,7 @@ class PaymentTransaction(models.Model):
         return results.get(self.state, 'failed')
 
     def _vipps_explain_failure(self):
-        """ Return what the customer reads of a payment that was not paid. """
+        """ Return the message to the customer about a payment that was not paid. """
         later_txs = (self.sale_order_ids or self.invoice_ids).transaction_ids.filtered(
             lambda tx: tx.id > self.id and tx.provider_code == 'vipps' and tx.state == 'draft'
         )

@@ -4,13 +4,13 @@ from odoo import models
 
 
 class PaymentTransaction(models.Model):
-    """ What is to be captured, released or refunded, as the orders and the provider say. """
+    """ Amounts to capture, release or refund, by the documents and the capture mode. """
     _inherit = 'payment.transaction'
 
     #=== BUSINESS METHODS - CAPTURE ===#
 
     def _vipps_get_due_capture_amount(self):
-        """ Return what is to be captured of the payment without anybody asking for it.
+        """ Return the amount to capture of the payment without a request by a person.
 
         :return: The amount, in major units; 0 means nothing.
         :rtype: float
@@ -27,7 +27,7 @@ class PaymentTransaction(models.Model):
         return self._vipps_get_delivered_due_amount()
 
     def _vipps_get_delivered_due_amount(self):
-        """ Return what is delivered of the orders and not paid yet, at most what is reserved.
+        """ Return the delivered and unpaid amount of the orders, at most the reserved amount.
 
         What was refunded is not captured again: it was given back on purpose.
 
@@ -48,7 +48,7 @@ class PaymentTransaction(models.Model):
         return max(min(amount, self.vipps_remaining_amount), 0)
 
     def _vipps_is_reserved(self):
-        """ Tell whether something is reserved that operations without anybody's help may use. """
+        """ Return whether something is reserved that automatic operations may use. """
         return (
             self.state == 'authorized'
             and self.vipps_payment_state == 'AUTHORIZED'
@@ -56,12 +56,12 @@ class PaymentTransaction(models.Model):
         )
 
     def _vipps_get_delivered_amount(self):
-        """ Return the value of what is delivered of the orders, in major units. """
+        """ Hook: return the value of the delivered part of the orders, in major units. """
         return sum(order._vipps_get_delivered_amount() for order in self.sale_order_ids)
 
     def _vipps_get_paid_amount(self):
-        """ Return what was paid of the orders, however it was, before refunds of transactions, in
-        major units. """
+        """ Hook: return the amount that was paid for the orders in any way, before refunds of
+        transactions, in major units. """
         orders = self.sale_order_ids
         return sum(
             tx._vipps_get_captured_amount() for tx in orders.transaction_ids
@@ -70,8 +70,8 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - RELEASE ===#
 
     def _vipps_is_release_due(self):
-        """ Return whether what remains reserved is to be released without anybody asking for it.
-        """
+        """ Return whether the rest of the reservation is to be released without a request by a
+        person. """
         if not self._vipps_is_reserved():
             return False
         if self._vipps_is_document_cancelled():
@@ -94,8 +94,8 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - REFUND ===#
 
     def _vipps_get_excess_amount(self):
-        """ Return what was captured and not refunded, although it is neither delivered nor going to
-        be, or is more than the documents are worth, or came back.
+        """ Return the amount that was captured and not refunded, although it is neither delivered
+        nor going to be, exceeds the total of the documents, or is for returned goods.
 
         :return: The amount, in major units.
         :rtype: float

@@ -20,7 +20,7 @@ LATE_COMPARISON_INTERVAL = timedelta(days=30)
 
 REFUND_PERIOD = timedelta(days=365)
 
-# Nothing can happen at Vipps MobilePay anymore to a payment in one of these states.
+# Nothing more can happen at Vipps MobilePay to a payment in one of these states.
 SETTLED_STATES = ('ABORTED', 'EXPIRED', 'TERMINATED', 'CANCELLED', 'REFUNDED')
 
 
@@ -39,7 +39,7 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - DIFFERENCES ===#
 
     def _vipps_describe_difference(self, payment):
-        """ Return what differs between a payment as read and what it made of the transaction.
+        """ Return the differences between a payment as read and the transaction.
 
         :param protocol.payment.Payment payment: The payment as read, in minor units.
         :return: The difference, if there is one.
@@ -70,8 +70,8 @@ class PaymentTransaction(models.Model):
         return _("Vipps MobilePay does not know this payment")
 
     def _vipps_flag_difference(self, difference):
-        """ Keep what differs between the transaction and the payment, and tell once that there is
-        something.
+        """ Keep the difference between the transaction and the payment, and alert an administrator
+        once.
 
         :param str|None difference: The difference, if there is one.
         :return: None
@@ -111,11 +111,8 @@ class PaymentTransaction(models.Model):
                 read_reference=payment.reference, read_amount=read_amount,
                 read_currency=payment.currency,
             )
-            staff_tx._vipps_alert_refusal(message)
-
-    def _vipps_alert_refusal(self, message):
-        self.vipps_difference = message
-        self.provider_id._vipps_alert_administrator('difference', message, self)
+            staff_tx.vipps_difference = message
+            staff_tx.provider_id._vipps_alert_administrator('difference', message, staff_tx)
 
     def _vipps_describe_refusal(self, payment, read_amount):
         return _(
@@ -183,9 +180,9 @@ class PaymentTransaction(models.Model):
         return len(txs)
 
     def _vipps_do_compare(self):
-        """ Read the payment, and keep what still differs then.
+        """ Read the payment, and keep the difference that is left then.
 
-        :return: What it came to.
+        :return: The outcome for the queue.
         :rtype: str
         """
         error = self._vipps_try(self._vipps_sync)

@@ -48,13 +48,19 @@ class PaymentTransaction(models.Model):
 
     def _update_state(self, allowed_states, target_state, state_message):
         """ Override of `payment` to let `_set_authorized` and `_set_done`, with all that core and
-        others do there, follow a state that was set before: as long as its task is there; and to
-        look at our payments of what other providers took. """
+        others do there, follow a state that was set before: as long as its task is there; to record
+        changes; and to look at our payments of what other providers took. """
+        old_states = {tx: tx.state for tx in self}
         followed_txs = self._vipps_filter_followed(target_state)
         txs = super(PaymentTransaction, self - followed_txs)._update_state(
             allowed_states, target_state, state_message
         )
         txs.filtered(lambda t: t.provider_code != 'vipps')._vipps_look_at_rivals()
+        for tx in txs.filtered(lambda t: t.provider_code == 'vipps' and t.state != old_states[t]):
+            self.env['vipps.audit.event']._record(
+                'state_changed', tx=tx, from_state=old_states[tx], to_state=tx.state,
+                amount=tx.amount,
+            )
         return txs | followed_txs
 
     def _set_canceled(self, *args, **kwargs):

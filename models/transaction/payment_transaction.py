@@ -82,7 +82,7 @@ class PaymentTransaction(models.Model):
         compute='_compute_vipps_market',
         store=True,
     )
-    # Carries a token: whoever has it can approve the payment. Cleared when it is decided.
+    # Carries a token: anybody with it can approve the payment. Cleared when it is decided.
     vipps_redirect_url = fields.Char(copy=False, readonly=True, groups='base.group_system')
     vipps_last_read = fields.Datetime(
         string="Last Checked with Vipps MobilePay", copy=False, readonly=True
@@ -139,7 +139,7 @@ class PaymentTransaction(models.Model):
 
     @api.model
     def _get_specific_create_values(self, provider_code, values):
-        """ Override of `payment` to keep what every later request is made with.
+        """ Override of `payment` to keep the values that every later request is made with.
 
         Child transactions stand for operations on the payment of their source transaction.
         """
@@ -159,9 +159,9 @@ class PaymentTransaction(models.Model):
             'vipps_user_flow': values.get('vipps_user_flow') or 'WEB_REDIRECT',
             'vipps_environment': provider_sudo.vipps_environment,
             'vipps_merchant_serial_number': provider_sudo.vipps_merchant_serial_number,
-            # The goods leave the shop at once.
-            'vipps_capture_mode': 'automatic' if values.get('vipps_pos_session_id')
-            else provider_sudo.vipps_capture_mode,
+            'vipps_capture_mode': (
+                values.get('vipps_capture_mode') or provider_sudo.vipps_capture_mode
+            ),
         }
 
     #=== BUSINESS METHODS - REFERENCES ===#
@@ -184,7 +184,7 @@ class PaymentTransaction(models.Model):
 
     @api.model
     def _vipps_is_child_prefix(self, prefix):
-        """ Tell whether core makes the reference of a capture or refund from a prefix. """
+        """ Return whether core makes the reference of a capture or refund from a prefix. """
         return prefix.startswith(('P-', 'R-')) and bool(self.sudo().search_count([
             ('reference', '=', prefix[2:]), ('provider_code', '=', 'vipps'),
         ], limit=1))

@@ -78,7 +78,7 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - READING ===#
 
     def _vipps_sync(self, min_age=None, wait=True, may_capture=True):
-        """ Read the payment at Vipps MobilePay and converge to what it says.
+        """ Read the payment at Vipps MobilePay and converge to it.
 
         A job can wait long for an answer. Meanwhile it locks the transaction alone: the customer
         goes on changing the cart. Once it has locked the documents, it waits as a person does, and
@@ -121,7 +121,8 @@ class PaymentTransaction(models.Model):
             self._vipps_converge(payment)
         if may_capture and payment and not self._vipps_capture_if_due() and not was_approved:
             tasks._schedule(self, 'capture')  # It took too long here.
-        self._vipps_tell_safely(lambda tx: tx._vipps_follow_up_all(is_new=not was_approved))
+        self._vipps_tell_safely(lambda tx: tx._vipps_follow_up_change(is_new=not was_approved))
+        self._vipps_tell_safely(lambda tx: tx._vipps_follow_up())
         self._vipps_schedule_app_link()
         events._settle()
         tasks._settle(self, self._vipps_get_open_kinds())
@@ -221,7 +222,7 @@ class PaymentTransaction(models.Model):
         staff_tx._vipps_flag_difference(staff_tx._vipps_describe_difference(payment))
 
     def _vipps_keep_state(self, payment):
-        """ Hook: keep what people want to know of a payment, whatever it means.
+        """ Hook: keep the amounts, dates and state of a payment, even if it is not the right one.
 
         :param protocol.payment.Payment payment: The payment as read.
         :return: None
@@ -257,7 +258,7 @@ class PaymentTransaction(models.Model):
         self._vipps_keep_user_info(payment)
 
     def _vipps_check_payment(self, payment):
-        """ Ensure that a payment is the one of this transaction, over the same amount.
+        """ Ensure that a payment is the one of this transaction, for the same amount.
 
         If it is not, somebody has to look at it: it is flagged, and never paid.
 
@@ -300,15 +301,6 @@ class PaymentTransaction(models.Model):
         if self.state in ('draft', 'pending', 'authorized'):
             self._set_canceled(self._vipps_explain_end(payment_state))
 
-    def _vipps_follow_up_all(self, is_new=False):
-        """ Give people what they have to do about the payment.
-
-        :param bool is_new: Whether the customer has just approved the payment.
-        :return: None
-        """
-        self._vipps_follow_up_change(is_new)
-        self._vipps_follow_up()
-
     #=== BUSINESS METHODS - WHAT IS LEFT ===#
 
     def _vipps_is_open(self):
@@ -316,8 +308,8 @@ class PaymentTransaction(models.Model):
         return self._vipps_is_decision_open() or self._vipps_is_operation_due()
 
     def _vipps_is_decision_open(self):
-        """ Hook: return whether it is not known yet what becomes of the payment: the customer may
-        still approve it. """
+        """ Hook: return whether the payment is not decided yet: the customer may still approve it.
+        """
         return self.state in ('draft', 'pending') or (
             # That answer was from before the approval.
             self.state == 'authorized' and self.vipps_payment_state == 'CREATED'
@@ -348,8 +340,8 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - WHO ASKS ===#
 
     def _vipps_sync_for_customer(self, wait=False):
-        """ Read open payments for a customer who waits, without an error: what cannot be read now
-        is read later.
+        """ Read open payments for a customer who waits, without an error: a payment that cannot be
+        read now is read later.
 
         :param bool wait: Whether to wait for a short time for others who work on the same payment.
         """
@@ -363,7 +355,7 @@ class PaymentTransaction(models.Model):
     def _vipps_do_sync(self):
         """ Read the payment, unless a customer watches the page that reads it anyway.
 
-        :return: What it came to.
+        :return: The outcome for the queue.
         :rtype: str
         """
         tasks, now = self.env['vipps.task'], fields.Datetime.now()
@@ -381,7 +373,7 @@ class PaymentTransaction(models.Model):
         return self._vipps_sync_for_task('verify') or DONE
 
     def _vipps_do_capture(self):
-        """ Capture or release what is due, which reading does. """
+        """ Read the payment, and so capture or release the amount that is due. """
         return self._vipps_sync_for_task('capture') or (
             LATER if self._vipps_is_operation_due() else DONE
         )
@@ -390,7 +382,7 @@ class PaymentTransaction(models.Model):
         """ Read the payment for a task.
 
         :param str kind: The kind of the task.
-        :return: What it came to if the payment could not be read, None if it was read.
+        :return: The outcome for the queue if the payment could not be read, else None.
         :rtype: str | None
         """
         tasks, now = self.env['vipps.task'], fields.Datetime.now()
