@@ -16,13 +16,13 @@ RELOAD = {'type': 'ir.actions.client', 'tag': 'soft_reload'}
 
 
 class PaymentTransaction(models.Model):
-    """ Buttons and windows: who may use them, and what was seen in them. """
+    """ Buttons and dialogs: the rights that they need, and the amounts that were seen in them. """
     _inherit = 'payment.transaction'
 
     #=== ACTION METHODS ===#
 
     def action_capture(self):
-        """ Override of `payment` to let only those open its window who may operate. """
+        """ Override of `payment` to open its dialog only for operators. """
         payment_utils.check_rights_on_recordset(self)
         vipps_txs_sudo = self.sudo().filtered(lambda t: t.provider_code == 'vipps')
         vipps_txs_sudo._vipps_check_operator()
@@ -31,7 +31,7 @@ class PaymentTransaction(models.Model):
         return super().action_capture()
 
     def action_void(self):
-        """ Override of `payment` to tell who comes too late, or again, that it is released. """
+        """ Override of `payment` to inform a person whose release comes too late, or twice. """
         payment_utils.check_rights_on_recordset(self)
         vipps_txs_sudo = self.sudo().filtered(lambda t: t.provider_code == 'vipps')
         if vipps_txs_sudo:
@@ -49,7 +49,7 @@ class PaymentTransaction(models.Model):
         return super().action_void() or self._vipps_notify_done(seen_amounts)
 
     def action_vipps_open_payments(self):
-        """ Open the payments in the books of what was captured and refunded.
+        """ Open the accounting payments of the captures and refunds.
 
         :return: The action.
         :rtype: dict
@@ -69,8 +69,8 @@ class PaymentTransaction(models.Model):
         return action
 
     def action_refund(self, amount_to_refund=None):
-        """ Override of `payment` to let those refund who may write the transaction, in all
-        releases of Odoo, and to offer a release for what is only reserved.
+        """ Override of `payment` to refund with the right to write the transaction, in all releases
+        of Odoo, and to offer a release for an amount that is only reserved.
 
         :raise ValidationError: If it was not refunded, or if that is unknown.
         """
@@ -85,7 +85,7 @@ class PaymentTransaction(models.Model):
         return super(PaymentTransaction, txs_sudo).action_refund(amount_to_refund=amount_to_refund)
 
     def _vipps_notify_done(self, seen_amounts, next_action='ir.actions.client'):
-        """ Return the notification that says what was captured and released, and what is reserved.
+        """ Return the notification about the captured, released and reserved amounts.
 
         :param str seen_amounts: What :meth:`_vipps_list_amounts` returned before.
         :param str next_action: The type of the action that follows, if not a reload.
@@ -103,7 +103,7 @@ class PaymentTransaction(models.Model):
         ) if sentences else None
 
     def _vipps_describe_done(self, held_amounts):
-        """ Return what was captured and released, and what is still reserved.
+        """ Return sentences about the captured, released and reserved amounts.
 
         :param dict held_amounts: What Odoo held before, in minor units.
         :return: Sentences for the staff; none if nothing was done.
@@ -131,8 +131,8 @@ class PaymentTransaction(models.Model):
     #=== ACTION METHODS - SEVERAL PAYMENTS ===#
 
     def action_vipps_capture_delivered(self):
-        """ Capture what is delivered of the orders of the payments and not paid yet; payments
-        without an order are captured in full.
+        """ Capture the delivered and unpaid amount of the orders of the payments; payments without
+        an order are captured in full.
 
         :return: The notification that says what was done.
         :rtype: dict
@@ -145,7 +145,7 @@ class PaymentTransaction(models.Model):
         )
 
     def action_vipps_release(self):
-        """ Release what is still reserved of the payments.
+        """ Release the rest of the reserved amounts of the payments.
 
         :return: The notification that says what was done.
         :rtype: dict
@@ -156,11 +156,11 @@ class PaymentTransaction(models.Model):
         )
 
     def _vipps_operate_on_each(self, operation, get_amount, done_sentence):
-        """ Do the same with each payment, whatever happens to the others.
+        """ Do an operation on each payment, even if it fails for others.
 
         :param str operation: `capture` or `release`.
         :param function get_amount: Returns the amount for a transaction, in major units.
-        :param str done_sentence: What is said when that is done.
+        :param str done_sentence: The sentence for a payment for which that is done.
         :return: The notification that says what was done.
         :rtype: dict
         :raise UserError: If these are too many payments for one request.
@@ -205,23 +205,19 @@ class PaymentTransaction(models.Model):
         :return: None
         :raise AccessError: If the user may not.
         """
-        txs = self._origin.sudo(False)  # In a window they are no real records yet.
+        txs = self._origin.sudo(False)  # In a dialog they are no real records yet.
         txs._vipps_check_company()
         try:
             payment_utils.check_rights_on_recordset(txs)
         except AccessError:
             for tx_sudo in txs.sudo():
                 root_sudo = tx_sudo._vipps_get_root()
-                documents_sudo = root_sudo._vipps_get_operator_documents()
+                documents_sudo = root_sudo.sale_order_ids or root_sudo.invoice_ids
                 if not documents_sudo or not all(
                     root_sudo._vipps_serves(document.company_id) for document in documents_sudo
                 ):
                     raise
                 payment_utils.check_rights_on_recordset(documents_sudo.sudo(False))
-
-    def _vipps_get_operator_documents(self):
-        """ Return the documents whose writers may operate on the payment. """
-        return self.sale_order_ids or self.invoice_ids
 
     def _vipps_serves(self, company):
         """ Return whether the payment can be for documents of a company: those of its own and of
@@ -246,7 +242,8 @@ class PaymentTransaction(models.Model):
             ))
 
     def _vipps_list_amounts(self):
-        """ Return what Odoo holds of the payments, for a window that somebody decides in.
+        """ Return the amounts that Odoo holds of the payments, for a dialog in which a person
+        decides.
 
         :rtype: str
         """
@@ -261,12 +258,12 @@ class PaymentTransaction(models.Model):
         )
 
     def _vipps_check_seen_amounts(self, seen_amounts, name=None, amount=None):
-        """ Ensure that nothing happened to the payments since a window was opened.
+        """ Ensure that nothing happened to the payments since a dialog was opened.
 
-        Whoever clicks twice, or has the window open twice, decides once.
+        A person who clicks twice, or has the dialog open twice, decides once.
 
         :param str seen_amounts: What :meth:`_vipps_list_amounts` returned then.
-        :param str name: What is about to be done: `capture` or `refund`.
+        :param str name: The operation that is about to be done: `capture` or `refund`.
         :param float amount: The amount, in major units.
         :return: None
         :raise ValidationError: If something happened.

@@ -51,7 +51,7 @@ class PaymentTransaction(models.Model):
     def _vipps_do_app_link(self):
         """ Set the link in the app.
 
-        :return: What it came to.
+        :return: The outcome for the queue.
         :rtype: str
         """
         tasks, now = self.env['vipps.task'], fields.Datetime.now()
@@ -71,7 +71,7 @@ class PaymentTransaction(models.Model):
         return NO_ANSWER if error.is_no_answer else LATER
 
     def _vipps_set_app_link(self):
-        """ Set the link in the app to what is newest, if the app can show that.
+        """ Set the link in the app to the newest target that the app can show.
 
         :return: None
         :raise VippsError: If it was not set, or if that is unknown.

@@ -18,7 +18,7 @@ LOG_PERIOD = timedelta(days=1)
 
 
 class PaymentTransaction(models.Model):
-    """ What happened to the money of a payment, as transactions.
+    """ Captures, releases and refunds of a payment, as transactions.
 
     As in core, a payment that is captured in full at once stands for its capture itself. Otherwise
     each capture, the release of the rest, and each refund has a child transaction; the source of a
@@ -43,7 +43,7 @@ class PaymentTransaction(models.Model):
         return parts.filtered(lambda t: t.state == 'done')
 
     def _vipps_get_releases(self):
-        """ Return the transactions that stand for what was released of the payment. """
+        """ Return the transactions that stand for the releases of the payment. """
         if self.state == 'cancel' and self.vipps_authorized_amount:
             return self
         return self._vipps_get_parts().filtered(lambda t: t.state == 'cancel')
@@ -61,27 +61,27 @@ class PaymentTransaction(models.Model):
         ).sorted(lambda t: t._origin.id)  # Forms compute with records that are not saved yet.
 
     def _vipps_get_reserved_amount(self):
-        """ Return what Odoo takes for reserved, and neither captured nor released, in major units.
-        """
+        """ Return the amount that Odoo holds as reserved, and neither captured nor released, in
+        major units. """
         if self.state != 'authorized':
             return 0
         return self.currency_id.round(self.amount - sum(self._vipps_get_parts().mapped('amount')))
 
     def _vipps_get_captured_amount(self):
-        """ Return what Odoo takes for captured, in major units. """
+        """ Return the amount that Odoo holds as captured, in major units. """
         return self.currency_id.round(sum(self._vipps_get_captures().mapped('amount')))
 
     def _vipps_get_released_amount(self):
-        """ Return what Odoo takes for released, in major units. """
+        """ Return the amount that Odoo holds as released, in major units. """
         return self.currency_id.round(sum(self._vipps_get_releases().mapped('amount')))
 
     def _vipps_get_refunded_amount(self):
-        """ Return what Odoo takes for refunded, in major units. """
+        """ Return the amount that Odoo holds as refunded, in major units. """
         return self.currency_id.round(-sum(self._vipps_get_refunds().mapped('amount')))
 
     def _vipps_get_refundable_amount(self):
-        """ Return what Odoo takes for captured and not refunded, in major units: of a capture, or
-        of all captures of a payment. """
+        """ Return the amount that Odoo holds as captured and not refunded, in major units: of a
+        capture, or of all captures of a payment. """
         root = self._vipps_get_root()
         captures = root._vipps_get_captures()
         if self in captures:
@@ -94,7 +94,8 @@ class PaymentTransaction(models.Model):
         return 0
 
     def _vipps_get_held_amounts(self):
-        """ Return what Odoo holds of the payment, in minor units, by the event that adds to it. """
+        """ Return the amounts that Odoo holds of the payment, in minor units, by the event that
+        adds to each. """
         to_minor = self.env['vipps.api.client']._to_minor
         return {
             'CAPTURED': to_minor(self._vipps_get_captured_amount(), self.currency_id),
@@ -156,7 +157,7 @@ class PaymentTransaction(models.Model):
 
     def _vipps_is_bookable(self, amount):
         """ Return whether an amount is at least one unit of the currency, which may be larger than
-        that of the API: what was captured elsewhere can be finer, and is a difference.
+        that of the API: an amount that was captured elsewhere can be finer, and is a difference.
 
         :param int amount: The amount, in minor units.
         :rtype: bool
@@ -192,7 +193,7 @@ class PaymentTransaction(models.Model):
         ).filtered(lambda t: not t.vipps_psp_reference)
 
     def _vipps_is_log_awaited(self):
-        """ Tell whether something was booked lately whose event is not known yet. """
+        """ Return whether something was booked lately whose event is not known yet. """
         since = fields.Datetime.now() - LOG_PERIOD
         return any(tx.last_state_change >= since for tx in self._vipps_get_unreferenced())
 
@@ -210,7 +211,7 @@ class PaymentTransaction(models.Model):
             event.psp_reference: event for event in events
             if event.success and event.name in MONEY_EVENTS and event.psp_reference not in known
         }
-        # One event can be over several transactions, which were then made at once.
+        # One event can stand for several transactions, which were then made at once.
         for get_group in (lambda t: t.id, lambda t: (t._vipps_get_event_name(), t.create_date)):
             for group in self._vipps_get_unreferenced().grouped(get_group).values():
                 key = (
@@ -239,7 +240,7 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - BOOKING ===#
 
     def _vipps_book(self, name, amount, own_tx=None, event=None):
-        """ Book what an event tells of.
+        """ Book the operation that an event reports.
 
         :param str name: The name of the event.
         :param int amount: The amount, in minor units.
@@ -264,7 +265,7 @@ class PaymentTransaction(models.Model):
             'vipps_psp_reference': event and event.psp_reference,
         })
         if event and (event.idempotency_key or txs != own_tx):
-            # A key of an attempt of ours that came to nothing would say that we did this.
+            # A key of an attempt of ours that failed would say that we did this.
             txs.write({'vipps_idempotency_key': event.idempotency_key})
         if name != 'CANCELLED':
             txs._vipps_set_state('done')
@@ -276,7 +277,7 @@ class PaymentTransaction(models.Model):
             self.env['vipps.task']._schedule(txs, 'release_message')
 
     def _vipps_choose_child(self, name, amount, own_tx, event):
-        """ Hook: return the transactions that were made for what an event tells of, if any.
+        """ Hook: return the transactions that were made for the operation of an event, if any.
 
         :param str name: The name of the event.
         :param float amount: The amount, in major units.

@@ -102,7 +102,8 @@ class PaymentTransaction(models.Model):
         return self.env.cr.rowcount == len(records)
 
     def _vipps_lock_for_person(self):
-        """ Lock what :meth:`_vipps_lock` does, for a person who does not wait for long.
+        """ Lock the payment and its documents as :meth:`_vipps_lock` does, for a person who does
+        not wait for long.
 
         :return: None
         :raise VippsError: If others work on it for longer.

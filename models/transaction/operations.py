@@ -97,8 +97,8 @@ class PaymentTransaction(models.Model):
         return payment
 
     def _vipps_send(self, operation, amount, key, only_unapproved=False):
-        """ Send an operation to Vipps MobilePay, and ensure that it took effect: a success is what
-        the sums of the answer say, not that there was an answer.
+        """ Send an operation to Vipps MobilePay, and ensure that it took effect: the sums in the
+        answer decide.
 
         See :meth:`_vipps_request`.
         """
@@ -157,7 +157,7 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - FOR PEOPLE ===#
 
     def _send_capture_request(self, amount_to_capture=None):
-        """ Override of `payment` to capture a part of what is reserved or all of it.
+        """ Override of `payment` to capture all or a part of the reserved amount.
 
         :raise UserError: If it was not captured, or if that is unknown.
         """
@@ -166,7 +166,7 @@ class PaymentTransaction(models.Model):
         return self._vipps_execute_for_person('capture', amount_to_capture)
 
     def _send_void_request(self, amount_to_void=None):
-        """ Override of `payment` to release what is still reserved.
+        """ Override of `payment` to release the rest of the reserved amount.
 
         :raise UserError: If it was not released, or if that is unknown.
         """
@@ -175,7 +175,7 @@ class PaymentTransaction(models.Model):
         return self._vipps_execute_for_person('release', amount_to_void)
 
     def _send_refund_request(self, amount_to_refund=None):
-        """ Override of `payment` to refund a part of what was captured or all of it.
+        """ Override of `payment` to refund all or a part of the captured amount.
 
         A payment that was captured in parts is refunded capture by capture, or, from its own
         transaction, from all of them.
@@ -278,7 +278,7 @@ class PaymentTransaction(models.Model):
         return txs.filtered(lambda t: t.vipps_idempotency_key == key) or None
 
     def _vipps_describe_change(self, held_amounts):
-        """ Return the message for a person who decided on what is no longer true.
+        """ Return the message for a person whose decision is based on amounts that have changed.
 
         :param dict held_amounts: What Odoo held before, in minor units.
         :rtype: str
@@ -304,7 +304,7 @@ class PaymentTransaction(models.Model):
         )
 
     def _vipps_post_process(self):
-        """ Put what was just done into the books, for the person who looks at them now.
+        """ Book the operation at once for the person who looks at the payment.
 
         What fails, and what somebody else is working on, is left to the job.
         """
@@ -325,7 +325,7 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - WHAT PEOPLE MAY ASK FOR ===#
 
     def _vipps_get_available_amount(self, operation):
-        """ Return what is left for an operation, in major units. """
+        """ Return the amount that is left for an operation, in major units. """
         if operation == 'refund':
             return self._vipps_get_refundable_amount()
         return self._vipps_get_reserved_amount()
@@ -398,7 +398,7 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - AUTOMATIC OPERATIONS ===#
 
     def _vipps_capture_if_due(self):
-        """ Capture what is due, and release what is no longer needed.
+        """ Capture the amount that is due, and release the amount that is no longer needed.
 
         A failure leaves the payment reserved, and the job tries again.
 

@@ -6,11 +6,11 @@ from ..jobs.task import DONE
 
 
 class PaymentTransaction(models.Model):
-    """ What customers are told of payments that end, and of reservations that are released. """
+    """ Messages to customers about payments that end, and about reservations that are released. """
     _inherit = 'payment.transaction'
 
     def _vipps_explain_end(self, payment_state):
-        """ Return what happened to a payment that was not paid, for the customer and the staff. """
+        """ Return the reason for the end of an unpaid payment, for the customer and the staff. """
         # What never became a reservation in Odoo was released because nobody needed it.
         if payment_state == 'CANCELLED' and self.state != 'authorized':
             if self._vipps_is_document_cancelled():
@@ -45,7 +45,7 @@ class PaymentTransaction(models.Model):
 
         The mail is left to the queue: a mail server that hangs holds nothing up here.
 
-        :return: What it came to.
+        :return: The outcome for the queue.
         :rtype: str
         """
         root_tx = self._vipps_get_root()
@@ -69,7 +69,7 @@ class PaymentTransaction(models.Model):
         return _("Your payment for order %s", order.name)
 
     def _vipps_explain_release(self, order, amount):
-        """ Return what the customer reads.
+        """ Return the message to the customer about a release.
 
         :param sale.order order: The order.
         :param float amount: The amount that was released, in major units.

@@ -18,7 +18,7 @@ class PaymentCaptureWizard(models.TransientModel):
     captured_amount = fields.Monetary(compute_sudo=True)
     voided_amount = fields.Monetary(compute_sudo=True)
     has_draft_children = fields.Boolean(compute_sudo=True)
-    # What the user decides on: set when the window opens, and never shown.
+    # The amounts that the user decides on: set when the dialog opens, and never shown.
     vipps_seen_amounts = fields.Char(
         compute='_compute_vipps_seen_amounts', compute_sudo=True, store=True, readonly=False
     )
@@ -56,7 +56,7 @@ class PaymentCaptureWizard(models.TransientModel):
 
     @api.depends('available_amount')
     def _compute_amount_to_capture(self):
-        """ Override of `payment` to propose no more than what is left to pay of the documents. """
+        """ Override of `payment` to propose at most the amount left to pay of the documents. """
         self.transaction_ids._vipps_check_operator()
         super()._compute_amount_to_capture()
         for wizard in self.filtered(lambda w: w._vipps_is_for_vipps()):
@@ -79,7 +79,7 @@ class PaymentCaptureWizard(models.TransientModel):
             )
 
     def _vipps_get_left_amount(self):
-        """ Return what is left to pay with the transactions, in major units. """
+        """ Return the amount left to pay with the transactions, in major units. """
         return sum(
             tx._vipps_get_left_amount() for tx in self.transaction_ids._origin
             if tx.state == 'authorized'
@@ -106,7 +106,7 @@ class PaymentCaptureWizard(models.TransientModel):
 
     @api.constrains('amount_to_capture')
     def _check_amount_to_capture_within_boundaries(self):
-        """ Override of `payment` to say what is left to capture in plain words.
+        """ Override of `payment` to state the amount left to capture in plain words.
 
         :raise ValidationError: If more is to be captured than is reserved.
         """
@@ -123,10 +123,10 @@ class PaymentCaptureWizard(models.TransientModel):
     #=== ACTION METHODS ===#
 
     def action_capture(self):
-        """ Override of `payment` to capture only what the user has decided on, once, and to let
-        those do it who may write the documents.
+        """ Override of `payment` to capture only the amount that the user has decided on, once,
+        with the right to write the documents.
 
-        :raise ValidationError: If something happened to the transactions since the window opened.
+        :raise ValidationError: If something happened to the transactions since the dialog opened.
         """
         payment_utils.check_rights_on_recordset(self)
         self = clean(self)

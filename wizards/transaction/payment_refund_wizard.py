@@ -11,7 +11,7 @@ class PaymentRefundWizard(models.TransientModel):
 
     # Accountants have no access to providers, which core of 2024 forgets.
     support_refund = fields.Selection(compute_sudo=True)
-    # What the user decides on: set when the window opens, and never shown.
+    # The amounts that the user decides on: set when the dialog opens, and never shown.
     vipps_seen_amounts = fields.Char(
         compute='_compute_vipps_seen_amounts', compute_sudo=True, store=True, readonly=False
     )
@@ -39,9 +39,10 @@ class PaymentRefundWizard(models.TransientModel):
     #=== ACTION METHODS ===#
 
     def action_refund(self):
-        """ Override of `account_payment` to refund only what the user has decided on, once.
+        """ Override of `account_payment` to refund only the amount that the user has decided on,
+        once.
 
-        :raise ValidationError: If something happened to the payment since the window opened.
+        :raise ValidationError: If something happened to the payment since the dialog opened.
         """
         self = clean(self)
         for wizard in self:
