@@ -19,6 +19,7 @@ LOOPBACK_URL = re.compile(
     r'https?://(localhost|127(\.(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])){3}|\[::1\])'
     r'(:[0-9]{1,5})?/?'
 )
+EXAMPLE_SIMULATOR_URL = 'http://127.0.0.1:8080'
 
 # The currencies of sales units, each with the payment method that carries the brand of its market.
 # Another method is shown when this one is not among the enabled methods of the provider, so that a

@@ -33,13 +33,9 @@ EXCEPTIONS = {
     'pos': {
         'models/documents/account_move.py': 2,
         'models/documents/sale_order_delivery.py': 5,
-        'models/provider/availability.py': 2,
-        'models/provider/credentials.py': 1,
-        'models/provider/ir_module_module.py': 1,
     },
     'url': {
         'models/api/client.py': 1,
-        'models/provider/ir_config_parameter.py': 1,
     },
     'override': {
         'payment.transaction._compute_vipps_is_refundable',

@@ -72,10 +72,7 @@ class PaymentProvider(models.Model):
         self._vipps_check_administrator()
         self.ensure_one()
         self._vipps_try_keys()
-        # Tills find out again whether push messages are approved.
-        self.env['pos.payment.method'].sudo().search([
-            ('vipps_provider_id', '=', self.id), ('vipps_push_refused', '=', True),
-        ]).vipps_push_refused = False
+        self._vipps_follow_good_keys()
         return self._vipps_notify(_(
             "Connected: sales unit %(msn)s (%(environment)s).",
             msn=self.vipps_merchant_serial_number,
@@ -103,6 +100,9 @@ class PaymentProvider(models.Model):
                 api_client._list_webhooks(self, name)
             except VippsError as error:
                 raise UserError(self._vipps_explain_list_error(error, name)) from error
+
+    def _vipps_follow_good_keys(self):
+        """ Hook: forget refusals that may be over, as an administrator has found the keys good. """
 
     def _vipps_explain_token_error(self, error, key_name=None):
         """ Return a sentence that says which key is wrong when no access token was given. """

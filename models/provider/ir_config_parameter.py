@@ -24,8 +24,9 @@ class IrConfigParameter(models.Model):
                 parameter.value
             ):
                 raise ValidationError(_(
-                    "%s replaces the test environment of Vipps MobilePay by a simulator on this"
-                    " machine. Enter an address such as http://127.0.0.1:8080.", parameter.key,
+                    "%(parameter)s replaces the test environment of Vipps MobilePay with a"
+                    " simulator on this machine. Enter an address such as %(example)s.",
+                    parameter=parameter.key, example=const.EXAMPLE_SIMULATOR_URL,
                 ))
 
     #=== CRUD METHODS ===#

@@ -8,19 +8,16 @@ class IrModuleModule(models.Model):
     _inherit = 'ir.module.module'
 
     def button_uninstall(self):
-        """ Override of `base` to refuse at once what `account_payment` refuses half-way: then the
-        providers would be left marked as to be removed, and their forms without settings. Payments
-        of tills, of which `account_payment` knows nothing, are in the books as well.
+        """ Override of `base` to refuse at once an uninstallation that `account_payment` refuses
+        half-way: then the providers would be left marked as to be removed, and their forms without
+        settings.
 
         :raise UserError: If there are payments in the books.
         """
         action = super().button_uninstall()
-        provider = self.env['payment.provider']
-        if self.env.ref('base.module_mobilepay_vipps').state == 'to remove' and (
-            provider._check_existing_payment(provider._get_provider_payment_method('vipps'))
-            or self.env['pos.payment'].sudo().search_count(
-                [('payment_method_id.use_payment_terminal', '=', 'vipps')], limit=1
-            )
+        if (
+            self.env.ref('base.module_mobilepay_vipps').state == 'to remove'
+            and self.env['payment.provider']._vipps_is_in_books()
         ):
             raise UserError(_(
                 "Vipps MobilePay cannot be uninstalled, because there are payments in your books"

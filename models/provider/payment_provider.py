@@ -294,6 +294,11 @@ class PaymentProvider(models.Model):
             ))
         return secret
 
+    @api.model
+    def _vipps_is_in_books(self):
+        """ Hook: return whether there are payments in the books that were made with a provider. """
+        return self._check_existing_payment(self._get_provider_payment_method('vipps'))
+
     def _vipps_get_environment_name(self, environment):
         selection = self._fields['vipps_environment']._description_selection(self.env)
         return dict(selection)[environment]

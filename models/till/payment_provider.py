@@ -1,6 +1,6 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from odoo import _lt, models
+from odoo import _lt, api, models
 
 from ..provider.problem import PROBLEMS, Problem
 
@@ -17,11 +17,25 @@ AVAILABILITY_MESSAGE = 'VIPPS_AVAILABILITY'
 
 
 class PaymentProvider(models.Model):
-    """ What tills are told of the provider, and what is told of them. """
+    """ The availability and the problems of tills. """
     _inherit = 'payment.provider'
 
     def _vipps_do_tills_take_payments(self, alert):
         return self._vipps_has_payment_since(alert, [('vipps_user_flow', '!=', 'WEB_REDIRECT')])
+
+    @api.model
+    def _vipps_is_in_books(self):
+        """ Override to look for payments of tills, which `account_payment` does not know. """
+        return super()._vipps_is_in_books() or bool(self.env['pos.payment'].sudo().search_count(
+            [('payment_method_id.use_payment_terminal', '=', 'vipps')], limit=1
+        ))
+
+    def _vipps_follow_good_keys(self):
+        """ Override to find out again at the tills whether push messages are approved. """
+        super()._vipps_follow_good_keys()
+        self.env['pos.payment.method'].sudo().search([
+            ('vipps_provider_id', '=', self.id), ('vipps_push_refused', '=', True),
+        ]).vipps_push_refused = False
 
     def _vipps_follow_availability(self, is_available):
         """ Override to tell the open tills whether their payments can be taken just now. """
