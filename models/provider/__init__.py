@@ -7,15 +7,12 @@ from . import capture
 from . import webhook
 from . import webhook_secret
 from . import credentials
-from . import encryption
 from . import problem
-from . import mail_activity
 from . import alert
 from . import health
 from . import availability
 from . import checklist
 from . import setup_guide
-from . import user_info
-from . import retention
+from . import privacy
 from . import audit
 from . import payment_method

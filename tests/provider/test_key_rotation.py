@@ -166,7 +166,7 @@ class TestKeyRotation(TransactionCommon):
 
     def test_a_new_key_file_in_place_of_a_lost_one_is_said_once(self):
         self.key_file.unlink()
-        logger = f'{MODELS_LOGGER}.provider.encryption'
+        logger = f'{MODELS_LOGGER}.provider.credentials'
         with self.assertLogs(logger, 'ERROR') as logs:
             self._enter(
                 client_id=NOK_UNIT.client_id, client_secret=NOK_UNIT.client_secret,
