@@ -135,7 +135,6 @@ METHODS = {
         'action_next': NOBODY,
         'action_open_checklist': NOBODY,
         'action_open_health': NOBODY,
-        'action_open_shop': NOBODY,
         'action_publish': NOBODY,
         'action_refund_payment': NOBODY,
         'action_skip': NOBODY,

@@ -17,7 +17,7 @@ NEWS_PERIOD = timedelta(days=7)
 
 
 class MailActivity(models.Model):
-    """ What people have to do about problems: one activity for each, until the problem is over. """
+    """ Activities about problems, with the key of the problem. """
     _inherit = 'mail.activity'
 
     # The key of the problem, see `PROBLEMS`, and the id of the payment if it is about one.
@@ -39,8 +39,8 @@ class MailActivity(models.Model):
     def _vipps_schedule(self, record, user, problem, summary, note):
         """ Give a person something to do.
 
-        :param record: The order, session or provider: people look at it when there is something to
-                       do. Who asks for it is its user.
+        :param record: The order, session or provider, in the environment of the user that is shown
+                       as the author.
         :param res.users user: The person.
         :param str problem: The key of the problem, with the id of the payment if it is about one.
         :param str summary: What it is about, in a few words.
@@ -55,7 +55,7 @@ class MailActivity(models.Model):
 
 
 class PaymentProvider(models.Model):
-    """ What administrators are told of: one activity per problem, until it is over. """
+    """ The activities of administrators: one for each problem, until it is over. """
     _inherit = 'payment.provider'
 
     #=== BUSINESS METHODS - JOB ===#
@@ -69,7 +69,7 @@ class PaymentProvider(models.Model):
 
     @api.model
     def _cron_vipps_watch_health(self):
-        """ Alert the administrators of what is wrong, and end the alerts of what is over. """
+        """ Alert the administrators of new problems, and end the alerts of those that are over. """
         for provider in self.search([('code', '=', 'vipps')]):
             def watch(env, provider_id=provider.id):
                 env['payment.provider'].browse(provider_id)._vipps_watch_health()
@@ -80,7 +80,7 @@ class PaymentProvider(models.Model):
                 _logger.exception("The health of provider %s cannot be watched.", provider.id)
 
     def _vipps_watch_health(self):
-        """ Compare what is wrong with what an administrator has been told. """
+        """ Compare the problems of the provider with the alerts that an administrator has. """
         provider = self.with_company(self.company_id).with_context(
             lang=self._vipps_get_administrator().lang
         )
@@ -96,7 +96,7 @@ class PaymentProvider(models.Model):
     def _vipps_is_over(self, alert):
         """ Return whether a problem is over that is not found.
 
-        :param mail.activity alert: What an administrator has been told.
+        :param mail.activity alert: The alert.
         :rtype: bool
         """
         problem = PROBLEMS.get(alert.vipps_problem.partition(':')[0])

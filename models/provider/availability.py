@@ -29,7 +29,7 @@ class PaymentProvider(models.Model):
 
     @api.model
     def _get_compatible_providers(self, *args, **kwargs):
-        """ Override of `payment` to leave out for a while what does not answer. """
+        """ Override of `payment` to leave out for a while providers that do not answer. """
         providers = super()._get_compatible_providers(*args, **kwargs)
         return providers.filtered(lambda p: p.code != 'vipps' or not p._vipps_get_pause_end())
 
@@ -97,7 +97,7 @@ class PaymentProvider(models.Model):
     #=== BUSINESS METHODS - CHANGES ===#
 
     def _vipps_note_availability(self, failures_before, failures):
-        """ Follow what changes when customers cannot pay any longer, and when they can again.
+        """ Follow the moment from which customers cannot pay, or can pay again.
 
         :param int failures_before: How many calls had failed in a row before the last one.
         :param int failures: How many now.

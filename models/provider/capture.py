@@ -20,9 +20,9 @@ class PaymentProvider(models.Model):
         help="Manually: payments stay reserved until somebody captures them, from the transaction"
              " or from the order.\n"
              "Automatically: payments are captured as soon as the customer approves them. Choose"
-             " this only if what you sell is delivered immediately.\n"
-             "On delivery: what is delivered of an order is captured automatically, whatever its"
-             " products are invoiced on. Services that are invoiced on ordered quantities are"
+             " this only if you deliver immediately.\n"
+             "On delivery: the delivered part of an order is captured automatically, with any"
+             " invoicing policy of its products. Services that are invoiced on ordered quantities are"
              " captured with the first shipment, or when the order is confirmed if there is nothing"
              " to ship. Payments of invoices and payment links are captured immediately.",
         selection=[
@@ -34,7 +34,7 @@ class PaymentProvider(models.Model):
     )
     vipps_release_when_closed = fields.Boolean(
         string="Release the Rest",
-        help="Release what is still reserved when nothing more of the order will be delivered.",
+        help="Release the rest of a reservation when nothing more of the order will be delivered.",
         default=True,
         tracking=True,
     )
@@ -47,7 +47,7 @@ class PaymentProvider(models.Model):
     vipps_deadline_warning_days = fields.Integer(
         string="Warn Before the Deadline",
         help="How many days before the last day of capture of a reservation, and before the end of"
-             " its guarantee, somebody is told.",
+             " its guarantee, an activity is created.",
         default=3,
         tracking=True,
     )

@@ -11,7 +11,7 @@ from ...trust import get_readable
 
 ENVIRONMENTS = ('production', 'test')
 
-# What Vipps MobilePay wants to see is not older than that.
+# Evidence for Vipps MobilePay is not older than that.
 FRESH_PERIOD = timedelta(days=30)
 
 # Where something is seen: the alias of the rows, their environment, and the rows themselves.
@@ -39,13 +39,13 @@ SOURCES = {
 
 
 class Item(NamedTuple):
-    """ What Vipps MobilePay wants to see. """
+    """ A requirement of Vipps MobilePay. """
     section: _lt
     key: str
     # A condition on the rows of the source. The newest of them is shown.
     seen: str
     title: _lt
-    # What to do to see it; of what is built in, why it is.
+    # How to see it; of built-in items, why they are.
     advice: _lt
     source: str = 'payment.transaction'
 
@@ -160,7 +160,7 @@ CHECKLIST = (
 
 
 class PaymentProvider(models.Model):
-    """ The official checklist for going live, with what was observed in this database. """
+    """ The official checklist for going live, with the evidence in this database. """
     _inherit = 'payment.provider'
 
     vipps_checklist = fields.Html(
@@ -259,7 +259,11 @@ class PaymentProvider(models.Model):
                        " Terms & Conditions.")
         for environment in ENVIRONMENTS:
             row = observed[environment].get(item.key)
-            overdue_txs = item.key == 'in_time' and self._vipps_get_overdue(environment)
+            overdue_txs = item.key == 'in_time' and self.env['payment.transaction'].search([
+                ('provider_id', '=', self.id), ('vipps_environment', '=', environment),
+                ('vipps_remaining_amount', '>', 0),
+                ('vipps_capture_deadline', '<', fields.Datetime.now()),
+            ], order='id desc')
             if overdue_txs:
                 row = None
                 advice = _("Reservations that are past their deadline: %(count)s, such as"
@@ -277,18 +281,6 @@ class PaymentProvider(models.Model):
             'section': str(item.section), 'name': item.key, 'title': str(item.title),
             'advice': advice, 'cells': cells, 'built_in': item.section is BUILT_IN,
         }
-
-    def _vipps_get_overdue(self, environment):
-        """ Return the payments with a reservation that can no longer be captured, the newest first.
-
-        :param str environment: Their environment.
-        :rtype: payment.transaction
-        """
-        return self.env['payment.transaction'].search([
-            ('provider_id', '=', self.id), ('vipps_environment', '=', environment),
-            ('vipps_remaining_amount', '>', 0),
-            ('vipps_capture_deadline', '<', fields.Datetime.now()),
-        ], order='id desc')
 
     def _vipps_has_terms(self):
         """ Return whether customers of the shop have to accept the terms. """

@@ -25,13 +25,13 @@ KEY_VARIABLES = {
 
 
 class PaymentProvider(models.Model):
-    """ The keys of the sales unit: where they come from, whether they work, how they are encrypted. """
+    """ The keys of the sales unit: their sources, the connection test, their encryption. """
     _inherit = 'payment.provider'
 
     vipps_environment_keys = fields.Char(
         string="From the Environment",
-        help="These keys come from the environment of the server, and win over those that are"
-             " entered here. Whoever runs the server replaces them there.",
+        help="These keys come from the environment of the server, and win over keys that are"
+             " entered here. Replace them on the server.",
         compute='_compute_vipps_key_lists',
         groups='base.group_system',
     )
@@ -206,7 +206,7 @@ class PaymentProvider(models.Model):
         return True
 
     def _vipps_watch_subscription_keys(self):
-        """ See that both subscription keys are good, if there are two, and report which is not.
+        """ Check both subscription keys, if there are two, and report one that is refused.
 
         :return: None
         """

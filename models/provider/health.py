@@ -25,7 +25,7 @@ HEALTH = {
 
 
 class PaymentProvider(models.Model):
-    """ How the provider does, for people and for monitoring systems. Nothing of it is stored. """
+    """ The health of the provider, for people and for monitoring systems. It is not stored. """
     _inherit = 'payment.provider'
 
     vipps_health = fields.Selection(
@@ -61,8 +61,8 @@ class PaymentProvider(models.Model):
             provider.vipps_health_details = health or False
 
     def _vipps_get_health(self):
-        """ Return what the page shows: the report for monitoring systems, and what else people want
-        to know of the connection and of the last days.
+        """ Return the content of the page: the report for monitoring systems, and more about the
+        connection and the last days.
 
         :rtype: dict
         """
@@ -109,7 +109,7 @@ class PaymentProvider(models.Model):
         ], limit=1)
 
     def _vipps_get_errors(self):
-        """ Return what went wrong with calls lately, the most frequent first.
+        """ Return the errors of calls of the last days, the most frequent first.
 
         :rtype: list[dict]
         """
@@ -169,8 +169,8 @@ class PaymentProvider(models.Model):
         return {**action, 'domain': domain, 'context': {}}
 
     def action_vipps_create_monitoring_token(self):
-        """ Make the token that a monitoring system reads the health with; an earlier one is not
-        good anymore.
+        """ Create the token that a monitoring system reads the health with. It replaces an earlier
+        one, which stops working.
 
         :return: The action that shows it, this once.
         :rtype: dict
@@ -187,7 +187,7 @@ class PaymentProvider(models.Model):
         }
 
     def _vipps_check_manager(self):
-        """ Ensure that the user may see how the providers do.
+        """ Ensure that the user may see the health of providers.
 
         :return: None
         :raise AccessError: If not.

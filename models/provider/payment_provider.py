@@ -101,7 +101,7 @@ class PaymentProvider(models.Model):
 
     @api.constrains('vipps_merchant_serial_number')
     def _check_vipps_merchant_serial_number(self):
-        """ Ensure that it can be one, before it is sent anywhere.
+        """ Ensure that the number can be one of a sales unit, before it is sent anywhere.
 
         :raise ValidationError: If it cannot.
         """
@@ -144,8 +144,8 @@ class PaymentProvider(models.Model):
             else values
 
     def _vipps_check_replacement(self, secrets):
-        """ Override of `vipps.secrets` to have keys that are good replaced by keys that were tried
-        only. What cannot be read is good for nothing and can be entered again.
+        """ Override of `vipps.secrets` to have working keys replaced with tested keys only. Keys
+        that cannot be read can be entered again.
 
         :raise UserError: If a key is set.
         """

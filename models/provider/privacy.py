@@ -11,7 +11,7 @@ from ..jobs.own_transaction import DONE, NOTHING_LEFT, run_steps
 
 _logger = logging.getLogger(__name__)
 
-# What customers can be asked to share, and the fields that choose it.
+# The data that customers can be asked to share, and the fields that choose it.
 # ePayment OpenAPI 1.8.1, schema `ProfileRequest`
 SCOPE_FIELDS = {
     'name': 'vipps_scope_name',
@@ -20,8 +20,8 @@ SCOPE_FIELDS = {
     'address': 'vipps_scope_address',
 }
 
-# What is kept for how long. Each model has `_vipps_purge(provider, before)`, which removes some of
-# what is older and returns how much that was, 0 when nothing is left.
+# The data that is removed after a period. Each model has `_vipps_purge(provider, before)`, which
+# removes some of the older records and returns their number, 0 when nothing is left.
 RETENTION_FIELDS = {
     'payment.transaction': 'vipps_user_info_days',
     'vipps.webhook.event': 'vipps_event_days',
@@ -29,12 +29,12 @@ RETENTION_FIELDS = {
     'vipps.audit.event': 'vipps_audit_days',
 }
 MAX_DAYS = 3650
-# Who did what to money must be told at least until the accounts of the year are closed.
+# The audit trail is needed at least until the accounts of the year are closed.
 MIN_AUDIT_DAYS = 365
 
 
 class PaymentProvider(models.Model):
-    """ Personal data: which customers are asked to share, and after how many days data is removed. """
+    """ Data that customers are asked to share, and periods after which data is removed. """
     _inherit = 'payment.provider'
 
     vipps_collect_user_info = fields.Boolean(
@@ -49,31 +49,31 @@ class PaymentProvider(models.Model):
     vipps_scope_address = fields.Boolean(string="Ask for Address")
     vipps_user_info_days = fields.Integer(
         string="Shared by Customers",
-        help="For how many days what customers shared is kept with their payment.",
+        help="For how many days data that customers shared is kept with their payment.",
         default=30,
         tracking=True,
     )
     vipps_event_days = fields.Integer(
         string="Events",
-        help="For how many days the events of Vipps MobilePay are kept that were dealt with.",
+        help="For how many days processed events of Vipps MobilePay are kept.",
         default=90,
         tracking=True,
     )
     vipps_last_removed_event = fields.Datetime(
-        help="When the newest of the events came that were removed.",
+        help="When the newest of the removed events arrived.",
         copy=False,
         readonly=True,
         groups='base.group_system',
     )
     vipps_call_days = fields.Integer(
         string="API Errors",
-        help="For how many days it is kept how calls of Vipps MobilePay's API went.",
+        help="For how many days the results of calls to Vipps MobilePay's API are kept.",
         default=30,
         tracking=True,
     )
     vipps_audit_days = fields.Integer(
         string="Audit Trail",
-        help="For how many days it is kept who did what.",
+        help="For how many days the audit trail is kept.",
         default=5 * 365,
         tracking=True,
     )
@@ -82,19 +82,20 @@ class PaymentProvider(models.Model):
 
     @api.constrains('vipps_collect_user_info', *SCOPE_FIELDS.values())
     def _check_vipps_scopes(self):
-        """ Ensure that there is something to ask for.
+        """ Ensure that there is data to ask for.
 
-        :raise ValidationError: If there is nothing.
+        :raise ValidationError: If there is none.
         """
         for provider in self:
             if provider.vipps_collect_user_info and not provider._vipps_get_scopes():
                 raise ValidationError(_(
-                    "Choose what customers are asked to share, or switch off that they are asked."
+                    "Choose the data that customers are asked for, or switch off Collect User"
+                    " Information."
                 ))
 
     @api.constrains(*RETENTION_FIELDS.values())
     def _check_vipps_retention(self):
-        """ Ensure that nothing is removed before it was of use, nor kept for ever by mistake.
+        """ Ensure that no data is removed before it was of use, nor kept for ever by mistake.
 
         :raise ValidationError: If it would be.
         """
@@ -112,7 +113,7 @@ class PaymentProvider(models.Model):
     #=== BUSINESS METHODS - ASKING ===#
 
     def _vipps_get_scopes(self):
-        """ Return what customers are asked to share, as the API calls it.
+        """ Return the data that customers are asked to share, by the names of the API.
 
         :rtype: list[str]
         """

@@ -27,7 +27,7 @@ EVENT_DELAY = timedelta(minutes=15)
 
 
 class Problem(NamedTuple):
-    """ What can be wrong, and how people learn of it.
+    """ A kind of problem, and how people learn of it.
 
     Problems are found (by a list that is not empty, or by a method), or raised by code that meets
     them. Those that are found are over when they are not found any longer.
@@ -99,14 +99,14 @@ PROBLEMS = {
     ),
     'events': Problem(
         _lt("No events of Vipps MobilePay arrive"),
-        _lt("%s payments were started since the last event came. Odoo finds out what becomes of"
-            " them by asking, which takes minutes. See that the address of the webhook can be"
+        _lt("%s payments were started after the last event arrived. Odoo reads payments from time"
+            " to time instead, which takes minutes. Check that the address of the webhook can be"
             " reached from the internet, and press Set up Webhooks on the payment provider."),
         find='_vipps_find_missing_events',
     ),
     'bookings': Problem(
         _lt("Payments cannot be booked"),
-        _lt("Open the payments, read in their history what is wrong, and solve it. Odoo tries again"
+        _lt("Open the payments, find the reason in their history, and correct it. Odoo tries again"
             " every hour."),
         'error', listed='unbooked', is_raised=True,
     ),
@@ -125,7 +125,7 @@ PROBLEMS = {
     ),
     'failed_events': Problem(
         _lt("Events of Vipps MobilePay need attention"),
-        _lt("Open the events, read what is wrong, and replay them when it is solved."),
+        _lt("Open the events, read their errors, and replay them when the cause is gone."),
         listed='failed_events', is_raised=True,
     ),
     'open_payments': Problem(
@@ -136,20 +136,20 @@ PROBLEMS = {
     ),
     'deadlines': Problem(
         _lt("Reservations are near their last day of capture"),
-        _lt("Capture what is delivered, and release what is not going to be: after that day nothing"
-            " can be captured."),
+        _lt("Capture delivered goods and release the rest: after that day nothing can be"
+            " captured."),
         listed='near_deadline', is_raised=True,
     ),
     'guarantees': Problem(
         _lt("Reservations are not guaranteed, or not much longer"),
-        _lt("Capture what is delivered. When the guarantee has ended, a capture can fail, because"
-            " the bank may have released the money: then deliver only what is captured."),
+        _lt("Capture delivered goods. When the guarantee has ended, a capture can fail, because the"
+            " bank may have released the money: from then on, capture before you deliver."),
         listed='near_guarantee', is_raised=True,
     ),
     'differences': Problem(
         _lt("Payments differ from Vipps MobilePay"),
-        _lt("Open the payments: each says what differs. Mend it in Odoo or in the Vipps MobilePay"
-            " portal; the difference disappears when the payment is read again."),
+        _lt("Open the payments and read the difference of each. Correct it in Odoo or in the Vipps"
+            " MobilePay portal; the difference disappears when the payment is read again."),
         listed='differences', is_raised=True,
     ),
     'subscription_key': Problem(
@@ -181,13 +181,13 @@ PROBLEMS = {
 
 
 class PaymentProvider(models.Model):
-    """ Whether something is wrong just now. """
+    """ The problems that there are just now. """
     _inherit = 'payment.provider'
 
     #=== BUSINESS METHODS - LISTS ===#
 
     def _vipps_get_health_lists(self):
-        """ Return what the health of the provider is made of: each number is that of a list.
+        """ Return the lists that the health of the provider is made of: each number is that of one.
 
         :return: By its name: the model, the domain, and the field that says since when.
         :rtype: dict[str, tuple[str, list, str]]
@@ -247,7 +247,7 @@ class PaymentProvider(models.Model):
         }
 
     def _vipps_count(self, name):
-        """ Return how long a list is, and since when something is in it.
+        """ Return the length of a list, and since when there is something in it.
 
         :param str name: The name of the list.
         :rtype: tuple[int, datetime]
@@ -258,7 +258,7 @@ class PaymentProvider(models.Model):
     #=== BUSINESS METHODS - PROBLEMS ===#
 
     def _vipps_get_problems(self, counts=None):
-        """ Return what is wrong just now, the worst first. Nothing is changed.
+        """ Return the problems that there are just now, the worst first. Nothing is changed.
 
         :param dict counts: The lists that were counted already, see :meth:`_vipps_count`.
         :return: Each with its `key`, `level`, `summary` and `note`; with the `count` of what it is
@@ -288,7 +288,7 @@ class PaymentProvider(models.Model):
         return sorted(problems, key=lambda problem: problem['level'] != 'error')
 
     def _vipps_describe_problem(self, key, values=None, name=None):
-        """ Return what is wrong, and what to do, in the language of the environment.
+        """ Return the summary and the advice of a problem, in the language of the environment.
 
         :param str key: The key of the problem.
         :param dict|str|int values: What stands in the advice, by its name or in place of `%s`.

@@ -6,7 +6,7 @@ from odoo.tools import SQL
 
 from ...trust import clean
 
-# What a provider is never copied with for another company: it has a sales unit of its own.
+# Fields that are not copied for another company: it has a sales unit of its own.
 KEY_FIELDS = (
     'vipps_merchant_serial_number', 'vipps_client_id', 'vipps_client_secret',
     'vipps_subscription_key',
@@ -16,7 +16,7 @@ MESSAGE_FIELDS = ('pre_msg', 'pending_msg', 'auth_msg', 'done_msg', 'cancel_msg'
 
 
 class PaymentProvider(models.Model):
-    """ What the set-up guide remembers, so that it can be left at any screen. """
+    """ The memory of the set-up guide, so that it can be left at any screen. """
     _inherit = 'payment.provider'
 
     vipps_guide_step = fields.Char(copy=False, readonly=True, groups='base.group_system')

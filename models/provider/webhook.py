@@ -17,8 +17,7 @@ from ..jobs.own_transaction import DONE, run_steps
 
 _logger = logging.getLogger(__name__)
 
-# Vipps MobilePay tries to deliver for so long: then nothing is signed anymore with the secret that
-# was replaced.
+# Vipps MobilePay tries to deliver for so long: then nothing is signed with the replaced secret.
 PREVIOUS_SECRET_PERIOD = timedelta(days=7)
 
 # Events that came within this time show that the address of the webhook is good.
@@ -118,7 +117,7 @@ class PaymentProvider(models.Model):
         return own_webhooks
 
     def _vipps_replace_webhook(self, own_webhooks, url):
-        """ Register the webhook anew, and then delete what is registered.
+        """ Register the webhook anew, and then delete the earlier registrations.
 
         The secret that is replaced stays good for what is on its way.
 
@@ -164,7 +163,7 @@ class PaymentProvider(models.Model):
 
     @api.model
     def _cron_vipps_watch_webhooks(self):
-        """ See every day that events come to us, and repair what keeps them from it. """
+        """ Check the webhooks of all providers every day, and repair their registrations. """
         providers = self.search([
             ('code', '=', 'vipps'),
         ]).filtered(lambda provider: provider._vipps_has_key('vipps_client_secret'))
@@ -182,7 +181,7 @@ class PaymentProvider(models.Model):
                 _logger.exception("The webhook of provider %s cannot be watched.", provider_id)
 
     def _vipps_watch_webhook(self):
-        """ See that events come to us, repair what keeps them from it, and report it.
+        """ Check the webhook of the provider, repair its registration, and report problems.
 
         :return: What it came to, see :func:`run_steps`.
         :rtype: str
@@ -259,7 +258,7 @@ class PaymentProvider(models.Model):
         })
 
     def _vipps_get_webhook_problem(self, webhook, url):
-        """ Return what is wrong with the registration of the webhook.
+        """ Return the problem of the registration of the webhook.
 
         :param dict|None webhook: The registration, if there is one.
         :param str url: The URL that it should have.
@@ -322,7 +321,7 @@ class PaymentProvider(models.Model):
         return 'own' if is_own else response.status_code
 
     def _vipps_describe_webhook_answer(self, url, answer):
-        """ Return what is doubtful about a URL for webhooks, if anything.
+        """ Return the doubt about a URL for webhooks, if there is one.
 
         :param str url: The URL.
         :param str|int answer: What :meth:`_vipps_try_webhook_url` returned.
@@ -332,7 +331,7 @@ class PaymentProvider(models.Model):
             return None
         if answer != 'unknown':
             return _(
-                "Something else than this Odoo database answers at %(url)s, with the status"
+                "Something other than this Odoo database answers at %(url)s, with the status"
                 " %(status)s, so events may not arrive. Look at the proxy, the firewall and, if"
                 " the server has several databases, at the dbfilter of Odoo. Then press Set up"
                 " Webhooks again.", url=url, status=answer,
@@ -345,7 +344,7 @@ class PaymentProvider(models.Model):
         )
 
     def _vipps_is_allowed_url(self, url):
-        """ Tell whether Vipps MobilePay takes a URL of ours. Plain http is taken by a simulator.
+        """ Return whether Vipps MobilePay takes a URL of ours. Plain http is taken by a simulator.
 
         :param str url: The URL.
         :rtype: bool
@@ -386,7 +385,7 @@ class PaymentProvider(models.Model):
         ])
 
     def _vipps_verify_webhook(self, body, headers):
-        """ Tell whether a request to the webhook comes from Vipps MobilePay.
+        """ Return whether a request to the webhook comes from Vipps MobilePay.
 
         :param bytes body: The raw body.
         :param Mapping headers: The headers.

@@ -429,7 +429,7 @@ class TestSetupGuide(TransactionCommon):
             for name in (
                 'action_next', 'action_back', 'action_skip', 'action_publish',
                 'action_start_payment', 'action_refund_payment', 'get_payment_status',
-                'action_open_shop', 'action_open_checklist', 'action_open_health',
+                'action_open_checklist', 'action_open_health',
             ):
                 for record in (guide, guide.browse()):
                     with self.subTest(groups=groups, name=name), self.assertRaises(AccessError):

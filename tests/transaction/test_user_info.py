@@ -85,7 +85,7 @@ class TestUserInfo(CheckoutCommon):
         self.assertEqual(self._get_calls('userinfo'), [])  # There was nothing left to ask.
 
     def test_collecting_needs_something_to_collect(self):
-        with self.assertRaisesRegex(ValidationError, "Choose what customers are asked"):
+        with self.assertRaisesRegex(ValidationError, "Choose the data"):
             self.vipps.vipps_collect_user_info = True
 
     def test_customers_read_on_the_payment_form_what_they_will_be_asked_for(self):

@@ -8,7 +8,7 @@ from ...trust import clean
 
 
 class VippsKeyRotation(models.TransientModel):
-    """ Replaces keys without a moment in which none is good. """
+    """ Replacement of keys without a moment in which none works. """
     _name = 'vipps.key.rotation'
     _description = "Vipps MobilePay Key Rotation"
     _inherit = ['vipps.entered.keys']
@@ -17,6 +17,7 @@ class VippsKeyRotation(models.TransientModel):
         string="Provider", comodel_name='payment.provider', required=True, ondelete='cascade',
         domain=[('code', '=', 'vipps')],
     )
+
     #=== ACTION METHODS ===#
 
     def action_rotate(self):
@@ -38,8 +39,8 @@ class VippsKeyRotation(models.TransientModel):
         for name, label in labels.items():
             if provider._vipps_get_environment_key(name):
                 raise UserError(_(
-                    "The key %s comes from the environment of the server. Whoever runs the server"
-                    " replaces it there.", label,
+                    "The key %s comes from the environment of the server. Replace it on the"
+                    " server.", label,
                 ))
         with self.env.cr.savepoint():
             provider._vipps_write_protected(keys)

@@ -107,8 +107,8 @@ class VippsSetupGuide(models.TransientModel):
     @api.depends('company_id')
     def _compute_open_tills(self):
         for guide in self:
-            open_configs = guide._get_tills().filtered('has_active_session')
-            guide.open_tills = ", ".join(open_configs.mapped('name'))
+            configs = guide._get_tills().filtered('has_active_session')
+            guide.open_tills = ", ".join(configs.mapped('name'))
 
     @api.depends('step')
     def _compute_is_address_frozen(self):
@@ -129,14 +129,13 @@ class VippsSetupGuide(models.TransientModel):
     #=== ACTION METHODS ===#
 
     def action_next(self):
-        """ Store what was entered on this screen and open the next one.
+        """ Store the values of this screen and open the next one.
 
         :return: The action that shows it.
         :rtype: dict
         :raise UserError: If something on this screen is not right yet; it says what to do.
         """
-        self = clean(self)
-        self._check_administrator()
+        self = self._enter()
         finish = {
             'keys': self._finish_keys,
             'market': self._finish_market,
@@ -148,13 +147,12 @@ class VippsSetupGuide(models.TransientModel):
         return self._move(1 if is_finished else 0)
 
     def action_skip(self):
-        """ Open the next screen without doing what this one offers.
+        """ Open the next screen and leave this one undone.
 
         :return: The action that shows it.
         :rtype: dict
         """
-        self = clean(self)
-        self._check_administrator()
+        self = self._enter()
         if self.step not in ('tills', 'webhooks', 'payment'):
             raise UserError(_("This step is needed before the next one."))
         return self._move(1)
@@ -165,8 +163,7 @@ class VippsSetupGuide(models.TransientModel):
         :return: The action that shows it.
         :rtype: dict
         """
-        self = clean(self)
-        self._check_administrator()
+        self = self._enter()
         return self._move(-1)
 
     def action_publish(self):
@@ -175,8 +172,7 @@ class VippsSetupGuide(models.TransientModel):
         :return: The action that shows the same screen again.
         :rtype: dict
         """
-        self = clean(self)
-        self._check_administrator()
+        self = self._enter()
         self.provider_id.is_published = True
         return self._move(0)
 
@@ -187,27 +183,16 @@ class VippsSetupGuide(models.TransientModel):
         :return: The action that shows the same screen again.
         :rtype: dict
         """
-        self = clean(self)
-        self._check_administrator()
+        self = self._enter()
         self.env['ir.config_parameter'].sudo().set_param('web.base.url.freeze', 'True')
         return self._move(0)
-
-    def action_open_shop(self):
-        """ Open the shop beside the guide.
-
-        :rtype: dict
-        """
-        self = clean(self)
-        self._check_administrator()
-        return {'type': 'ir.actions.act_url', 'url': '/shop', 'target': 'new'}
 
     def action_open_health(self):
         """ Open the health page of the provider.
 
         :rtype: dict
         """
-        self = clean(self)
-        self._check_administrator()
+        self = self._enter()
         return self.provider_id.action_vipps_open_health()
 
     def action_open_checklist(self):
@@ -215,8 +200,7 @@ class VippsSetupGuide(models.TransientModel):
 
         :rtype: dict
         """
-        self = clean(self)
-        self._check_administrator()
+        self = self._enter()
         return self.provider_id.action_vipps_open_checklist()
 
     #=== BUSINESS METHODS - NAVIGATION ===#
@@ -234,7 +218,7 @@ class VippsSetupGuide(models.TransientModel):
         step = provider.vipps_guide_step
         guide = self.create({
             'provider_id': provider.id,
-            # Whoever was through comes back with other keys.
+            # After the last screen, people come back with other keys.
             'step': 'keys' if step in (False, 'done') else step,
             'market': const.CURRENCY_MARKETS.get(currency.name, 'NO'),
             'capture_mode': provider.vipps_capture_mode,
@@ -243,15 +227,18 @@ class VippsSetupGuide(models.TransientModel):
             guide.config_ids = guide._get_till_methods().config_ids
         return guide._move(0)
 
-    def _check_administrator(self):
-        """ Ensure that the user may configure the provider, and that there is one.
+    def _enter(self):
+        """ Return the guide without anything that the caller put into its context.
 
-        :raise AccessError: If the user may not.
+        :rtype: vipps.setup.guide
+        :raise AccessError: If the user may not configure the provider.
         """
-        self.check_access_rights('write')
-        self.check_access_rule('write')
-        self.ensure_one()
-        self.provider_id._vipps_check_administrator()
+        guide = clean(self)
+        guide.check_access_rights('write')
+        guide.check_access_rule('write')
+        guide.ensure_one()
+        guide.provider_id._vipps_check_administrator()
+        return guide
 
     def _get_steps(self):
         """ Return the steps in their order; those without a till are not asked for tills. """
@@ -286,9 +273,9 @@ class VippsSetupGuide(models.TransientModel):
 
     def _get_currency(self):
         """ Return the currency of the market, active or not. """
-        names = {market: name for name, market in const.CURRENCY_MARKETS.items()}
+        names = [name for name, market in const.CURRENCY_MARKETS.items() if market == self.market]
         return self.env['res.currency'].with_context(active_test=False).search(
-            [('name', '=', names.get(self.market))], limit=1
+            [('name', 'in', names)], limit=1
         )
 
     def _get_payment_method(self):

@@ -20,6 +20,7 @@ class VippsSetupGuide(models.TransientModel):
         readonly=False,
     )
     entered_merchant_serial_number = fields.Char(readonly=True)
+
     #=== COMPUTE METHODS ===#
 
     @api.depends('entered_merchant_serial_number', 'provider_id.vipps_merchant_serial_number')

@@ -8,7 +8,7 @@ from odoo.fields import Command
 from odoo.tools import format_amount
 
 from ...models.api.client import VippsError
-from ...trust import clean, get_readable
+from ...trust import get_readable
 
 _logger = logging.getLogger(__name__)
 
@@ -71,8 +71,7 @@ class VippsSetupGuide(models.TransientModel):
         :rtype: dict
         :raise UserError: If it is unknown what becomes of the one that is open.
         """
-        self = clean(self)
-        self._check_administrator()
+        self = self._enter()
         self._cancel_open_payment()
         self.payment_problem = False
         try:
@@ -91,8 +90,7 @@ class VippsSetupGuide(models.TransientModel):
         :rtype: dict
         :raise ValidationError: If it was not refunded, or if that is unknown.
         """
-        self = clean(self)
-        self._check_administrator()
+        self = self._enter()
         if self.payment_state != 'paid':
             raise UserError(_("There is no test payment to give back."))
         tx_sudo = self.sudo().transaction_id
@@ -108,8 +106,7 @@ class VippsSetupGuide(models.TransientModel):
                  to happen (`is_final`), and the `problem`.
         :rtype: dict
         """
-        self = clean(self)
-        self._check_administrator()
+        self = self._enter()
         tx_sudo = self.sudo().transaction_id
         if tx_sudo:
             tx_sudo._vipps_sync_for_customer()
@@ -203,7 +200,7 @@ class VippsSetupGuide(models.TransientModel):
         return order_sudo
 
     def _find_partner(self):
-        """ Return who pays: the user, unless that contact belongs to another company. """
+        """ Return the customer: the user, unless that contact belongs to another company. """
         partner = self.env.user.partner_id
         if partner.company_id in (self.env['res.company'], self.company_id):
             return partner
@@ -215,7 +212,7 @@ class VippsSetupGuide(models.TransientModel):
         })
 
     def _find_product(self):
-        """ Return what is ordered: an archived product, so that nobody orders it by accident. """
+        """ Return the product of the order, archived, so that nobody orders it by accident. """
         products_sudo = self.env['product.product'].sudo().with_context(active_test=False)
         return products_sudo.search([
             ('default_code', '=', PRODUCT_CODE), ('company_id', '=', False),
