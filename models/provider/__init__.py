@@ -14,5 +14,4 @@ from . import availability
 from . import checklist
 from . import setup_guide
 from . import privacy
-from . import audit
 from . import payment_method

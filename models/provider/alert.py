@@ -61,13 +61,6 @@ class PaymentProvider(models.Model):
     #=== BUSINESS METHODS - JOB ===#
 
     @api.model
-    def _vipps_wake_health_job(self):
-        """ Have alerts brought up to date as soon as this is committed. """
-        cron = self.env.ref('mobilepay_vipps.cron_watch_health', raise_if_not_found=False)
-        if cron:
-            cron.sudo()._trigger()
-
-    @api.model
     def _cron_vipps_watch_health(self):
         """ Alert the administrators of new problems, and end the alerts of those that are over. """
         for provider in self.search([('code', '=', 'vipps')]):

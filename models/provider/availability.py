@@ -116,7 +116,10 @@ class PaymentProvider(models.Model):
         self.env['vipps.audit.event'].sudo()._record(
             'resumed' if is_available else 'paused', provider=self, outcome='done',
         )
-        self._vipps_wake_health_job()
+        # Alerts are brought up to date as soon as this is committed.
+        cron = self.env.ref('mobilepay_vipps.cron_watch_health', raise_if_not_found=False)
+        if cron:
+            cron.sudo()._trigger()
 
     @api.model
     def _vipps_is_enabled_for(self, company):

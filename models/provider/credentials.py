@@ -258,16 +258,14 @@ class PaymentProvider(models.Model):
         :rtype: str | None
         """
         key = self._vipps_get_environment_variable(KEY_VARIABLES.get(name))
-        if not key or self._vipps_is_neutralized() or not self._vipps_is_environment_assigned():
+        database = self._vipps_get_environment_variable(DATABASE_VARIABLE)
+        if not key or self._vipps_is_neutralized() or database != self.env.cr.dbname:
             return None
         return self._vipps_clean_key(key)
 
     def _vipps_get_environment_variable(self, variable):
         msn = self.vipps_merchant_serial_number
         return variable and msn and os.environ.get(f'{variable}_{msn}')
-
-    def _vipps_is_environment_assigned(self):
-        return self._vipps_get_environment_variable(DATABASE_VARIABLE) == self.env.cr.dbname
 
     @api.model
     def _vipps_is_neutralized(self):

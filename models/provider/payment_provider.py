@@ -21,8 +21,16 @@ SECRET_FIELDS = {
 class PaymentProvider(models.Model):
     _name = 'payment.provider'
     _inherit = ['payment.provider', 'mail.thread', 'mail.activity.mixin', 'vipps.secrets',
-                'vipps.guarded.export']
+                'vipps.guarded.export', 'vipps.audited']
     _vipps_protected_fields = ('vipps_monitoring_token_hash', 'vipps_webhook_previous_secrets')
+    _vipps_plain_fields = (
+        'name', 'vipps_merchant_serial_number', 'vipps_webhook_id', 'vipps_webhook_url',
+    )
+    # Fields that are no settings.
+    _vipps_silent_fields = (
+        'vipps_foreign_webhooks', 'vipps_guide_step', 'vipps_guide_transaction_id',
+        'vipps_last_removed_event',
+    )
 
     code = fields.Selection(
         selection_add=[('vipps', "Vipps MobilePay")], ondelete={'vipps': 'set default'}
@@ -169,6 +177,14 @@ class PaymentProvider(models.Model):
                     provider=provider.name,
                     keys=self._vipps_list_labels(names),
                 ))
+
+    def _vipps_filter_audited(self, values):
+        """ Override of `vipps.audited` to leave other providers alone. """
+        return self.filtered(lambda provider: 'vipps' in (provider.code, values.get('code')))
+
+    def _vipps_get_audited_provider(self):
+        """ Override of `vipps.audited`. """
+        return self
 
     def _vipps_check_open_payments(self, values):
         """ Ensure that no payment is open or reserved that new values would put out of reach.

@@ -167,7 +167,7 @@ class PaymentProvider(models.Model):
         providers = self.search([
             ('code', '=', 'vipps'),
         ]).filtered(lambda provider: provider._vipps_has_key('vipps_client_secret'))
-        # What is reserved is still told of when nobody can pay anymore.
+        # Reservations still need their events when nobody can pay any longer.
         for provider_id in providers.filtered(lambda p: p._vipps_is_in_use()).ids:
             try:
                 run_steps(
