@@ -136,14 +136,15 @@ PROBLEMS = {
     ),
     'deadlines': Problem(
         _lt("Reservations are near their last day of capture"),
-        _lt("Capture delivered goods and release the rest: after that day nothing can be"
-            " captured."),
+        _lt("Capture payments for delivered goods and release the rest: after that day nothing can"
+            " be captured."),
         listed='near_deadline', is_raised=True,
     ),
     'guarantees': Problem(
         _lt("Reservations are not guaranteed, or not much longer"),
-        _lt("Capture delivered goods. When the guarantee has ended, a capture can fail, because the"
-            " bank may have released the money: from then on, capture before you deliver."),
+        _lt("Capture payments for delivered goods. When the guarantee has ended, a capture can"
+            " fail, because the bank may have released the money: from then on, capture before you"
+            " deliver."),
         listed='near_guarantee', is_raised=True,
     ),
     'differences': Problem(
