@@ -22,9 +22,9 @@ class PaymentProvider(models.Model):
              "Automatically: payments are captured as soon as the customer approves them. Choose"
              " this only if you deliver immediately.\n"
              "On delivery: the delivered part of an order is captured automatically, with any"
-             " invoicing policy of its products. Services that are invoiced on ordered quantities are"
-             " captured with the first shipment, or when the order is confirmed if there is nothing"
-             " to ship. Payments of invoices and payment links are captured immediately.",
+             " invoicing policy of its products. Services that are invoiced on ordered quantities"
+             " are captured with the first shipment, or when the order is confirmed if there is"
+             " nothing to ship. Payments of invoices and payment links are captured immediately.",
         selection=[
             ('manual', "Manually"), ('automatic', "Automatically"), ('on_delivery', "On delivery")
         ],
