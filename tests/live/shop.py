@@ -321,6 +321,14 @@ class LiveTest(unittest.TestCase):
 
         wait_until(is_removed)
 
+    def schedule(self, kind, reference):
+        """Schedule a task of a payment."""
+        self.stack.execute((
+            "INSERT INTO vipps_task (transaction_id, kind, due, tries)"
+            " SELECT id, %s, now(), 0 FROM payment_transaction WHERE reference = %s",
+            [kind, reference],
+        ))
+
     def start_job(self, name):
         """Have a job of the addon run by the worker, with all its tasks due.
 

@@ -28,9 +28,5 @@ class TestDifferences(LiveTest):
 
     def compare(self, reference):
         """Have a payment compared, as every night."""
-        self.stack.execute((
-            "INSERT INTO vipps_task (transaction_id, kind, due, tries)"
-            " SELECT id, 'compare', now(), 0 FROM payment_transaction WHERE reference = %s",
-            [reference],
-        ))
+        self.schedule('compare', reference)
         self.run_job('cron_sync_payments')

@@ -54,8 +54,8 @@ class TestKilled(LiveTest):
                     lambda: self.decide(reference),  # noqa: B023
                     in_commit, 'WorkerCron',
                 )
-                self.assertEqual(self.transaction(reference)['state'], 'draft')
-                self.assertLessEqual(max(self.tries(reference)), 1)
+                # A worker that takes the place of the killed one can be done already.
+                self.assertLessEqual(max(self.tries(reference), default=0), 1)
                 self.run_job('cron_sync_payments')
                 self.assert_paid(reference)
                 self.assertEqual(len(self.calls('capture', reference)), 1)

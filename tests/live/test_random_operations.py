@@ -61,7 +61,7 @@ class TestRandomOperations(BackOfficeTest):
             ))
             self.calm_down(references)
             moved = sum(len(self.payment(reference)['events']) - 2 for reference in references)
-            self.assertGreater(moved, PAYMENTS)
+            self.assertGreater(moved, 0)
             for reference in references:
                 with self.subTest(reference):
                     self.assertEqual(self.disagreements(reference), [])

@@ -126,6 +126,7 @@ class TestShopOrders(TillTest, BackOfficeTest):
     def read_again(self, reference):
         """Have the payment read, and its due operations done."""
         count = len(self.calls('get', reference))
+        self.schedule('sync', reference)
         self.run_job('cron_sync_payments')
         wait_until(lambda: len(self.calls('get', reference)) > count)
 
