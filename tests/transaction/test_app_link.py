@@ -10,7 +10,7 @@ from odoo import fields
 from odoo.fields import Command
 from odoo.tests import new_test_user, tagged
 
-from ...models.jobs.task import KINDS, MAX_TRIES
+from ...models.jobs.task import FOLLOW_UP, KINDS_BY_JOB, MAX_TRIES
 from ..common import TransactionCommon
 
 READING_LOGGER = 'odoo.addons.mobilepay_vipps.models.transaction.sync'
@@ -71,7 +71,8 @@ class TestAppLink(TransactionCommon):
 
     def _follow_up(self):
         """ Let the job follow up, but set no links yet. """
-        with patch.dict(KINDS, app_link=('mobilepay_vipps.no_job', *KINDS['app_link'][1:])):
+        kinds = tuple(kind for kind in KINDS_BY_JOB[FOLLOW_UP] if kind != 'app_link')
+        with patch.dict(KINDS_BY_JOB, {FOLLOW_UP: kinds}):
             super()._follow_up()
 
     def _set_links(self, hours=0):
