@@ -28,20 +28,20 @@ LIFETIME = timedelta(minutes=10)
 # However many tills look at a payment, polling reads it at most once within this time.
 POLLING_INTERVAL = timedelta(seconds=2)
 
-# What the API says when a sales unit may not send push messages.
+# The API's answer when a sales unit may not send push messages.
 # https://developer.vippsmobilepay.com/docs/APIs/epayment-api/api-guide/errors/
 PUSH_REFUSED = '5080'
 
-# What is wrong with a phone number: cashiers are not told which of both.
+# The faults of a phone number: cashiers do not read which of both it is.
 PHONE_ERRORS = ('4070', '7010')
 
-# What a cashier can meet without anything being wrong with the settings: codes, phone numbers,
+# The refusals that a cashier can meet although the settings are right: codes, phone numbers,
 # amounts.
 TILL_ERRORS = (PUSH_REFUSED, '4060', *PHONE_ERRORS, '6010')
 
 BUS_MESSAGE = 'VIPPS_PAYMENT'
 
-# The line of a receipt with what `_vipps_mask_phone` leaves.
+# The line of a receipt with a number from `_vipps_mask_phone`.
 MASKED_PHONE_LINE = re.compile(r'^[0-9]+\*+[0-9]+\n', re.MULTILINE)
 
 
@@ -78,7 +78,7 @@ class PaymentTransaction(models.Model):
         string="POS Payments",
         comodel_name='pos.payment',
         inverse_name='vipps_transaction_id',
-        groups='point_of_sale.group_pos_user',  # Who else reads transactions may not read these.
+        groups='point_of_sale.group_pos_user',  # Others that read transactions may not read these.
     )
     # Masked as soon as it is decided whether the customer pays.
     vipps_customer_phone = fields.Char(copy=False, readonly=True, groups='base.group_system')
@@ -115,7 +115,7 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - STATUS ===#
 
     def _vipps_get_till_state(self):
-        """ Return what tills do with the attempt, see :meth:`_vipps_get_till_status`. """
+        """ Return the state on which tills act, see :meth:`_vipps_get_till_status`. """
         if not self:
             return None
         if self.operation == 'refund':
@@ -130,7 +130,7 @@ class PaymentTransaction(models.Model):
         return 'returned' if self._vipps_get_releases() else 'unpaid'
 
     def _vipps_get_till_amount(self):
-        """ Return what an attempt that succeeded is worth to its order, in major units. """
+        """ Return the value of an attempt that succeeded for its order, in major units. """
         if self.operation == 'refund':
             return self.amount
         return self.currency_id.round(
@@ -138,12 +138,12 @@ class PaymentTransaction(models.Model):
         )
 
     def _vipps_get_till_status(self, with_qr=False):
-        """ Return what tills show of the attempt.
+        """ Return the status of the attempt that tills show.
 
         :param bool with_qr: Whether the till needs the QR code.
         :return: `state` is `unknown`: not known whether Vipps MobilePay has it; `waiting` for the
                  customer; `paid`, whether captured or only reserved; `unpaid`; `returned`: undone;
-                 `refunded`. The amount is in major units. What begins with `may_` is for managers.
+                 `refunded`. The amount is in major units. Keys with `may_` are for managers.
         :rtype: dict
         """
         state = self._vipps_get_till_state()
@@ -171,7 +171,7 @@ class PaymentTransaction(models.Model):
         }
 
     def _vipps_get_till_message(self, state):
-        """ Return what the cashier reads, in the cashier's language.
+        """ Return the message for the cashier, in the cashier's language.
 
         :param str state: The state of the status.
         :rtype: str
@@ -189,7 +189,7 @@ class PaymentTransaction(models.Model):
         return ''
 
     def _vipps_get_ticket(self):
-        """ Return what the receipt says of the payment or the refund.
+        """ Return the text about the payment or the refund on the receipt.
 
         :rtype: str
         """
@@ -205,7 +205,8 @@ class PaymentTransaction(models.Model):
 
     @api.model
     def _vipps_mask_phone(self, phone):
-        """ Return what may be shown of a phone number with country code: its beginning and end. """
+        """ Return a phone number with country code of which only the beginning and the end are
+        shown. """
         if not phone or '*' in phone:
             return phone
         return f"{phone[:2]}{'*' * (len(phone) - 4)}{phone[-2:]}"
@@ -223,7 +224,7 @@ class PaymentTransaction(models.Model):
 
         It may be called again: that never makes a second payment.
 
-        :param str code: What the customer showed, if the customer's code was scanned; it is sent,
+        :param str code: The customer's code, if it was scanned; it is sent,
                          and kept nowhere.
         :return: None
         """
@@ -318,7 +319,7 @@ class PaymentTransaction(models.Model):
     def _vipps_sync_for_till(self):
         """ Read an open attempt for a till that waits, without waiting for somebody else's answer.
 
-        What an event tells of is read at once. What cannot be read now is read later.
+        A payment with a new event is read at once. One that cannot be read now is read later.
         """
         tx = self._vipps_get_root()._vipps_with_patience(is_polling=True)
         is_open = tx._vipps_is_open() or tx._vipps_is_in_doubt()
@@ -334,7 +335,7 @@ class PaymentTransaction(models.Model):
         return bool(self.env['vipps.task']._get_scheduled(self, 'verify'))
 
     def _vipps_has_news(self):
-        """ Tell whether Vipps MobilePay has told of something since the payment was last read. """
+        """ Return whether an event of the payment came that it was not read after. """
         return bool(self.env['vipps.webhook.event'].search_count([
             ('reference', '=', self.vipps_payment_reference),
             ('state', '=', 'pending'),
@@ -348,8 +349,8 @@ class PaymentTransaction(models.Model):
             self.vipps_redirect_url = self.vipps_redirect_url or payment.redirect_url
 
     def _update_state(self, allowed_states, target_state, state_message):
-        """ Override of `payment` to let tills look at what has changed, and to keep no more of the
-        phone number than the receipt shows: now it is decided whether the customer pays. """
+        """ Override of `payment` to let tills look at the change, and to keep no more of the phone
+        number than the receipt shows: now it is decided whether the customer pays. """
         drafts = self.filtered(lambda tx: tx.state == 'draft')
         txs = super()._update_state(allowed_states, target_state, state_message)
         for tx in txs.filtered('vipps_pos_session_id').sudo():
@@ -386,7 +387,7 @@ class PaymentTransaction(models.Model):
                 self._vipps_try(self._vipps_sync)
 
     def _vipps_undo_attempt(self):
-        """ Give back what was paid for no finished order.
+        """ Give back a payment that is part of no finished order.
 
         :return: None
         :raise UserError: If it is part of an order, or was not given back, or if that is unknown.
@@ -405,12 +406,13 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - ACTIVITIES ===#
 
     def _vipps_get_activity_document(self):
-        """ Override to show on the session what is to do about its payments. """
+        """ Override to show on the session the activities for its payments. """
         if self.vipps_pos_session_id:
             return self.vipps_pos_session_id.with_user(SUPERUSER_ID)
         return super()._vipps_get_activity_document()
 
     def _vipps_tell_uncaptured(self):
-        """ Have somebody look at what is only reserved, although the goods are handed over. """
+        """ Schedule an activity for a payment that is only reserved, although the customer has the
+        goods. """
         if not self._vipps_get_activities('failure'):
             self._vipps_tell_failure(VippsError(_("This payment is reserved and not captured.")))

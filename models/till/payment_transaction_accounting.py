@@ -7,15 +7,16 @@ from ..transaction.follow_up import FOLLOWING_TASKS
 
 
 class PaymentTransaction(models.Model):
-    """ The books of tills: closing a session books what it took and gave back. Only a refund that
-    was made elsewhere, of a payment that a session books, has a payment of its own; and what was
-    paid for an order that is never finished, when a manager decides so. """
+    """ The books of tills: closing a session books its payments and refunds. Only a refund that was
+    made elsewhere, of a payment that a session books, has a payment of its own; and a payment for
+    an order that is never finished, when a manager decides so. """
     _inherit = 'payment.transaction'
 
-    #=== BUSINESS METHODS - WHO BOOKS ===#
+    #=== BUSINESS METHODS - BOOKINGS OF TILLS ===#
 
     def _vipps_is_booked_by_till(self):
-        """ Tell whether this is booked by closing a session, or undone and not booked at all. """
+        """ Return whether closing a session books this, or whether it is undone and not booked at
+        all. """
         root = self._vipps_get_root()
         if not root.vipps_pos_session_id:
             return False
@@ -51,11 +52,11 @@ class PaymentTransaction(models.Model):
         return self.vipps_pos_payment_ids._vipps_filter_finished()
 
     def _vipps_is_booked(self):
-        """ Override to leave to tills what they book. """
+        """ Override to leave the bookings of tills to them. """
         return super()._vipps_is_booked() or self._vipps_is_booked_by_till()
 
     def _reconcile_after_done(self):
-        """ Override of `account_payment` to leave to tills what they book. """
+        """ Override of `account_payment` to leave the bookings of tills to them. """
         till_txs = self.filtered(
             lambda tx: tx.provider_code == 'vipps' and tx._vipps_is_booked_by_till()
         )
@@ -71,7 +72,7 @@ class PaymentTransaction(models.Model):
         return result
 
     def _process_pos_online_payment(self):
-        """ Override of `pos_online_payment` to leave to the job what the customer's page would do,
+        """ Override of `pos_online_payment` to leave the work of the customer's page to the job,
         and to send invoices later: a document can hang. """
         own_txs = self.filtered(lambda tx: tx.provider_code == 'vipps' and tx.pos_order_id)
         super(PaymentTransaction, self - own_txs)._process_pos_online_payment()
@@ -97,8 +98,8 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - REFUNDS MADE ELSEWHERE ===#
 
     def _vipps_check_books(self):
-        """ Override to ask nothing of the books for what is not booked here: captures, and what is
-        given back before it belongs to a finished order. """
+        """ Override to ask nothing of the books for amounts that are not booked here: captures, and
+        refunds of a payment before it belongs to a finished order. """
         root = self._vipps_get_root()
         if root.vipps_pos_session_id and (
             root.state == 'authorized' or not root._vipps_is_attached()

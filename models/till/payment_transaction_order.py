@@ -31,7 +31,7 @@ class PaymentTransaction(models.Model):
     def _vipps_search_attempts(self, pos_references, configs):
         """ Return the attempts to pay orders of tills, and to refund them.
 
-        :param list[str] pos_references: What the tills know the orders by.
+        :param list[str] pos_references: The numbers by which the tills know the orders.
         :param pos.config configs: The tills that hold the orders, or may have held them.
         :rtype: payment.transaction
         """
@@ -45,7 +45,7 @@ class PaymentTransaction(models.Model):
         """ Return the attempt of a payment of an order that is open or that succeeded.
 
         :param pos.order order: The order.
-        :param str uuid: What the till knows the payment by.
+        :param str uuid: The key by which the till knows the payment.
         :rtype: payment.transaction
         """
         return order._vipps_get_attempts().filtered(
@@ -54,8 +54,8 @@ class PaymentTransaction(models.Model):
         )[-1:]
 
     def _vipps_filter_open(self):
-        """ Return the attempts of which it is not decided what comes of them, and to whose orders
-        that matters: what is approved after its order was paid otherwise is released. """
+        """ Return the attempts that are undecided and matter to their orders: a payment that is
+        approved after its order was paid otherwise is released. """
         return self.filtered(
             lambda tx: tx._vipps_get_till_state() in ('unknown', 'waiting')
             and (tx.operation == 'refund' or not tx._vipps_is_paid_otherwise())
@@ -85,13 +85,13 @@ class PaymentTransaction(models.Model):
 
     def _vipps_is_for_order(self, order):
         """ Return whether the attempt, whose order is gone, can have been for an order of the same
-        number: one that came to as much. """
+        number: one with the same total. """
         return not self.currency_id.compare_amounts(
             order.amount_total, self.vipps_pos_order_total
         )
 
     def _vipps_is_attached(self):
-        """ Tell whether the attempt is part of a finished order. """
+        """ Return whether the attempt is part of a finished order. """
         return self.vipps_pos_is_alone or bool(
             self.vipps_pos_payment_ids._vipps_filter_finished()
         )
@@ -123,7 +123,7 @@ class PaymentTransaction(models.Model):
             raise VippsError(self.env['vipps.api.client']._get_sentence('6160')) from error
 
     def _vipps_attach(self):
-        """ Put what was paid or refunded into its draft order, and finish the order if nothing is
+        """ Put the payment or the refund into its draft order, and finish the order if nothing is
         left to pay.
 
         A refund whose order is gone is booked without it, as one that was not made at a till.
@@ -152,7 +152,7 @@ class PaymentTransaction(models.Model):
             ))
         payments = order.payment_ids
         payment = payments.filtered(lambda p: p.vipps_uuid == self.vipps_pos_uuid)
-        # What is not paid yet is only what a till once wanted to ask for.
+        # A line that is not paid yet is only a payment that a till once wanted to ask for.
         (payments - payment).filtered(
             lambda p: p.payment_method_id.use_payment_terminal and p.payment_status != 'done'
         ).unlink()
@@ -172,8 +172,8 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - UNWANTED PAYMENTS ===#
 
     def _vipps_is_to_release(self, payment):
-        """ Override to end what shows up after a cashier was told that it is cancelled, and to ask
-        no customer any longer for an order that was finished in another way. """
+        """ Override to end a payment that shows up after the cashier read that it is cancelled, and
+        to ask no customer any longer for an order that was finished in another way. """
         if self.vipps_pos_session_id:
             if self.state == 'cancel' and payment.state != 'CREATED':
                 return payment.remaining == payment.amount
@@ -182,7 +182,8 @@ class PaymentTransaction(models.Model):
         return super()._vipps_is_to_release(payment)
 
     def _vipps_is_paid_otherwise(self):
-        """ Override to release what was approved after its order was finished without it. """
+        """ Override to release a payment that was approved after its order was finished without
+        it. """
         if not self.vipps_pos_session_id:
             return super()._vipps_is_paid_otherwise()
         order = self._vipps_get_pos_order()

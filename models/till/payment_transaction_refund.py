@@ -15,8 +15,8 @@ _logger = logging.getLogger(__name__)
 
 
 class PaymentTransaction(models.Model):
-    """ Refunds at a till. Each is stored before it is asked for, so that what Vipps MobilePay tells
-    of it is never taken for a refund that somebody else made. """
+    """ Refunds at a till. Each is stored before it is asked for, so that no event of it is taken
+    for a refund that somebody else made. """
     _inherit = 'payment.transaction'
 
     #=== BUSINESS METHODS - STORING ===#
@@ -40,7 +40,7 @@ class PaymentTransaction(models.Model):
         capture_tx = root._vipps_get_captures().filtered(
             lambda tx: currency.compare_amounts(tx._vipps_get_refundable_amount(), amount) >= 0
         )[:1]
-        # What is reserved is captured before it is refunded.
+        # A reserved amount is captured before it is refunded.
         refund_tx = (capture_tx or root)._create_child_transaction(
             amount,
             is_refund=True,
@@ -51,8 +51,8 @@ class PaymentTransaction(models.Model):
             vipps_pos_order_total=payment.pos_order_id.amount_total,
             vipps_pos_uuid=payment.vipps_uuid,
         )
-        # It stays the same until Vipps MobilePay refuses it: whoever asks again after a refund that
-        # seemed not to be done does not do it twice.
+        # It stays the same until Vipps MobilePay refuses it: a cashier that asks again after a
+        # refund that seemed to have failed does not make it twice.
         refund_tx.vipps_idempotency_key = self.env['vipps.api.client']._get_idempotency_key(
             root, 'refund', amount,
             (payment.vipps_uuid, root._vipps_count_refusals('refund', amount)),
@@ -65,7 +65,7 @@ class PaymentTransaction(models.Model):
         """ Return the payment that is refunded: one with which the returned products were paid.
 
         :param pos.payment payment: The payment of the refund order.
-        :param float amount: What is to be refunded, in major units.
+        :param float amount: The amount to refund, in major units.
         :rtype: payment.transaction
         :raise UserError: If there is none of which so much is left.
         """
@@ -97,7 +97,7 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - REFUNDING ===#
 
     def _vipps_start_refund(self):
-        """ Refund what was stored; it may be called again, and refunds once. """
+        """ Make the stored refund; this may be called again, and refunds once. """
         self.ensure_one()
         is_wanted = self._vipps_claim_order()
         root = self._vipps_get_root()
@@ -166,7 +166,7 @@ class PaymentTransaction(models.Model):
         )
 
     def _vipps_is_decision_open(self):
-        """ Override to look at payments as long as it is not known what became of a refund. """
+        """ Override to look at payments as long as the outcome of a refund is unknown. """
         return super()._vipps_is_decision_open() or bool(self._vipps_get_stored_refunds())
 
     def _vipps_follow_up(self):

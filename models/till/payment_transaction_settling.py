@@ -8,30 +8,30 @@ from odoo.tools import format_amount
 
 from .payment_transaction import LIFETIME
 
-# After this time nobody can approve a payment any more, whatever could be read of it.
+# After this time nobody can approve a payment any more, whether or not it could be read.
 GIVE_UP_AGE = LIFETIME + timedelta(minutes=5)
 
 
 class PaymentTransaction(models.Model):
-    """ What managers settle so that a session can be closed. """
+    """ The decisions of managers that let a session be closed. """
     _inherit = 'payment.transaction'
 
-    # It is not known what became of it: the session was closed all the same.
+    # Its outcome is unknown: the session was closed all the same.
     vipps_pos_is_given_up = fields.Boolean(copy=False, readonly=True)
 
     #=== BUSINESS METHODS - WITHOUT AN ANSWER ===#
 
     def _vipps_may_give_up(self):
-        """ Return whether the session may be closed although it is not known what became of the
-        attempt: nobody can approve it any more. """
+        """ Return whether the session may be closed although the outcome of the attempt is unknown:
+        nobody can approve it any more. """
         return (
             bool(self) and self._vipps_get_till_state() in ('unknown', 'waiting')
             and self.state == 'draft' and fields.Datetime.now() - self.create_date > GIVE_UP_AGE
         )
 
     def _vipps_give_up(self):
-        """ Let the session be closed although it is not known what became of the attempt. It is
-        read until that is known; what was approved and not captured is released then.
+        """ Let the session be closed although the outcome of the attempt is unknown. The attempt is
+        read until its outcome is known; an approved payment that is not captured is released then.
 
         :return: None
         :raise UserError: If the customer may still approve it.
@@ -50,7 +50,7 @@ class PaymentTransaction(models.Model):
         self.vipps_pos_is_given_up = True
         root._vipps_watch()
         amount = format_amount(self.env, abs(self.amount), self.currency_id)
-        self = self._vipps_in_staff_language()  # `_` looks for the language in what is called self.
+        self = self._vipps_in_staff_language()  # `_` looks for the language in `self`.
         if self.operation == 'refund':
             note = _(
                 "It is not known yet whether %(amount)s of order %(order)s were refunded: Vipps"
@@ -68,16 +68,18 @@ class PaymentTransaction(models.Model):
         self._vipps_schedule_activity('given_up', note)
 
     def _vipps_get_given_up(self):
-        """ Return what was given up of the payment: itself, or refunds at tills. """
+        """ Return the transactions of the payment that were given up: itself, or refunds at
+        tills. """
         children = self.child_transaction_ids
         return (self | children | children.child_transaction_ids).filtered('vipps_pos_is_given_up')
 
     def _vipps_is_decision_open(self):
-        """ Override to look at what was given up until it is known what became of it. """
+        """ Override to look at a transaction that was given up until its outcome is known. """
         return super()._vipps_is_decision_open() or bool(self._vipps_get_given_up())
 
     def _vipps_follow_up(self):
-        """ Override to end what people have to do about what was given up: now it is known. """
+        """ Override to end the activities for transactions that were given up: now their outcome is
+        known. """
         super()._vipps_follow_up()
         for tx in self._vipps_get_given_up():
             tx.vipps_pos_is_given_up = False
@@ -92,7 +94,7 @@ class PaymentTransaction(models.Model):
         return self._vipps_get_till_state() == 'paid' and not self._vipps_is_attached()
 
     def _vipps_book_without_order(self):
-        """ Book what the customer has paid outside of the session, which then can be closed without
+        """ Book the customer's payment outside of the session, which then can be closed without
         refunding it. From now on, no order can be paid with it.
 
         :return: None
@@ -110,7 +112,7 @@ class PaymentTransaction(models.Model):
         if problem:
             raise UserError(problem)
         self.vipps_pos_is_alone = True
-        # What was refunded of it was not booked either. What is only reserved is booked later.
+        # Its refunds were not booked either. A reservation is booked when it is captured.
         for tx in self._vipps_get_captures() | self._vipps_get_refunds():
             if tx.is_post_processed and not tx.payment_id:
                 tx.with_company(tx.company_id)._create_payment()

@@ -6,7 +6,7 @@ from odoo.addons.payment import utils as payment_utils
 
 
 class PaymentTransaction(models.Model):
-    """ What the back office sees of payments at tills, and does about them. """
+    """ The view of the back office on payments at tills, and its actions on them. """
     _inherit = 'payment.transaction'
 
     vipps_is_unattached = fields.Boolean(
@@ -73,22 +73,23 @@ class PaymentTransaction(models.Model):
             'target': 'new',
         }
 
-    #=== BUSINESS METHODS - WHAT IS HANDED OVER ===#
+    #=== BUSINESS METHODS - DELIVERED GOODS ===#
 
     def _vipps_get_delivered_amount(self):
-        """ Override to count what was paid at a till, where the goods are handed over at once. """
+        """ Override to count payments at a till, where customers take the goods at once. """
         return super()._vipps_get_delivered_amount() + sum(
             self._vipps_get_finished_payments().mapped('amount')
         )
 
     def _vipps_get_paid_amount(self):
-        """ Override to count what was captured of a payment at a till. """
+        """ Override to count the captured amount of a payment at a till. """
         if self.vipps_pos_session_id:
             return self._vipps_get_captured_amount()
         return super()._vipps_get_paid_amount()
 
     def _vipps_follow_up_unpaid(self):
-        """ Override to tell of what was handed over at a till and is neither paid nor reserved. """
+        """ Override to report goods that a customer took at a till and that are neither paid nor
+        reserved. """
         if not self.vipps_pos_session_id:
             return super()._vipps_follow_up_unpaid()
         tx = self._vipps_in_staff_language()

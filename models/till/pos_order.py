@@ -16,8 +16,8 @@ class PosOrder(models.Model):
 
     @api.model
     def create_from_ui(self, orders, draft=False):
-        """ Override of `point_of_sale` to collide with whoever works on the same payments here,
-        where Odoo starts anew, and not where core logs that as an error. """
+        """ Override of `point_of_sale` to collide with other work on the same payments here, where
+        Odoo starts anew, and not where core logs that as an error. """
         self.check_access_rights('write')
         if not draft:
             self._vipps_drop_dead_lines(orders)
@@ -38,8 +38,9 @@ class PosOrder(models.Model):
 
     @api.model
     def _vipps_drop_dead_lines(self, orders):
-        """ Leave out of orders that browsers finish what was asked for and never paid, or given
-        back: it would be on the receipt. Sent once more, they are still the same orders to core.
+        """ Leave payments that were asked for and never made, or given back, out of the orders that
+        browsers finish: they would be on the receipt. Sent once more, they are still the same
+        orders to core.
 
         :param list[dict] orders: The orders as browsers send them, which are changed.
         :return: None
@@ -66,8 +67,8 @@ class PosOrder(models.Model):
 
     @api.model
     def _process_order(self, order, draft, existing_order):
-        """ Override of `point_of_sale` to let an order that is being finished come to less than
-        what was paid: the customer gets change. A draft that is emptied is not to be paid. """
+        """ Override of `point_of_sale` to let the total of an order that is being finished be less
+        than the customer has paid: there is change. A draft that is emptied is not to be paid. """
         if existing_order and not draft:
             existing_order = existing_order.with_context(vipps_finishing=Fact(True))
         elif existing_order and not order['data']['lines']:
@@ -75,7 +76,7 @@ class PosOrder(models.Model):
         return super()._process_order(order, draft, existing_order)
 
     def _vipps_cancel_questions(self):
-        """ Cancel what customers are asked to pay for the orders, unless they have approved it.
+        """ Cancel the payments that customers are asked for, unless they have approved them.
 
         :return: None
         """
@@ -87,7 +88,7 @@ class PosOrder(models.Model):
 
     @api.model
     def _payment_fields(self, order, ui_paymentline):
-        """ Override of `point_of_sale` to keep what the till knows the payment by. """
+        """ Override of `point_of_sale` to keep the key by which the till knows the payment. """
         return {
             **super()._payment_fields(order, ui_paymentline),
             'vipps_uuid': ui_paymentline.get('vipps_uuid'),
@@ -96,7 +97,7 @@ class PosOrder(models.Model):
     def _process_payment_lines(self, pos_order, order, pos_session, draft):
         """ Override of `point_of_sale` to let no order be paid because a browser says so.
 
-        :raise UserError: If a payment of Vipps MobilePay is not what the browser says.
+        :raise UserError: If a payment of Vipps MobilePay differs from the browser's.
         """
         super()._process_payment_lines(pos_order, order, pos_session, draft)
         order.payment_ids._vipps_link()
@@ -128,10 +129,10 @@ class PosOrder(models.Model):
                 ))
             if values['state'] == 'cancel':
                 unfinished._vipps_check_nothing_paid()
-        # Asked before: to what is finished, nothing is open any longer.
+        # Asked before: for a finished order, no attempt is open any longer.
         open_sudo = unfinished._vipps_get_attempts()._vipps_filter_open()
         res = super().write(values)
-        # The job cancels what customers are still asked to pay.
+        # The job cancels the payments that customers are still asked for.
         self.env['vipps.task']._schedule(open_sudo.filtered(
             lambda tx: tx.operation != 'refund' and tx._vipps_is_paid_otherwise()
         ), 'capture')
@@ -156,9 +157,10 @@ class PosOrder(models.Model):
             ))
 
     def _vipps_check_not_lowered(self, amount_total):
-        """ Ensure that drafts do not come to less than customers pay or have paid for them.
+        """ Ensure that the totals of drafts do not sink below the amounts that customers pay or
+        have paid.
 
-        :param float amount_total: What each order is to come to, in major units.
+        :param float amount_total: The new total of each order, in major units.
         :return: None
         :raise UserError: If one would.
         """
@@ -185,13 +187,13 @@ class PosOrder(models.Model):
         return super().get_and_set_online_payments_data(next_online_payment_amount)
 
     def _vipps_check_payments(self):
-        """ Ensure that what is paid with Vipps MobilePay is paid, and that nothing is left out.
+        """ Ensure that the payments with Vipps MobilePay are paid, and that none is left out.
 
-        What a till finished without a connection is taken as it is: the customer is gone. What was
-        left out of that shows when the session is closed.
+        An order that a till finished without a connection is taken as it is: the customer is gone.
+        A payment that was left out of it shows when the session is closed.
 
         :return: None
-        :raise UserError: If it is not; it says what to do.
+        :raise UserError: If one is not, or is missing; it says what to do.
         """
         self.payment_ids._vipps_check_paid()
         if self.env.context.get('is_receipt_printed'):
@@ -250,7 +252,7 @@ class PosOrder(models.Model):
         return self.lines.filtered(lambda line: tip_product and line.product_id == tip_product)
 
     def _vipps_prepare_till_values(self, uuid):
-        """ Return what else the receipt in the app tells of the till.
+        """ Return the values of the till that the receipt in the app has beside the lines.
 
         :param str uuid: The key of the payment that is not to count as another one.
         :return: Amounts in major units.
@@ -258,7 +260,7 @@ class PosOrder(models.Model):
         """
         amounts = {'cash': 0, 'bank': 0}
         for payment in self.payment_ids.filtered(lambda p: p.vipps_uuid != uuid):
-            # Whatever is paid in another way makes the lines not add up: then no receipt is sent.
+            # A payment made in another way keeps the lines from adding up: then no receipt is sent.
             amounts[payment.payment_method_id.type] = amounts.get(
                 payment.payment_method_id.type, 0
             ) + payment.amount

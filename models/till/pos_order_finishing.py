@@ -5,7 +5,7 @@ from odoo.exceptions import UserError
 
 
 class PosOrder(models.Model):
-    """ Finishing an order on the server, where a browser would have to be asked for some. """
+    """ Finishing an order on the server, although some orders need a browser for that. """
     _inherit = 'pos.order'
 
     #=== BUSINESS METHODS ===#
@@ -15,7 +15,7 @@ class PosOrder(models.Model):
 
         :return: Why it is still a draft, if it is.
         :rtype: str
-        :raise UserError: If a payment of Vipps MobilePay is not what was paid.
+        :raise UserError: If a payment of Vipps MobilePay differs from the paid amount.
         """
         self.ensure_one()
         self._vipps_check_payments()
@@ -37,8 +37,8 @@ class PosOrder(models.Model):
         return ''
 
     def _vipps_has_loyalty(self):
-        """ Return whether the order takes or gives what `pos_loyalty` books from the browser alone:
-        gift cards, coupons and points. """
+        """ Return whether the order takes or gives gift cards, coupons or points, which
+        `pos_loyalty` books from the browser alone. """
         if 'reward_id' not in self.lines._fields:
             return False
         if self.lines.filtered(lambda line: line.is_reward_line or line.reward_id):
@@ -54,7 +54,8 @@ class PosOrder(models.Model):
         )
 
     def _vipps_round_for_app(self, amount):
-        """ Return an amount of the order as an app can pay it, whatever is paid in cash beside it.
+        """ Return an amount of the order as an app can pay it, whether or not a part is paid in
+        cash.
 
         :param float amount: The amount, in major units.
         :rtype: float

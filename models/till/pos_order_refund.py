@@ -6,7 +6,7 @@ from odoo.tools import format_amount
 
 
 class PosOrder(models.Model):
-    """ How much a refund order may give back: browsers say what comes back and at which price. """
+    """ The limit of a refund order: browsers name the products and their prices. """
     _inherit = 'pos.order'
 
     #=== BUSINESS METHODS ===#
@@ -15,7 +15,7 @@ class PosOrder(models.Model):
         """ Ensure that no more is refunded than the returned products were sold for.
 
         :param pos.payment payment: The payment of the refund order.
-        :param float amount: What is to be refunded with it, in major units.
+        :param float amount: The amount to refund with it, in major units.
         :return: None
         :raise UserError: If it is more.
         """
@@ -29,7 +29,7 @@ class PosOrder(models.Model):
             ))
 
     def _vipps_get_returned_value(self):
-        """ Return what is left to refund of what the returned products were sold for, in major
+        """ Return the part of the price of the returned products that is left to refund, in major
         units. """
         self.ensure_one()
         value = self._vipps_round_for_app(sum(
@@ -49,8 +49,8 @@ class PosOrderLine(models.Model):
     _inherit = 'pos.order.line'
 
     def _vipps_get_returned_value(self):
-        """ Return what lines of a refund order may give back of the line that they refund: no more
-        than is left of what that was sold for.
+        """ Return the amount that lines of a refund order may give back of the line that they
+        refund: no more than is left of its price.
 
         :return: The amount, in major units; below zero for a discount that is taken back.
         :rtype: float

@@ -83,7 +83,7 @@ class PosPayment(models.Model):
         }
 
     def _vipps_link(self):
-        """ Link the payments with the attempts that they stand for, and take over what is known of
+        """ Link the payments with the attempts that they stand for, and copy the known facts of
         those.
 
         :return: None

@@ -7,7 +7,7 @@ from odoo.tools import format_amount
 from ... import const
 
 # The ways to ask for a payment, each with the user flow that the API knows it by: a customer's own
-# code is scanned to know whom to send the push message to.
+# code is scanned to find the customer for the push message.
 # https://developer.vippsmobilepay.com/docs/APIs/epayment-api/features/
 FLOWS = {'qr': 'QR', 'push': 'PUSH_MESSAGE', 'code': 'PUSH_MESSAGE'}
 
@@ -72,7 +72,8 @@ class PosPaymentMethod(models.Model):
 
     @api.depends('use_payment_terminal', 'company_id')
     def _compute_vipps_provider_id(self):
-        """ Choose the only provider there can be: who sets up tills may not see providers. """
+        """ Choose the only provider there can be: people that set up tills may not see
+        providers. """
         for method in self:
             provider = method.vipps_provider_id
             if method.use_payment_terminal != 'vipps':

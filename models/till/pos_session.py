@@ -15,16 +15,16 @@ MAX_ID = 2 ** 31 - 1  # of PostgreSQL
 
 
 class PosSession(models.Model):
-    """ What tills ask the server for.
+    """ The requests of tills to the server.
 
-    Each method checks who asks, and that all that is named belongs to the till of the session.
+    Each method checks the user, and that all named records belong to the till of the session.
     """
     _inherit = 'pos.session'
 
     #=== LOADING ===#
 
     def _loader_params_pos_payment_method(self):
-        """ Override of `point_of_sale` to load what tills need to know, and no more. """
+        """ Override of `point_of_sale` to load the fields that tills need, and no more. """
         params = super()._loader_params_pos_payment_method()
         params['search_params']['fields'] += [
             'vipps_allow_qr', 'vipps_allow_push', 'vipps_allow_code', 'vipps_default_flow',
@@ -33,7 +33,8 @@ class PosSession(models.Model):
         return params
 
     def _loader_params_res_country(self):
-        """ Override of `point_of_sale` to load what is dialled before numbers of the country. """
+        """ Override of `point_of_sale` to load the digits that are dialled before numbers of the
+        country. """
         params = super()._loader_params_res_country()
         params['search_params']['fields'].append('phone_code')
         return params
@@ -60,7 +61,7 @@ class PosSession(models.Model):
         An attempt of the same payment that is open or that succeeded is returned instead.
 
         :param int order_id: The draft order, which the till has just saved.
-        :param str uuid: What the till knows the payment by.
+        :param str uuid: The key by which the till knows the payment.
         :param str flow: One of :data:`FLOWS`; not used for refunds.
         :param str phone: The customer's phone number as it was typed, for push messages.
         :return: The status, see `payment.transaction._vipps_get_till_status`.
@@ -78,7 +79,7 @@ class PosSession(models.Model):
         )
         if len(payment_sudo) != 1 or len(uuid) > MAX_KEY_LENGTH:
             raise UserError(_("This payment is no longer part of the order. Add it again."))
-        # Others who store an attempt, or close the session, at the same time start anew.
+        # Requests that store an attempt, or close the session, at the same time start anew.
         serialize(self)
         serialize(order_sudo)
         txs_sudo = self.env['payment.transaction'].sudo()
@@ -90,7 +91,7 @@ class PosSession(models.Model):
                 tx_sudo = txs_sudo._vipps_store_refund(payment_sudo, self)
             else:
                 tx_sudo = self._vipps_store_attempt(payment_sudo, flow, phone)
-            payment_sudo._vipps_link()  # So that other tills learn what becomes of it.
+            payment_sudo._vipps_link()  # So that other tills learn its outcome.
         return tx_sudo._vipps_get_till_status(with_qr=True)
 
     def vipps_start_attempt(self, reference, code=False):
@@ -98,7 +99,7 @@ class PosSession(models.Model):
         answer, and is done once.
 
         :param str reference: The reference of the attempt.
-        :param str code: What was scanned from the customer's app, if that is how to ask.
+        :param str code: The customer's code, if it was scanned to ask.
         :return: The status, see `payment.transaction._vipps_get_till_status`.
         :rtype: dict
         :raise AccessError: If this is not for the user or for this till.
@@ -114,7 +115,7 @@ class PosSession(models.Model):
         return tx_sudo._vipps_get_till_status(with_qr=True)
 
     def vipps_get_attempt(self, reference, with_qr=False):
-        """ Find out what became of an attempt.
+        """ Read an attempt, and return its status.
 
         :param str reference: The reference of the attempt.
         :param bool with_qr: Whether the till needs the QR code.
@@ -146,7 +147,7 @@ class PosSession(models.Model):
         return tx_sudo._vipps_get_till_status()
 
     def vipps_undo_attempt(self, reference):
-        """ Give back what was paid and is part of no finished order.
+        """ Give back a payment that is part of no finished order.
 
         :param str reference: The reference of the attempt.
         :return: The status, see `payment.transaction._vipps_get_till_status`.
@@ -161,7 +162,7 @@ class PosSession(models.Model):
         return tx_sudo._vipps_get_till_status()
 
     def vipps_attach_attempt(self, reference):
-        """ Put what was paid or refunded into its draft order, and finish the order if nothing is
+        """ Put the payment or the refund into its draft order, and finish the order if nothing is
         left to pay.
 
         :param str reference: The reference of the attempt.
@@ -178,7 +179,7 @@ class PosSession(models.Model):
         return {**tx_sudo._vipps_get_till_status(), 'notice': notice}
 
     def vipps_give_up_attempt(self, reference):
-        """ Let the session be closed although it is not known what became of an attempt.
+        """ Let the session be closed although the outcome of an attempt is unknown.
 
         :param str reference: The reference of the attempt.
         :return: The status, see `payment.transaction._vipps_get_till_status`.
@@ -193,7 +194,7 @@ class PosSession(models.Model):
         return tx_sudo._vipps_get_till_status()
 
     def vipps_book_attempt(self, reference):
-        """ Book what was paid for an order that is not finished outside of the session.
+        """ Book outside of the session a payment whose order is not finished.
 
         :param str reference: The reference of the attempt.
         :return: The status, see `payment.transaction._vipps_get_till_status`.
@@ -274,7 +275,7 @@ class PosSession(models.Model):
 
     @staticmethod
     def _vipps_filter_texts(values):
-        """ Return what PostgreSQL can compare with a text of what came from a browser. """
+        """ Return the values from a browser that PostgreSQL can compare with a text. """
         values = values if isinstance(values, list) else []
         return [value for value in values if isinstance(value, str) and value.isprintable()]
 

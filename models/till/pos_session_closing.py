@@ -11,7 +11,8 @@ from ...trust import clean
 
 
 class PosSession(models.Model):
-    """ What keeps a session from being closed, and where people settle it. """
+    """ The payments that keep a session from being closed, and the list in which people settle
+    them. """
     _inherit = 'pos.session'
 
     vipps_unsettled_count = fields.Integer(compute='_compute_vipps_unsettled_count')
@@ -49,7 +50,7 @@ class PosSession(models.Model):
 
     def _vipps_search_unsettled(self):
         """ Return the attempts of the session that are open, or that took money for no finished
-        order, for who may see the session. """
+        order, for a user that may see the session. """
         self.check_access_rights('read')
         self.check_access_rule('read')
         return self.env['payment.transaction'].sudo().search([
@@ -138,8 +139,8 @@ class PosSession(models.Model):
         )
 
     def _vipps_tell_uncaptured(self):
-        """ Give somebody to do what is part of an order, and only reserved, or not even that, when
-        the session is closed. """
+        """ Schedule an activity for payments that are part of an order, and only reserved, or not
+        even that, when the session is closed. """
         attempts_sudo = self.env['payment.transaction'].sudo().search([
             ('vipps_pos_session_id', '=', self.id),
             ('state', 'in', ('authorized', 'cancel')),

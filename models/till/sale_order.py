@@ -38,8 +38,8 @@ class SaleOrder(models.Model):
     #=== BUSINESS METHODS ===#
 
     def _vipps_get_till_amount(self):
-        """ Return what is left to pay of the order at a till, in major units: what is neither paid,
-        reserved nor invoiced. """
+        """ Return the amount that is left to pay of the order at a till, in major units: the part
+        that is neither paid, reserved nor invoiced. """
         if not self:
             return 0
         left_amount = self.amount_total - (
@@ -50,8 +50,8 @@ class SaleOrder(models.Model):
         return max(self.currency_id.round(left_amount), 0)
 
     def _vipps_get_till_warning(self):
-        """ Return what a cashier reads before taking money for an order that is reserved or paid
-        with Vipps MobilePay; False if there is nothing to know. """
+        """ Return the warning for a cashier before taking money for an order that is reserved or
+        paid with Vipps MobilePay; False if there is nothing to know. """
         if not self:
             return False
         txs = self.transaction_ids.filtered('vipps_payment_reference')
@@ -87,7 +87,7 @@ class SaleOrder(models.Model):
         )
 
     def _vipps_get_amount_paid_otherwise(self):
-        """ Override to count what tills took for the order, less what they gave back. """
+        """ Override to count the payments at tills for the order, less their refunds. """
         return super()._vipps_get_amount_paid_otherwise() + sum(
             self._vipps_convert(
                 line.price_subtotal_incl, line.order_id.currency_id, line.order_id.date_order
@@ -118,8 +118,8 @@ class PosOrder(models.Model):
     _inherit = 'pos.order'
 
     def write(self, values):
-        """ Override of `point_of_sale` to have the payments of the orders that a till paid for
-        looked at, whatever finished its order. """
+        """ Override of `point_of_sale` to look at the payments of the orders that a till paid for,
+        in whichever way the order was finished. """
         res = super().write(values)
         lines_sudo = self.env['pos.order.line'].sudo()
         if 'state' in values and 'sale_order_origin_id' in lines_sudo._fields:

@@ -8,7 +8,7 @@ class PosMakePayment(models.TransientModel):
     _inherit = 'pos.make.payment'
 
     def check(self):
-        """ Override of `point_of_sale` to leave to tills what only they can ask for.
+        """ Override of `point_of_sale` to leave payments to tills that only they can ask for.
 
         :raise UserError: If the payment method is one of Vipps MobilePay.
         """

@@ -6,7 +6,7 @@ from odoo.tools import format_amount
 
 class VippsTillAttempt(models.TransientModel):
     """ An attempt to pay at a till that keeps its session from being closed, for the staff of the
-    till, who may not read transactions. It only leads to what tills can ask for. """
+    till, which may not read transactions. It only leads to actions that tills can ask for. """
     _name = 'vipps.till.attempt'
     _description = "Vipps MobilePay Payment of a Session"
     _order = 'id'
@@ -51,7 +51,7 @@ class VippsTillAttempt(models.TransientModel):
             attempt.may_book_alone = tx_sudo._vipps_may_be_booked_alone()
 
     def _describe(self, tx_sudo, state, is_attached):
-        """ Return what became of an attempt, as a sentence for the staff of the till.
+        """ Return the status of an attempt, as a sentence for the staff of the till.
 
         :param payment.transaction tx_sudo: The attempt.
         :param str state: Its state, as tills know it.
@@ -71,14 +71,14 @@ class VippsTillAttempt(models.TransientModel):
     #=== ACTION METHODS ===#
 
     def action_look(self):
-        """ Find out what became of the attempt.
+        """ Read the status of the attempt.
 
         :raise AccessError: If this is not for the user.
         """
         self._call('vipps_get_attempt')
 
     def action_attach(self):
-        """ Put what was paid or refunded into its order.
+        """ Put the payment or the refund into its order.
 
         :return: The notification that says why the order is still a draft, if it is.
         :rtype: dict | None
@@ -89,7 +89,7 @@ class VippsTillAttempt(models.TransientModel):
         return notice and self.env['payment.provider']._vipps_notify(notice)
 
     def action_return(self):
-        """ Give back what was paid.
+        """ Give back the payment.
 
         :raise AccessError: If this is not for the user.
         :raise UserError: If it was not given back, or if that is unknown.
@@ -104,7 +104,7 @@ class VippsTillAttempt(models.TransientModel):
         self._call('vipps_cancel_attempt')
 
     def action_give_up(self):
-        """ Let the session be closed although it is not known what became of the attempt.
+        """ Let the session be closed although the outcome of the attempt is unknown.
 
         :raise AccessError: If this is not for the user.
         :raise UserError: If the customer may still approve it.
@@ -112,7 +112,7 @@ class VippsTillAttempt(models.TransientModel):
         self._call('vipps_give_up_attempt')
 
     def action_book_alone(self):
-        """ Book what was paid outside of the session, without its order.
+        """ Book the payment outside of the session, without its order.
 
         :raise AccessError: If this is not for the user.
         :raise UserError: If it cannot be booked; it says what to do.
@@ -120,7 +120,7 @@ class VippsTillAttempt(models.TransientModel):
         self._call('vipps_book_attempt')
 
     def _call(self, name):
-        """ Do what a till does.
+        """ Call a method of the session as a till does.
 
         :param str name: The method of the session.
         :return: The status, see `payment.transaction._vipps_get_till_status`.

@@ -29,7 +29,7 @@ class VippsTillRefundWizard(models.TransientModel):
         string="Left to Refund", compute='_compute_refundable_amount'
     )
     is_unattached = fields.Boolean(compute='_compute_refundable_amount')
-    # What the user decides on: what Odoo held when the window was opened.
+    # The user decides on these: the amounts in Odoo when the window was opened.
     seen_amounts = fields.Char(
         compute='_compute_seen_amounts', compute_sudo=False, store=True
     )
@@ -39,7 +39,7 @@ class VippsTillRefundWizard(models.TransientModel):
 
     #=== COMPUTE METHODS ===#
 
-    # A browser can make up records with any payment, and what is computed of that is in sudo mode.
+    # A browser can make up records with any payment, and their fields are computed in sudo mode.
 
     @api.depends('transaction_id')
     def _compute_refundable_amount(self):
@@ -74,7 +74,7 @@ class VippsTillRefundWizard(models.TransientModel):
     def action_refund(self):
         """ Refund the amount to the customer.
 
-        :return: The action that closes the window and tells what was refunded.
+        :return: The action that closes the window and shows the refunded amount.
         :rtype: dict
         :raise AccessError: If the user may not.
         :raise ValidationError: If it was not refunded, or if that is unknown.
