@@ -39,18 +39,8 @@ EXCEPTIONS = {
     },
     'override': {
         'payment.transaction._compute_vipps_is_refundable',
-        'payment.transaction._vipps_check_books',
-        'payment.transaction._vipps_do_invoice_mail',
-        'payment.transaction._vipps_find_booking_problem',
-        'payment.transaction._vipps_follow_up',
-        'payment.transaction._vipps_follow_up_unpaid',
-        'payment.transaction._vipps_get_activity_document',
-        'payment.transaction._vipps_get_invoices',
         'payment.transaction._vipps_get_memo',
         'payment.transaction._vipps_is_booked',
-        'payment.transaction._vipps_is_paid_otherwise',
-        'sale.order._vipps_get_amount_paid_otherwise',
-        'sale.order._vipps_get_posted_invoices',
     },
 }
 

@@ -4,21 +4,21 @@ from odoo import api, fields, models
 
 
 class SaleOrder(models.Model):
-    """ What is paid of orders without their transactions. """
+    """ The payments for orders without their transactions. """
     _inherit = 'sale.order'
 
     #=== CRUD METHODS ===#
 
     @api.ondelete(at_uninstall=False)
     def _unlink_release_payments(self):
-        """ Have payments of the orders looked at: what nothing is left for is released. """
+        """ Have the payments of the orders read: a reservation without a document is released. """
         self._vipps_filter_paid().sudo().transaction_ids._vipps_look_soon()
 
     #=== BUSINESS METHODS - PAYMENT LINKS ===#
 
     def _get_default_payment_link_values(self):
-        """ Override of `sale` to propose no more than what is left to pay, if customers can pay
-        the link with Vipps MobilePay. """
+        """ Override of `sale` to propose at most the amount that is left to pay, if customers can
+        pay the link with Vipps MobilePay. """
         values = super()._get_default_payment_link_values()
         if not self.env['payment.provider']._vipps_is_enabled_for(self.company_id):
             return values
@@ -32,7 +32,7 @@ class SaleOrder(models.Model):
     #=== BUSINESS METHODS - WHAT IS PAID ===#
 
     def _vipps_get_amount_paid_otherwise(self):
-        """ Return what was paid of the order otherwise than by its transactions.
+        """ Hook: return the amount that was paid for the order otherwise than by its transactions.
 
         :return: The amount, in major units of the currency of the order.
         :rtype: float
@@ -46,8 +46,8 @@ class SaleOrder(models.Model):
         )
 
     def _vipps_get_amount_paid_on(self, invoice):
-        """ Return what an invoice was paid for the order without transactions of its orders: what
-        they left to pay, if it is for several orders.
+        """ Return the amount that was paid on an invoice for the order without transactions of its
+        orders: its share of the amount that they left to pay, if it is for several orders.
 
         :return: The amount, in major units of the currency of the invoice.
         :rtype: float
@@ -73,8 +73,8 @@ class SaleOrder(models.Model):
         return other_amount * left_amounts[self] / total if total else 0
 
     def _vipps_get_uninvoiced_amount(self):
-        """ Return what is to be paid of the order, and neither invoiced nor paid without an
-        invoice, in major units of its currency. """
+        """ Return the amount of the order that is to be paid, and neither invoiced nor paid without
+        an invoice, in major units of its currency. """
         self.ensure_one()
         if self.state == 'cancel':
             return 0
@@ -88,7 +88,7 @@ class SaleOrder(models.Model):
         return max(self.amount_total - invoiced_amount, 0)
 
     def _vipps_get_posted_invoices(self):
-        """ Return the posted invoices whose payments are payments of the order. """
+        """ Hook: return the posted invoices whose payments are payments of the order. """
         return self.invoice_ids.filtered(
             lambda move: move.move_type == 'out_invoice' and move.state == 'posted'
         )

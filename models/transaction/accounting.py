@@ -46,7 +46,8 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - WHAT DOCUMENTS ARE PAID WITH ===#
 
     def _vipps_correct_amount_paid(self, amount):
-        """ Take what was released out of what core counts as paid with these transactions.
+        """ Return the amount paid with these transactions, without the released part that core
+        counts.
 
         :param float amount: What core counts, in major units.
         :return: What is reserved or was captured, in major units.
@@ -60,8 +61,8 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - BEFORE AN OPERATION ===#
 
     def _vipps_check_books(self):
-        """ Hook: ensure that what a person is about to capture or refund can be booked today,
-        which is the day in the market of the payment.
+        """ Hook: ensure that a capture or refund can be booked today, which is the day in the
+        market of the payment.
 
         :return: None
         :raise ValidationError: If it cannot; it says what to do.
@@ -78,7 +79,7 @@ class PaymentTransaction(models.Model):
             ))
 
     def _vipps_find_booking_problem(self):
-        """ Return what keeps payments of the provider from being booked, if anything.
+        """ Hook: return the reason why payments of the provider cannot be booked, if there is one.
 
         :rtype: str | None
         """
@@ -118,7 +119,8 @@ class PaymentTransaction(models.Model):
 
     def _cron_finalize_post_processing(self):
         """ Override of `payment` to leave captures and refunds of Vipps MobilePay to the job that
-        follows them: it neither stops after four days, nor meets what hangs a second time. """
+        follows them: it does not stop after four days, and does not meet a hanging payment a second
+        time. """
         if self:
             return super()._cron_finalize_post_processing()
         other_txs = self.search([
@@ -131,8 +133,8 @@ class PaymentTransaction(models.Model):
             super(PaymentTransaction, other_txs)._cron_finalize_post_processing()
 
     def _finalize_post_processing(self):
-        """ Override of `payment` to let only one at a time book a payment. What somebody else is at
-        is left to the job. """
+        """ Override of `payment` to let only one process at a time book a payment. A payment that
+        another one is booking is left to the job. """
         vipps_txs = self.filtered(lambda t: t.provider_code == 'vipps')
         super(PaymentTransaction, self - vipps_txs)._finalize_post_processing()
         for tx in vipps_txs:
@@ -155,19 +157,19 @@ class PaymentTransaction(models.Model):
                 tx.with_company(tx.company_id)._create_payment()
 
     def _vipps_is_booked(self):
-        """ Tell whether the transaction, or what it was captured in, has its payment. """
+        """ Return whether the transaction has its payment, or was captured in parts. """
         return bool(self.payment_id or self._vipps_get_parts())
 
     def _invoice_sale_orders(self):
-        """ Override of `sale` not to invoice once more what is invoiced already, as it may be when
-        a payment was captured in parts. """
+        """ Override of `sale` not to invoice orders again that are invoiced already, which is
+        possible when a payment was captured in parts. """
         invoiced_txs = self.filtered(
             lambda t: t.provider_code == 'vipps' and t._vipps_is_invoiced()
         )
         return super(PaymentTransaction, self - invoiced_txs)._invoice_sale_orders()
 
     def _vipps_is_invoiced(self):
-        """ Tell whether the invoices of each order reach what was paid of it. """
+        """ Return whether the invoices of each order reach the amount that was paid for it. """
         return bool(self.sale_order_ids) and all(
             order.currency_id.compare_amounts(order.amount_paid, sum(
                 invoice.amount_total if invoice.move_type == 'out_invoice' else
@@ -254,8 +256,8 @@ class PaymentTransaction(models.Model):
             tx.invoice_ids |= move
 
     def _vipps_get_memo(self):
-        """ Return what an accountant recognizes a payment by: the documents, our reference, and the
-        reference in the settlements. """
+        """ Return the memo by which an accountant recognizes a payment: the documents, our
+        reference, and the reference in the settlements. """
         root = self._vipps_get_root()
         invoices = (self.invoice_ids or root.invoice_ids).filtered(lambda m: m.state == 'posted')
         return " - ".join(filter(None, [
@@ -282,12 +284,12 @@ class PaymentTransaction(models.Model):
         ).sorted(lambda move: (move.invoice_date, move.id))
 
     def _vipps_get_invoices(self):
-        """ Return the invoices of what was paid, in any state. """
+        """ Hook: return the invoices of the paid documents, in any state. """
         return self.invoice_ids | self.sale_order_ids.invoice_ids
 
     def _vipps_settle_surplus(self):
-        """ Reconcile what was captured and not invoiced with what was refunded without a credit
-        note, when no invoice is to come anymore that the former could be for. """
+        """ Reconcile captures without an invoice with refunds without a credit note, when no
+        invoice can come any longer that the captures could be for. """
         if any(
             order.state != 'cancel' and order.invoice_status != 'invoiced'
             for order in self.sale_order_ids
@@ -317,7 +319,7 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - JOB ===#
 
     def _vipps_book_soon(self):
-        """ Have what was captured and refunded of the payment booked.
+        """ Have the captures and refunds of the payment booked.
 
         :return: None
         """
@@ -359,7 +361,7 @@ class PaymentTransaction(models.Model):
 
     @api.model
     def _vipps_book_forgotten(self):
-        """ Have captures and refunds booked that nobody is going to book, for whatever reason. """
+        """ Have captures and refunds booked that no task is left for, for any reason. """
         txs = self.search([
             ('provider_code', '=', 'vipps'),
             ('state', '=', 'done'),

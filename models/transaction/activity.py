@@ -13,11 +13,11 @@ _logger = logging.getLogger(__name__)
 
 
 class PaymentTransaction(models.Model):
-    """ What people have to do about payments. It is taken back when it is done. """
+    """ The activities for people about payments. An activity is taken back when it is done. """
     _inherit = 'payment.transaction'
 
-    # What people were last told, by the key of the problem: nobody is told the same again, least of
-    # all somebody who has dealt with it.
+    # The last message to people, by the key of the problem: nobody is told the same again, least of
+    # all a person who has solved the problem.
     vipps_told = fields.Json(copy=False, readonly=True)
 
     #=== BUSINESS METHODS - ACTIVITIES ===#
@@ -37,7 +37,7 @@ class PaymentTransaction(models.Model):
         self.vipps_told = {key: told[key] for key in told if told[key]}
 
     def _vipps_tell_safely(self, tell):
-        """ Tell people something; whatever fails there does not undo what was read or done.
+        """ Tell people something; an error there does not undo the read or the operation before it.
 
         :param function tell: Tells it, is called with the transactions.
         :return: None
@@ -51,8 +51,8 @@ class PaymentTransaction(models.Model):
             _logger.exception("Nobody is told of payments %s.", self.mapped('reference'))
 
     def _vipps_follow_up(self):
-        """ Give people what they have to do about an approved payment, and take back what is done.
-        """
+        """ Hook: give people their activities about an approved payment, and take back those that
+        are done. """
         if self.state in ('draft', 'pending'):
             return
         self = self._vipps_in_staff_language()
@@ -67,7 +67,7 @@ class PaymentTransaction(models.Model):
         self._vipps_follow_up_unpaid()
 
     def _vipps_tell_failure(self, error):
-        """ Tell somebody that what is due could not be captured or released.
+        """ Tell somebody that a due capture or release failed.
 
         :param VippsError error: What went wrong.
         :return: None
@@ -80,9 +80,9 @@ class PaymentTransaction(models.Model):
         )
 
     def _vipps_tell_delay(self, error):
-        """ Tell somebody that what is due has been tried for about an hour in vain.
+        """ Tell somebody that a due capture or release has been tried for about an hour in vain.
 
-        :param VippsError|None error: Why the payment could not even be read, if it could not.
+        :param VippsError|None error: The reason, if the payment could not even be read.
         :return: None
         """
         self = self._vipps_in_staff_language()
@@ -92,7 +92,7 @@ class PaymentTransaction(models.Model):
             )
 
     def _vipps_propose_refund(self):
-        """ Propose to refund what was captured and is not delivered, or not anymore. """
+        """ Propose to refund a captured amount that is not delivered, or no longer delivered. """
         amount = self._vipps_get_excess_amount()
         change = self.currency_id.compare_amounts(amount, self._vipps_get_told('refund') or 0)
         if not change:
@@ -134,7 +134,7 @@ class PaymentTransaction(models.Model):
 
         :param str problem: The key of the problem, see `PROBLEMS`.
         :param str note: What happened and what to do.
-        :param str summary: What it is about, if not what the problem says.
+        :param str summary: The subject, if not that of the problem.
         :return: None
         """
         summary = summary or self.provider_id.with_context(
@@ -153,7 +153,7 @@ class PaymentTransaction(models.Model):
         )
 
     def _vipps_end_activity(self, problem, feedback):
-        """ Mark what a person had to do as done.
+        """ Mark the activity about a problem as done.
 
         :param str problem: The key of the problem.
         :param str feedback: Why there is nothing left to do.
@@ -167,8 +167,7 @@ class PaymentTransaction(models.Model):
         )
 
     def _vipps_get_activity_document(self):
-        """ Hook: return what people look at when there is something to do: the order, else the
-        provider.
+        """ Hook: return the document that the activities are on: the order, else the provider.
 
         Nobody who happens to read the payment, like a customer, is shown as who asks for it.
         """

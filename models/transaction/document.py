@@ -4,7 +4,8 @@ from odoo import api, fields, models
 
 
 class PaymentTransaction(models.Model):
-    """ What is to be paid of the documents of a payment, and what is paid or reserved of them. """
+    """ The amounts that are left to pay of the documents of a payment, and those that are paid or
+    reserved for them. """
     _inherit = 'payment.transaction'
 
     # A payment of a document that was deleted looks like one that never had any.
@@ -50,7 +51,8 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - WHAT IS LEFT TO PAY ===#
 
     def _vipps_is_paid_otherwise(self):
-        """ Return whether other payments leave too little to pay of the documents for this one.
+        """ Hook: return whether other payments leave too little to pay of the documents for this
+        one.
 
         If the documents became cheaper, that is no payment: they are compared as they were.
         """
@@ -65,8 +67,8 @@ class PaymentTransaction(models.Model):
         )
 
     def _vipps_get_left_amount(self):
-        """ Return how much of the payment may be captured: what is reserved of it, at most what is
-        left to pay of the documents. What was refunded is not captured again.
+        """ Return the part of the payment that may be captured: the reserved amount, at most the
+        amount left to pay of the documents. Refunded amounts are not captured again.
 
         :return: The amount, in major units.
         :rtype: float
@@ -105,7 +107,8 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - WHAT OTHERS PAY ===#
 
     def _vipps_get_held_amount(self, later=True):
-        """ Return what is reserved or paid of the documents otherwise than by this payment.
+        """ Return the amount that is reserved or paid for the documents otherwise than by this
+        payment.
 
         :param bool later: Whether reservations count that were made after this one.
         :return: The amount, in major units.
@@ -116,9 +119,9 @@ class PaymentTransaction(models.Model):
         return self._vipps_get_held_invoice_amount(self.invoice_ids, later)
 
     def _vipps_get_held_order_amount(self, orders, later=True):
-        """ Return what is reserved or paid of orders otherwise than by this payment, if any. A
-        payment of several orders counts once for all of them: what it can pay of others is not held
-        of these.
+        """ Return the amount that is reserved or paid for orders otherwise than by this payment, if
+        any. A payment of several orders counts once for all of them: the part that it can pay of
+        others is not held for these.
 
         :param sale.order orders: The orders.
         :param bool later: Whether reservations count that were made after this one.
@@ -151,9 +154,10 @@ class PaymentTransaction(models.Model):
         return amount
 
     def _vipps_get_held_invoice_amount(self, invoices, later=True):
-        """ Return what is reserved or paid of invoices, and not booked there, otherwise than by
-        this payment, if any. A payment of an order counts once for all of its invoices: what it can
-        pay of others, and of what is not invoiced yet, is not held of these.
+        """ Return the amount that is reserved or paid for invoices, and not booked there, otherwise
+        than by this payment, if any. A payment of an order counts once for all of its invoices: the
+        part that it can pay of others, and of the goods that are not invoiced yet, is not held for
+        these.
 
         :param account.move invoices: The invoices.
         :param bool later: Whether reservations count that were made after this one.
@@ -178,7 +182,7 @@ class PaymentTransaction(models.Model):
         )
 
     def _vipps_get_used_amount(self, compared_tx=None, later=True):
-        """ Return what the transaction has reserved or paid, less what was refunded.
+        """ Return the amount that the transaction has reserved or paid, less its refunds.
 
         :param payment.transaction compared_tx: The transaction that this one is compared with.
         :param bool later: Whether it counts what is reserved if this is the later one.
@@ -190,16 +194,16 @@ class PaymentTransaction(models.Model):
         )
 
     def _vipps_get_open_amount(self, compared_tx=None, later=True):
-        """ Return what the transaction has reserved or paid and is not used on an invoice yet, with
-        the parameters of :meth:`_vipps_get_used_amount`. """
+        """ Return the amount that the transaction has reserved or paid and that is not used on an
+        invoice yet, with the parameters of :meth:`_vipps_get_used_amount`. """
         return self._vipps_get_waiting_amount(compared_tx, later) + sum(
             part._vipps_get_unreconciled_amount()
             for part in self._vipps_get_captures() | self._vipps_get_refunds()
         )
 
     def _vipps_get_waiting_amount(self, compared_tx, later):
-        """ Return what is reserved. Other providers set to pending what they are going to take;
-        with a payment that somebody only says to be going to make, nothing is reserved. """
+        """ Return the reserved amount. Other providers set payments to pending that they are going
+        to take; with a payment that somebody only announces, nothing is reserved. """
         if not later and self._origin.id > compared_tx._origin.id:
             return 0
         if self.state == 'pending' and self.provider_code not in ('vipps', 'none', 'custom'):
@@ -207,13 +211,13 @@ class PaymentTransaction(models.Model):
         return self._vipps_get_reserved_amount()
 
     def _vipps_get_unused_amount(self):
-        """ Return what was captured, and neither refunded nor used on an invoice, in major units.
-        """
+        """ Return the captured amount that is neither refunded nor used on an invoice, in major
+        units. """
         amount = sum(part._vipps_get_unreconciled_amount() for part in self._vipps_get_captures())
         return max(self.currency_id.round(min(amount, self._vipps_get_refundable_amount())), 0)
 
     def _vipps_get_unreconciled_amount(self):
-        """ Return what is not reconciled of a capture; negative for a refund. """
+        """ Return the unreconciled amount of a capture; negative for a refund. """
         payment = self.payment_id
         if payment.state != 'posted':
             return self.amount
@@ -223,15 +227,16 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - READING ===#
 
     def _vipps_look_soon(self):
-        """ Have the payments read after this database transaction, which changes what they pay. """
+        """ Have the payments read after this database transaction, which changes the documents that
+        they pay. """
         tx_ids = self.env.cr.precommit.data.setdefault('vipps_transaction_ids', set())
         if not tx_ids:
             self.env.cr.precommit.add(self.env[self._name].sudo()._vipps_request_reads)
         tx_ids.update(self.ids)
 
     def _vipps_look_at_rivals(self):
-        """ Have what is reserved for the documents of these payments looked at: it may not be
-        needed anymore. """
+        """ Have other reservations for the documents of these payments checked: they may not be
+        needed any longer. """
         txs = (
             self.sale_order_ids._vipps_filter_paid().transaction_ids
             | self.invoice_ids._vipps_filter_paid().transaction_ids

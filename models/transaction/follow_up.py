@@ -18,8 +18,8 @@ PREVIOUS_STATES = {
 
 
 class PaymentTransaction(models.Model):
-    """ What follows an approved or captured payment: core and other addons confirm the order, send
-    mails, invoice and book.
+    """ The steps that follow an approved or captured payment: core and other addons confirm the
+    order, send mails, invoice and book.
 
     The money comes first: its state is set and committed without any of that, and a job does the
     rest, in database transactions of its own, again and again until it works.
@@ -49,7 +49,7 @@ class PaymentTransaction(models.Model):
     def _update_state(self, allowed_states, target_state, state_message):
         """ Override of `payment` to let `_set_authorized` and `_set_done`, with all that core and
         others do there, follow a state that was set before: as long as its task is there; to record
-        changes; and to look at our payments of what other providers took. """
+        changes; and to check our payments when other providers took one. """
         old_states = {tx: tx.state for tx in self}
         followed_txs = self._vipps_filter_followed(target_state)
         txs = super(PaymentTransaction, self - followed_txs)._update_state(
@@ -74,8 +74,8 @@ class PaymentTransaction(models.Model):
 
     def _log_received_message(self):
         """ Override of `payment` to write a state into the documents when it is set, in the name of
-        those who caused it, and not again by the job that follows it. The money waits neither for
-        what fails there nor for a mail server. """
+        the user behind it, and not again by the job that follows it. The money waits neither for an
+        error there nor for a mail server. """
         followed_txs = self.browse()
         for state in FOLLOWING_TASKS:
             followed_txs |= self._vipps_filter_followed(state)
@@ -101,7 +101,7 @@ class PaymentTransaction(models.Model):
         )
 
     def _execute_callback(self):
-        """ Override of `payment` to leave what others do to the job. """
+        """ Override of `payment` to leave the callbacks of others to the job. """
         others = self.filtered(lambda t: t.provider_code != 'vipps')
         return super(PaymentTransaction, others)._execute_callback()
 
@@ -110,7 +110,7 @@ class PaymentTransaction(models.Model):
     def _vipps_do_confirm(self):
         """ Confirm the order of an approved payment, and let others follow.
 
-        :return: What it came to.
+        :return: The outcome of the task.
         :rtype: str
         """
         if not self._vipps_lock_follow_up():
@@ -128,7 +128,7 @@ class PaymentTransaction(models.Model):
     def _vipps_do_book(self):
         """ Book a capture or a refund, confirm and invoice the order, and let others follow.
 
-        :return: What it came to.
+        :return: The outcome of the task.
         :rtype: str
         """
         if self.state != 'done':
@@ -149,8 +149,8 @@ class PaymentTransaction(models.Model):
         return DONE
 
     def _vipps_with_mails_later(self):
-        """ Return the transaction in a context in which what core and other addons send is left to
-        other jobs: a mail server, and what renders documents, can hang.
+        """ Return the transaction in a context in which the mails of core and other addons are left
+        to other jobs: a mail server, or the rendering of documents, can hang.
 
         :rtype: payment.transaction
         """
@@ -159,8 +159,8 @@ class PaymentTransaction(models.Model):
         )
 
     def _vipps_lock_follow_up(self):
-        """ Lock what follows the payment until the end of the database transaction: two at a time
-        would wait for each other's entries.
+        """ Lock the steps after the payment until the end of the database transaction: two
+        processes at a time would wait for each other's entries.
 
         The transaction itself is left to those who care for the money.
 
@@ -174,8 +174,7 @@ class PaymentTransaction(models.Model):
         return self.env.cr.fetchone()[0]
 
     def _vipps_fail_task(self, kind, problem):
-        """ Give somebody something to do about what could not be done, and book at least the
-        payment.
+        """ Create an activity about a task that failed, and book at least the payment.
 
         :param str kind: The kind of the task.
         :param str|None problem: What went wrong, if that is a sentence for people.
@@ -212,8 +211,8 @@ class PaymentTransaction(models.Model):
                 self._vipps_tell_unbooked(problem)
 
     def _vipps_end_follow_up(self):
-        """ Take back what people had to do about what has succeeded now, or is not to be done
-        anymore. """
+        """ Take back the activities about tasks that have succeeded now, or are no longer to be
+        done. """
         root = self._vipps_get_root()._vipps_in_staff_language()
         if not root._vipps_get_unconfirmed_orders():
             root._vipps_end_activity(
@@ -252,7 +251,7 @@ class PaymentTransaction(models.Model):
     def _vipps_do_order_mail(self):
         """ Send the mails about the orders of the payment.
 
-        :return: What it came to.
+        :return: The outcome of the task.
         :rtype: str
         """
         for order in self.sale_order_ids.filtered('vipps_mail_template_id'):
@@ -261,9 +260,9 @@ class PaymentTransaction(models.Model):
         return DONE
 
     def _vipps_do_invoice_mail(self):
-        """ Send the invoices of the payment.
+        """ Hook: send the invoices of the payment.
 
-        :return: What it came to.
+        :return: The outcome of the task.
         :rtype: str
         """
         super()._send_invoice()
@@ -277,7 +276,7 @@ class PaymentTransaction(models.Model):
         :param int res_id: The record that the mail is about.
         :param dict context: The context in which it was to be sent.
         :param dict kwargs: How it was to be sent.
-        :return: What it came to.
+        :return: The outcome of the task.
         :rtype: str
         """
         template = self.env['mail.template'].browse(template_id).exists()

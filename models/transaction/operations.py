@@ -128,7 +128,7 @@ class PaymentTransaction(models.Model):
 
         :param str operation: `capture`, `refund`, or `release`, which needs none.
         :param float amount: The amount, in major units.
-        :param dict held_amounts: What Odoo holds, in minor units, if not what it holds now.
+        :param dict held_amounts: The amounts that Odoo holds, in minor units, if not those of now.
         :rtype: str | None
         """
         if operation == 'release':

@@ -46,7 +46,7 @@ PROBLEMS.update({
 
 
 class PaymentProvider(models.Model):
-    """ Whether problems of payments are over. """
+    """ The methods that return whether problems of payments are over. """
     _inherit = 'payment.provider'
 
     def _vipps_do_customers_pay(self, alert):

@@ -38,7 +38,8 @@ class PaymentTransaction(models.Model):
     )
 
     def init(self):
-        """ Index what is counted again and again, however many payments there are. """
+        """ Create indexes for the counts that are repeated, to be quick with any number of
+        payments. """
         super().init()
         for name, columns, condition in (
             ('started', ['provider_id', 'create_date'], "vipps_payment_reference IS NOT NULL"),

@@ -102,7 +102,7 @@ class PaymentTransaction(models.Model):
     #=== ACTION METHODS ===#
 
     def action_vipps_update(self):
-        """ Read the payment at Vipps MobilePay, and tell what changed.
+        """ Read the payment at Vipps MobilePay, and report the changes.
 
         :return: A notification, after which the view is reloaded.
         :rtype: dict
@@ -114,7 +114,7 @@ class PaymentTransaction(models.Model):
         return txs.with_context(vipps_source=USER)._vipps_update()
 
     def action_vipps_refund(self):
-        """ Open core's wizard to refund what was captured, or the list of captures to choose one
+        """ Open core's wizard to refund the captured amount, or the list of captures to choose one
         from.
 
         :rtype: dict
@@ -145,7 +145,7 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - STATUS ===#
 
     def _vipps_describe_payment(self):
-        """ Return what became of the payment, as sentences for the staff.
+        """ Return the course of the payment, as sentences for the staff.
 
         :rtype: list[str]
         """
@@ -171,7 +171,7 @@ class PaymentTransaction(models.Model):
         ]
 
     def _vipps_get_summary(self):
-        """ Return what matters most of the payment, as sentences for the staff. """
+        """ Return the main facts of the payment, as sentences for the staff. """
         if self.vipps_difference:
             return _("Odoo and Vipps MobilePay do not agree. %s", self.vipps_difference)
         return self.vipps_status
@@ -204,7 +204,8 @@ class PaymentTransaction(models.Model):
         )
 
     def _vipps_describe_reserved(self):
-        """ Return what is to be done with what is still reserved, as sentences for the staff. """
+        """ Return the next step for the amount that is still reserved, as sentences for the staff.
+        """
         if self.currency_id.is_zero(self.vipps_remaining_amount):
             return []
         values = {
@@ -233,7 +234,7 @@ class PaymentTransaction(models.Model):
         return sentences
 
     def _vipps_describe_operation(self):
-        """ Return what a capture, release or refund came to, as a sentence for the staff. """
+        """ Return the outcome of a capture, release or refund, as a sentence for the staff. """
         values = {
             'amount': self._vipps_format(abs(self.amount)),
             'payment': self._vipps_get_root().reference,
@@ -258,7 +259,7 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - HISTORY ===#
 
     def _vipps_render_timeline(self):
-        """ Return what happened to the payment, oldest first, for the staff.
+        """ Return the history of the payment, oldest first, for the staff.
 
         :rtype: markupsafe.Markup
         """
@@ -381,7 +382,8 @@ class PaymentTransaction(models.Model):
                 document.message_post(body=message, author_id=author.id)
 
     def _vipps_get_author(self):
-        """ Return who did what is written to the documents; OdooBot if nobody did in Odoo.
+        """ Return the author of the messages that are written to the documents; OdooBot if nobody
+        in Odoo caused them.
 
         :rtype: res.partner
         """
@@ -393,19 +395,19 @@ class PaymentTransaction(models.Model):
         return self.env.ref('base.partner_root')
 
     def _vipps_is_done_elsewhere(self):
-        """ Tell whether a capture or refund was made in the portal of Vipps MobilePay: then its
+        """ Return whether a capture or refund was made in the portal of Vipps MobilePay: then its
         event is known and has no key of ours. Releases never have one. """
         return bool(
             self.state == 'done' and self.vipps_psp_reference and not self.vipps_idempotency_key
         )
 
     def _log_sent_message(self):
-        """ Override of `payment` to write only what a refund came to, as for captures. """
+        """ Override of `payment` to write only the outcome of a refund, as for captures. """
         payments = self.filtered(lambda t: t.provider_code != 'vipps' or t.operation != 'refund')
         return super(PaymentTransaction, payments)._log_sent_message()
 
     def _get_received_message(self):
-        """ Override of `payment` to say what happened in the words and the language of the staff.
+        """ Override of `payment` to describe the change in the words and the language of the staff.
         """
         if self.provider_code != 'vipps':
             return super()._get_received_message()

@@ -10,8 +10,9 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS ===#
 
     def _vipps_follow_up_unpaid(self):
-        """ Tell the salesperson what is delivered of the orders and not covered, or what is not
-        covered anymore since a reservation was released, and take it back when it is settled.
+        """ Hook: tell the salesperson about delivered goods of the orders that no payment covers,
+        or about an amount that is no longer covered since a reservation was released, and take it
+        back when it is settled.
 
         However many payments an order has, its first one tells it.
 
@@ -41,7 +42,7 @@ class PaymentTransaction(models.Model):
         tx._vipps_keep_told('unpaid', f'{reason} {amount:.6f}')
 
     def _vipps_find_unpaid(self):
-        """ Return what of the orders is not covered by payments and reservations.
+        """ Return the amount of the orders that payments and reservations do not cover.
 
         :return: The reason: `delivered`, or `released` if nothing of it is delivered yet; and the
                  amount, in major units. None and 0 if everything is covered.
@@ -68,8 +69,8 @@ class PaymentTransaction(models.Model):
         return None, 0
 
     def _vipps_get_asked_amount(self, orders):
-        """ Return what customers were asked for, and what was paid otherwise. If that is less than
-        what the orders were worth when it was asked for, the rest is to be paid in another way.
+        """ Return the amount that customers were asked for, plus the amount paid otherwise. If that
+        is less than the orders were worth then, the rest is to be paid in another way.
 
         :param sale.order orders: The orders.
         :return: The amount, in major units; infinite if customers were asked for all of it.

@@ -52,8 +52,8 @@ class PaymentTransaction(models.Model):
 
     @api.model
     def _get_specific_create_values(self, provider_code, values):
-        """ Override of `payment` to decide what the customer is asked to share: a repetition must
-        not ask for anything else. At a till, nobody would see it before. """
+        """ Override of `payment` to choose the data that the customer is asked to share: a
+        repetition must not ask for anything else. At a till, nobody would see it before. """
         res = super()._get_specific_create_values(provider_code, values)
         if res.get('vipps_user_flow') == 'WEB_REDIRECT':
             provider_sudo = self.env['payment.provider'].sudo().browse(values['provider_id'])
@@ -76,7 +76,7 @@ class PaymentTransaction(models.Model):
         })._prepare_action()
 
     def action_vipps_copy_to_contact(self):
-        """ Fill in what is empty on the contact with the data that the customer shared; that is
+        """ Fill in the empty fields of the contact with the data that the customer shared; that is
         recorded.
 
         :return: None
@@ -107,8 +107,8 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - ASKING ===#
 
     def _vipps_is_scope_refused(self, error):
-        """ Return whether a payment is refused for what the customer is asked to share, and leave
-        it out from now on.
+        """ Return whether a payment is refused because of the data that the customer is asked to
+        share, and do not ask for them from now on.
 
         :param VippsError error: Why it is refused.
         :rtype: bool
@@ -202,7 +202,8 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - FORGETTING ===#
 
     def _vipps_forget(self):
-        """ Forget what customers shared. What they paid stays: it is part of the accounts.
+        """ Forget the data that customers shared. Their payments stay: they are part of the
+        accounts.
 
         :return: None
         """
@@ -213,7 +214,7 @@ class PaymentTransaction(models.Model):
         })
 
     def _vipps_forget_customer(self):
-        """ Hook: forget what is known of customers and is not needed for the accounts. The name and
+        """ Hook: forget the data about customers that are not needed for the accounts. The name and
         the address stay as core copied them.
 
         :return: None
@@ -228,8 +229,8 @@ class PaymentTransaction(models.Model):
 
     @api.model
     def _vipps_purge(self, provider, before):
-        """ Forget what was shared with the payments of a provider, and clear what should have been
-        cleared when they were decided.
+        """ Forget the data that customers shared with the payments of a provider, and clear data
+        that should have been cleared when the payments were decided.
 
         :param payment.provider provider: The provider.
         :param datetime before: Until when payments were made.
