@@ -17,7 +17,7 @@ class AccountMove(models.Model):
 
     @api.depends('transaction_ids.state', 'transaction_ids.child_transaction_ids.state')
     def _compute_amount_paid(self):
-        """ Override of `account_payment` not to count what was released of a payment. """
+        """ Override of `account_payment` not to count the released part of a payment. """
         super()._compute_amount_paid()
         for move in self._vipps_filter_paid():
             move.amount_paid = move.sudo().transaction_ids._vipps_correct_amount_paid(
@@ -74,8 +74,8 @@ class AccountMove(models.Model):
         }
 
     def payment_action_void(self):
-        """ Override of `account_payment` to say what was released, and to release payments of a
-        branch to its parent, too. """
+        """ Override of `account_payment` to report the released amount, and to release payments of
+        a branch to its parent, too. """
         branch_txs_sudo = self._vipps_list_with_hidden_sudo()
         if branch_txs_sudo:
             return branch_txs_sudo.filtered(lambda tx: tx.state == 'authorized').action_void()
@@ -138,7 +138,7 @@ class AccountMove(models.Model):
         ).sorted(lambda tx: tx._origin.id)
 
     def _vipps_assign_payments(self, payments):
-        """ Reconcile the document with what is still open of payments, oldest first.
+        """ Reconcile the document with the open amounts of payments, oldest first.
 
         :param account.payment payments: The payments.
         :return: None

@@ -4,7 +4,7 @@ from odoo import api, models
 
 
 class AccountMove(models.Model):
-    """ What is left to pay of invoices whose payments are reserved. """
+    """ The amounts that are left to pay of invoices whose payments are reserved. """
     _inherit = 'account.move'
 
     #=== COMPUTE METHODS ===#
@@ -27,7 +27,8 @@ class AccountMove(models.Model):
 
     @api.ondelete(at_uninstall=False)
     def _unlink_release_payments(self):
-        """ Have payments of the invoices looked at: what nothing is left for is released. """
+        """ Have the payments of the invoices read: a reservation without a document is released.
+        """
         self._vipps_filter_paid().sudo().transaction_ids._vipps_look_soon()
 
     #=== BUSINESS METHODS ===#
@@ -39,8 +40,8 @@ class AccountMove(models.Model):
         ).transaction_ids.filtered(lambda tx: tx.state == 'authorized')._vipps_look_soon()
 
     def _get_default_payment_link_values(self):
-        """ Override of `account_payment` to propose no more than what is neither paid nor reserved,
-        if customers can pay the link with Vipps MobilePay. """
+        """ Override of `account_payment` to propose at most the amount that is neither paid nor
+        reserved, if customers can pay the link with Vipps MobilePay. """
         values = super()._get_default_payment_link_values()
         if (
             self.move_type != 'out_invoice'

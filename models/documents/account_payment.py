@@ -83,7 +83,7 @@ class AccountPayment(models.Model):
         return payments
 
     def copy_data(self, default=None):
-        """ Override of `orm` to copy a payment without what it stands for. """
+        """ Override of `orm` to copy a payment without its transaction. """
         data = super().copy_data(default)
         if self.sudo().payment_transaction_id.provider_code == 'vipps':
             for values in data:

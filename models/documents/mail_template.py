@@ -14,7 +14,7 @@ class MailTemplate(models.Model):
         self, res_id, force_send=False, raise_exception=False, email_values=None,
         email_layout_xmlid=False,
     ):
-        """ Override of `mail` to render and send later what is to be sent while a payment of ours
+        """ Override of `mail` to render and send mails later that are due while a payment of ours
         is followed, like the gift cards of an order: their documents can hang, and are not sent
         twice when the confirmation is repeated. Values that cannot be stored, like the content of
         an attachment, let the mail be rendered now, and be sent by Odoo's queue.

@@ -8,14 +8,14 @@ class SaleOrder(models.Model):
 
     @api.depends('transaction_ids.state', 'transaction_ids.child_transaction_ids.state')
     def _compute_amount_paid(self):
-        """ Override of `sale` not to count what was released of a payment. """
+        """ Override of `sale` not to count the released part of a payment. """
         super()._compute_amount_paid()
         for order in self._vipps_filter_paid():
             order.amount_paid = order.transaction_ids._vipps_correct_amount_paid(order.amount_paid)
 
     def _generate_downpayment_invoices(self):
-        """ Override of `sale` to invoice what was delivered, and no down payment, if nothing more
-        is going to be delivered, and just that was paid. """
+        """ Override of `sale` to invoice the delivered goods, and no down payment, if nothing more
+        is going to be delivered, and exactly those goods were paid. """
         closed_orders = self.filtered(lambda order: (
             order._vipps_filter_paid()
             and order._vipps_is_closed()

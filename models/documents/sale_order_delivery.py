@@ -57,7 +57,7 @@ class SaleOrder(models.Model):
         ])
         self.env['vipps.task']._schedule(txs.filtered(lambda tx: (
             tx.vipps_capture_mode == 'on_delivery'
-            or tx.state == 'cancel'  # An order that is confirmed again is not covered anymore.
+            or tx.state == 'cancel'  # An order that is confirmed again is no longer covered.
             or any(
                 order.state == 'cancel' or order.delivery_status in ('partial', 'full')
                 for order in tx.sale_order_ids
@@ -68,7 +68,7 @@ class SaleOrder(models.Model):
     #=== BUSINESS METHODS - WHAT IS DELIVERED ===#
 
     def _vipps_get_delivered_amount(self):
-        """ Return the value of what is delivered of the order, with discounts, taxes, and the
+        """ Return the value of the delivered goods of the order, with discounts, taxes, and the
         delivery fee as soon as something is shipped.
 
         Parts are rounded once for all lines, so that they add up to the total in the end.
@@ -111,14 +111,14 @@ class SaleOrder(models.Model):
         )
 
     def _vipps_is_shipping_over(self):
-        """ Return whether no goods are going to be shipped, or not anymore. """
+        """ Return whether no goods are going to be shipped, or no more goods. """
         return all(
             line.product_uom_qty <= 0 or line._vipps_is_given_up()
             for line in self._vipps_get_goods_lines()
         )
 
     def _vipps_get_goods_lines(self):
-        """ Return the lines that are shipped, whatever they cost. """
+        """ Return the lines that are shipped, at any price. """
         return self.order_line.filtered(lambda line: (
             line.qty_delivered_method == 'stock_move' and not line.display_type
             and not line.is_delivery
@@ -200,8 +200,8 @@ class SaleOrderLine(models.Model):
         return max(self.product_uom_qty - till_quantity, self.qty_delivered)
 
     def _vipps_get_stock_quantity(self):
-        """ Return the quantity that core computes from stock, in the unit of the line: without
-        what `pos_sale` adds to it, for drafts of tills, too. """
+        """ Return the quantity that core computes from stock, in the unit of the line: without the
+        quantity that `pos_sale` adds to it, for drafts of tills, too. """
         if self.product_uom != self.product_id.uom_id and self.product_id in (
             self.move_ids.product_id
         ):
@@ -259,9 +259,9 @@ class SaleOrderLine(models.Model):
     #=== BUSINESS METHODS - AMOUNTS ===#
 
     def _vipps_get_delivered_amount(self):
-        """ Return the value of what is delivered of the line, not rounded.
+        """ Return the value of the delivered part of the line, not rounded.
 
-        What a till sold is worth what was asked for it there.
+        Goods that a till sold are worth the price that was asked for them there.
 
         :return: The amount, in major units of the currency of the order; below 0 for a discount.
         :rtype: float
@@ -296,7 +296,7 @@ class SaleOrderLine(models.Model):
         return self.filtered(lambda line: line.price_unit * (line.product_uom_qty or 1) > 0)
 
     def _vipps_get_discounted_share(self):
-        """ Return how much is delivered of what a discount lowers the price of, as a share. """
+        """ Return the delivered share of the lines whose price a discount lowers. """
         lines = self._vipps_get_discounted_lines()
         total_amount = sum(lines.mapped('price_total'))
         if not total_amount:

@@ -43,8 +43,8 @@ class SaleOrder(models.Model):
         self.env['vipps.task']._schedule(tx, 'order_mail')
 
     def _send_payment_succeeded_for_order_mail(self):
-        """ Override of `sale` not to send a second mail for one purchase, when what is booked now
-        was told to the customer when it was approved. """
+        """ Override of `sale` not to send a second mail for one purchase, when the customer had a
+        mail about the payment at its approval. """
         told_orders = self._vipps_filter_paid().filtered(
             lambda order: order._vipps_is_payment_told()
         )

@@ -149,7 +149,7 @@ class SaleOrder(models.Model):
     #=== ACTION METHODS ===#
 
     def action_vipps_update(self):
-        """ Read the payments of the order at Vipps MobilePay, and tell what changed.
+        """ Read the payments of the order at Vipps MobilePay, and report the changes.
 
         :return: A notification, after which the view is reloaded.
         :rtype: dict
@@ -169,8 +169,8 @@ class SaleOrder(models.Model):
         return txs_sudo.action_capture()
 
     def payment_action_void(self):
-        """ Override of `sale` to say what was released, and to release payments of a branch
-        to its parent, too. """
+        """ Override of `sale` to report the released amount, and to release payments of a branch to
+        its parent, too. """
         branch_txs_sudo = self._vipps_list_with_hidden_sudo()
         if branch_txs_sudo:
             return branch_txs_sudo.filtered(lambda tx: tx.state == 'authorized').action_void()
