@@ -43,7 +43,7 @@ class MailActivity(models.Model):
                        as the author.
         :param res.users user: The person.
         :param str problem: The key of the problem, with the id of the payment if it is about one.
-        :param str summary: What it is about, in a few words.
+        :param str summary: The subject, in a few words.
         :param str note: What happened and what to do.
         :return: None
         """

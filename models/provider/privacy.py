@@ -169,7 +169,7 @@ class PaymentProvider(models.Model):
 
         :param str model: The model, one of :data:`RETENTION_FIELDS`.
         :param Environment env: The environment of the step, see :func:`run_steps`.
-        :return: What it came to, see :func:`run_steps`.
+        :return: The outcome of the step, see :func:`run_steps`.
         :rtype: str
         """
         provider = self.with_env(env).exists()

@@ -183,7 +183,7 @@ class PaymentProvider(models.Model):
     def _vipps_watch_webhook(self):
         """ Check the webhook of the provider, repair its registration, and report problems.
 
-        :return: What it came to, see :func:`run_steps`.
+        :return: The outcome of the step, see :func:`run_steps`.
         :rtype: str
         """
         previous_secrets = self._vipps_get_previous_secrets()

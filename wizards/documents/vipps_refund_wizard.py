@@ -12,8 +12,7 @@ from ...trust import clean
 
 
 class VippsRefundWizard(models.TransientModel):
-    """ Refunds a credit note from what was captured for its documents, the oldest capture first.
-    """
+    """ Refunds a credit note from the captures for its documents, the oldest capture first. """
     _name = 'vipps.refund.wizard'
     _description = "Vipps MobilePay Refund"
 
@@ -138,8 +137,8 @@ class VippsRefundWizard(models.TransientModel):
         )
 
     def _get_owed_amount(self):
-        """ Return what is open of the credit note, without what was refunded already and does not
-        settle it yet, because it could not be booked or not be reconciled.
+        """ Return the open amount of the credit note, without refunds that do not settle it yet,
+        because they could not be booked or not be reconciled.
 
         :return: The amount, in major units.
         :rtype: float
@@ -155,7 +154,8 @@ class VippsRefundWizard(models.TransientModel):
         return max(self.currency_id.round(self.residual_amount - unsettled_amount), 0)
 
     def _prepare_operation(self):
-        """ Ensure that the user may do it, alone, and decides on what is still true.
+        """ Ensure that the user may refund, is alone in it, and decides on amounts that are still
+        true.
 
         :return: None
         :raise AccessError: If the user may not.

@@ -87,7 +87,7 @@ class VippsPersonalData(models.TransientModel):
         }
 
     def action_erase(self):
-        """ Erase what is not needed for the accounts; that is recorded.
+        """ Erase the data that are not needed for the accounts; that is recorded.
 
         :return: The action that shows what is left.
         :rtype: dict
