@@ -21,7 +21,7 @@ _logger = logging.getLogger(__name__)
 # After this time, a capture that is not booked was forgotten, or cannot be booked.
 BOOKING_PERIOD = timedelta(minutes=15)
 
-# As long as core's job looks for what is to be post-processed.
+# The period in which core's job looks for payments to post-process.
 CORE_PERIOD = timedelta(days=4)
 
 
@@ -43,14 +43,14 @@ class PaymentTransaction(models.Model):
                 tx.provider_code == 'vipps' and tx._vipps_get_refundable_amount()
             )
 
-    #=== BUSINESS METHODS - WHAT DOCUMENTS ARE PAID WITH ===#
+    #=== BUSINESS METHODS - PAID AMOUNTS ===#
 
     def _vipps_correct_amount_paid(self, amount):
         """ Return the amount paid with these transactions, without the released part that core
         counts.
 
-        :param float amount: What core counts, in major units.
-        :return: What is reserved or was captured, in major units.
+        :param float amount: The amount that core counts, in major units.
+        :return: The reserved or captured amount, in major units.
         :rtype: float
         """
         for tx in self:
@@ -65,7 +65,7 @@ class PaymentTransaction(models.Model):
         market of the payment.
 
         :return: None
-        :raise ValidationError: If it cannot; it says what to do.
+        :raise ValidationError: If it cannot; the text names the remedy.
         """
         problem = self._vipps_find_booking_problem()
         if problem:
@@ -306,7 +306,7 @@ class PaymentTransaction(models.Model):
     def _vipps_tell_unbooked(self, problem):
         """ Tell somebody that a payment cannot be booked.
 
-        :param str problem: What keeps it from being booked.
+        :param str problem: The reason why it cannot be booked.
         :return: None
         """
         self.provider_id._vipps_alert_administrator(
@@ -330,14 +330,14 @@ class PaymentTransaction(models.Model):
         )
 
     def _vipps_book_alone(self, problem):
-        """ Book a capture or a refund although something that comes before that fails.
+        """ Book a capture or a refund although an earlier step fails.
 
-        :param str problem: What that is.
+        :param str problem: The failure of that step.
         :return: None
         """
         try:
             with self.env.cr.savepoint():
-                self._create_payment()  # It tells what is wrong with the books.
+                self._create_payment()  # It reports errors in the books.
         except OperationalError:
             raise  # Another worker was faster: all of this is done again.
         except Exception:

@@ -87,7 +87,7 @@ class PaymentTransaction(models.Model):
     def _vipps_notify_done(self, seen_amounts, next_action='ir.actions.client'):
         """ Return the notification about the captured, released and reserved amounts.
 
-        :param str seen_amounts: What :meth:`_vipps_list_amounts` returned before.
+        :param str seen_amounts: The amounts that :meth:`_vipps_list_amounts` returned before.
         :param str next_action: The type of the action that follows, if not a reload.
         :return: The notification; None if nothing was done.
         :rtype: dict | None
@@ -105,7 +105,7 @@ class PaymentTransaction(models.Model):
     def _vipps_describe_done(self, held_amounts):
         """ Return sentences about the captured, released and reserved amounts.
 
-        :param dict held_amounts: What Odoo held before, in minor units.
+        :param dict held_amounts: The amounts that Odoo held before, in minor units.
         :return: Sentences for the staff; none if nothing was done.
         :rtype: list[str]
         """
@@ -134,7 +134,7 @@ class PaymentTransaction(models.Model):
         """ Capture the delivered and unpaid amount of the orders of the payments; payments without
         an order are captured in full.
 
-        :return: The notification that says what was done.
+        :return: The notification about the outcome.
         :rtype: dict
         """
         return self._vipps_operate_on_each(
@@ -147,7 +147,7 @@ class PaymentTransaction(models.Model):
     def action_vipps_release(self):
         """ Release the rest of the reserved amounts of the payments.
 
-        :return: The notification that says what was done.
+        :return: The notification about the outcome.
         :rtype: dict
         """
         return self._vipps_operate_on_each(
@@ -161,7 +161,7 @@ class PaymentTransaction(models.Model):
         :param str operation: `capture` or `release`.
         :param function get_amount: Returns the amount for a transaction, in major units.
         :param str done_sentence: The sentence for a payment for which that is done.
-        :return: The notification that says what was done.
+        :return: The notification about the outcome.
         :rtype: dict
         :raise UserError: If these are too many payments for one request.
         """
@@ -262,7 +262,7 @@ class PaymentTransaction(models.Model):
 
         A person who clicks twice, or has the dialog open twice, decides once.
 
-        :param str seen_amounts: What :meth:`_vipps_list_amounts` returned then.
+        :param str seen_amounts: The amounts that :meth:`_vipps_list_amounts` returned then.
         :param str name: The operation that is about to be done: `capture` or `refund`.
         :param float amount: The amount, in major units.
         :return: None

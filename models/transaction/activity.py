@@ -69,7 +69,7 @@ class PaymentTransaction(models.Model):
     def _vipps_tell_failure(self, error):
         """ Tell somebody that a due capture or release failed.
 
-        :param VippsError error: What went wrong.
+        :param VippsError error: The error.
         :return: None
         """
         self = self._vipps_in_staff_language()
@@ -133,7 +133,7 @@ class PaymentTransaction(models.Model):
         """ Give the person who is responsible something to do, once per problem.
 
         :param str problem: The key of the problem, see `PROBLEMS`.
-        :param str note: What happened and what to do.
+        :param str note: The event and the remedy.
         :param str summary: The subject, if not that of the problem.
         :return: None
         """
@@ -169,6 +169,6 @@ class PaymentTransaction(models.Model):
     def _vipps_get_activity_document(self):
         """ Hook: return the document that the activities are on: the order, else the provider.
 
-        Nobody who happens to read the payment, like a customer, is shown as who asks for it.
+        A customer or another reader of the payment is not shown as the author of the request.
         """
         return (self.sale_order_ids[:1] or self.provider_id).with_user(SUPERUSER_ID)

@@ -21,7 +21,8 @@ class PaymentTransaction(models.Model):
         copy=False,
         readonly=True,
     )
-    # What the link was last made for. It is made once for each.
+    # The shipment with its tracking reference, or the order, that the link was last made for. It is
+    # made once for each.
     vipps_app_link_key = fields.Char(copy=False, readonly=True, groups='base.group_system')
 
     #=== BUSINESS METHODS - LINK IN THE APP ===#

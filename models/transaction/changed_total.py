@@ -8,7 +8,7 @@ class PaymentTransaction(models.Model):
     messages to the customer, and the activities of the staff. """
     _inherit = 'payment.transaction'
 
-    #=== BUSINESS METHODS - WHAT CHANGED ===#
+    #=== BUSINESS METHODS - CHANGES ===#
 
     def _vipps_is_total_changed(self):
         """ Return whether the total of the documents is not, or lately was not, the one that the
@@ -53,7 +53,7 @@ class PaymentTransaction(models.Model):
             ) < 0
         )
 
-    #=== BUSINESS METHODS - WHAT PEOPLE DO ABOUT IT ===#
+    #=== BUSINESS METHODS - FOLLOW-UP ===#
 
     def _vipps_follow_up_change(self, is_new=False):
         """ Tell people that the documents changed, or were paid otherwise, and take that back when
@@ -88,7 +88,7 @@ class PaymentTransaction(models.Model):
 
         :param bool is_new: Whether the customer has just approved the payment.
         :return: `dearer` if the payment waits for the order, `cheaper` if the documents became
-                 cheaper than what was approved, `paid` if other payments leave too little to
+                 cheaper than the approved amount, `paid` if other payments leave too little to
                  capture, or None.
         :rtype: str | None
         """
@@ -108,7 +108,7 @@ class PaymentTransaction(models.Model):
             return 'cheaper' if self._vipps_is_lowered() else 'paid'
         if not self._vipps_is_lowered():
             return None
-        # A salesperson who lowers an order later knows that, and what is delivered is captured.
+        # A salesperson who lowers an order later knows that, and the delivered goods are captured.
         is_told = is_new or (self._vipps_get_told('change') or '').startswith('cheaper ')
         if self.vipps_capture_mode == 'automatic' and self.state != 'cancel':
             is_told = is_too_much or self._vipps_get_released_amount() > 0
@@ -165,7 +165,7 @@ class PaymentTransaction(models.Model):
         :param float amount: The amount, in major units.
         :return: None
         """
-        self = self._vipps_in_staff_language()  # `_` looks for the language in what is called self.
+        self = self._vipps_in_staff_language()  # `_` takes the language of the variable named self.
         self._vipps_schedule_activity(
             'released',
             _("Other payments cover all of it, so the reservation of %s was released: the customer"
@@ -173,7 +173,7 @@ class PaymentTransaction(models.Model):
               " done.", self._vipps_format(amount)),
         )
 
-    #=== BUSINESS METHODS - WHAT CUSTOMERS READ ===#
+    #=== BUSINESS METHODS - TEXTS FOR CUSTOMERS ===#
 
     def _vipps_explain_waiting(self):
         """ Return the message to the customer about a payment that waits for the order. """

@@ -19,14 +19,14 @@ from ..api.client import VippsError
 
 _logger = logging.getLogger(__name__)
 
-# What is wrong with a phone number, which is only sent to spare the customer from typing it.
+# Errors about a phone number, which is only sent to spare the customer from typing it.
 # https://developer.vippsmobilepay.com/docs/APIs/epayment-api/api-guide/errors/
 PHONE_ERRORS = ('4070', '7010')
 
 METADATA_ERRORS = ('4100', '4110', '4120', '4130')
 
-# What a payment can be made without, or with the reference alone: the value, the part of the
-# request, and the codes of its refusal.
+# Parts that a payment can be made without, or with the reference alone: the value, the part of
+# the request, and the codes of its refusal.
 OPTIONAL_PARTS = (
     ('phone', 'customer', PHONE_ERRORS),
     ('metadata', 'metadata', METADATA_ERRORS),
@@ -34,7 +34,7 @@ OPTIONAL_PARTS = (
     ('description', 'paymentDescription', ()),
 )
 
-# What a customer can meet without anything being wrong with the settings.
+# Errors that a customer can meet while the settings are right.
 CUSTOMER_ERRORS = (*PHONE_ERRORS, '6010')
 
 
@@ -138,7 +138,7 @@ class PaymentTransaction(models.Model):
 
         :param str step: The step of the log.
         :param float started: When that was, as `time.monotonic` says.
-        :param VippsError error: What went wrong, if anything.
+        :param VippsError error: The error, if there was one.
         :return: None
         """
         self.env['vipps.audit.event']._record(
@@ -170,7 +170,7 @@ class PaymentTransaction(models.Model):
     def _vipps_find_refused_part(self, values, error):
         """ Return the part of a refused payment request that can be left out.
 
-        An administrator learns of what is in Odoo; the phone number is the customer's.
+        An administrator learns of faulty data in Odoo; the phone number is the customer's.
 
         :param dict values: The values of the request.
         :param VippsError error: Why it is refused.
@@ -186,7 +186,7 @@ class PaymentTransaction(models.Model):
             is_named = any(
                 re.match(rf'{part}\b', field, re.IGNORECASE) for field in error.fields
             )
-            # Of what is refused without a word, the receipt is what the shop's own texts are in.
+            # If no part is named, the receipt is left out: it contains the shop's own texts.
             if error.code in codes or is_form_refused and (
                 is_named or not error.fields and name == 'receipt_lines'
             ):
@@ -257,7 +257,7 @@ class PaymentTransaction(models.Model):
         both are open, and one of them is released.
 
         :return: None
-        :raise ValidationError: If it is unknown what became of one of them: the customer may have
+        :raise ValidationError: If the outcome of one of them is unknown: the customer may have
                                 approved it.
         """
         due_amount = self._vipps_get_due_amount() - self._vipps_get_held_amount()
@@ -385,7 +385,7 @@ class PaymentTransaction(models.Model):
         :param str access_token: The signature in the URL.
         :rtype: payment.transaction
         """
-        # As bytes: what comes in a URL may be any text, and is compared all the same.
+        # As bytes: the value from a URL may be any text, and is compared all the same.
         if not reference or not access_token or not consteq(
             access_token.encode(), self._vipps_sign_return(reference).encode()
         ):

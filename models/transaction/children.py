@@ -10,10 +10,10 @@ from ..api.client import VippsError
 
 _logger = logging.getLogger(__name__)
 
-# The events that move money. What they tell of is booked in this order.
+# The events that move money. They are booked in this order.
 MONEY_EVENTS = ('CAPTURED', 'CANCELLED', 'REFUNDED')
 
-# How long the event of what is booked is waited for, when the log lags behind the sums.
+# The period of waiting for the event of a booked operation, when the log lags behind the sums.
 LOG_PERIOD = timedelta(days=1)
 
 
@@ -26,7 +26,7 @@ class PaymentTransaction(models.Model):
     """
     _inherit = 'payment.transaction'
 
-    #=== BUSINESS METHODS - WHAT ODOO HOLDS ===#
+    #=== BUSINESS METHODS - AMOUNTS IN ODOO ===#
 
     def _vipps_get_root(self):
         """ Return the transaction of the payment, of which this one may be a part. """
@@ -108,8 +108,8 @@ class PaymentTransaction(models.Model):
     def _vipps_converge_operations(self, payment, own_tx=None):
         """ Book the captures, releases and refunds of an approved payment that Odoo lacks.
 
-        The sums say how much was moved, the event log in which parts. What Odoo holds and the sums
-        do not tell of is left alone: it is a difference that somebody has to look at.
+        The sums say how much was moved, the event log in which parts. An operation that Odoo holds
+        and the sums do not contain stays: it is a difference that somebody has to look at.
 
         :param protocol.payment.Payment payment: The payment as read.
         :param payment.transaction own_tx: The transactions of an operation that was just answered.
@@ -137,7 +137,7 @@ class PaymentTransaction(models.Model):
         events = self._vipps_get_new_events(events)
         if not is_missing:
             return
-        if own_tx:  # It is told apart from what somebody else did at the same time.
+        if own_tx:  # Its event is first: others may have done the same at that time.
             events.sort(key=lambda e: e.idempotency_key != own_tx[0].vipps_idempotency_key)
         for event in events:
             if event.amount <= missing[event.name]:

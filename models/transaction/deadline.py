@@ -61,7 +61,7 @@ class PaymentTransaction(models.Model):
         :param str problem: The key of the problem, see `WARNINGS`.
         :return: None
         """
-        self = self._vipps_in_staff_language()  # `_` looks for the language in what is called self.
+        self = self._vipps_in_staff_language()  # `_` takes the language of the variable named self.
         self._vipps_keep_told('guarantee', True)
         values = {
             'amount': self._vipps_format(self.vipps_remaining_amount),

@@ -29,7 +29,7 @@ class PaymentTransaction(models.Model):
     def _vipps_get_delivered_due_amount(self):
         """ Return the delivered and unpaid amount of the orders, at most the reserved amount.
 
-        What was refunded is not captured again: it was given back on purpose.
+        A refunded amount is not captured again: it was given back on purpose.
 
         :return: The amount, in major units.
         :rtype: float
@@ -43,7 +43,7 @@ class PaymentTransaction(models.Model):
             - self._vipps_get_paid_amount()
             - sum(older_txs.mapped('vipps_remaining_amount'))  # They are captured first.
         )
-        # The last shipment takes what was rounded off before.
+        # The last shipment takes the amounts that were rounded off before.
         amount = self.env['vipps.api.client']._round_down(amount, self.currency_id)
         return max(min(amount, self.vipps_remaining_amount), 0)
 
@@ -79,7 +79,7 @@ class PaymentTransaction(models.Model):
         if self._vipps_is_waiting_for_order():
             return False
         if self.vipps_capture_mode not in ('automatic', 'on_delivery'):
-            # Somebody decides on what is not needed, but nobody can capture what is paid already.
+            # People decide on a needless reservation, but cannot capture an amount already paid.
             return self._vipps_is_useless() and self._vipps_is_paid_otherwise()
         if not self.sale_order_ids or self.vipps_capture_mode == 'automatic':
             return self._vipps_is_useless()
@@ -117,7 +117,7 @@ class PaymentTransaction(models.Model):
             - sum(tx._vipps_get_refunded_amount() for tx in txs)
             - worth
         )
-        for tx in txs:  # What was paid last is given back first.
+        for tx in txs:  # The last payment is given back first.
             own_amount = min(tx._vipps_get_refundable_amount(), excess_amount)
             if tx == self:
                 return max(self.currency_id.round(own_amount), 0)

@@ -48,7 +48,7 @@ class PaymentTransaction(models.Model):
             document.amount_total for document in documents if document.state != 'cancel'
         )
 
-    #=== BUSINESS METHODS - WHAT IS LEFT TO PAY ===#
+    #=== BUSINESS METHODS - AMOUNTS LEFT TO PAY ===#
 
     def _vipps_is_paid_otherwise(self):
         """ Hook: return whether other payments leave too little to pay of the documents for this
@@ -96,7 +96,7 @@ class PaymentTransaction(models.Model):
     def _vipps_get_due_amount(self):
         """ Return the amount to pay of the documents, in major units.
 
-        It contains what :meth:`_vipps_get_held_amount` counts.
+        It contains the amounts that :meth:`_vipps_get_held_amount` counts.
         """
         if self.sale_order_ids:
             return self._vipps_get_total_amount()
@@ -104,7 +104,7 @@ class PaymentTransaction(models.Model):
             invoice.amount_residual for invoice in self.invoice_ids if invoice.state != 'cancel'
         )
 
-    #=== BUSINESS METHODS - WHAT OTHERS PAY ===#
+    #=== BUSINESS METHODS - OTHER PAYMENTS ===#
 
     def _vipps_get_held_amount(self, later=True):
         """ Return the amount that is reserved or paid for the documents otherwise than by this
@@ -145,7 +145,7 @@ class PaymentTransaction(models.Model):
         )
         for order in orders.filtered(lambda order: order.state != 'cancel'):
             amount += order._vipps_get_amount_paid_otherwise()
-            # What is booked of these is counted as paid on the invoices.
+            # The booked part of these is counted as paid on the invoices.
             for tx in order.invoice_ids.transaction_ids - txs - self:
                 if tx.sale_order_ids:  # It is for other orders on the same invoice.
                     continue
@@ -185,7 +185,7 @@ class PaymentTransaction(models.Model):
         """ Return the amount that the transaction has reserved or paid, less its refunds.
 
         :param payment.transaction compared_tx: The transaction that this one is compared with.
-        :param bool later: Whether it counts what is reserved if this is the later one.
+        :param bool later: Whether the reserved amount counts if this is the later one.
         :return: The amount, in major units.
         :rtype: float
         """

@@ -6,11 +6,11 @@ from odoo.tools import SQL
 from ...source import Fact
 from ..jobs.task import DONE, LATER
 
-# What the job does, by the state that it follows.
+# The tasks of the job, by the state that they follow.
 FOLLOWING_TASKS = {'authorized': 'confirm', 'done': 'book'}
 
-# The states in which what was read at Vipps MobilePay leaves a payment in Odoo, each with those
-# that it takes the place of.
+# The states that a read at Vipps MobilePay can leave a payment in, each with those that it takes
+# the place of.
 PREVIOUS_STATES = {
     'authorized': ('draft', 'pending', 'cancel', 'error'),
     'done': ('draft', 'pending', 'authorized', 'cancel', 'error'),
@@ -164,7 +164,7 @@ class PaymentTransaction(models.Model):
 
         The transaction itself is left to those who care for the money.
 
-        :return: Whether it is locked. If not, somebody else is at it.
+        :return: Whether it is locked. If not, another process is at work.
         :rtype: bool
         """
         self.env.cr.execute(SQL(
@@ -177,7 +177,7 @@ class PaymentTransaction(models.Model):
         """ Create an activity about a task that failed, and book at least the payment.
 
         :param str kind: The kind of the task.
-        :param str|None problem: What went wrong, if that is a sentence for people.
+        :param str|None problem: The error, if that is a sentence for people.
         :return: None
         """
         if kind == 'user_info':

@@ -24,8 +24,8 @@ class PaymentTransaction(models.Model):
         Once the payment is approved, the documents are left to others: how much is to be paid of
         them was decided then, and nobody in a warehouse shall wait for an answer of the API.
 
-        What was changed by others in the meantime ends in a serialization failure, after which
-        Odoo repeats the whole request.
+        A change by others in the meantime ends in a serialization failure, after which Odoo repeats
+        the whole request.
 
         :param bool|float wait: Whether to wait for others who hold a lock, or for how many seconds.
         :return: Whether everything is locked.
@@ -59,7 +59,7 @@ class PaymentTransaction(models.Model):
         """ Lock the transaction when nobody works on it or on its documents, and leave those to
         others all the same.
 
-        Who locks the transaction before the documents never waits for these.
+        A process that locks the transaction before the documents never waits for these.
 
         :param bool wait: Whether to wait for others who hold a lock.
         :return: Whether the transaction is locked.
@@ -77,13 +77,13 @@ class PaymentTransaction(models.Model):
         """
         with self.env.cr.savepoint() as savepoint:
             is_free = self._vipps_lock(wait=wait)
-            savepoint.rollback()  # That also unlocks what was locked since.
+            savepoint.rollback()  # That also unlocks the later locks.
         return is_free
 
     def _vipps_lock_documents(self, option):
         """ Lock the documents of a payment that is not approved.
 
-        :param SQL option: What to do if others hold a lock, as PostgreSQL calls it.
+        :param SQL option: The option for locks that others hold, as PostgreSQL calls it.
         :return: Whether they are locked.
         :rtype: bool
         """
@@ -114,7 +114,7 @@ class PaymentTransaction(models.Model):
     def _vipps_touch_documents(self):
         """ Let everybody who waits for the documents of the transaction start anew.
 
-        A lock alone does not show what was inserted while one waited for it.
+        A lock alone does not show rows that were inserted while one waited for it.
         """
         serialize(self.sale_order_ids)
         serialize(self.invoice_ids)

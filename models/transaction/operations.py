@@ -149,7 +149,7 @@ class PaymentTransaction(models.Model):
         refused = self.env['vipps.audit.event'].sudo().search([
             ('reference', '=', self.reference), ('action', '=', operation), ('refusals', '>', 0),
         ]).filtered(
-            # What earlier versions counted is for all amounts.
+            # The counts of earlier versions are for all amounts.
             lambda e: not e.amount or not self.currency_id.compare_amounts(e.amount, amount)
         )
         return max(refused.mapped('refusals'), default=0)
@@ -208,7 +208,7 @@ class PaymentTransaction(models.Model):
             tx_sudo._vipps_get_released_amount(), amount
         ):
             return tx_sudo._vipps_get_releases() - tx_sudo  # By a request that was rolled back.
-        # What is rolled back here stays done at Vipps MobilePay.
+        # An operation that is rolled back here stays done at Vipps MobilePay.
         self.env['vipps.task']._schedule_after_rollback(root_sudo, 'verify')
         try:
             tx_sudo._vipps_check_operation(operation, amount)
@@ -265,7 +265,7 @@ class PaymentTransaction(models.Model):
 
         :param str operation: `capture`, `release` or `refund`.
         :param str key: Its idempotency key.
-        :param dict held_amounts: What Odoo held before, in minor units.
+        :param dict held_amounts: The amounts that Odoo held before, in minor units.
         :rtype: payment.transaction | None
         """
         if operation == 'release':
@@ -280,7 +280,7 @@ class PaymentTransaction(models.Model):
     def _vipps_describe_change(self, held_amounts):
         """ Return the message for a person whose decision is based on amounts that have changed.
 
-        :param dict held_amounts: What Odoo held before, in minor units.
+        :param dict held_amounts: The amounts that Odoo held before, in minor units.
         :rtype: str
         """
         sentences = {
@@ -306,7 +306,7 @@ class PaymentTransaction(models.Model):
     def _vipps_post_process(self):
         """ Book the operation at once for the person who looks at the payment.
 
-        What fails, and what somebody else is working on, is left to the job.
+        An operation that fails, or that somebody else is working on, is left to the job.
         """
         if not self._vipps_get_root()._vipps_lock(wait=False):
             return
@@ -322,7 +322,7 @@ class PaymentTransaction(models.Model):
             except Exception:
                 _logger.exception("Payment %s is not in the books yet.", tx.reference)
 
-    #=== BUSINESS METHODS - WHAT PEOPLE MAY ASK FOR ===#
+    #=== BUSINESS METHODS - REQUESTS OF PEOPLE ===#
 
     def _vipps_get_available_amount(self, operation):
         """ Return the amount that is left for an operation, in major units. """
@@ -402,7 +402,7 @@ class PaymentTransaction(models.Model):
 
         A failure leaves the payment reserved, and the job tries again.
 
-        :return: Whether it is known what became of that.
+        :return: Whether the outcome is known.
         :rtype: bool
         """
         amount = self._vipps_get_due_capture_amount()

@@ -119,7 +119,7 @@ class PaymentTransaction(models.Model):
         """ Override of `payment` to let only the system write transactions of Vipps MobilePay.
 
         Accountants have the right to write transactions, but those of Vipps MobilePay only follow
-        what was read there.
+        the payments that were read there.
         """
         self._vipps_check_system()
         res = super().write(values)
@@ -128,7 +128,7 @@ class PaymentTransaction(models.Model):
 
     def _vipps_check_system(self):
         txs_sudo = self.sudo()
-        # A child counts in what is held and paid of the documents of its source transaction.
+        # A child counts in the held and paid amounts of the documents of its source transaction.
         if not self.env.su and 'vipps' in (
             txs_sudo | txs_sudo.source_transaction_id
         ).mapped('provider_code'):
@@ -148,7 +148,7 @@ class PaymentTransaction(models.Model):
             return res
         provider_sudo = self.env['payment.provider'].sudo().browse(values['provider_id'])
         reference = values['reference']
-        # Only what begins like this is unique among the databases that share the sales unit.
+        # Only references with this prefix are unique among databases that share the sales unit.
         if not reference.startswith(self._vipps_get_reference_prefix() + '-') or (
             not self.env['vipps.api.client']._is_reference(reference)
         ):

@@ -11,7 +11,7 @@ class PaymentTransaction(models.Model):
 
     def _vipps_explain_end(self, payment_state):
         """ Return the reason for the end of an unpaid payment, for the customer and the staff. """
-        # What never became a reservation in Odoo was released because nobody needed it.
+        # A payment that never was a reservation in Odoo was released because nobody needed it.
         if payment_state == 'CANCELLED' and self.state != 'authorized':
             if self._vipps_is_document_cancelled():
                 return _(

@@ -6,7 +6,7 @@ from odoo import api, fields, models
 from odoo.osv import expression
 from odoo.tools import create_index
 
-# What a payment that the customer approved can become, see `vipps_payment_state`.
+# The states of a payment that the customer approved, see `vipps_payment_state`.
 APPROVED_STATES = ('AUTHORIZED', 'CAPTURED', 'CANCELLED', 'REFUNDED')
 
 

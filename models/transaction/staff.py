@@ -19,7 +19,7 @@ from .action import RELOAD
 
 _logger = logging.getLogger(__name__)
 
-# What a customer made of a payment: `False` when it was not read yet.
+# The states that a customer brings a payment to: `False` when it was not read yet.
 CUSTOMER_STATES = (False, 'CREATED', 'AUTHORIZED', 'ABORTED')
 
 
@@ -109,7 +109,7 @@ class PaymentTransaction(models.Model):
         :raise UserError: If it cannot be read.
         """
         payment_utils.check_rights_on_recordset(self)
-        # What is found was not done by who looks.
+        # The changes were not made by the user that looks.
         txs = clean(self).with_user(SUPERUSER_ID)
         return txs.with_context(vipps_source=USER)._vipps_update()
 
@@ -311,7 +311,7 @@ class PaymentTransaction(models.Model):
         One that cannot be read does not keep the others from being read, unless Vipps MobilePay
         does not answer.
 
-        :return: A notification that tells what changed.
+        :return: A notification about the changes.
         :rtype: dict
         :raise UserError: If none can be read.
         """

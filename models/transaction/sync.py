@@ -26,7 +26,7 @@ CUSTOMER_READ_INTERVAL = timedelta(seconds=2)
 
 FIRST_READ_DELAY = timedelta(minutes=1)
 
-# A customer's status page reads every few seconds: what was read within this time is watched.
+# A customer's status page reads every few seconds: payments read within this time are watched.
 WATCHED_PERIOD = timedelta(seconds=30)
 
 # How long something of which was heard is waited with, at most, if there is no answer.
@@ -72,7 +72,7 @@ class PaymentTransaction(models.Model):
         copy=False,
         readonly=True,
     )
-    # What happened to the payment, oldest first, as last read; amounts in minor units.
+    # The events of the payment, oldest first, as last read; amounts in minor units.
     vipps_event_log = fields.Json(copy=False, readonly=True)
 
     #=== BUSINESS METHODS - READING ===#
@@ -82,14 +82,14 @@ class PaymentTransaction(models.Model):
 
         A job can wait long for an answer. Meanwhile it locks the transaction alone: the customer
         goes on changing the cart. Once it has locked the documents, it waits as a person does, and
-        what takes longer is left to the next look, for which an approved payment needs no document.
+        longer steps are left to the next read, for which an approved payment needs no document.
 
         Note: `self.ensure_one()`
 
-        :param timedelta min_age: Don't read again what was read within this time.
+        :param timedelta min_age: Don't read a payment again that was read within this time.
         :param bool wait: Whether to wait for others who work on the same payment or document;
                           people wait for a short time.
-        :param bool may_capture: Whether to capture and release what nobody has to ask for.
+        :param bool may_capture: Whether to capture and release amounts that nobody has to ask for.
         :return: Whether the payment was read.
         :rtype: bool
         :raise VippsError: If it cannot be read.
@@ -186,8 +186,8 @@ class PaymentTransaction(models.Model):
     def _process_notification_data(self, notification_data):
         """ Override of `payment` to converge to a payment as read at Vipps MobilePay.
 
-        Every way to learn of a payment ends here. It does not matter what was learned before, nor
-        how often. The transaction is locked by the caller.
+        Every way to learn of a payment ends here. Earlier reads, and their number, do not matter.
+        The transaction is locked by the caller.
 
         Note: `self.ensure_one()`
 
@@ -301,7 +301,7 @@ class PaymentTransaction(models.Model):
         if self.state in ('draft', 'pending', 'authorized'):
             self._set_canceled(self._vipps_explain_end(payment_state))
 
-    #=== BUSINESS METHODS - WHAT IS LEFT ===#
+    #=== BUSINESS METHODS - REMAINING AMOUNTS ===#
 
     def _vipps_is_open(self):
         """ Return whether we wait for something to happen at Vipps MobilePay. """
@@ -337,7 +337,7 @@ class PaymentTransaction(models.Model):
             self, 'sync', due=fields.Datetime.now() + FIRST_READ_DELAY, tries=1
         )
 
-    #=== BUSINESS METHODS - WHO ASKS ===#
+    #=== BUSINESS METHODS - CALLERS ===#
 
     def _vipps_sync_for_customer(self, wait=False):
         """ Read open payments for a customer who waits, without an error: a payment that cannot be
@@ -409,8 +409,8 @@ class PaymentTransaction(models.Model):
         """ Refresh the payment where an error would reach nobody who can do something about it.
 
         :param function refresh: Refreshes it.
-        :param str step: What the log calls that.
-        :return: What went wrong, if anything.
+        :param str step: The name of the step in the log.
+        :return: The error, if there was one.
         :rtype: VippsError | None
         """
         try:
@@ -422,7 +422,7 @@ class PaymentTransaction(models.Model):
         except OperationalError:
             raise  # Another worker was faster: all of this is done again.
         except UserError as error:
-            # What Odoo says can name the customer: people read that in the activity.
+            # The text of Odoo can name the customer: people read that in the activity.
             log_step(
                 _logger, step, self, outcome='failed', level=logging.WARNING,
                 error=type(error).__name__,

@@ -14,7 +14,7 @@ from ..jobs.task import DONE, LATER
 
 _logger = logging.getLogger(__name__)
 
-# Vipps MobilePay says for so long who the customer is.
+# The period in which Vipps MobilePay gives out the data of the customer.
 # https://developer.vippsmobilepay.com/docs/APIs/userinfo-api/userinfo-api-guide/
 FETCH_PERIOD = timedelta(days=7)
 
@@ -31,7 +31,7 @@ class PaymentTransaction(models.Model):
     """
     _inherit = 'payment.transaction'
 
-    # What the customer was asked for when the payment was created, as the API calls it.
+    # The data that the customer was asked for when the payment was created, as the API calls them.
     vipps_scopes = fields.Char(copy=False, readonly=True)
     vipps_user_info_state = fields.Selection(
         string="Shared by the Customer",
@@ -96,7 +96,7 @@ class PaymentTransaction(models.Model):
             raise UserError(_(
                 "There is nothing to copy: nothing that was shared is missing on the contact."
             ))
-        # The history of a contact would keep what is to be erased some day.
+        # The history of a contact would keep data that are to be erased some day.
         partner.with_context(tracking_disable=True).write(values)
         self.env['vipps.audit.event'].sudo()._record(
             'data_copied', self.sudo().provider_id, partner_id=partner.id, details=", ".join(
@@ -110,7 +110,7 @@ class PaymentTransaction(models.Model):
         """ Return whether a payment is refused because of the data that the customer is asked to
         share, and do not ask for them from now on.
 
-        :param VippsError error: Why it is refused.
+        :param VippsError error: The refusal.
         :rtype: bool
         """
         if not self.vipps_scopes or error.code not in SCOPE_ERRORS:
@@ -180,7 +180,7 @@ class PaymentTransaction(models.Model):
                 self._vipps_add_user_info(api_client._read_payment(self))
             if not self._vipps_is_user_info_complete():
                 if not self.vipps_user_sub:
-                    return False  # It is not known yet who the customer is.
+                    return False  # The customer is not known yet.
                 self._vipps_add_user_details(api_client._read_user_info(self))
         except VippsError as error:
             log_step(_logger, 'user_info', self, outcome=error.outcome, error=error.log_text)
@@ -221,7 +221,7 @@ class PaymentTransaction(models.Model):
         """
         self.filtered('vipps_user_info_state')._vipps_forget()
         self.sudo().write({
-            'vipps_scopes': False,  # What is still to come is not kept either.
+            'vipps_scopes': False,  # Data that are still to come are not kept either.
             'vipps_customer_phone': False,
             'partner_phone': False,
             'partner_email': False,
