@@ -60,7 +60,7 @@ class AccountMove(models.Model):
         txs_sudo = self._vipps_get_transactions()._vipps_with_patience()
         txs_sudo._vipps_check_operator()
         for tx_sudo in txs_sudo:
-            # What happened elsewhere is shown right away, but nobody has to wait for it.
+            # Changes made elsewhere are shown right away, but nobody has to wait for them.
             tx_sudo._vipps_try(lambda tx=tx_sudo: tx._vipps_sync(wait=False, may_capture=False))
             tx_sudo._vipps_post_process()  # A refund that was found settles the credit note.
         wizard = self.env['vipps.refund.wizard'].create({'move_id': self.id})

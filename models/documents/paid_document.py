@@ -77,7 +77,7 @@ class VippsPaidDocument(models.AbstractModel):
         if not self._vipps_filter_paid():
             return self.env['payment.transaction'].sudo()
         payment_utils.check_rights_on_recordset(self)
-        self.invalidate_recordset(['transaction_ids'])  # Who was here before may read less.
+        self.invalidate_recordset(['transaction_ids'])  # An earlier user may read less.
         txs_sudo = self.sudo().transaction_ids
         readable_txs_sudo = txs_sudo.sudo(False)._filter_access_rules('read').sudo()
         hidden_txs_sudo = (txs_sudo - readable_txs_sudo).filtered(

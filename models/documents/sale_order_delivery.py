@@ -34,7 +34,7 @@ class SaleOrder(models.Model):
     def _vipps_look_at_payments(self):
         """ Have the payments of the orders read after this database transaction.
 
-        Nothing is asked of Vipps MobilePay here, and nothing is locked: who delivers an order
+        Nothing is asked of Vipps MobilePay here, and nothing is locked: the delivery of an order
         neither waits for its payment nor fails with it.
         """
         orders = self.filtered('id')._vipps_filter_paid()
@@ -51,7 +51,7 @@ class SaleOrder(models.Model):
         txs = self.env['payment.transaction'].search([
             ('sale_order_ids', 'in', list(order_ids)),
             ('vipps_payment_reference', '!=', False),
-            # What is delivered although its reservation was released is to be told.
+            # Goods that are delivered although their reservation was released are to be reported.
             '|', ('state', 'in', ('authorized', 'done')),
             '&', ('state', '=', 'cancel'), ('vipps_authorized_amount', '>', 0),
         ])
@@ -65,7 +65,7 @@ class SaleOrder(models.Model):
             or tx._vipps_is_total_changed()
         )), 'capture')
 
-    #=== BUSINESS METHODS - WHAT IS DELIVERED ===#
+    #=== BUSINESS METHODS - DELIVERED GOODS ===#
 
     def _vipps_get_delivered_amount(self):
         """ Return the value of the delivered goods of the order, with discounts, taxes, and the
@@ -81,7 +81,7 @@ class SaleOrder(models.Model):
             return 0
         lines = self._vipps_get_priced_lines()
         sold_lines = lines._vipps_get_sold_lines()
-        # What is delivered without being ordered, or what a till sold for another price.
+        # Goods that are delivered without being ordered, or that a till sold for another price.
         extra_amount = sum(
             max(line._vipps_get_delivered_amount() - line.price_total, 0) for line in sold_lines
         )
@@ -250,7 +250,7 @@ class SaleOrderLine(models.Model):
     def _vipps_is_given_up(self):
         """ Return whether goods are not going to be delivered: the order was, without a back order.
 
-        What has no delivery yet, like what a supplier is still to be asked for, is waited for.
+        Goods without a delivery yet, like those to be ordered from a supplier, are waited for.
         """
         return self.order_id.delivery_status == 'full' and bool(self.move_ids) and all(
             move.state in ('done', 'cancel') for move in self.move_ids
@@ -271,7 +271,7 @@ class SaleOrderLine(models.Model):
             return till_amount + self.price_total * self._vipps_get_discounted_share()
         if self.product_uom_qty:
             return till_amount + self.price_total * self._vipps_get_own_share()
-        # What was delivered without being ordered has a price, but no total.
+        # Goods that were delivered without being ordered have a price, but no total.
         return till_amount + self.tax_id.compute_all(
             self.price_unit * (1 - self.discount / 100), currency=self.currency_id,
             quantity=self._vipps_get_own_quantity(), product=self.product_id,

@@ -29,7 +29,7 @@ class SaleOrder(models.Model):
             values[name] = max(self.currency_id.round(min(values[name], left_amount)), 0)
         return values
 
-    #=== BUSINESS METHODS - WHAT IS PAID ===#
+    #=== BUSINESS METHODS - PAID AMOUNTS ===#
 
     def _vipps_get_amount_paid_otherwise(self):
         """ Hook: return the amount that was paid for the order otherwise than by its transactions.

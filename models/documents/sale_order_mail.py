@@ -78,7 +78,7 @@ class SaleOrder(models.Model):
         self.env.flush_all()
         self.env['vipps.task']._send_mails()
         if auto_commit:
-            self.env.cr.commit()  # pylint: disable=invalid-commit  # See what is sent by now.
+            self.env.cr.commit()  # pylint: disable=invalid-commit  # See the sent mails.
         self.env.invalidate_all()
         return super()._cron_send_pending_emails(auto_commit=auto_commit)
 

@@ -156,7 +156,7 @@ class SaleOrder(models.Model):
         :raise UserError: If they cannot be read.
         """
         payment_utils.check_rights_on_recordset(self)
-        # Salespersons have no access to transactions, and what is found was not done by who looks.
+        # Salespersons cannot access transactions, and the user that looks did not make the changes.
         orders = clean(self).with_user(SUPERUSER_ID)
         return orders._vipps_get_payments()._vipps_update()
 

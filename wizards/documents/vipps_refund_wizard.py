@@ -35,7 +35,7 @@ class VippsRefundWizard(models.TransientModel):
         string="Left to Refund", compute='_compute_transactions'
     )
     reserved_amount = fields.Monetary(string="Reserved", compute='_compute_transactions')
-    # What the user decides on: what Odoo held when the window was opened.
+    # The amounts that the user decides on: those that Odoo held when the window was opened.
     seen_amounts = fields.Char(
         compute='_compute_seen_amounts', compute_sudo=False, store=True
     )
@@ -83,7 +83,7 @@ class VippsRefundWizard(models.TransientModel):
     def action_refund(self):
         """ Refund the amount to the customer, and reconcile it with the credit note.
 
-        :return: The action that closes the window and tells what was refunded.
+        :return: The action that closes the window and reports the refunded amount.
         :rtype: dict
         :raise UserError: If nothing was refunded.
         """
@@ -105,7 +105,7 @@ class VippsRefundWizard(models.TransientModel):
     def action_release(self):
         """ Release all that is reserved and was not captured.
 
-        :return: The action that closes the window and tells what was released.
+        :return: The action that closes the window and reports the released amount.
         :rtype: dict
         :raise UserError: If it was not released.
         """
@@ -196,7 +196,7 @@ class VippsRefundWizard(models.TransientModel):
     def _send_refunds(self):
         """ Refund the amount, the oldest payments first.
 
-        :return: The refunds, in sudo mode, and what kept the rest from being refunded, if anything.
+        :return: The refunds, in sudo mode, and the error that stopped the rest, if there was one.
         :rtype: tuple[payment.transaction, UserError | None]
         :raise UserError: If nothing was refunded.
         """
@@ -214,7 +214,7 @@ class VippsRefundWizard(models.TransientModel):
             except UserError as error:
                 if not refund_txs_sudo:
                     raise
-                # What was refunded before stays refunded, so Odoo must not forget it.
+                # Earlier refunds stay refunded, so Odoo must not forget them.
                 return refund_txs_sudo, error
             left = self.currency_id.round(left - part)
         return refund_txs_sudo, None
