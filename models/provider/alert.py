@@ -12,7 +12,7 @@ from .problem import PROBLEMS
 
 _logger = logging.getLogger(__name__)
 
-# What was repaired automatically is shown for so long.
+# Automatic repairs are shown for so long.
 NEWS_PERIOD = timedelta(days=7)
 
 
@@ -44,10 +44,10 @@ class MailActivity(models.Model):
         :param res.users user: The person.
         :param str problem: The key of the problem, with the id of the payment if it is about one.
         :param str summary: The subject, in a few words.
-        :param str note: What happened and what to do.
+        :param str note: The event and the remedy.
         :return: None
         """
-        # A mail server that hangs holds nothing up: Odoo's queue of mails sends what is to be sent.
+        # A mail server that hangs holds nothing up: Odoo's queue of mails sends the mails.
         record.with_context(mail_notify_force_send=False).activity_schedule(
             'mail.mail_activity_data_warning', summary=summary, note=note, user_id=user.id,
             vipps_problem=problem,
@@ -130,14 +130,13 @@ class PaymentProvider(models.Model):
     def _vipps_alert_administrator(self, problem, note=None, tx=None, values=None):
         """ Give an administrator something to do, once per problem.
 
-        That is done after the database transaction: what the caller did may be rolled back, the
+        That is done after the database transaction: the work of the caller may be rolled back, the
         problem stays.
 
         :param str problem: The key of the problem, see `PROBLEMS`.
-        :param str|_lt|Exception note: What happened and what to do, if not what the problem says.
+        :param str|_lt|Exception note: The event and the remedy, if not those of the problem.
         :param payment.transaction tx: The payment, if it is about one.
-        :param dict|str values: What stands in what the problem says, by its name or in place of
-                                `%s`.
+        :param dict|str values: The values in the texts of the problem, by name or in place of `%s`.
         :return: None
         """
         assert problem in PROBLEMS
@@ -177,7 +176,7 @@ class PaymentProvider(models.Model):
         Activity = self.env['mail.activity']
         if Activity._vipps_find(self, key):
             return
-        # Of those who meet the problem at the same moment, one tells: the others start anew.
+        # Of several processes that meet the problem at once, one reports it: the others start anew.
         serialize(self)
         summary, advice = self._vipps_describe_problem(key.partition(':')[0], values, name)
         sentence = getattr(note, 'sentence', None)

@@ -16,7 +16,7 @@ LAST_PAUSE = timedelta(minutes=30)
 FIRST_PROBE_DELAY = timedelta(seconds=2)
 LAST_PROBE_DELAY = timedelta(seconds=10)
 
-# What PostgreSQL knows the lock by that the one of them holds who asks.
+# The number of the lock in PostgreSQL that the one asking process holds.
 PROBE_LOCK = 0x76697070
 
 
@@ -70,8 +70,8 @@ class PaymentProvider(models.Model):
     def _vipps_may_ask(self, patience):
         """ Return whether somebody who waits may ask Vipps MobilePay.
 
-        While it does not answer, one may for all: all workers share what was noted of the last
-        call, and a lock until the end of the database transaction.
+        While it does not answer, one may for all: all workers share the record of the last call,
+        and a lock until the end of the database transaction.
 
         :param Patience patience: How long the person waits.
         :rtype: bool

@@ -90,7 +90,7 @@ class PaymentProvider(models.Model):
         """ Encrypt the secrets of all providers anew with the first encryption key, as far as they
         can be read.
 
-        :return: The notification, which says what to do about older keys.
+        :return: The notification, with the next step for older keys.
         :rtype: dict
         :raise UserError: If the encryption key cannot be used.
         """

@@ -39,7 +39,7 @@ class PaymentProvider(models.Model):
         **HEALTH,
     )
     vipps_verdict = fields.Char(string="Problem", **HEALTH)
-    # What the page shows, see :meth:`_vipps_get_health`.
+    # The content of the page, see :meth:`_vipps_get_health`.
     vipps_health_details = fields.Json(string="What to Do", **HEALTH)
     # Whoever has the token may read the health. It is shown once and not kept.
     vipps_monitoring_token_hash = fields.Char(
@@ -224,7 +224,7 @@ class PaymentProvider(models.Model):
     def _vipps_prepare_report(self):
         """ Return the health for a monitoring system, without anything secret or personal.
 
-        :return: What can be written as JSON; ages are in seconds.
+        :return: Values that can be written as JSON; ages are in seconds.
         :rtype: dict
         """
         self.ensure_one()

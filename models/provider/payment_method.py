@@ -13,8 +13,8 @@ class PaymentMethod(models.Model):
     ):
         """ Override of `payment` to offer Vipps MobilePay to customers of all countries.
 
-        Users of all markets can pay in all currencies, which core's countries do not say. What
-        other providers offer, with the same methods too, is left to core.
+        Users of all markets can pay in all currencies, which core's countries do not say. The
+        offers of other providers, with the same methods too, are left to core.
         """
         providers = self.env['payment.provider'].browse(provider_ids)
         vipps_providers = providers.filtered(lambda p: p.code == 'vipps')

@@ -8,7 +8,7 @@ from odoo.exceptions import UserError, ValidationError
 
 from ... import const, encryption
 from ..api.client import VippsError
-from ..mixins.secret_fields import SECRET_MASK  # noqa: F401: it is what these fields read back
+from ..mixins.secret_fields import SECRET_MASK  # noqa: F401: these fields return it
 
 _logger = logging.getLogger(__name__)
 

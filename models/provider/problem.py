@@ -10,10 +10,10 @@ from ..jobs.webhook_event import ATTENTION_DOMAIN, TO_DO_DOMAIN
 from .credentials import DATABASE_VARIABLE
 from .payment_provider import SECRET_FIELDS
 
-# What the errors, the success rate and the time to approval are of.
+# The period of the errors, the success rate and the time to approval.
 LATELY = timedelta(days=7)
 
-# From when on somebody should look at what waits.
+# The ages from which on somebody should look at waiting events and mails.
 MAX_INBOX_AGE = timedelta(minutes=15)
 MAX_MAIL_AGE = timedelta(minutes=15)
 MAX_OPEN_AGE = timedelta(hours=1)
@@ -34,7 +34,7 @@ class Problem(NamedTuple):
     """
     # In a few words; `%s` stands for the name of the provider, or the reference of the payment.
     summary: _lt
-    # What to do; empty if each note says that.
+    # The remedy; empty if each note names it.
     advice: _lt | str = ''
     # `error` if payments fail or money is not where it belongs, else `warning`.
     level: str = 'warning'
@@ -262,8 +262,8 @@ class PaymentProvider(models.Model):
         """ Return the problems that there are just now, the worst first. Nothing is changed.
 
         :param dict counts: The lists that were counted already, see :meth:`_vipps_count`.
-        :return: Each with its `key`, `level`, `summary` and `note`; with the `count` of what it is
-                 about, if that can be counted, and `since` when.
+        :return: Each with its `key`, `level`, `summary` and `note`; with the `count` of its
+                 cases, if they can be counted, and `since` when.
         :rtype: list[dict]
         """
         self.ensure_one()
@@ -292,8 +292,8 @@ class PaymentProvider(models.Model):
         """ Return the summary and the advice of a problem, in the language of the environment.
 
         :param str key: The key of the problem.
-        :param dict|str|int values: What stands in the advice, by its name or in place of `%s`.
-        :param str name: What the problem is about, if it is not the provider.
+        :param dict|str|int values: The values in the advice, by name or in place of `%s`.
+        :param str name: The name of the affected record, if it is not the provider.
         :rtype: tuple[str, str]
         """
         summary, advice = str(PROBLEMS[key].summary), str(PROBLEMS[key].advice)

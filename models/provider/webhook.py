@@ -23,7 +23,7 @@ PREVIOUS_SECRET_PERIOD = timedelta(days=7)
 # Events that came within this time show that the address of the webhook is good.
 IN_USE_PERIOD = timedelta(days=30)
 
-# PostgreSQL refuses to look for what no id can be.
+# PostgreSQL refuses to look for numbers that no id can be.
 MAX_ID = 2 ** 31 - 1
 
 
@@ -119,7 +119,7 @@ class PaymentProvider(models.Model):
     def _vipps_replace_webhook(self, own_webhooks, url):
         """ Register the webhook anew, and then delete the earlier registrations.
 
-        The secret that is replaced stays good for what is on its way.
+        The replaced secret stays good for events that are on their way.
 
         :param list[dict] own_webhooks: The registrations of this provider.
         :param str url: The URL to register.
@@ -127,7 +127,7 @@ class PaymentProvider(models.Model):
         :raise VippsError: If Vipps MobilePay refuses, or answers with an earlier registration.
         """
         providers_sudo = self.sudo().search([('code', '=', 'vipps')])
-        # What is listed may be of before the last registration.
+        # The list may be older than the last registration.
         old_ids = {webhook['id'] for webhook in own_webhooks} | {self.vipps_webhook_id} - {False}
         webhook = self.env['vipps.api.client']._register_webhook(self, url)
         if webhook['id'] in old_ids.union(providers_sudo.mapped('vipps_webhook_id')):
@@ -213,7 +213,7 @@ class PaymentProvider(models.Model):
         """ Repair the registration of the webhook, if that is necessary. An address at which events
         arrive is kept; another one is left only for one at which this database has answered.
 
-        :return: What was wrong, if anything.
+        :return: The fault that was found, if there was one.
         :rtype: str | None
         :raise UserError: If it cannot be repaired.
         """
@@ -222,7 +222,7 @@ class PaymentProvider(models.Model):
             else self._vipps_get_webhook_url()
         )
         if not self.vipps_webhook_id and not self._vipps_is_allowed_url(url):
-            return None  # An installation that is only tried out. The form says what is missing.
+            return None  # An installation that is only tried out. The form names the missing part.
         own_webhooks = self._vipps_list_own_webhooks()
         webhook = next((w for w in own_webhooks if w['id'] == self.vipps_webhook_id), None)
         problem = self._vipps_get_webhook_problem(webhook, url)
@@ -262,7 +262,7 @@ class PaymentProvider(models.Model):
 
         :param dict|None webhook: The registration, if there is one.
         :param str url: The URL that it should have.
-        :return: What is wrong, if anything.
+        :return: The fault, if there is one.
         :rtype: str | None
         """
         if not self.vipps_webhook_id:
@@ -293,7 +293,7 @@ class PaymentProvider(models.Model):
         :return: `own` if this database answers, `unknown` if nothing does, else the HTTP status of
                  something else.
         :rtype: str | int
-        :raise UserError: If Vipps MobilePay cannot deliver there; it says why and what to do.
+        :raise UserError: If Vipps MobilePay cannot deliver there; the text names the remedy.
         """
         if not self._vipps_is_allowed_url(url):
             raise UserError(_(
@@ -324,7 +324,7 @@ class PaymentProvider(models.Model):
         """ Return the doubt about a URL for webhooks, if there is one.
 
         :param str url: The URL.
-        :param str|int answer: What :meth:`_vipps_try_webhook_url` returned.
+        :param str|int answer: The answer that :meth:`_vipps_try_webhook_url` returned.
         :rtype: str | None
         """
         if answer == 'own':

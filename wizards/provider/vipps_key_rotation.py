@@ -52,7 +52,7 @@ class VippsKeyRotation(models.TransientModel):
             'keys_rotated', provider=provider, outcome='done',
             details=", ".join(name.removeprefix('vipps_') for name in keys),
         )
-        self.sudo().unlink()  # Nobody may, and nobody needs what is left.
+        self.sudo().unlink()  # Users may not, and nobody needs the record any longer.
         return provider._vipps_notify(_(
             "The new keys work and are now in use: %s.", ", ".join(labels.values()),
         ))

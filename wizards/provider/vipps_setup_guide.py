@@ -11,7 +11,7 @@ from ...trust import clean, get_readable
 class VippsSetupGuide(models.TransientModel):
     """ The way from an installed addon to a first paid order, one question per screen.
 
-    What is entered is stored on the provider as soon as the next screen is opened, so that the
+    Each entry is stored on the provider as soon as the next screen is opened, so that the
     guide can be left and resumed at any time.
     """
     _name = 'vipps.setup.guide'
@@ -21,7 +21,7 @@ class VippsSetupGuide(models.TransientModel):
     provider_id = fields.Many2one(
         comodel_name='payment.provider', required=True, readonly=True, ondelete='cascade'
     )
-    # What is read of the provider is read as the user: a browser can make up guides of any.
+    # The provider is read as the user: a browser can make up guides of any.
     company_id = fields.Many2one(related='provider_id.company_id', related_sudo=False)
     step = fields.Selection(
         selection=[
@@ -133,7 +133,7 @@ class VippsSetupGuide(models.TransientModel):
 
         :return: The action that shows it.
         :rtype: dict
-        :raise UserError: If something on this screen is not right yet; it says what to do.
+        :raise UserError: If something on this screen is not right yet; the text names the remedy.
         """
         self = self._enter()
         finish = {
@@ -321,7 +321,7 @@ class VippsSetupGuide(models.TransientModel):
     def _finish_tills(self):
         """ Give the chosen tills a payment method of the provider, and only those.
 
-        :raise UserError: If a till cannot be changed; it says what to do.
+        :raise UserError: If a till cannot be changed; the text names the remedy.
         """
         methods = self._get_till_methods()
         added_configs = self.config_ids - methods.config_ids
@@ -375,7 +375,7 @@ class VippsSetupGuide(models.TransientModel):
     def _finish_webhooks(self):
         """ Register the webhook, unless all is well with the one that there is.
 
-        :return: Whether it is registered and answers; the screen says what is wrong.
+        :return: Whether it is registered and answers; the screen shows the fault.
         :rtype: bool
         """
         provider = self.provider_id

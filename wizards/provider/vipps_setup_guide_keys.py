@@ -14,7 +14,7 @@ class VippsSetupGuide(models.TransientModel):
     _name = 'vipps.setup.guide'
     _inherit = ['vipps.setup.guide', 'vipps.entered.keys', 'vipps.guarded.export']
 
-    # What was entered waits here until it was tried, and is then stored on the provider.
+    # The entered keys wait here until they were tried, and are then stored on the provider.
     vipps_merchant_serial_number = fields.Char(
         string="Merchant Serial Number", compute='_compute_vipps_merchant_serial_number',
         readonly=False,
@@ -124,7 +124,7 @@ class VippsSetupGuide(models.TransientModel):
     def _explain_refusal(self, errors):
         """ Return a sentence that says which key is wrong when no environment takes them.
 
-        :param list[VippsError] errors: What each environment said.
+        :param list[VippsError] errors: The answers of the environments.
         :rtype: str
         """
         for error in errors:

@@ -69,7 +69,7 @@ class VippsSetupGuide(models.TransientModel):
 
         :return: The action that shows it.
         :rtype: dict
-        :raise UserError: If it is unknown what becomes of the one that is open.
+        :raise UserError: If the outcome of the open one is unknown.
         """
         self = self._enter()
         self._cancel_open_payment()
@@ -78,7 +78,7 @@ class VippsSetupGuide(models.TransientModel):
             with self.env.cr.savepoint():
                 self._start_payment()
         except UserError as error:
-            # The cause is what an administrator can do something about.
+            # An administrator can do something about the cause.
             reason = error.__cause__ if isinstance(error.__cause__, VippsError) else error
             self.payment_problem = str(reason)
         return self._move(0)
@@ -102,7 +102,7 @@ class VippsSetupGuide(models.TransientModel):
         """ Return how far the test payment is, for the screen that follows it.
 
         :return: The `state` of the payment, the `steps`, each with its `text` and whether it is
-                 `done`, what the customer needs to pay (`url`, `qr`), whether nothing more is going
+                 `done`, the customer's way to pay (`url`, `qr`), whether nothing more is going
                  to happen (`is_final`), and the `problem`.
         :rtype: dict
         """
@@ -241,7 +241,7 @@ class VippsSetupGuide(models.TransientModel):
             'landing_route': order.get_portal_url(),
             'sale_order_ids': [Command.set(order.ids)],
         })
-        # Whatever the shop does: the guide shows the way into the books, and does not ask the
+        # In any shop, the guide shows the way into the books, and does not ask the
         # administrator to share anything.
         tx_sudo.write({'vipps_capture_mode': 'automatic', 'vipps_scopes': False})
         return tx_sudo

@@ -89,7 +89,7 @@ class VippsPersonalData(models.TransientModel):
     def action_erase(self):
         """ Erase the data that are not needed for the accounts; that is recorded.
 
-        :return: The action that shows what is left.
+        :return: The action that shows the remaining data.
         :rtype: dict
         """
         self = clean(self)
