@@ -304,7 +304,7 @@ class PaymentTransaction(models.Model):
             ).reconcile()
 
     def _vipps_tell_unbooked(self, problem):
-        """ Tell somebody that a payment cannot be booked.
+        """ Report to an administrator that a payment cannot be booked.
 
         :param str problem: The reason why it cannot be booked.
         :return: None

@@ -37,9 +37,9 @@ class PaymentTransaction(models.Model):
         self.vipps_told = {key: told[key] for key in told if told[key]}
 
     def _vipps_tell_safely(self, tell):
-        """ Tell people something; an error there does not undo the read or the operation before it.
+        """ Inform people; an error there does not undo the read or the operation before it.
 
-        :param function tell: Tells it, is called with the transactions.
+        :param function tell: Informs them, is called with the transactions.
         :return: None
         """
         try:
@@ -67,7 +67,7 @@ class PaymentTransaction(models.Model):
         self._vipps_follow_up_unpaid()
 
     def _vipps_tell_failure(self, error):
-        """ Tell somebody that a due capture or release failed.
+        """ Report to the staff that a due capture or release failed.
 
         :param VippsError error: The error.
         :return: None
@@ -80,7 +80,8 @@ class PaymentTransaction(models.Model):
         )
 
     def _vipps_tell_delay(self, error):
-        """ Tell somebody that a due capture or release has been tried for about an hour in vain.
+        """ Report to the staff that a due capture or release has been tried for about an hour in
+        vain.
 
         :param VippsError|None error: The reason, if the payment could not even be read.
         :return: None
@@ -107,7 +108,7 @@ class PaymentTransaction(models.Model):
             )
 
     def _vipps_explain_excess(self, amount):
-        """ Return why something is to be refunded, and how.
+        """ Return the reason for a refund, and the way to make it.
 
         :param str amount: The amount, with its currency.
         :rtype: str
@@ -130,7 +131,7 @@ class PaymentTransaction(models.Model):
         )
 
     def _vipps_schedule_activity(self, problem, note, summary=None):
-        """ Give the person who is responsible something to do, once per problem.
+        """ Create an activity for the responsible person, once per problem.
 
         :param str problem: The key of the problem, see `PROBLEMS`.
         :param str note: The event and the remedy.

@@ -91,6 +91,7 @@ class PaymentTransaction(models.Model):
                 return
 
     def _vipps_get_tracking_url(self, picking):
-        """ Return where a delivery can be tracked, of several parcels the first one. """
+        """ Return the address at which a delivery can be tracked, of several parcels that of the
+        first one. """
         trackers = picking.get_multiple_carrier_tracking()
         return trackers[0][1] if trackers else picking.carrier_tracking_url or ''

@@ -56,8 +56,8 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - FOLLOW-UP ===#
 
     def _vipps_follow_up_change(self, is_new=False):
-        """ Tell people that the documents changed, or were paid otherwise, and take that back when
-        it is settled.
+        """ Report to the staff that the documents changed, or were paid otherwise, and take that
+        back when it is settled.
 
         :param bool is_new: Whether the customer has just approved the payment.
         :return: None
@@ -115,7 +115,7 @@ class PaymentTransaction(models.Model):
         return 'cheaper' if is_told else None
 
     def _vipps_tell_change(self, change):
-        """ Give people something to do.
+        """ Create an activity about changed documents.
 
         :param str change: See :meth:`_vipps_get_change`.
         :return: None

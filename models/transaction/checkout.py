@@ -223,7 +223,8 @@ class PaymentTransaction(models.Model):
             self.vipps_redirect_url = payment.redirect_url
 
     def _vipps_refuse_checkout(self, error):
-        """ Tell the customer that the payment is not possible, and an administrator why.
+        """ Inform the customer that the payment is not possible, and an administrator of the
+        reason.
 
         :param VippsError error: Why.
         :return: None

@@ -90,8 +90,8 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - WRONG PAYMENTS ===#
 
     def _vipps_refuse_payment(self, payment, read_amount):
-        """ Tell the staff that a payment is not the one that was asked for, and the customer not to
-        pay again.
+        """ Inform the staff that a payment is not the one that was asked for, and ask the customer
+        not to pay again.
 
         :param protocol.payment.Payment payment: The payment as read.
         :param int read_amount: Its amount, in minor units.

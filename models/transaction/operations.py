@@ -139,8 +139,8 @@ class PaymentTransaction(models.Model):
         )
 
     def _vipps_count_refusals(self, operation, amount):
-        """ Return how often Vipps MobilePay has refused an operation, as was written down: it
-        repeats a refusal if it is asked with the same idempotency key.
+        """ Return the recorded number of refusals of an operation by Vipps MobilePay: it repeats a
+        refusal if it is asked with the same idempotency key.
 
         :param str operation: `capture`, `release` or `refund`.
         :param float amount: The amount, in major units.

@@ -40,7 +40,7 @@ class PaymentTransaction(models.Model):
         return self.sale_order_ids.filtered(lambda order: order.state in ('sale', 'cancel'))[:1]
 
     def _vipps_do_release_message(self):
-        """ Tell the customer that a reservation was released, or lowered, after the order was
+        """ Inform the customer that a reservation was released, or lowered, after the order was
         confirmed: without a word, it looks as if the order was paid.
 
         The mail is left to the queue: a mail server that hangs holds nothing up here.

@@ -10,7 +10,7 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS ===#
 
     def _vipps_follow_up_unpaid(self):
-        """ Hook: tell the salesperson about delivered goods of the orders that no payment covers,
+        """ Hook: inform the salesperson about delivered goods of the orders that no payment covers,
         or about an amount that is no longer covered since a reservation was released, and take it
         back when it is settled.
 
@@ -87,7 +87,7 @@ class PaymentTransaction(models.Model):
         return amount if is_part else float('inf')
 
     def _vipps_tell_unpaid(self, reason, amount):
-        """ Give the salesperson something to do.
+        """ Create an activity for the salesperson about an uncovered amount.
 
         :param str reason: See :meth:`_vipps_find_unpaid`.
         :param float amount: The amount, in major units.
