@@ -86,8 +86,7 @@ class AccountMove(models.Model):
     #=== BUSINESS METHODS ===#
 
     def _invoice_paid_hook(self):
-        """ Override of `account` to have the payments of orders looked at that were paid otherwise.
-        """
+        """ Override of `account` to have the payments of orders read that were paid otherwise. """
         res = super()._invoice_paid_hook()
         self.line_ids.sale_line_ids.order_id._vipps_look_at_payments()
         return res

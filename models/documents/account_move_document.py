@@ -10,15 +10,15 @@ class AccountMove(models.Model):
     #=== COMPUTE METHODS ===#
 
     def _compute_amount(self):
-        """ Override of `account` to have reserved payments of invoices looked at that are changed
-        or paid otherwise. """
+        """ Override of `account` to have reserved payments read whose invoices are changed or paid
+        otherwise. """
         super()._compute_amount()
         self._vipps_look_at_payments()
 
     #=== CRUD METHODS ===#
 
     def write(self, values):
-        """ Override of `account` to have reserved payments of invoices looked at that are posted,
+        """ Override of `account` to have reserved payments read whose invoices are posted,
         cancelled or reset to draft. """
         res = super().write(values)
         if 'state' in values:

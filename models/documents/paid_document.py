@@ -64,7 +64,7 @@ class VippsPaidDocument(models.AbstractModel):
     #=== BUSINESS METHODS ===#
 
     def _vipps_filter_paid(self):
-        """ Return those of the documents that payments of Vipps MobilePay are linked with. """
+        """ Return the documents that payments of Vipps MobilePay are linked with. """
         return self.filtered(lambda document: document.sudo().vipps_has_payment)
 
     def _vipps_list_with_hidden_sudo(self):

@@ -10,20 +10,20 @@ class SaleOrder(models.Model):
     #=== COMPUTE METHODS ===#
 
     def _compute_delivery_status(self):
-        """ Override of `sale_stock` to have the payments of the orders looked at. """
+        """ Override of `sale_stock` to have the payments of the orders read. """
         super()._compute_delivery_status()
         self._vipps_look_at_payments()
 
     def _compute_amounts(self):
-        """ Override of `sale` to have the payments of the orders looked at. """
+        """ Override of `sale` to have the payments of the orders read. """
         super()._compute_amounts()
         self._vipps_look_at_payments()
 
     #=== CRUD METHODS ===#
 
     def write(self, values):
-        """ Override of `sale` to have the payments of orders looked at that are confirmed or
-        cancelled. """
+        """ Override of `sale` to have the payments of orders read that are confirmed or cancelled.
+        """
         res = super().write(values)
         if 'state' in values:
             self._vipps_look_at_payments()
@@ -158,14 +158,14 @@ class SaleOrderLine(models.Model):
     #=== COMPUTE METHODS ===#
 
     def _compute_qty_delivered(self):
-        """ Override of `sale` to have the payments of the orders looked at. """
+        """ Override of `sale` to have the payments of the orders read. """
         super()._compute_qty_delivered()
         self.order_id._vipps_look_at_payments()
 
     #=== CRUD METHODS ===#
 
     def write(self, values):
-        """ Override of `sale` to have the payments looked at when a person enters the delivered
+        """ Override of `sale` to have the payments read when a person enters the delivered
         quantity. """
         res = super().write(values)
         if 'qty_delivered' in values:
