@@ -37,7 +37,7 @@ class MailActivity(models.Model):
 
     @api.model
     def _vipps_schedule(self, record, user, problem, summary, note):
-        """ Give a person something to do.
+        """ Create an activity for a person.
 
         :param record: The order, session or provider, in the environment of the user that is shown
                        as the author.
@@ -128,7 +128,7 @@ class PaymentProvider(models.Model):
     #=== BUSINESS METHODS - ALERTS ===#
 
     def _vipps_alert_administrator(self, problem, note=None, tx=None, values=None):
-        """ Give an administrator something to do, once per problem.
+        """ Create an activity for an administrator, once per problem.
 
         That is done after the database transaction: the work of the caller may be rolled back, the
         problem stays.

@@ -34,7 +34,7 @@ class PaymentProvider(models.Model):
         return providers.filtered(lambda p: p.code != 'vipps' or not p._vipps_get_pause_end())
 
     def _vipps_get_pause_end(self):
-        """ Return until when the provider is left out of the checkout.
+        """ Return the time until which the provider is left out of the checkout.
 
         Then it is offered again, and the next call decides. Any answer ends the pause at once.
 
@@ -68,7 +68,7 @@ class PaymentProvider(models.Model):
     #=== BUSINESS METHODS - WAITING ===#
 
     def _vipps_may_ask(self, patience):
-        """ Return whether somebody who waits may ask Vipps MobilePay.
+        """ Return whether a waiting person may ask Vipps MobilePay.
 
         While it does not answer, one may for all: all workers share the record of the last call,
         and a lock until the end of the database transaction.
@@ -108,7 +108,7 @@ class PaymentProvider(models.Model):
             self._vipps_follow_availability(not is_paused)
 
     def _vipps_follow_availability(self, is_available):
-        """ Hook: tell everybody concerned that customers cannot pay, or can again.
+        """ Hook: inform everybody concerned that customers cannot pay, or can again.
 
         :param bool is_available: Whether they can.
         :return: None

@@ -93,7 +93,7 @@ class PaymentProvider(models.Model):
     #=== BUSINESS METHODS ===#
 
     def _vipps_get_reservation_days(self, currency):
-        """ Return for how many days a reservation can be captured.
+        """ Return the number of days in which a reservation can be captured.
 
         :param res.currency currency: The currency of the payment.
         :rtype: int

@@ -223,7 +223,8 @@ class PaymentProvider(models.Model):
                 self._vipps_end_alert(name.removeprefix('vipps_'))
 
     def _vipps_alert_refused_key(self, is_secondary):
-        """ Tell an administrator that a subscription key is refused while the other one is good.
+        """ Report to an administrator that a subscription key is refused while the other one is
+        good.
 
         :param bool is_secondary: Whether it is the secondary one.
         :return: None

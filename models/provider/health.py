@@ -263,5 +263,5 @@ class PaymentProvider(models.Model):
 
     @api.model
     def _vipps_get_age(self, moment):
-        """ Return how long ago a moment was, in seconds; or False. """
+        """ Return the age of a moment, in seconds; or False. """
         return bool(moment) and max(int((fields.Datetime.now() - moment).total_seconds()), 0)

@@ -370,7 +370,7 @@ class PaymentProvider(models.Model):
         }
 
     def _vipps_get_last_event(self):
-        """ Return when the last event came in, be it removed since or not.
+        """ Return the time at which the last event came in, be it removed since or not.
 
         :rtype: datetime | None
         """

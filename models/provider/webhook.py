@@ -247,7 +247,7 @@ class PaymentProvider(models.Model):
         return bool(last_event) and last_event > fields.Datetime.now() - IN_USE_PERIOD
 
     def _vipps_tell_other_address(self):
-        """ Tell an administrator that the website has another address than the webhook: Odoo
+        """ Report to an administrator that the website has another address than the webhook: Odoo
         changes the former when an administrator logs in at another one. """
         url = self._vipps_get_webhook_url()
         if not self.vipps_webhook_url or url == self.vipps_webhook_url:

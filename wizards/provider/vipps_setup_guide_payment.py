@@ -99,7 +99,7 @@ class VippsSetupGuide(models.TransientModel):
         return self._move(0)
 
     def get_payment_status(self):
-        """ Return how far the test payment is, for the screen that follows it.
+        """ Return the progress of the test payment, for the screen that follows it.
 
         :return: The `state` of the payment, the `steps`, each with its `text` and whether it is
                  `done`, the customer's way to pay (`url`, `qr`), whether nothing more is going
