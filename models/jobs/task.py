@@ -180,6 +180,8 @@ class VippsTask(models.Model):
 
     def _remove(self):
         """ Remove the tasks, but leave those that others claim at this moment to them. """
+        if not self:
+            return
         self.flush_recordset()
         self.env.cr.execute(SQL(
             """
@@ -224,10 +226,12 @@ class VippsTask(models.Model):
         :param datetime at: When, if not as soon as this is committed.
         :return: None
         """
-        cron = self.env.ref(KINDS[kind][0], raise_if_not_found=False)
+        cron_id = self.env['ir.model.data']._xmlid_to_res_id(KINDS[kind][0])
+        # Whole rows of jobs and users would be read, as often as Vipps MobilePay calls.
+        crons = self.env['ir.cron'].sudo().with_context(active_test=False, prefetch_fields=False)
+        cron = crons.search_fetch([('id', '=', cron_id)], ['active'])
         if cron:
-            # Whole rows of jobs and users would be read, as often as Vipps MobilePay calls.
-            cron.sudo().with_context(prefetch_fields=False)._trigger(at=at)
+            cron._trigger(at=at)
 
     @api.model
     def _get_scheduled(self, txs, *kinds):
@@ -327,9 +331,9 @@ class VippsTask(models.Model):
                 return None
         if not found:
             return None
-        tasks = self.search([
+        tasks = self.search_fetch([
             ('transaction_id', '=', found.transaction_id.id), ('kind', '=', found.kind),
-        ]).filtered(lambda task: task.arguments == found.arguments)
+        ], ['tries', 'arguments']).filtered(lambda task: task.arguments == found.arguments)
         tries = min(tasks.mapped('tries'))
         job, first_delay, last_delay = KINDS[found.kind]
         due = fields.Datetime.now() + min(first_delay * 2 ** min(tries, 10), last_delay)
@@ -392,7 +396,10 @@ class VippsTask(models.Model):
         :return: The outcome: `DONE`, `LATER` or `NO_ANSWER`.
         :rtype: str
         """
-        task = self.exists()  # The payment can be gone, or was read by somebody else meanwhile.
+        # The payment can be gone, or was read by somebody else meanwhile.
+        task = self.search_fetch(
+            [('id', '=', self.id)], ['transaction_id', 'kind', 'tries', 'arguments']
+        )
         if not task:
             return DONE
         tx, kind, tries = task.transaction_id, task.kind, task.tries
@@ -402,7 +409,7 @@ class VippsTask(models.Model):
         do = getattr(tx.with_company(tx.company_id), f'_vipps_do_{kind}')
         outcome = do(**(task.arguments or {}))
         if outcome == DONE or tries >= MAX_TRIES.get(kind, math.inf):
-            task.unlink()
+            task._remove()
         self.env.flush_all()  # From here on, nothing can fail.
         log_step(_logger, kind, tx, outcome=outcome, started=started, tries=tries)
         return outcome

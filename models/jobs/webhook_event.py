@@ -305,10 +305,10 @@ class VippsWebhookEvent(models.Model):
         :param payment.transaction tx: The transaction of the payment.
         :rtype: vipps.webhook.event
         """
-        return self.sudo().search([
+        return self.sudo().search_fetch([
             ('reference', '=', tx.vipps_payment_reference), ('company_id', '=', tx.company_id.id),
             *TO_DO_DOMAIN,
-        ])
+        ], ['provider_id', 'reference', 'state'])
 
     def _settle(self, state='processed'):
         """ Note that the events are dealt with.

@@ -39,7 +39,7 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - DIFFERENCES ===#
 
     def _vipps_describe_difference(self, payment):
-        """ Return the differences between a payment as read and the transaction.
+        """ Return the differences between a payment as read and the transaction, for the staff.
 
         :param protocol.payment.Payment payment: The payment as read, in minor units.
         :return: The difference, if there is one.
@@ -57,6 +57,7 @@ class PaymentTransaction(models.Model):
         ]
         if not differences:
             return None
+        self = self._vipps_in_staff_language()  # `_` looks for the language in what is called self.
         names = {'reserved': _("Reserved"), 'captured': _("Captured"), 'refunded': _("Refunded")}
         return ". ".join(
             _("%(what)s at Vipps MobilePay: %(theirs)s, in Odoo: %(ours)s",

@@ -65,7 +65,8 @@ class PaymentTransaction(models.Model):
         :return: Whether the transaction is locked.
         :rtype: bool
         """
-        return self._vipps_is_free(wait) and self._vipps_lock_rows(
+        is_shared = any(self._vipps_get_locked_documents())
+        return (not is_shared or self._vipps_is_free(wait)) and self._vipps_lock_rows(
             self, SQL() if wait else SQL("SKIP LOCKED")
         )
 
@@ -75,8 +76,11 @@ class PaymentTransaction(models.Model):
         :param bool|float wait: For how many seconds to wait for others who hold a lock.
         :rtype: bool
         """
-        with self.env.cr.savepoint() as savepoint:
-            is_free = self._vipps_lock(wait=wait)
+        self.env.cr.flush()
+        # Nothing is written: all that was read stays as true as it was.
+        with self.env.cr.savepoint(flush=False) as savepoint:
+            # Of a row that is wide, the job that claims a task needs the state alone.
+            is_free = self.with_context(prefetch_fields=False)._vipps_lock(wait=wait)
             savepoint.rollback()  # That also unlocks the later locks.
         return is_free
 
@@ -87,10 +91,16 @@ class PaymentTransaction(models.Model):
         :return: Whether they are locked.
         :rtype: bool
         """
-        return self.state in ('authorized', 'done') or all(
+        return all(
             self._vipps_lock_rows(documents, option)
-            for documents in (self.sale_order_ids, self.invoice_ids)
+            for documents in self._vipps_get_locked_documents()
         )
+
+    def _vipps_get_locked_documents(self):
+        """ Return the orders and the invoices to lock with the payment, if it is not approved. """
+        if self.state in ('authorized', 'done'):
+            return ()
+        return self.sale_order_ids, self.invoice_ids
 
     def _vipps_lock_rows(self, records, option):
         if not records:

@@ -121,7 +121,8 @@ class PaymentTransaction(models.Model):
             self._vipps_converge(payment)
         if may_capture and payment and not self._vipps_capture_if_due() and not was_approved:
             tasks._schedule(self, 'capture')  # It took too long here.
-        self._vipps_tell_safely(lambda tx: tx._vipps_follow_up_change(is_new=not was_approved))
+        if self.state not in ('draft', 'pending'):
+            self._vipps_tell_safely(lambda tx: tx._vipps_follow_up_change(is_new=not was_approved))
         self._vipps_tell_safely(lambda tx: tx._vipps_follow_up())
         self._vipps_schedule_app_link()
         events._settle()
@@ -218,8 +219,7 @@ class PaymentTransaction(models.Model):
             tx._vipps_process_authorized(payment, notification_data.get('own_tx'))
         elif payment.is_final:
             tx._vipps_set_canceled(payment.state)
-        staff_tx = self._vipps_in_staff_language()
-        staff_tx._vipps_flag_difference(staff_tx._vipps_describe_difference(payment))
+        self._vipps_flag_difference(self._vipps_describe_difference(payment))
 
     def _vipps_keep_state(self, payment):
         """ Hook: keep the amounts, dates and state of a payment, even if it is not the right one.
@@ -359,9 +359,10 @@ class PaymentTransaction(models.Model):
         :rtype: str
         """
         tasks, now = self.env['vipps.task'], fields.Datetime.now()
-        if tasks._get_tries(self, 'sync') > 1 and self.state in ('draft', 'pending') and (
+        is_watched = self.state in ('draft', 'pending') and (
             self.vipps_last_read and now - WATCHED_PERIOD < self.vipps_last_read <= now
-        ):
+        )
+        if is_watched and tasks._get_tries(self, 'sync') > 1:
             tasks._put_off(self, 'sync', self.vipps_last_read + FIRST_READ_DELAY)
             return LATER
         return self._vipps_sync_for_task('sync') or (
@@ -389,7 +390,7 @@ class PaymentTransaction(models.Model):
         events = self.env['vipps.webhook.event']._get_pending(self)
         tx = self.with_context(vipps_source=WEBHOOK) if events else self
         error = tx._vipps_try(tx._vipps_sync)
-        if tasks._get_tries(self, 'capture') > PATIENT_TRIES and self._vipps_is_operation_due():
+        if self._vipps_is_operation_due() and tasks._get_tries(self, 'capture') > PATIENT_TRIES:
             self._vipps_tell_safely(lambda tx: tx._vipps_tell_delay(error))
         if not error:
             return None
