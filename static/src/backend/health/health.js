@@ -119,8 +119,8 @@ export class Health extends Component {
     }
     get webhook() {
         return this.health.has_webhook
-            ? { text: _t("Set up"), badge: "success" }
-            : { text: _t("Not set up"), badge: "warning" };
+            ? { text: _t("Registered"), badge: "success" }
+            : { text: _t("Not registered"), badge: "warning" };
     }
 
     async openList(name) {
