@@ -22,6 +22,9 @@ REPETITION_PERIOD = timedelta(minutes=1)
 # As many rows are removed in one database transaction.
 PURGE_LIMIT = 10000
 
+# How long a row that is recorded apart waits for a lock; it is tried a few times.
+LOCK_TIMEOUT = '5s'
+
 # No context that comes from a browser can have this.
 PERMIT = object()
 
@@ -360,6 +363,9 @@ class VippsAuditEvent(models.Model):
         :param bool is_to_sync: Whether the payment is read in any case.
         :return: None
         """
+        # The request holds locks. If a change of the table waits for them, as in an update of Odoo,
+        # and this for the change, PostgreSQL sees no deadlock: the request is to start anew.
+        self.env.cr.execute("SET LOCAL lock_timeout = %s", [LOCK_TIMEOUT])
         # This database transaction does not see records that the request has just created.
         tx = self.env['payment.transaction'].browse(values['transaction_id']).exists()
         if is_to_sync:

@@ -104,12 +104,12 @@ def stopping_point(stack, table, condition, in_commit=False):
     with _connection(stack) as cursor:
         point = StoppingPoint(cursor)
         for statement in (FUNCTION, COMMIT_TRIGGER if in_commit else TRIGGER):
-            cursor.execute(sql.SQL(statement).format(**parts))
+            _change(cursor, sql.SQL(statement).format(**parts))
         try:
             yield point
         finally:
             point.release()
-            cursor.execute('DROP FUNCTION vipps_test_stop CASCADE')
+            _change(cursor, 'DROP FUNCTION vipps_test_stop CASCADE')
 
 
 @contextlib.contextmanager
@@ -128,15 +128,30 @@ def collision_point(stack, table, condition, times=2):
     with _connection(stack) as cursor:
         # A sequence counts also what is rolled back.
         for statement in ('CREATE SEQUENCE vipps_test_collisions', COLLISION_FUNCTION, COLLISION):
-            cursor.execute(sql.SQL(statement).format(**parts))
+            _change(cursor, sql.SQL(statement).format(**parts))
         try:
             yield
             cursor.execute('SELECT last_value FROM vipps_test_collisions')
             if cursor.fetchone()[0] <= times:
                 raise AssertionError("nobody came by as often as that")
         finally:
-            cursor.execute('DROP FUNCTION vipps_test_collide CASCADE')
+            _change(cursor, 'DROP FUNCTION vipps_test_collide CASCADE')
             cursor.execute('DROP SEQUENCE vipps_test_collisions')
+
+
+def _change(cursor, statement):
+    """Change a table as soon as nobody uses it; who waits for that would hold up all others."""
+    deadline = time.monotonic() + PATIENCE
+    cursor.execute("SET lock_timeout = '100ms'")
+    while True:
+        try:
+            cursor.execute(statement)
+            break
+        except psycopg2.errors.LockNotAvailable:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(NOTICE)
+    cursor.execute('RESET lock_timeout')
 
 
 @contextlib.contextmanager

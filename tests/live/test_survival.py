@@ -1,8 +1,11 @@
 """The record of a request and its outcome is kept when request or worker ends early."""
 
-from .shop import wait_until
+from .shop import LiveTest, wait_until
 from .stopping_point import collision_point
 from .test_operations import PART, REPEATED, OperationsTest
+
+# As an update of Odoo does.
+CHANGE = "DO $$ BEGIN LOCK TABLE payment_transaction IN ACCESS EXCLUSIVE MODE; END $$"
 
 
 class TestRecording(OperationsTest):
@@ -74,3 +77,16 @@ class TestRecording(OperationsTest):
         self.assertIn(details[0]['details'], refusal)
         self.assertTrue(details[0]['trace_id'])
         self.assertEqual(self.sources(reference)[1:], ['job'])
+
+
+class TestChangedTable(LiveTest):
+    expected_in_log = (r'lock timeout',)
+
+    def test_a_table_that_is_changed_during_a_capture_stops_neither(self):
+        reference = self.start_told_payment()
+        self.fault('get', 'latency', seconds=5, reference=reference)
+        self.decide(reference)
+        wait_until(lambda: self.calls('get', reference))
+        self.stack.execute(CHANGE)  # Waits for the job, which waits for the answer.
+        self.assert_paid(reference)
+        self.assertEqual(len(self.calls('capture', reference)), 1)
