@@ -1,1 +1,1 @@
-"""What Vipps MobilePay's HTTP APIs say, in pure Python. Amounts are in minor units."""
+"""The language of Vipps MobilePay's HTTP APIs, in pure Python. Amounts are in minor units."""

@@ -11,7 +11,7 @@ from .errors import NO_ANSWER, NoAnswer, UnreadableAnswer
 PATH = '/accesstoken/get'
 MARGIN_SECONDS = 60
 MARGIN_SHARE = 0.1  # of the life of a token
-TOKEN_PATTERN = re.compile(r'[!-~]{1,8000}')  # what fits behind `Bearer` in a header
+TOKEN_PATTERN = re.compile(r'[!-~]{1,8000}')  # the tokens that fit behind `Bearer` in a header
 MAX_LIFETIME = 7 * 24 * 3600  # of a day, as documented
 
 
@@ -29,7 +29,7 @@ class Credentials:
 
     @property
     def fingerprint(self):
-        """What tells these credentials from others, and does not give them away."""
+        """Return a text that is different for other credentials, and does not give these away."""
         parts = (
             self.base_url, self.client_id, self.client_secret, self.subscription_key,
             self.merchant_serial_number, self.secondary_subscription_key,
@@ -38,7 +38,7 @@ class Credentials:
 
     @property
     def subscription_keys(self):
-        """The subscription keys that there are, the primary one first."""
+        """Return the subscription keys that there are, the primary one first."""
         keys = [self.subscription_key, self.secondary_subscription_key]
         return [key for key in keys if key] or keys[:1]
 
@@ -74,8 +74,8 @@ class TokenCache:
         :param Credentials credentials: The credentials it is for.
         :param function fetch: Asks for a new one; returns the parsed JSON of the answer.
         :param str refused: A token that was refused although it seemed good.
-        :param float timeout: How long to wait for others who fetch one, in seconds; -1: as long as
-            that takes.
+        :param float timeout: How long to wait for threads that fetch one, in seconds; -1: as long
+            as that takes.
         :rtype: str
         :raise VippsError: If there is none.
         """
@@ -133,7 +133,7 @@ def parse(answer):
         token, lifetime = answer['access_token'], int(answer['expires_in'])
     except (KeyError, OverflowError, TypeError, ValueError):
         token = None
-    # Raised behind the handler: what was caught has parts of the answer in it.
+    # Raised behind the handler: the caught error has parts of the answer in it.
     if not isinstance(token, str) or not TOKEN_PATTERN.fullmatch(token):
         raise UnreadableAnswer('no access token in the answer')
     return token, min(lifetime, MAX_LIFETIME)

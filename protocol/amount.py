@@ -13,7 +13,7 @@ LIMITS = {
     'EUR': (1, 65_000_000),
 }
 
-# Binary floats carry about 15 significant digits; what is smaller is noise, not an amount.
+# Binary floats carry about 15 significant digits; a smaller part is noise, not an amount.
 NOISE = Decimal('1e-6')
 
 

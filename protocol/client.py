@@ -1,4 +1,4 @@
-"""The HTTP client: headers, retries, and what is taken of an answer."""
+"""The HTTP client: headers, retries, and the values that are taken from an answer."""
 
 import json
 import logging
@@ -26,7 +26,7 @@ from .strict_json import parse_json
 
 _logger = logging.getLogger(__name__)
 
-# A person or a worker waits: everything that a call takes is over after this time.
+# A person or a worker waits: a call ends within this time, with all its requests.
 DEADLINE_SECONDS = 20
 MAX_ATTEMPTS = 3
 FIRST_PAUSE_SECONDS = 0.5
@@ -59,7 +59,7 @@ class Client:
 
         :param access_token.Credentials credentials: The keys of the sales unit.
         :param dict system: The four `Vipps-System-*` headers.
-        :param float deadline: The seconds that a call may take, whatever it needs.
+        :param float deadline: The seconds that a call may take, with all its requests.
         :param int max_attempts: How often a request is sent at most until there is an answer.
         :param access_token.TokenCache tokens: Where access tokens are kept.
         :param function sleep: Waits for some seconds.
@@ -121,7 +121,7 @@ class Client:
         return events
 
     def capture(self, reference, amount, currency, idempotency_key):
-        """Capture a part of what is reserved, or all of it.
+        """Capture a part of the reserved amount, or all of it.
 
         :param int amount: The amount, in minor units.
         :rtype: Payment
@@ -129,7 +129,7 @@ class Client:
         return self._modify('capture', reference, amount, currency, idempotency_key)
 
     def refund(self, reference, amount, currency, idempotency_key):
-        """Refund a part of what is captured, or all of it.
+        """Refund a part of the captured amount, or all of it.
 
         :param int amount: The amount, in minor units.
         :rtype: Payment
@@ -137,9 +137,9 @@ class Client:
         return self._modify('refund', reference, amount, currency, idempotency_key)
 
     def cancel(self, reference, only_unapproved=False):
-        """Cancel a payment before its approval, or release what is not captured after it.
+        """Cancel a payment before its approval, or release the rest of the reservation after it.
 
-        Cancelling what is cancelled already is a success.
+        Cancelling a cancelled payment is a success.
 
         :param bool only_unapproved: Whether an approved payment is refused.
         :rtype: Payment
@@ -169,7 +169,7 @@ class Client:
     def put_category(self, reference, name, url):
         """Set the link that the app shows with a payment; it replaces an earlier one.
 
-        :param str name: What the link leads to, one of `payloads.CATEGORIES`.
+        :param str name: The kind of page behind the link, one of `payloads.CATEGORIES`.
         :param str url: Where the link leads.
         :return: None
         """
@@ -179,12 +179,12 @@ class Client:
     # The customer: Userinfo OpenAPI 2.0.3
 
     def get_user_info(self, sub):
-        """Read what a customer shared with a payment.
+        """Read the data that a customer shared with a payment.
 
-        Whether this API takes a subscription key is told in two ways, so it is tried without it,
-        too.
+        The documents differ on whether this API takes a subscription key, so it is tried without
+        it, too.
 
-        :param str sub: Who the customer is to the sales unit.
+        :param str sub: The identifier of the customer at the sales unit.
         :return: See :func:`user_info.parse_userinfo`.
         :rtype: dict
         """
@@ -261,7 +261,7 @@ class Client:
     ):
         """Send a request with an access token; one that is refused is replaced once.
 
-        :param float end: When it has to be over, if it is one of several requests of a call.
+        :param float end: When it has to end, if it is one of several requests of a call.
         :return: The parsed JSON of the answer, or None if it is empty.
         """
         body = None if payload is None else json.dumps(payload).encode()
@@ -315,7 +315,7 @@ class Client:
             try:
                 return self._send(method, path, body, headers, end, attempt)
             except NoAnswer as error:
-                # Jittered, so that those who were refused together do not come back together.
+                # Jittered, so that clients that were refused together do not come back together.
                 pause = error.retry_after or (
                     FIRST_PAUSE_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
                 )
@@ -355,7 +355,7 @@ class Client:
             "%s: %s in %d ms, attempt %d, trace id %s", operation, status or 'no answer',
             (time.monotonic() - started) * 1000, attempt, error and error.trace_id or '-',
         )
-        # Raised behind the handlers: what was caught has headers and bodies in it.
+        # Raised behind the handlers: the caught error has headers and bodies in it.
         if error:
             raise error
         return answer

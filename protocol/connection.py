@@ -28,7 +28,7 @@ def exchange(method, url, body, headers, end, proxies=None):
     so this is done in another thread, which is left alone at the end.
 
     :param bytes body: The body, or None.
-    :param float end: When it has to be over, as `time.monotonic()` tells the time.
+    :param float end: When it has to end, on the clock of `time.monotonic()`.
     :param dict proxies: The proxies, if not those of the environment.
     :return: The status, the body and the headers.
     :rtype: tuple[int, bytes, Mapping]
@@ -118,7 +118,7 @@ def _take_session():
 
 
 class _Stream(io.RawIOBase):
-    """What comes in a connection, before the end of the request of this thread.
+    """The data that come in a connection, before the end of the request of this thread.
 
     The time limits of sockets are for each piece, however small it is, also of the headers.
     """

@@ -1,4 +1,4 @@
-"""What can go wrong, as exceptions with sentences for people.
+"""The errors of a call, as exceptions with sentences for people.
 
 https://developer.vippsmobilepay.com/docs/APIs/epayment-api/api-guide/errors/
 """
@@ -152,7 +152,7 @@ class NoAnswer(VippsError):
 class NotNow(NoAnswer):
     """The same request, with the same idempotency key, is welcome later.
 
-    An attempt before it, whose answer was lost, may be what is still at work. So this is no refusal
+    An attempt before it, whose answer was lost, may still be at work. So this is no refusal
     after which a new key would be safe.
     """
 
@@ -194,7 +194,7 @@ def from_response(status, headers, body, operation):
     :param int status: The HTTP status.
     :param Mapping headers: The headers of the answer.
     :param bytes body: The body, of any shape.
-    :param str operation: What was asked for, for logs.
+    :param str operation: The operation that was asked for, for logs.
     :rtype: VippsError
     """
     problem = _parse(body)

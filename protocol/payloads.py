@@ -23,7 +23,7 @@ MAX_METADATA, MAX_METADATA_KEY, MAX_METADATA_VALUE = 5, 100, 500
 
 # Order Management OpenAPI 2.1, schema `CategoryEnum`.
 CATEGORIES = ('GENERAL', 'RECEIPT', 'ORDER_CONFIRMATION', 'DELIVERY', 'TICKET', 'BOOKING')
-# What the example of a refusal there allows in a URL.
+# The characters that the example of a refusal there allows in a URL.
 URL_CHARACTERS = '#!:.?+=&%@/-'
 
 
@@ -33,16 +33,16 @@ def create_payment(
 ):
     """Return the body to create a payment with.
 
-    See ePayment OpenAPI 1.8.1, schema `CreatePaymentRequest`. What is empty is left out.
+    See ePayment OpenAPI 1.8.1, schema `CreatePaymentRequest`. Empty values are left out.
 
     `WEB_REDIRECT` is for web pages, and needs a return URL. The others are for tills, where the
-    customer is present: `QR` shows a code that anybody can scan, `PUSH_MESSAGE` goes to the one who
-    has a phone number or a personal code.
+    customer is present: `QR` shows a code that anybody can scan, `PUSH_MESSAGE` goes to the
+    customer with a phone number or a personal code.
 
     :param str reference: The reference of the payment.
     :param int amount: The amount, in minor units.
     :param str currency: The ISO 4217 code of the currency.
-    :param str description: What is paid, for the customer; cut to 100 characters.
+    :param str description: The purchase, for the customer; cut to 100 characters.
     :param str user_flow: How the customer gets to the payment, one of :data:`USER_FLOWS`.
     :param str return_url: Where the customer is sent afterwards.
     :param str phone: The number of the customer, with country code.
@@ -50,8 +50,8 @@ def create_payment(
         change its shape any day.
     :param dict receipt: The receipt of :func:`receipt.build`.
     :param dict metadata: At most five texts, without personal data; cut to 500 characters.
-    :param scopes: What the customer is asked to share, of :data:`user_info.SCOPES`. Who refuses
-        does not pay.
+    :param scopes: The data that the customer is asked to share, of :data:`user_info.SCOPES`. A
+        customer that refuses does not pay.
     :rtype: dict
     :raise ValueError: If the API would refuse it.
     """
@@ -105,7 +105,7 @@ def _build_customer(user_flow, phone, personal_qr):
 
 
 def is_personal_qr(text):
-    """Return whether a text can be what a customer's own code says.
+    """Return whether a text can be the content of a customer's own code.
 
     Its content may change without notice, but it is never a number: barcodes of products are.
     """
@@ -131,8 +131,8 @@ def category(name, url):
 
     See Order Management OpenAPI 2.1, schema `Order`.
 
-    :param str name: What the link leads to, one of :data:`CATEGORIES`.
-    :param str url: Where the link leads; what the API takes in no URL is escaped.
+    :param str name: The kind of page behind the link, one of :data:`CATEGORIES`.
+    :param str url: Where the link leads; characters that the API takes in no URL are escaped.
     :rtype: dict
     :raise ValueError: If the category is not known, or the URL not one of a web page.
     """

@@ -15,7 +15,7 @@ FINAL_STATES = ('AUTHORIZED', 'ABORTED', 'EXPIRED', 'TERMINATED')
 MAX_TEXT_LENGTH = 255
 MAX_AMOUNT = 2**31 - 1  # of PostgreSQL's `integer`; a payment is at most 65 000 000
 
-MAX_ADDRESS_LENGTH = 2000  # what fits into a QR code
+MAX_ADDRESS_LENGTH = 2000  # in a QR code
 
 # RFC 3339, section 5.6.
 TIMESTAMP_PATTERN = re.compile(
@@ -41,7 +41,7 @@ class Payment:
     cancelled: int
     redirect_url: str | None = field(default=None, repr=False)
     capture_guaranteed_until: datetime | None = None  # in UTC, without a time zone
-    # Who the customer is to this sales unit, and what is shared with it, if that was asked for.
+    # The customer's identifier at this sales unit, and the shared data, if that was asked for.
     user_sub: str | None = field(default=None, repr=False)
     user_details: dict = field(default_factory=dict, repr=False)
 
@@ -51,7 +51,7 @@ class Payment:
 
         :param data: The parsed JSON of an answer to a read, a capture, a refund or a cancellation.
         :rtype: Payment
-        :raise UnreadableAnswer: If it is not a payment. What it means is unknown then.
+        :raise UnreadableAnswer: If it is not a payment. Its meaning is unknown then.
         """
         aggregate = _get(data, 'aggregate', dict)
         currency, amount = _get_amount(data, 'amount')
@@ -79,25 +79,26 @@ class Payment:
 
     @property
     def remaining(self):
-        """The amount that can still be captured or cancelled, in minor units."""
-        # What is cancelled before its approval was never authorized.
+        """Return the amount that can still be captured or cancelled, in minor units."""
+        # A payment that is cancelled before its approval was never authorized.
         return max(self.authorized - self.captured - self.cancelled, 0)
 
     @property
     def refundable(self):
-        """The amount that can still be refunded, in minor units."""
+        """Return the amount that can still be refunded, in minor units."""
         return self.captured - self.refunded
 
     @property
     def is_final(self):
-        """Whether the customer has decided, or cannot decide anymore."""
+        """Return whether the customer has decided, or can no longer decide."""
         return self.state in FINAL_STATES
 
     @property
     def derived_state(self):
-        """The state in one word, for people: for an approved payment it says what became of the
-        money. One that is partly captured is CAPTURED as soon as nothing remains, one that is
-        partly refunded stays CAPTURED."""
+        """Return the state in one word, for people: for an approved payment it shows where the
+        money is. One that is partly captured is CAPTURED as soon as nothing remains, one that is
+        partly refunded stays CAPTURED.
+        """
         if self.state != 'AUTHORIZED' or self.remaining > 0:
             return self.state
         if not self.captured:

@@ -6,8 +6,8 @@ import unicodedata
 # ePayment OpenAPI 1.8.1: `customer.phoneNumber`.
 PATTERN = re.compile(r'[1-9]\d{8,14}')
 
-# The countries of Vipps MobilePay: the code, what is dialled before a national number and dropped
-# behind the code, and how long national numbers are without that.
+# The countries of Vipps MobilePay: the code, the digit, if any, that is dialled before a national
+# number and dropped behind the code, and how long national numbers are without that.
 RULES = {
     'NO': ('47', '', range(8, 9)),
     'DK': ('45', '', range(8, 9)),

@@ -15,7 +15,7 @@ MAX_TEXT_LENGTH = 255
 
 @dataclass(frozen=True)
 class Line:
-    """An order line. Amounts are in minor units, after discounts; negative for what is given back.
+    """An order line. Amounts are in minor units, after discounts; negative for returned products.
 
     `total` contains `tax`; `quantity` is a decimal number as text; `tax_rate` is in basis points,
     and derived from the amounts if it is not given.
@@ -32,9 +32,9 @@ class Line:
 
 @dataclass(frozen=True)
 class Till:
-    """What a till knows of a sale beside its lines. Amounts are in minor units.
+    """The details of a sale at a till, beside its lines. Amounts are in minor units.
 
-    `tip` is paid beside the lines; `cash` and `card` are what else pays the sale.
+    `tip` is paid beside the lines; `cash` and `card` are the other payments of the sale.
     """
 
     id: str = ''
@@ -45,17 +45,17 @@ class Till:
 
 
 def build(lines, amount, currency, rounding_name="Rounding", till=None):
-    """Return a receipt that adds up to the amount of the payment: the lines, and a tip, without
-    what is paid in other ways.
+    """Return a receipt that adds up to the amount of the payment: the lines, and a tip, less the
+    amounts that are paid in other ways.
 
-    The app hides what does not add up, so that is left out. A difference of at most one minor unit
-    per line comes from rounding, and gets a line of its own.
+    The app hides a receipt that does not add up, so that is left out. A difference of at most
+    one minor unit per line comes from rounding, and gets a line of its own.
     https://developer.vippsmobilepay.com/docs/APIs/order-management-api/
 
     :param list[Line] lines: The order lines.
     :param int amount: The amount of the payment, in minor units.
     :param str currency: The ISO 4217 code of the currency.
-    :param str rounding_name: What the line of the rounding is called.
+    :param str rounding_name: The name of the line of the rounding.
     :param Till till: Where the payment is made, if at a till.
     :return: The receipt, or None if there is no right one.
     :rtype: dict | None

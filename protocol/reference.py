@@ -29,8 +29,8 @@ def make(prefix, document, suffix):
     """Return a reference in which people recognize the number of a document.
 
     :param str prefix: The beginning, of allowed characters.
-    :param str document: The number of the document; what is not allowed in it is replaced, and what
-                         is too long is cut.
+    :param str document: The number of the document; forbidden characters are replaced, and
+                         a number that is too long is cut.
     :param str suffix: The end, of allowed characters; it makes the reference unique.
     :return: A reference of 8 to 64 letters, digits and dashes.
     :rtype: str

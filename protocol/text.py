@@ -4,7 +4,8 @@ import unicodedata
 
 
 def cut(text, length):
-    """Return the beginning of a text, without what no receipt and no JSON parser needs.
+    """Return the beginning of a text, without the characters that no receipt and no JSON parser
+    needs.
 
     The APIs are made with .NET, where an emoji counts as two characters. No character is cut in
     half. Lone surrogates, which are no characters, and control characters are left out.

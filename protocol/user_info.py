@@ -1,8 +1,8 @@
-"""What customers share about themselves with a payment, as far as it can be understood."""
+"""The data that customers share about themselves with a payment, as far as it makes sense."""
 
 import re
 
-# What can be asked for with `profile.scope`, and what we keep of the answer. Date of birth and
+# The scopes of `profile.scope`, and the values that we keep of the answer. Date of birth and
 # national identity number exist, too; a shop that sells to people needs neither.
 # ePayment OpenAPI 1.8.1, schema `ProfileRequest`
 SCOPES = {
@@ -19,9 +19,9 @@ COUNTRY_PATTERN = re.compile(r'[A-Z]{2}')
 
 
 def parse_user_details(data):
-    """Return what is shared with the payment itself.
+    """Return the data that are shared with the payment itself.
 
-    Whether the e-mail address was verified is not told there.
+    They do not say whether the e-mail address was verified.
 
     ePayment OpenAPI 1.8.1, schema `UserDetails`.
 
@@ -42,7 +42,7 @@ def parse_user_details(data):
 
 
 def parse_userinfo(data):
-    """Return what the Userinfo API answers.
+    """Return the data in an answer of the Userinfo API.
 
     Userinfo OpenAPI 2.0.3, schema `Userinfo`.
 
@@ -63,9 +63,9 @@ def parse_userinfo(data):
 
 
 def keep_scopes(details, scopes):
-    """Return of what was shared only what was asked for: more may be answered.
+    """Return the part of the shared data that was asked for: more may be answered.
 
-    :param dict details: What :func:`parse_user_details` or :func:`parse_userinfo` returned.
+    :param dict details: The result of :func:`parse_user_details` or :func:`parse_userinfo`.
     :param scopes: The scopes that were asked for.
     :rtype: dict
     """

@@ -23,7 +23,7 @@ PURGE_LIMIT = 10000
 
 
 class VippsApiCall(models.Model):
-    """ How calls of the API went: all that failed, and from time to time one that succeeded.
+    """ The results of calls of the API: all that failed, and from time to time one that succeeded.
 
     Rows are only inserted and removed, and each knows how many failures there were in a row: so the
     last row alone says whether Vipps MobilePay answers.
@@ -99,7 +99,8 @@ class VippsApiCall(models.Model):
     failing_since = fields.Datetime(readonly=True)
 
     def init(self):
-        """ Index how the last call of a provider went. """
+        """ Override to index the calls of a provider, and those that show whether people can
+        pay. """
         create_index(
             self.env.cr, 'vipps_api_call_provider_index', self._table, ['provider_id', 'id']
         )
@@ -120,7 +121,7 @@ class VippsApiCall(models.Model):
 
     @api.model
     def _explain(self, outcome, status, code):
-        """ Return what an error means, for people.
+        """ Return the meaning of an error, for people.
 
         :param str outcome: The outcome of the call.
         :param int status: The HTTP status, if there was an answer.
@@ -141,11 +142,12 @@ class VippsApiCall(models.Model):
         self, provider, operation, error=None, tx=None, environment=None, duration=None,
         clock_offset=None, is_impatient=False,
     ):
-        """ Note how a call went, whatever becomes of the database transaction it was made in.
+        """ Note the result of a call, even if the database transaction it was made in is rolled
+        back.
 
         :param payment.provider provider: The provider.
         :param str operation: The operation: `create`, `get`, `capture`, `token`, ...
-        :param protocol.errors.VippsError error: What went wrong, if anything.
+        :param protocol.errors.VippsError error: The error, if there was one.
         :param payment.transaction tx: The root transaction, if it was about a payment.
         :param str environment: The environment, if not the one of the provider.
         :param float duration: How long it took, in seconds.
@@ -173,7 +175,7 @@ class VippsApiCall(models.Model):
         elif self._is_payment_call(values) and not any(
             call['outcome'] == 'success' for call in pending[-1:]
         ):
-            # What failed before in this request is not stored yet.
+            # Calls that failed before in this request are not stored yet.
             if pending or self._is_news(values, self._get_last(values)):
                 self._store_later(values)
 
@@ -187,7 +189,7 @@ class VippsApiCall(models.Model):
 
     @api.model
     def _is_payment_call(self, values):
-        """ Tell whether a call says whether people can pay. Keys that are only tried out fail
+        """ Return whether a call shows whether people can pay. Keys that are only tried out fail
         without any consequence, but an access token is a sign of life. """
         return values['operation'] in PAYMENT_OPERATIONS or (
             values['operation'] == 'token' and values['outcome'] == 'success'
@@ -195,7 +197,7 @@ class VippsApiCall(models.Model):
 
     @api.model
     def _is_news(self, values, last):
-        """ Tell whether a call that succeeded is to be kept.
+        """ Return whether a call that succeeded is to be kept.
 
         :param dict values: The call.
         :param dict|None last: The last one that was kept.
@@ -209,7 +211,7 @@ class VippsApiCall(models.Model):
 
     @api.model
     def _get_last(self, values):
-        """ Return the last call that says whether people can pay.
+        """ Return the last call that shows whether people can pay.
 
         :param dict values: The `provider_id` and the `environment`.
         :return: Its `outcome`, `reference`, `create_date`, `failure_count` and `failing_since`.
@@ -229,7 +231,7 @@ class VippsApiCall(models.Model):
 
     @api.model
     def _store_later(self, values):
-        """ Store a call when the database transaction is over, whether it is committed or not. """
+        """ Store a call at the end of the database transaction, whether it is committed or not. """
         cr, registry = self.env.cr, self.env.registry
         calls = cr.postcommit.data.get(PENDING_KEY)
         if calls is not None:
@@ -238,7 +240,7 @@ class VippsApiCall(models.Model):
         calls = cr.postcommit.data[PENDING_KEY] = [values]
 
         def store():
-            # Others may have been called by now, and nothing was wrong with what is committed.
+            # Other callbacks may have run by now, and the committed work was right.
             try:
                 with registry.cursor() as own_cr:
                     env = api.Environment(own_cr, SUPERUSER_ID, {})
@@ -252,7 +254,7 @@ class VippsApiCall(models.Model):
 
     @api.model
     def _store(self, values):
-        """ Store a call, and tell whom it concerns if people cannot pay from now on, or can again.
+        """ Store a call, and inform the staff if people cannot pay from now on, or can again.
 
         :param dict values: The call.
         :return: None
@@ -285,7 +287,7 @@ class VippsApiCall(models.Model):
 
     @api.model
     def _count(self, values, last):
-        """ Return how many calls failed in a row up to a call, and since when.
+        """ Return the number of calls that failed in a row up to a call, and the time of the first.
 
         A payment that fails again and again is counted once: that says nothing about the others.
         Nor does it say that customers cannot pay if a person did not wait for longer: it is only

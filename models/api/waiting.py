@@ -10,14 +10,14 @@ from .client import VippsError
 
 
 class VippsApiClient(models.AbstractModel):
-    """ How long calls may take that a person waits for. """
+    """ The time limits of calls that a person waits for. """
     _inherit = 'vipps.api.client'
 
     #=== WAITING ===#
 
     @api.model
     def _get_patience(self):
-        """ Return how long the person waits that the calls are made for, if there is one.
+        """ Return the patience of the person that the calls are made for, if there is one.
 
         :rtype: Patience | None
         """
@@ -26,7 +26,7 @@ class VippsApiClient(models.AbstractModel):
 
     @api.model
     def _get_limits(self, provider, operation, tx, patience):
-        """ Return how long a call may take for a person who waits.
+        """ Return the time limits of a call for a person who waits.
 
         :param payment.provider provider: The provider.
         :param str operation: The operation.
@@ -58,7 +58,7 @@ class VippsApiClient(models.AbstractModel):
     def _is_left_to_job(self, provider, operation):
         """ Return whether pages and tills that poll leave an operation to the job.
 
-        It may hang although reads have an answer: that is known when the first one is over. Until
+        It may hang although reads have an answer: that is known when the first one has ended. Until
         then, one of them waits for it, and the others go on.
 
         :param payment.provider provider: The provider.

@@ -181,7 +181,7 @@ class VippsAuditEvent(models.Model):
         string="Currency", comodel_name='res.currency', readonly=True, ondelete='set null',
     )
     psp_reference = fields.Char(string="PSP Reference", readonly=True)
-    # Of an operation; with its transaction, it says what was asked for if its request was rolled
+    # Of an operation; with its transaction, it identifies an operation whose request was rolled
     # back.
     idempotency_key = fields.Char(string="Vipps Idempotency Key", readonly=True)
     # How often Vipps MobilePay has refused the same operation by then.
@@ -332,7 +332,7 @@ class VippsAuditEvent(models.Model):
             'action': action,
             'outcome': 'done',
             'source': self._get_source(),
-            # The payment knows its customer, who is forgotten there.
+            # The payment knows its customer, whose name is removed there.
             'user_id': is_staff and user.id,
             'user_name': is_staff and user.name,
             'company_id': provider.company_id.id or self.env.company.id,

@@ -26,7 +26,7 @@ DONE, NOTHING_LEFT = 'done', 'nothing_left'
 
 
 def in_own_transaction(registry, do, context=None):
-    """ Do something in a database transaction of its own, again if it collides with another one.
+    """ Do work in a database transaction of its own, again if it collides with another one.
 
     :param Registry registry: The registry of the database.
     :param function do: Does it, is called with the environment.
@@ -65,7 +65,7 @@ def call_apart(records, method, *args):
 
 
 def after_transaction(env, do, is_always=False):
-    """ Have something done in a database transaction of its own as soon as the present one is over.
+    """ Do work in a database transaction of its own as soon as the present one has ended.
 
     It waits for nothing that the present one has locked, and its errors are only logged.
 

@@ -68,7 +68,7 @@ class VippsRequest(models.Model):
     def _admit_start(self, tx):
         """ Count a customer's try to start a payment, unless there were too many of them.
 
-        Public customers share a partner, who is not counted.
+        Public customers share a partner, which is not counted.
 
         :param payment.transaction tx: The transaction, which need not be stored, in sudo mode.
         :return: The seconds to wait until the next try; 0 if this one is admitted.

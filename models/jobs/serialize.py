@@ -4,11 +4,11 @@ from odoo.tools import SQL
 
 
 def serialize(records):
-    """ Have others that need the same records at the same time wait, and then start anew.
+    """ Let other work that needs the same records at the same time wait, and then start anew.
 
     A lock is not enough: a database transaction that has waited for it still sees everything as it
-    was when it began, without what was inserted since. An update, although it changes nothing,
-    makes PostgreSQL refuse a transaction that comes later, and Odoo then starts that anew.
+    was when it began, without rows that were inserted since. An update, although it changes
+    nothing, makes PostgreSQL refuse a transaction that comes later, and Odoo then starts that anew.
 
     :param recordset records: The records.
     :return: Whether there are any, and they are all there.

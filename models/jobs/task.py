@@ -18,8 +18,9 @@ from .own_transaction import RUN_SECONDS, call_apart
 
 _logger = logging.getLogger(__name__)
 
-# The jobs. One job never waits for another one: money, what follows it, and the mails. All that
-# renders documents is in one job, so that a renderer that hangs occupies one worker only.
+# The jobs. One job never waits for another one: money, the steps that follow it, and the
+# mails. All that renders documents is in one job, so that a renderer that hangs occupies one worker
+# only.
 MONEY = 'mobilepay_vipps.cron_sync_payments'
 FOLLOW_UP = 'mobilepay_vipps.cron_follow_up'
 MAILS = 'sale_async_emails.cron'
@@ -52,15 +53,15 @@ MAX_TRIES = {'app_link': 8}
 # A clock that was set back does not keep a task waiting until it has caught up.
 MAX_DELAY = max(last_delay for _job, _first_delay, last_delay in KINDS.values())
 
-# One in so many tasks is the one that has been waiting for the longest time, whatever its kind and
-# however much is new: nothing waits for ever.
+# One in so many tasks is the one that has been waiting for the longest time, of any kind and
+# however many are new: nothing waits for ever.
 FAIR_SHARE = 4
 
-# A run ends when Vipps MobilePay did not answer so many times in a row: what is left is done in the
+# A run ends when Vipps MobilePay did not answer so many times in a row: the rest is done in the
 # next minute.
 MAX_SILENCES = 3
 
-# How long the money job waits for others who work on a payment, once nothing else is left to do.
+# How long the money job waits for other work on a payment, once nothing else is left to do.
 LOCK_SECONDS = 2
 
 # If others work on more payments than this at once, the job waits for them.
@@ -96,7 +97,7 @@ class VippsTask(models.Model):
         readonly=True,
     )
     due = fields.Datetime(required=True, readonly=True, index=True)
-    # What was not tried yet is more than a repetition: it may not be put off.
+    # A task that was not tried yet is more than a repetition: it may not be put off.
     tries = fields.Integer(readonly=True)
     arguments = fields.Json(
         help="What is to be done, where the kind does not say it.", readonly=True, groups=NO_ACCESS,
@@ -310,7 +311,7 @@ class VippsTask(models.Model):
         """ Claim the most urgent task that is due for one try; those that are the same end in it.
 
         New tasks come before those that have failed. Of payments, the newest come first:
-        after an outage, no customer who is paying now waits for tasks that are hours old.
+        after an outage, customers that are paying now do not wait for tasks that are hours old.
 
         :param tuple kinds: The kinds of tasks, the most urgent first.
         :param bool is_fair: Whether to claim the task that has been waiting for the longest time

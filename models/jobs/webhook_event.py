@@ -15,7 +15,7 @@ _logger = logging.getLogger(__name__)
 # As long as Vipps MobilePay itself tries to deliver an event.
 RETRY_PERIOD = timedelta(days=7)
 
-# The events to deal with. The transaction of an event is looked for before there is an error.
+# The events to process. The transaction of an event is looked for before there is an error.
 TO_DO_DOMAIN = [
     '|', ('state', '=', 'pending'), '&', ('state', '=', 'unmatched'), ('error', '=', False),
 ]
@@ -28,7 +28,7 @@ ATTENTION_DOMAIN = [
 # How long the transaction of an event is looked for: the event can be faster than our commit.
 UNMATCHED_PERIOD = timedelta(minutes=15)
 
-# For how long events are kept at least that nobody dealt with.
+# For how long events are kept at least that nobody looked into.
 MIN_ATTENTION_PERIOD = timedelta(days=90)
 
 # How many events without a task are looked at in one database transaction.
@@ -39,7 +39,7 @@ PURGE_LIMIT = 1000
 
 
 class VippsWebhookEvent(models.Model):
-    """ The inbox: the events of Vipps MobilePay, until they are dealt with.
+    """ The inbox: the events of Vipps MobilePay, until they are processed.
 
     An event only says that there is something to read. No personal data is kept.
     """
@@ -124,7 +124,7 @@ class VippsWebhookEvent(models.Model):
     #=== ACTION METHODS ===#
 
     def action_replay(self):
-        """ Deal with the events again, as if they had just come.
+        """ Process the events again, as if they had just come.
 
         :return: None
         :raise AccessError: If the user is neither a payment manager nor an administrator.
@@ -142,7 +142,7 @@ class VippsWebhookEvent(models.Model):
             )
 
     def action_dismiss(self):
-        """ Ignore events that somebody has looked into and that cannot be dealt with here, like
+        """ Ignore events that somebody has looked into and that cannot be processed here, like
         those of payments that a restored backup does not know.
 
         :return: None
@@ -212,7 +212,7 @@ class VippsWebhookEvent(models.Model):
                 event=event.name,
             )
         if is_relevant and is_new:
-            # The latest events are dealt with first.
+            # The latest events are processed first.
             self.env['vipps.task']._schedule(tx, 'sync', due=min(event.timestamp, now))
             if not tx:  # It may be there in a moment, when its request is committed.
                 self.env['vipps.task']._wake('sync')
@@ -221,7 +221,7 @@ class VippsWebhookEvent(models.Model):
 
     @api.model
     def _is_about(self, tx, provider, msn, success):
-        """ Return whether an event says that something happened to a payment of a provider.
+        """ Return whether an event shows that something happened to a payment of a provider.
 
         Several providers of a company can share a sales unit, and each gets all its events.
 
@@ -241,8 +241,8 @@ class VippsWebhookEvent(models.Model):
 
     @api.model
     def _schedule_pending(self):
-        """ Have the payments read of all events that were replayed, or that came before their
-        payments were there.
+        """ Schedule a read of the payments of all events that were replayed, or that came before
+        their payments were there.
 
         A payment with the reference prefix of this database must have been made here.
         """
@@ -264,7 +264,7 @@ class VippsWebhookEvent(models.Model):
         self.browse(row[0] for row in rows)._dispatch()
 
     def _dispatch(self):
-        """ Have the payments of the events read, as far as there are any. """
+        """ Schedule a read of the payments of the events, as far as there are any. """
         Transaction = self.env['payment.transaction']
         txs = Transaction.search([('vipps_payment_reference', 'in', self.mapped('reference'))])
         txs_by_reference = txs.grouped('vipps_payment_reference')
@@ -278,7 +278,7 @@ class VippsWebhookEvent(models.Model):
                 found_txs |= tx
             else:
                 event._settle_unmatched()
-        # No customer who is paying now waits for earlier events.
+        # Customers that are paying now do not wait for earlier events.
         due = min(self.mapped('create_date'), default=None)
         self.env['vipps.task']._schedule(found_txs, 'sync', due=due)
 
@@ -299,7 +299,7 @@ class VippsWebhookEvent(models.Model):
 
     @api.model
     def _get_pending(self, tx):
-        """ Return the events that say that something happened to a payment, and that this database
+        """ Return the events that show that something happened to a payment, and that this database
         transaction can know of.
 
         :param payment.transaction tx: The transaction of the payment.
@@ -311,7 +311,7 @@ class VippsWebhookEvent(models.Model):
         ], ['provider_id', 'reference', 'state'])
 
     def _settle(self, state='processed'):
-        """ Note that the events are dealt with.
+        """ Note that the events are processed.
 
         :param str state: The verdict.
         :return: None
@@ -324,8 +324,8 @@ class VippsWebhookEvent(models.Model):
             )
 
     def _keep_error(self, error):
-        """ Note why the payment of the events cannot be read, and leave those to an administrator
-        that have been waiting for too long.
+        """ Note the error that keeps the payment of the events from being read, and leave events
+        that have been waiting for too long to an administrator.
 
         :param VippsError|str error: The error.
         :return: None
@@ -335,7 +335,7 @@ class VippsWebhookEvent(models.Model):
         old_events._give_up('failed', str(error))
 
     def _get_waiting_time(self):
-        """ Return for how long the event has been waiting to be dealt with. """
+        """ Return the time for which the event has been waiting to be processed. """
         return fields.Datetime.now() - (self.pending_since or self.create_date)
 
     def _give_up(self, state, error):
@@ -358,8 +358,8 @@ class VippsWebhookEvent(models.Model):
 
     @api.model
     def _vipps_purge(self, provider, before):
-        """ Remove events of a provider that were dealt with, and those without a payment that
-        nobody dealt with for months: a thief of the secret can make up any number of them.
+        """ Remove processed events of a provider, and those without a payment that nobody looked
+        into for months: a thief of the secret can make up any number of them.
 
         :param payment.provider provider: The provider.
         :param datetime before: Until when events came that are removed.

@@ -113,7 +113,7 @@ class VippsAudited(models.AbstractModel):
     def _vipps_record_settings(self, changes, old_provider=None):
         """ Record changes of a record.
 
-        :param list[str] changes: What has changed, for people.
+        :param list[str] changes: The changes, for people.
         :param payment.provider old_provider: The provider that it belonged to before.
         :return: None
         """

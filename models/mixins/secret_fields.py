@@ -48,7 +48,7 @@ class VippsSecrets(models.AbstractModel):
     def create(self, values_list):
         """ Override to encrypt the secrets. They are bound to the record, so it is made first.
 
-        :raise AccessError: If somebody writes what only Odoo itself may write.
+        :raise AccessError: If somebody writes fields that only Odoo itself may write.
         :raise UserError: If there are secrets and they cannot be encrypted.
         """
         taken = [self.browse()._vipps_take_secrets(values) for values in values_list]
@@ -61,7 +61,7 @@ class VippsSecrets(models.AbstractModel):
     def write(self, values):
         """ Override to encrypt the secrets.
 
-        :raise AccessError: If somebody writes what only Odoo itself may write.
+        :raise AccessError: If somebody writes fields that only Odoo itself may write.
         :raise UserError: If there are secrets and they cannot be encrypted or replaced here.
         """
         values, secrets = self._vipps_take_secrets(values)
@@ -75,7 +75,7 @@ class VippsSecrets(models.AbstractModel):
         """ Store secrets encrypted, without the checks of values that people write.
 
         :param dict secrets: The secrets in clear text, False to clear.
-        :param dict values: What is stored as it is.
+        :param dict values: Other values, which are stored as they are.
         :return: None
         :raise UserError: If the secrets cannot be encrypted.
         """
@@ -127,7 +127,7 @@ class VippsSecrets(models.AbstractModel):
 
     def _vipps_has_key(self, name):
         """ Hook to return whether a secret is set, readable or not. """
-        # Not in sudo mode: exports of computed fields are stopped by what they are computed from.
+        # Not in sudo mode: exports of computed fields are stopped by the fields behind them.
         return bool(self[f'{name}_ciphertext'])
 
     def _vipps_take_secrets(self, values):
@@ -137,8 +137,8 @@ class VippsSecrets(models.AbstractModel):
         :param dict values: The values as they were entered.
         :return: The other values, and the secrets in clear text, False to clear.
         :rtype: tuple[dict, dict]
-        :raise AccessError: If somebody writes what only Odoo itself may write, administrators and
-                            their automations included.
+        :raise AccessError: If somebody writes fields that only Odoo itself may write,
+                            administrators and their automations included.
         :raise UserError: If there are secrets that may not be entered here.
         """
         names = self._vipps_get_protected_names() & values.keys()

@@ -92,6 +92,6 @@ class _QuietServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request, client_address):
-        # Clients that go away are what the tests are about.
+        # The tests are about clients that go away.
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)

@@ -38,7 +38,7 @@ class TestAmount(unittest.TestCase):
         self.assertEqual(amount.round_to_minor(minor / 100, 'DKK'), minor)
         self.assertEqual(amount.floor_to_minor(minor / 100, 'DKK'), minor)
 
-    def test_what_is_not_a_number_is_refused(self):
+    def test_values_that_are_no_numbers_are_refused(self):
         for major in (
             float('nan'), float('inf'), float('-inf'), 'ten', '', None, True, 'sNaN', '1e999999',
         ):

@@ -98,7 +98,7 @@ class TestClient(unittest.TestCase):
         return records
 
     def hold(self, request):
-        """Answer a request when the test is over."""
+        """Answer a request when the test has ended."""
         self.released.wait()
         return CUT
 
@@ -109,14 +109,14 @@ class TestClient(unittest.TestCase):
         return self.client.create_payment(PUSH, 'key-1')
 
     def assert_fails(self, kind, operation):
-        """Assert that an operation fails, and that nobody who reads of it learns a secret."""
+        """Assert that an operation fails, and that no log or error shows a secret."""
         with self.assertRaises(kind) as caught:
             operation()
         shown = ''.join(record.getMessage() for record in self.log)
         error = caught.exception
         while error:
             shown += str(error) + repr(error)
-            # Also what `from None` hides: tools that collect exceptions show it all the same.
+            # Also the context that `from None` hides: tools that collect exceptions show that, too.
             error = error.__cause__ or error.__context__
         for secret in SECRETS:
             self.assertNotIn(secret, shown)
@@ -156,7 +156,7 @@ class TestClient(unittest.TestCase):
         self.assertTrue(self.server.requests)
         self.assertFalse(proxy.requests)
 
-    def test_what_is_sent_for_each_operation(self):
+    def test_each_operation_sends_its_request(self):
         self.server.answers = [success(payment())]
         self.client.capture(REFERENCE, 40, 'NOK', 'key-2')
         self.client.refund(REFERENCE, 10, 'NOK', 'key-3')
@@ -228,7 +228,7 @@ class TestClient(unittest.TestCase):
                 self.assertEqual((error.code, error.trace_id), (code, 'abc123'))
                 self.assertEqual(len(self.server.requests), 1)
 
-    def test_what_is_too_early_is_not_repeated_at_once(self):
+    def test_a_request_that_is_too_early_is_not_repeated_at_once(self):
         for code in ('6160', '6250', '6280'):
             with self.subTest(code=code):
                 self.server.requests.clear()
@@ -496,7 +496,7 @@ class TestClient(unittest.TestCase):
                 self.server.answers = [
                     (status, {'Location': f'{self.server.url}/elsewhere'}, b'')
                 ]
-                # Whoever redirects is not the API: nothing is known of the payment.
+                # A server that redirects is not the API: nothing is known of the payment.
                 self.assert_fails(errors.NoAnswer, lambda: client.get_payment(REFERENCE))
                 self.assertEqual(len(self.server.requests), 1)
 
@@ -672,7 +672,7 @@ class TestClient(unittest.TestCase):
             errors.NotFound, lambda: self.client.put_category(REFERENCE, 'DELIVERY', url)
         )
 
-    def test_what_a_customer_shared(self):
+    def test_shared_data_are_read(self):
         sub = 'c06c4afe-d9e1-4c5d-939a-177d752a0944'
         self.server.answers = [success({'sub': sub, 'name': "Ada Lovelace"})]
         self.assertEqual(self.client.get_user_info(sub), {'name': "Ada Lovelace"})
@@ -684,12 +684,12 @@ class TestClient(unittest.TestCase):
             self.assert_fails(errors.UnreadableAnswer, lambda: self.client.get_user_info(sub))
         self.server.answers = [problem(404)]
         self.assert_fails(errors.NotFound, lambda: self.client.get_user_info(sub))
-        # Who the customer is belongs in no log; only what debugs the HTTP library shows paths.
+        # The customer's identifier belongs in no log; only the HTTP library's debug logs have it.
         shown = [r.getMessage() for r in self.log if not r.name.startswith('urllib3')]
         self.assertIn('/vipps-userinfo-api/userinfo/...', ''.join(shown))
         self.assertNotIn(sub, ''.join(shown))
 
-    def test_what_a_customer_shared_is_asked_without_a_key_if_none_is_taken(self):
+    def test_shared_data_are_read_without_a_key_if_none_is_taken(self):
         def answer(request):
             if 'ocp-apim-subscription-key' in request['headers']:
                 return problem(401)
@@ -713,7 +713,7 @@ class TestClient(unittest.TestCase):
         self.client.delete_webhook('w/1')
         self.assertEqual(self.server.requests[2]['path'], '/webhooks/v1/webhooks/w%2F1')
 
-    def test_what_a_webhook_is_for_may_be_unknown(self):
+    def test_the_events_of_a_webhook_may_be_unknown(self):
         webhook = {'id': 'w-1', 'url': 'https://shop/x'}
         for more, expected in (
             ({}, []), ({'events': None}, []), ({'events': 'a'}, []), ({'events': {'a': 1}}, []),

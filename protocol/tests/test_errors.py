@@ -34,7 +34,7 @@ class TestErrors(unittest.TestCase):
                 self.assertNotIn(str(code), error.sentence)
                 self.assertTrue(error.sentence.endswith('.'))
 
-    def test_what_can_succeed_later_is_retryable(self):
+    def test_a_request_that_can_succeed_later_is_retryable(self):
         retryable = {
             code for code in DOCUMENTED_CODES
             if errors.from_response(400, {}, problem(code), 'x').retryable

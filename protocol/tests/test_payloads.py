@@ -23,7 +23,7 @@ class TestPayloads(unittest.TestCase):
             'userFlow': 'WEB_REDIRECT',
         })
 
-    def test_what_is_sent_if_it_is_there(self):
+    def test_optional_values_are_sent(self):
         body = payloads.create_payment(
             **REQUIRED, phone='4798765432', receipt={'orderLines': []}, metadata={'document': 'S1'}
         )
@@ -31,7 +31,7 @@ class TestPayloads(unittest.TestCase):
         self.assertEqual(body['receipt'], {'orderLines': []})
         self.assertEqual(body['metadata'], {'document': 'S1'})
 
-    def test_what_customers_of_web_pages_are_asked_to_share(self):
+    def test_customers_of_web_pages_are_asked_to_share_data(self):
         body = payloads.create_payment(**REQUIRED, scopes=('name', 'phoneNumber'))
         self.assertEqual(body['profile'], {'scope': 'name phoneNumber'})
         for changes in (
@@ -67,7 +67,7 @@ class TestPayloads(unittest.TestCase):
                     'userFlow': 'PUSH_MESSAGE',
                 })
 
-    def test_what_does_not_belong_to_the_user_flow_is_refused(self):
+    def test_values_of_other_user_flows_are_refused(self):
         url = REQUIRED['return_url']
         for values in (
             {'user_flow': 'NATIVE_REDIRECT'}, {'user_flow': None}, {'user_flow': 'WEB_REDIRECT'},
@@ -95,7 +95,7 @@ class TestPayloads(unittest.TestCase):
         body = payloads.create_payment(**REQUIRED, metadata={'document': 'S00042, ' * 100})
         self.assertEqual(len(body['metadata']['document']), 500)
 
-    def test_what_the_api_would_refuse_is_refused(self):
+    def test_values_that_the_api_would_refuse_are_refused(self):
         for values in (
             {'reference': 'S00042'}, {'reference': 'INV/2024/0007'}, {'amount': 0},
             {'amount': -1}, {'amount': 1.5}, {'amount': True}, {'phone': '+4798765432'},

@@ -79,7 +79,7 @@ class TestPayment(unittest.TestCase):
         self.assertNotIn('token', repr(payment))
         self.assertIsNone(Payment.parse(answer(redirectUrl='https://pay/\0')).redirect_url)
 
-    def test_what_is_not_a_payment_is_an_unknown_outcome(self):
+    def test_an_unreadable_payment_is_an_unknown_outcome(self):
         for name, value in (
             ('state', None), ('state', 1), ('reference', None), ('pspReference', 7),
             ('amount', None), ('amount', 100), ('amount', money('100')), ('amount', money(1.0)),
@@ -116,7 +116,7 @@ class TestPayment(unittest.TestCase):
 
     # Half a surrogate pair, which JSON can carry, is among these characters.
     @given(st.sampled_from(TEXT_NAMES), st.text(st.characters()))
-    def test_what_is_let_through_can_be_stored(self, name, text):
+    def test_accepted_texts_can_be_stored(self, name, text):
         try:
             event = Event.parse(event_with(name, text))
         except UnreadableAnswer:
@@ -132,7 +132,7 @@ class TestPayment(unittest.TestCase):
     def test_words_of_any_language_can_be_stored(self, name, text):
         Event.parse(event_with(name, text))
 
-    def test_what_cannot_be_stored_is_refused(self):
+    def test_texts_that_cannot_be_stored_are_refused(self):
         for name in TEXT_NAMES:
             for value in ('', 'x' * 256, 'a\0b', 'a\nb', '\ud800', '\u202e', 7, False, [], {}):
                 with self.subTest(name=name, value=value), self.assertRaises(UnreadableAnswer):
@@ -147,7 +147,7 @@ class TestPayment(unittest.TestCase):
             with self.assertRaises(UnreadableAnswer):
                 Event.parse(event)
 
-    def test_what_only_informs_does_not_matter(self):
+    def test_details_that_only_inform_do_not_matter(self):
         event = Event.parse({
             **EVENT, 'name': 'SOMETHING_NEW', 'msn': None, 'idempotencyKey': 7, 'sub': '\ud800',
             'userDetails': [{'a': 10**300}],
@@ -166,7 +166,7 @@ class TestPayment(unittest.TestCase):
             with self.subTest(text=text):
                 self.assertEqual(Event.parse({**EVENT, 'timestamp': text}).timestamp, expected)
 
-    def test_what_is_no_timestamp_is_an_unknown_outcome(self):
+    def test_an_unreadable_timestamp_is_an_unknown_outcome(self):
         for text in (
             '', 'now', '2026-11-01', '2026-11-01T10:00:00', '2026-13-01T10:00:00Z',
             '0001-01-01T00:00:00+14:00', '2026-11-01T10:00:00+99:00', '２０２６-11-01T10:00:00Z',

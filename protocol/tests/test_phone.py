@@ -40,7 +40,7 @@ class TestPhone(unittest.TestCase):
             with self.subTest(text=text, country=country):
                 self.assertEqual(phone.normalize(text, country), expected)
 
-    def test_what_is_no_number_is_none(self):
+    def test_texts_that_are_no_numbers_are_dropped(self):
         for text, country in (
             ('', 'NO'), (None, None), ('ring me', 'NO'), ('987654', 'NO'), ('987654321', 'NO'),
             ('98765432', None), ('98765432', 'ZZ'), ('+47', 'NO'), ('+0 98765432', 'NO'),

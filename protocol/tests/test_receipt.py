@@ -23,7 +23,7 @@ TILLS = st.none() | st.builds(
 class TestReceipt(unittest.TestCase):
 
     @given(LINES, st.integers(-8, 8), TILLS)
-    def test_what_is_paid_adds_up_or_there_is_no_receipt(self, lines, drift, till):
+    def test_a_receipt_adds_up_or_there_is_none(self, lines, drift, till):
         amount = sum(item.total for item in lines) + drift
         if till:
             amount += till.tip - till.cash - till.card
@@ -60,7 +60,7 @@ class TestReceipt(unittest.TestCase):
         self.assertEqual((third['taxRate'], third['isShipping']), (0, True))
         self.assertEqual(built['bottomLine'], {'currency': 'NOK'})
 
-    def test_what_a_till_adds(self):
+    def test_a_till_adds_its_details(self):
         till = receipt.Till('Shop 1', 'Order 00001-001-0001', tip=2_000, cash=10_000, card=5_000)
         built = receipt.build([line(50_000, 10_000)], 37_000, 'NOK', till=till)
         self.assertEqual(built['bottomLine'], {
@@ -71,7 +71,7 @@ class TestReceipt(unittest.TestCase):
         built = receipt.build([line(500)], 500, 'NOK', till=receipt.Till('Shop 1'))
         self.assertEqual(built['bottomLine'], {'currency': 'NOK', 'posId': 'Shop 1'})
 
-    def test_what_a_till_cannot_take_has_no_receipt(self):
+    def test_impossible_amounts_at_a_till_have_no_receipt(self):
         for amount, till in (
             (400, receipt.Till(tip=-100)), (600, receipt.Till(cash=-100)),
             (600, receipt.Till(card=-100)), (500, receipt.Till(tip=100)),
@@ -102,7 +102,7 @@ class TestReceipt(unittest.TestCase):
                 self.assertEqual((rounding['id'], rounding['totalAmount']), ('rounding', 1))
                 self.assertEqual(rounding.get('isReturn', False), drift < 0)
 
-    def test_what_is_no_rounding_has_no_receipt(self):
+    def test_a_difference_beyond_rounding_has_no_receipt(self):
         self.assertIsNone(receipt.build([line(1_000)], 1_002, 'NOK'))
         self.assertIsNone(receipt.build([line(1_000)], 400, 'NOK'))
         self.assertIsNone(receipt.build([], 0, 'NOK'))

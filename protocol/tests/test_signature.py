@@ -72,7 +72,7 @@ class TestSignature(unittest.TestCase):
             **headers, 'Authorization': 'Basic of-a-proxy', 'X-Vipps-Authorization': authorization,
         }))
 
-    def test_what_is_missing_is_refused(self):
+    def test_a_missing_header_or_secret_is_refused(self):
         headers = signature.sign(SECRET, URL, BODY)
         for name in ('X-Ms-Date', 'X-Ms-Content-Sha256', 'Authorization'):
             with self.subTest(name=name):

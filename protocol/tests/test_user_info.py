@@ -47,7 +47,7 @@ class TestUserInfo(unittest.TestCase):
             **USER_DETAILS, 'email_verified': True,
         }))
 
-    def test_what_was_not_asked_for_is_dropped(self):
+    def test_data_that_were_not_asked_for_are_dropped(self):
         everything = parse_userinfo(USERINFO)
         self.assertEqual(keep_scopes(everything, SCOPES), everything)
         self.assertEqual(keep_scopes(everything, ['name']), {'name': "Ada Lovelace"})
@@ -68,7 +68,7 @@ class TestUserInfo(unittest.TestCase):
             DETAILS,
         )
 
-    def test_what_makes_no_sense_is_left_out(self):
+    def test_values_that_make_no_sense_are_left_out(self):
         for name, values in {
             'email': ('', 'ada', 'a b@example.com', '@', 'x' * 300 + '@example.com', 7, None),
             'phone_number': ('', '123', 'ada', '4' * 16, '٤٧٩٨٧٦٥٤٣٢', 4798765432),
