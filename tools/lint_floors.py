@@ -39,7 +39,6 @@ EXCEPTIONS = {
     },
     'override': {
         'payment.transaction._compute_vipps_is_refundable',
-        'payment.transaction._vipps_get_memo',
         'payment.transaction._vipps_is_booked',
     },
 }

@@ -256,7 +256,7 @@ class PaymentTransaction(models.Model):
             tx.invoice_ids |= move
 
     def _vipps_get_memo(self):
-        """ Return the memo by which an accountant recognizes a payment: the documents, our
+        """ Hook: return the memo by which an accountant recognizes a payment: the documents, our
         reference, and the reference in the settlements. """
         root = self._vipps_get_root()
         invoices = (self.invoice_ids or root.invoice_ids).filtered(lambda m: m.state == 'posted')
