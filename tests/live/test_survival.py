@@ -5,7 +5,12 @@ from .stopping_point import collision_point
 from .test_operations import PART, REPEATED, OperationsTest
 
 # As an update of Odoo does.
-CHANGE = "DO $$ BEGIN LOCK TABLE payment_transaction IN ACCESS EXCLUSIVE MODE; END $$"
+CHANGE = """
+    DO $$ BEGIN
+        SET LOCAL lock_timeout = '120s';
+        LOCK TABLE payment_transaction IN ACCESS EXCLUSIVE MODE;
+    END $$
+"""
 
 
 class TestRecording(OperationsTest):
