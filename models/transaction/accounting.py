@@ -51,7 +51,6 @@ class PaymentTransaction(models.Model):
 
         :param float amount: The amount that core counts, in major units.
         :return: The reserved or captured amount, in major units.
-        :rtype: float
         """
         for tx in self:
             if tx.provider_code == 'vipps' and tx.state in ('authorized', 'done'):
@@ -216,10 +215,7 @@ class PaymentTransaction(models.Model):
         return payment
 
     def _vipps_get_booking_date(self):
-        """ Return the day of the capture or refund at Vipps MobilePay, on which it is settled.
-
-        :rtype: date
-        """
+        """ Return the day of the capture or refund at Vipps MobilePay, on which it is settled. """
         moment = self.last_state_change or fields.Datetime.now()
         for event in self._vipps_get_root().vipps_event_log or ():
             # A booking does not wait for an event that the log does not have yet.
@@ -228,11 +224,7 @@ class PaymentTransaction(models.Model):
         return self._vipps_get_market_day(moment)
 
     def _vipps_get_market_day(self, moment):
-        """ Return the day of a moment in the market of the payment.
-
-        :param datetime moment: The moment, in UTC.
-        :rtype: date
-        """
+        """ Return the day of a moment in the market of the payment. """
         time_zone = const.MARKET_TIME_ZONES.get(self._vipps_get_root().vipps_market, 'UTC')
         return pytz.utc.localize(moment).astimezone(pytz.timezone(time_zone)).date()
 
@@ -271,7 +263,6 @@ class PaymentTransaction(models.Model):
         that are to be settled first coming first.
 
         :return: Invoices for a capture, credit notes for a refund.
-        :rtype: account.move
         """
         root = self._vipps_get_root()
         moves = root._vipps_get_invoices()
@@ -304,11 +295,7 @@ class PaymentTransaction(models.Model):
             ).reconcile()
 
     def _vipps_tell_unbooked(self, problem):
-        """ Report to an administrator that a payment cannot be booked.
-
-        :param str problem: The reason why it cannot be booked.
-        :return: None
-        """
+        """ Report to an administrator that a payment cannot be booked. """
         self.provider_id._vipps_alert_administrator(
             'bookings',
             _lt("Payment %(reference)s is done at Vipps MobilePay, but it could not be booked:"
@@ -319,10 +306,7 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - JOB ===#
 
     def _vipps_book_soon(self):
-        """ Have the captures and refunds of the payment booked.
-
-        :return: None
-        """
+        """ Have the captures and refunds of the payment booked. """
         root = self._vipps_get_root()
         parts = root | root._vipps_get_captures() | root._vipps_get_refunds()
         self.env['vipps.task']._schedule(
@@ -330,11 +314,7 @@ class PaymentTransaction(models.Model):
         )
 
     def _vipps_book_alone(self, problem):
-        """ Book a capture or a refund although an earlier step fails.
-
-        :param str problem: The failure of that step.
-        :return: None
-        """
+        """ Book a capture or a refund although an earlier step fails. """
         try:
             with self.env.cr.savepoint():
                 self._create_payment()  # It reports errors in the books.

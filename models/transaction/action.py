@@ -90,7 +90,6 @@ class PaymentTransaction(models.Model):
         :param str seen_amounts: The amounts that :meth:`_vipps_list_amounts` returned before.
         :param str next_action: The type of the action that follows, if not a reload.
         :return: The notification; None if nothing was done.
-        :rtype: dict | None
         """
         held_amounts = json.loads(seen_amounts)
         sentences = [
@@ -105,9 +104,7 @@ class PaymentTransaction(models.Model):
     def _vipps_describe_done(self, held_amounts):
         """ Return sentences about the captured, released and reserved amounts.
 
-        :param dict held_amounts: The amounts that Odoo held before, in minor units.
         :return: Sentences for the staff; none if nothing was done.
-        :rtype: list[str]
         """
         done = {
             name: self.env['vipps.api.client']._to_major(
@@ -160,9 +157,7 @@ class PaymentTransaction(models.Model):
 
         :param str operation: `capture` or `release`.
         :param function get_amount: Returns the amount for a transaction, in major units.
-        :param str done_sentence: The sentence for a payment for which that is done.
         :return: The notification about the outcome.
-        :rtype: dict
         :raise UserError: If these are too many payments for one request.
         """
         payment_utils.check_rights_on_recordset(self)
@@ -202,7 +197,6 @@ class PaymentTransaction(models.Model):
         them, or, as core has it for the buttons of documents, to write all of their orders, or
         their invoices if there are no orders, if these are of companies that the payment is for.
 
-        :return: None
         :raise AccessError: If the user may not.
         """
         txs = self._origin.sudo(False)  # In a dialog they are no real records yet.
@@ -221,18 +215,13 @@ class PaymentTransaction(models.Model):
 
     def _vipps_serves(self, company):
         """ Return whether the payment can be for documents of a company: those of its own and of
-        its branches.
-
-        :param res.company company: The company of the document.
-        :rtype: bool
-        """
+        its branches. """
         return self.company_id in company.sudo().parent_ids
 
     def _vipps_check_company(self):
         """ Ensure that the payments can be for documents of the user's companies, in sudo mode,
         too: core's buttons of documents take it for granted that a payment belongs to these.
 
-        :return: None
         :raise AccessError: If they cannot.
         """
         companies_sudo = self.env.user.sudo().company_ids.parent_ids
@@ -243,10 +232,7 @@ class PaymentTransaction(models.Model):
 
     def _vipps_list_amounts(self):
         """ Return the amounts that Odoo holds of the payments, for a dialog in which a person
-        decides.
-
-        :rtype: str
-        """
+        decides. """
         return json.dumps({
             root_sudo.id: root_sudo._vipps_get_held_amounts()
             for root_sudo in self._vipps_get_roots_sudo()
@@ -265,7 +251,6 @@ class PaymentTransaction(models.Model):
         :param str seen_amounts: The amounts that :meth:`_vipps_list_amounts` returned then.
         :param str name: The operation that is about to be done: `capture` or `refund`.
         :param float amount: The amount, in major units.
-        :return: None
         :raise ValidationError: If something happened.
         """
         if self._vipps_list_amounts() == seen_amounts:

@@ -30,18 +30,12 @@ class PaymentTransaction(models.Model):
         """ Keep that people are told of a problem.
 
         :param str problem: The key of the problem, see `PROBLEMS`.
-        :param value: The state of the problem; a false one means that it is settled.
-        :return: None
         """
         told = {**(self.vipps_told or {}), problem: value}
         self.vipps_told = {key: told[key] for key in told if told[key]}
 
     def _vipps_tell_safely(self, tell):
-        """ Inform people; an error there does not undo the read or the operation before it.
-
-        :param function tell: Informs them, is called with the transactions.
-        :return: None
-        """
+        """ Inform people; an error there does not undo the read or the operation before it. """
         try:
             with self.env.cr.savepoint():
                 tell(self)
@@ -67,11 +61,7 @@ class PaymentTransaction(models.Model):
         self._vipps_follow_up_unpaid()
 
     def _vipps_tell_failure(self, error):
-        """ Report to the staff that a due capture or release failed.
-
-        :param VippsError error: The error.
-        :return: None
-        """
+        """ Report to the staff that a due capture or release failed. """
         self = self._vipps_in_staff_language()
         self._vipps_schedule_activity(
             'failure',
@@ -81,11 +71,7 @@ class PaymentTransaction(models.Model):
 
     def _vipps_tell_delay(self, error):
         """ Report to the staff that a due capture or release has been tried for about an hour in
-        vain.
-
-        :param VippsError|None error: The reason, if the payment could not even be read.
-        :return: None
-        """
+        vain. """
         self = self._vipps_in_staff_language()
         if self._vipps_is_reserved() and not self._vipps_get_activities('failure'):
             self._vipps_tell_failure(
@@ -108,11 +94,7 @@ class PaymentTransaction(models.Model):
             )
 
     def _vipps_explain_excess(self, amount):
-        """ Return the reason for a refund, and the way to make it.
-
-        :param str amount: The amount, with its currency.
-        :rtype: str
-        """
+        """ Return the reason for a refund, and the way to make it. """
         if self._vipps_is_document_cancelled():
             reason = _("%s is captured, and the order or invoice that it paid is cancelled or"
                        " deleted.", amount)
@@ -134,9 +116,7 @@ class PaymentTransaction(models.Model):
         """ Create an activity for the responsible person, once per problem.
 
         :param str problem: The key of the problem, see `PROBLEMS`.
-        :param str note: The event and the remedy.
         :param str summary: The subject, if not that of the problem.
-        :return: None
         """
         summary = summary or self.provider_id.with_context(
             lang=self.env.lang
@@ -154,12 +134,7 @@ class PaymentTransaction(models.Model):
         )
 
     def _vipps_end_activity(self, problem, feedback):
-        """ Mark the activity about a problem as done.
-
-        :param str problem: The key of the problem.
-        :param str feedback: Why there is nothing left to do.
-        :return: None
-        """
+        """ Mark the activity about a problem as done. """
         self._vipps_get_activities(problem).action_feedback(feedback=feedback)
 
     def _vipps_get_activities(self, problem):

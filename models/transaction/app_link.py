@@ -50,11 +50,7 @@ class PaymentTransaction(models.Model):
         ).sorted(lambda picking: (picking.date_done, picking.id), reverse=True)
 
     def _vipps_do_app_link(self):
-        """ Set the link in the app.
-
-        :return: The outcome for the queue.
-        :rtype: str
-        """
+        """ Set the link in the app. """
         tasks, now = self.env['vipps.task'], fields.Datetime.now()
         order = self._vipps_get_confirmed_orders()[:1]
         if order and not order.access_token:
@@ -74,7 +70,6 @@ class PaymentTransaction(models.Model):
     def _vipps_set_app_link(self):
         """ Set the link in the app to the newest target that the app can show.
 
-        :return: None
         :raise VippsError: If it was not set, or if that is unknown.
         """
         links = [

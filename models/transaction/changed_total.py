@@ -57,11 +57,7 @@ class PaymentTransaction(models.Model):
 
     def _vipps_follow_up_change(self, is_new=False):
         """ Report to the staff that the documents changed, or were paid otherwise, and take that
-        back when it is settled.
-
-        :param bool is_new: Whether the customer has just approved the payment.
-        :return: None
-        """
+        back when it is settled. """
         if self.state not in ('authorized', 'done', 'cancel'):
             return
         change = self._vipps_get_change(is_new)
@@ -90,7 +86,6 @@ class PaymentTransaction(models.Model):
         :return: `dearer` if the payment waits for the order, `cheaper` if the documents became
                  cheaper than the approved amount, `paid` if other payments leave too little to
                  capture, or None.
-        :rtype: str | None
         """
         if not self.vipps_document_amount or not self.vipps_authorized_amount or (
             self._vipps_is_document_cancelled()
@@ -115,11 +110,7 @@ class PaymentTransaction(models.Model):
         return 'cheaper' if is_told else None
 
     def _vipps_tell_change(self, change):
-        """ Create an activity about changed documents.
-
-        :param str change: See :meth:`_vipps_get_change`.
-        :return: None
-        """
+        """ Create an activity about changed documents. """
         values = {
             'before': self._vipps_format(self.vipps_document_amount),
             'now': self._vipps_format(self._vipps_get_total_amount()),
@@ -160,11 +151,7 @@ class PaymentTransaction(models.Model):
         self._vipps_schedule_activity('change', note)
 
     def _vipps_tell_paid_otherwise(self, amount):
-        """ Inform people that Odoo has released a reservation that they would have decided on.
-
-        :param float amount: The amount, in major units.
-        :return: None
-        """
+        """ Inform people that Odoo has released a reservation that they would have decided on. """
         self = self._vipps_in_staff_language()  # `_` takes the language of the variable named self.
         self._vipps_schedule_activity(
             'released',
@@ -184,10 +171,7 @@ class PaymentTransaction(models.Model):
 
     def _vipps_get_status_message(self):
         """ Return the message to the customer about an approved payment, in place of that of the
-        provider, which is about a delivery; or None.
-
-        :rtype: str | None
-        """
+        provider, which is about a delivery; or None. """
         if self.provider_code != 'vipps' or self.state != 'authorized':
             return None
         if self._vipps_is_waiting_for_order():

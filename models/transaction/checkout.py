@@ -80,7 +80,6 @@ class PaymentTransaction(models.Model):
     def _vipps_start_payment(self):
         """ Create the payment, if it is offered and nothing else pays for the documents.
 
-        :return: None
         :raise ValidationError: If the customer cannot or need not pay this way.
         """
         if not self._vipps_is_offered():
@@ -115,7 +114,6 @@ class PaymentTransaction(models.Model):
         If it is unknown whether it was created, the transaction stays as it is, without a URL to
         send the customer to. Calling this again cannot create a second payment.
 
-        :return: None
         :raise ValidationError: If the payment is refused.
         """
         values = self._vipps_in_customer_language()._vipps_prepare_payment_values()
@@ -136,10 +134,8 @@ class PaymentTransaction(models.Model):
     def _vipps_record_started(self, step, started, error=None):
         """ Record that Vipps MobilePay was asked for the payment, and the outcome.
 
-        :param str step: The step of the log.
         :param float started: When that was, as `time.monotonic` says.
         :param VippsError error: The error, if there was one.
-        :return: None
         """
         self.env['vipps.audit.event']._record(
             'started', tx=self, step=step, started=started, error=error, amount=self.amount,
@@ -152,7 +148,6 @@ class PaymentTransaction(models.Model):
 
         :param dict values: The values of :meth:`_vipps_prepare_payment_values`.
         :return: The URL to send the customer to.
-        :rtype: str
         :raise VippsError: If it is refused, or if it is unknown whether it was created.
         """
         sequence = 0
@@ -172,10 +167,7 @@ class PaymentTransaction(models.Model):
 
         An administrator learns of faulty data in Odoo; the phone number is the customer's.
 
-        :param dict values: The values of the request.
-        :param VippsError error: Why it is refused.
         :return: The name of the value; None if nothing can be left out.
-        :rtype: str | None
         """
         is_form_refused = error.status in (400, 422) and not error.code
         for name, part, codes in OPTIONAL_PARTS:
@@ -205,7 +197,6 @@ class PaymentTransaction(models.Model):
         """ Try again to create the payment, after it was unknown whether it was created.
 
         :return: Whether the customer can go on, or the payment is decided.
-        :rtype: bool
         :raise ValidationError: If the payment is refused.
         """
         self._vipps_with_patience()._vipps_start_payment()
@@ -226,8 +217,6 @@ class PaymentTransaction(models.Model):
         """ Inform the customer that the payment is not possible, and an administrator of the
         reason.
 
-        :param VippsError error: Why.
-        :return: None
         :raise ValidationError: Always.
         """
         if error.code not in CUSTOMER_ERRORS:
@@ -257,7 +246,6 @@ class PaymentTransaction(models.Model):
         MobilePay does not know was never created. While the customer is busy with one in the app,
         both are open, and one of them is released.
 
-        :return: None
         :raise ValidationError: If the outcome of one of them is unknown: the customer may have
                                 approved it.
         """
@@ -284,7 +272,6 @@ class PaymentTransaction(models.Model):
         """ Return the values to create the payment with.
 
         :return: The values, amounts in major units.
-        :rtype: dict
         """
         company = self.company_id
         country = self.partner_country_id or company.country_id
@@ -351,11 +338,7 @@ class PaymentTransaction(models.Model):
 
     def _vipps_is_own_url(self, url):
         """ Return whether a URL leads to a website of this database: browsers, and proxies that are
-        not careful, may name any host as the one of the request.
-
-        :param str url: The URL.
-        :rtype: bool
-        """
+        not careful, may name any host as the one of the request. """
         own_urls = self.env['website'].sudo().search([('domain', '!=', False)]).mapped('domain')
         own_urls.append(self.env['ir.config_parameter'].sudo().get_param('web.base.url', ''))
         return bool(self._vipps_get_host(url)) and (
@@ -380,12 +363,7 @@ class PaymentTransaction(models.Model):
         return hmac(self.env(su=True), 'vipps_return', reference)
 
     def _vipps_get_from_return(self, reference, access_token):
-        """ Return the transaction of a return URL, if its signature is right.
-
-        :param str reference: The reference in the URL.
-        :param str access_token: The signature in the URL.
-        :rtype: payment.transaction
-        """
+        """ Return the transaction of a return URL, if its signature is right. """
         # As bytes: the value from a URL may be any text, and is compared all the same.
         if not reference or not access_token or not consteq(
             access_token.encode(), self._vipps_sign_return(reference).encode()
@@ -394,11 +372,7 @@ class PaymentTransaction(models.Model):
         return self.search([('reference', '=', reference), ('provider_code', '=', 'vipps')])
 
     def _vipps_get_retry_url(self, has_cart):
-        """ Return the page on which the customer can pay again.
-
-        :param bool has_cart: Whether the cart of the order is the one of the current session.
-        :rtype: str
-        """
+        """ Return the page on which the customer can pay again. """
         order, invoice = self.sale_order_ids[:1], self.invoice_ids[:1]
         if order.website_id and order.state == 'draft':
             if has_cart:

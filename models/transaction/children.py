@@ -111,9 +111,6 @@ class PaymentTransaction(models.Model):
         The sums say how much was moved, the event log in which parts. An operation that Odoo holds
         and the sums do not contain stays: it is a difference that somebody has to look at.
 
-        :param protocol.payment.Payment payment: The payment as read.
-        :param payment.transaction own_tx: The transactions of an operation that was just answered.
-        :return: None
         :raise VippsError: If the event log cannot be read now and something was done elsewhere.
         """
         held = self._vipps_get_held_amounts()
@@ -160,7 +157,6 @@ class PaymentTransaction(models.Model):
         that of the API: an amount that was captured elsewhere can be finer, and is a difference.
 
         :param int amount: The amount, in minor units.
-        :rtype: bool
         """
         api_client = self.env['vipps.api.client']
         amount = api_client._to_major(max(amount, 0), self.currency_id)
@@ -170,7 +166,6 @@ class PaymentTransaction(models.Model):
         """ Read the event log of the payment and keep it for people.
 
         :return: The events, oldest first, in minor units.
-        :rtype: list[protocol.payment.Event]
         :raise VippsError: If it cannot be read.
         """
         events = self.env['vipps.api.client']._read_events(self)
@@ -200,11 +195,7 @@ class PaymentTransaction(models.Model):
     def _vipps_get_new_events(self, events):
         """ Return the events that moved money and that no transaction stands for.
 
-        Transactions whose event was not known yet get its reference.
-
-        :param list events: All events of the payment, as `protocol.payment.Event`.
-        :rtype: list[protocol.payment.Event]
-        """
+        Transactions whose event was not known yet get its reference. """
         txs = self | self._vipps_get_parts() | self._vipps_get_refunds()
         known = set(txs.mapped('vipps_psp_reference'))
         new_events = {
@@ -242,11 +233,8 @@ class PaymentTransaction(models.Model):
     def _vipps_book(self, name, amount, own_tx=None, event=None):
         """ Book the operation that an event reports.
 
-        :param str name: The name of the event.
         :param int amount: The amount, in minor units.
-        :param payment.transaction own_tx: The transaction of an operation that was just answered.
         :param protocol.payment.Event event: The event, if it is known.
-        :return: None
         """
         amount = self.env['vipps.api.client']._to_major(amount, self.currency_id)
         child_tx = self._vipps_choose_child(name, amount, own_tx, event)
@@ -294,11 +282,7 @@ class PaymentTransaction(models.Model):
         return drafts if is_own else None
 
     def _vipps_get_asked_capture(self, event):
-        """ Return the capture from which a refund was asked for whose request was rolled back.
-
-        :param protocol.payment.Event|None event: The event of the refund, if it is known.
-        :rtype: payment.transaction | None
-        """
+        """ Return the capture from which a refund was asked for whose request was rolled back. """
         return event and event.idempotency_key and self.env['vipps.audit.event'].sudo().search([
             ('transaction_id', 'in', self._vipps_get_captures().ids),
             ('action', '=', 'refund'),
@@ -311,9 +295,7 @@ class PaymentTransaction(models.Model):
         :param float amount: The amount, in major units.
         :param payment.transaction first_capture_tx: The capture to refund first, if it is one; the
                                                      others follow, oldest first.
-        :param values: Other values of the transactions.
         :return: One for each capture that it takes something of.
-        :rtype: payment.transaction
         """
         refund_txs = self.browse()
         for capture_tx in self._vipps_get_captures().sorted(lambda t: t != first_capture_tx):

@@ -29,7 +29,6 @@ class PaymentTransaction(models.Model):
         """ Warn of a reservation whose last day of capture, or the end of whose guarantee, is near.
 
         :return: `DONE`, or `NOTHING_LEFT` if people know of all of them, see :func:`run_steps`.
-        :rtype: str
         """
         for problem, date_field in WARNINGS.items():
             self.env.cr.execute(SQL(
@@ -56,11 +55,7 @@ class PaymentTransaction(models.Model):
         return NOTHING_LEFT
 
     def _vipps_warn(self, problem):
-        """ Warn that a reservation will soon not be guaranteed, or can soon not be captured.
-
-        :param str problem: The key of the problem, see `WARNINGS`.
-        :return: None
-        """
+        """ Warn that a reservation will soon not be guaranteed, or can soon not be captured. """
         self = self._vipps_in_staff_language()  # `_` takes the language of the variable named self.
         self._vipps_keep_told('guarantee', True)
         values = {

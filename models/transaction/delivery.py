@@ -13,7 +13,6 @@ class PaymentTransaction(models.Model):
         """ Return the amount to capture of the payment without a request by a person.
 
         :return: The amount, in major units; 0 means nothing.
-        :rtype: float
         """
         if (
             not self._vipps_is_reserved()
@@ -32,7 +31,6 @@ class PaymentTransaction(models.Model):
         A refunded amount is not captured again: it was given back on purpose.
 
         :return: The amount, in major units.
-        :rtype: float
         """
         older_txs = self.sale_order_ids.transaction_ids.filtered(
             lambda t: t.id < self.id and t._vipps_is_reserved()
@@ -95,11 +93,7 @@ class PaymentTransaction(models.Model):
 
     def _vipps_get_excess_amount(self):
         """ Return the amount that was captured and not refunded, although it is neither delivered
-        nor going to be, exceeds the total of the documents, or is for returned goods.
-
-        :return: The amount, in major units.
-        :rtype: float
-        """
+        nor going to be, exceeds the total of the documents, or is for returned goods. """
         orders = self.sale_order_ids
         if not orders:
             return self._vipps_get_unused_amount() if self._vipps_is_document_cancelled() else 0

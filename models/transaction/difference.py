@@ -41,9 +41,7 @@ class PaymentTransaction(models.Model):
     def _vipps_describe_difference(self, payment):
         """ Return the differences between a payment as read and the transaction, for the staff.
 
-        :param protocol.payment.Payment payment: The payment as read, in minor units.
         :return: The difference, if there is one.
-        :rtype: str | None
         """
         to_major = self.env['vipps.api.client']._to_major
         differences = [
@@ -75,7 +73,6 @@ class PaymentTransaction(models.Model):
         once.
 
         :param str|None difference: The difference, if there is one.
-        :return: None
         """
         if difference and not self.vipps_difference:
             log_step(_logger, 'compared', self, outcome='different', difference=difference)
@@ -92,12 +89,7 @@ class PaymentTransaction(models.Model):
 
     def _vipps_refuse_payment(self, payment, read_amount):
         """ Inform the staff that a payment is not the one that was asked for, and ask the customer
-        not to pay again.
-
-        :param protocol.payment.Payment payment: The payment as read.
-        :param int read_amount: Its amount, in minor units.
-        :return: None
-        """
+        not to pay again. """
         staff_tx = self._vipps_in_staff_language()
         message = staff_tx._vipps_describe_refusal(payment, read_amount)
         if self.state in ('draft', 'pending', 'authorized'):
@@ -153,10 +145,7 @@ class PaymentTransaction(models.Model):
     def _vipps_schedule_comparison(self, domain):
         """ Have payments read and compared with Vipps MobilePay, after those that are open.
 
-        :param list domain: The transactions to compare; others than those of payments that
-                            something can still happen to are left out.
         :return: The number of payments.
-        :rtype: int
         """
         providers = self.env['payment.provider'].sudo().search([('code', '=', 'vipps')]).filtered(
             lambda provider: provider._vipps_has_key('vipps_client_secret')
@@ -181,11 +170,7 @@ class PaymentTransaction(models.Model):
         return len(txs)
 
     def _vipps_do_compare(self):
-        """ Read the payment, and keep the difference that is left then.
-
-        :return: The outcome for the queue.
-        :rtype: str
-        """
+        """ Read the payment, and keep the difference that is left then. """
         error = self._vipps_try(self._vipps_sync)
         if not error:
             self.provider_id._vipps_end_alert('comparison')

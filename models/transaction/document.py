@@ -71,7 +71,6 @@ class PaymentTransaction(models.Model):
         amount left to pay of the documents. Refunded amounts are not captured again.
 
         :return: The amount, in major units.
-        :rtype: float
         """
         if not self.sale_order_ids and not self.invoice_ids:
             return 0 if self.vipps_has_document else self.vipps_remaining_amount
@@ -112,7 +111,6 @@ class PaymentTransaction(models.Model):
 
         :param bool later: Whether reservations count that were made after this one.
         :return: The amount, in major units.
-        :rtype: float
         """
         if self.sale_order_ids:
             return self._vipps_get_held_order_amount(self.sale_order_ids, later)
@@ -123,10 +121,8 @@ class PaymentTransaction(models.Model):
         any. A payment of several orders counts once for all of them: the part that it can pay of
         others is not held for these.
 
-        :param sale.order orders: The orders.
         :param bool later: Whether reservations count that were made after this one.
         :return: The amount, in major units.
-        :rtype: float
         """
         txs = orders.transaction_ids - self
         shared_txs = txs.filtered(lambda t: t.sale_order_ids - orders)
@@ -159,10 +155,8 @@ class PaymentTransaction(models.Model):
         part that it can pay of others, and of the goods that are not invoiced yet, is not held for
         these.
 
-        :param account.move invoices: The invoices.
         :param bool later: Whether reservations count that were made after this one.
         :return: The amount, in major units.
-        :rtype: float
         """
         orders = invoices.line_ids.sale_line_ids.order_id
         own_txs = invoices.transaction_ids.filtered(
@@ -184,10 +178,8 @@ class PaymentTransaction(models.Model):
     def _vipps_get_used_amount(self, compared_tx=None, later=True):
         """ Return the amount that the transaction has reserved or paid, less its refunds.
 
-        :param payment.transaction compared_tx: The transaction that this one is compared with.
         :param bool later: Whether the reserved amount counts if this is the later one.
         :return: The amount, in major units.
-        :rtype: float
         """
         return self._vipps_get_waiting_amount(compared_tx, later) + sum(
             part.amount for part in self._vipps_get_captures() | self._vipps_get_refunds()

@@ -38,7 +38,6 @@ class PaymentTransaction(models.Model):
         """ Set the state that was read at Vipps MobilePay, and nothing else.
 
         :param str state: The state: `authorized` or `done`.
-        :return: None
         """
         txs = self._update_state(PREVIOUS_STATES[state], state, None)
         if state == 'done':
@@ -88,11 +87,7 @@ class PaymentTransaction(models.Model):
             )
 
     def _vipps_filter_followed(self, state):
-        """ Return the transactions that are in a state which a job is to follow.
-
-        :param str state: The state.
-        :rtype: payment.transaction
-        """
+        """ Return the transactions that are in a state which a job is to follow. """
         if state not in FOLLOWING_TASKS:
             return self.browse()
         return self.env['vipps.task']._get_scheduled(
@@ -108,11 +103,7 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - JOB ===#
 
     def _vipps_do_confirm(self):
-        """ Confirm the order of an approved payment, and let others follow.
-
-        :return: The outcome of the task.
-        :rtype: str
-        """
+        """ Confirm the order of an approved payment, and let others follow. """
         if not self._vipps_lock_follow_up():
             return LATER
         if self.state == 'authorized':
@@ -126,11 +117,7 @@ class PaymentTransaction(models.Model):
         return DONE
 
     def _vipps_do_book(self):
-        """ Book a capture or a refund, confirm and invoice the order, and let others follow.
-
-        :return: The outcome of the task.
-        :rtype: str
-        """
+        """ Book a capture or a refund, confirm and invoice the order, and let others follow. """
         if self.state != 'done':
             return DONE
         if not self._vipps_lock_follow_up():
@@ -150,10 +137,7 @@ class PaymentTransaction(models.Model):
 
     def _vipps_with_mails_later(self):
         """ Return the transaction in a context in which the mails of core and other addons are left
-        to other jobs: a mail server, or the rendering of documents, can hang.
-
-        :rtype: payment.transaction
-        """
+        to other jobs: a mail server, or the rendering of documents, can hang. """
         return self.with_context(
             vipps_followed_tx_id=Fact(self.id), mail_notify_force_send=False,
         )
@@ -165,7 +149,6 @@ class PaymentTransaction(models.Model):
         The transaction itself is left to those who care for the money.
 
         :return: Whether it is locked. If not, another process is at work.
-        :rtype: bool
         """
         self.env.cr.execute(SQL(
             "SELECT pg_try_advisory_xact_lock(hashtext(%s))",
@@ -174,12 +157,7 @@ class PaymentTransaction(models.Model):
         return self.env.cr.fetchone()[0]
 
     def _vipps_fail_task(self, kind, problem):
-        """ Create an activity about a task that failed, and book at least the payment.
-
-        :param str kind: The kind of the task.
-        :param str|None problem: The error, if that is a sentence for people.
-        :return: None
-        """
+        """ Create an activity about a task that failed, and book at least the payment. """
         if kind == 'user_info':
             return  # The payment does not need it.
         problem = problem or _("Something went wrong in Odoo. Its log says what.")
@@ -249,11 +227,7 @@ class PaymentTransaction(models.Model):
         )
 
     def _vipps_do_order_mail(self):
-        """ Send the mails about the orders of the payment.
-
-        :return: The outcome of the task.
-        :rtype: str
-        """
+        """ Send the mails about the orders of the payment. """
         for order in self.sale_order_ids.filtered('vipps_mail_template_id'):
             order._vipps_send_mail()
         self._vipps_end_mail()
@@ -270,15 +244,7 @@ class PaymentTransaction(models.Model):
         return DONE
 
     def _vipps_do_template_mail(self, template_id, res_id, context, **kwargs):
-        """ Render a mail that was to be sent when the payment was followed.
-
-        :param int template_id: The mail template.
-        :param int res_id: The record that the mail is about.
-        :param dict context: The context in which it was to be sent.
-        :param dict kwargs: How it was to be sent.
-        :return: The outcome of the task.
-        :rtype: str
-        """
+        """ Render a mail that was to be sent when the payment was followed. """
         template = self.env['mail.template'].browse(template_id).exists()
         if template and self.env[template.model].browse(res_id).exists():
             template.with_context(**context).send_mail(res_id, **kwargs)

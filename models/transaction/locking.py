@@ -29,7 +29,6 @@ class PaymentTransaction(models.Model):
 
         :param bool|float wait: Whether to wait for others who hold a lock, or for how many seconds.
         :return: Whether everything is locked.
-        :rtype: bool
         """
         if not isinstance(wait, bool):
             patience = self.env['vipps.api.client']._get_patience()
@@ -61,9 +60,7 @@ class PaymentTransaction(models.Model):
 
         A process that locks the transaction before the documents never waits for these.
 
-        :param bool wait: Whether to wait for others who hold a lock.
         :return: Whether the transaction is locked.
-        :rtype: bool
         """
         is_shared = any(self._vipps_get_locked_documents())
         return (not is_shared or self._vipps_is_free(wait)) and self._vipps_lock_rows(
@@ -74,7 +71,6 @@ class PaymentTransaction(models.Model):
         """ Return whether nobody works on the transaction or on its documents.
 
         :param bool|float wait: For how many seconds to wait for others who hold a lock.
-        :rtype: bool
         """
         self.env.cr.flush()
         # Nothing is written: all that was read stays as true as it was.
@@ -87,9 +83,7 @@ class PaymentTransaction(models.Model):
     def _vipps_lock_documents(self, option):
         """ Lock the documents of a payment that is not approved.
 
-        :param SQL option: The option for locks that others hold, as PostgreSQL calls it.
         :return: Whether they are locked.
-        :rtype: bool
         """
         return all(
             self._vipps_lock_rows(documents, option)
@@ -115,7 +109,6 @@ class PaymentTransaction(models.Model):
         """ Lock the payment and its documents as :meth:`_vipps_lock` does, for a person who does
         not wait for long.
 
-        :return: None
         :raise VippsError: If others work on it for longer.
         """
         if not self._vipps_lock(wait=WAITING_SECONDS):
@@ -135,7 +128,6 @@ class PaymentTransaction(models.Model):
         """ Return the transactions for a person who waits until they are read.
 
         :param bool is_polling: Whether the page or the till asks again without being told to.
-        :rtype: payment.transaction
         """
         if self.env['vipps.api.client']._get_patience():
             return self  # It is one request, and one person.

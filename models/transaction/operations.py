@@ -38,9 +38,7 @@ class PaymentTransaction(models.Model):
                                         already, with their key.
         :param bool is_person: Whether a person asks for it, whose request may be rolled back.
         :param bool only_unapproved: Whether a payment that the customer approved is left alone.
-        :param values: Other values of the transactions that are created for it.
         :return: The transactions of the operation; the payment itself if it is done in full.
-        :rtype: payment.transaction
         :raise VippsError: If it was refused, or if it is unknown whether it took effect.
         """
         self.ensure_one()
@@ -72,9 +70,7 @@ class PaymentTransaction(models.Model):
 
         See :meth:`_vipps_execute`.
 
-        :param str key: The idempotency key; a release has none.
         :return: The payment as it is then.
-        :rtype: protocol.payment.Payment
         :raise VippsError: If it was refused, or if it is unknown whether it took effect.
         """
         root = self._vipps_get_root()
@@ -129,7 +125,6 @@ class PaymentTransaction(models.Model):
         :param str operation: `capture`, `refund`, or `release`, which needs none.
         :param float amount: The amount, in major units.
         :param dict held_amounts: The amounts that Odoo holds, in minor units, if not those of now.
-        :rtype: str | None
         """
         if operation == 'release':
             return None
@@ -144,7 +139,6 @@ class PaymentTransaction(models.Model):
 
         :param str operation: `capture`, `release` or `refund`.
         :param float amount: The amount, in major units.
-        :rtype: int
         """
         refused = self.env['vipps.audit.event'].sudo().search([
             ('reference', '=', self.reference), ('action', '=', operation), ('refusals', '>', 0),
@@ -194,9 +188,7 @@ class PaymentTransaction(models.Model):
 
         :param str operation: `capture`, `release` or `refund`.
         :param float|None amount: The amount, in major units; None means all, 0 never does.
-        :param values: Other values of the transactions that are created for it.
         :return: The transactions of the operation, if it has any of its own, in sudo mode.
-        :rtype: payment.transaction
         :raise UserError: If it did not take effect, or if that is unknown.
         """
         self._vipps_check_company()
@@ -237,11 +229,8 @@ class PaymentTransaction(models.Model):
     def _vipps_read_before(self, operation, amount):
         """ Read the payment once before an operation that a person asks for.
 
-        :param str operation: `capture`, `release` or `refund`.
-        :param float amount: The amount, in major units.
         :return: The transactions of the operation if it turns out to be done already, by a request
                  that was rolled back; None if it is to be done.
-        :rtype: payment.transaction | None
         :raise UserError: If something else has happened, or if the payment cannot be read.
         """
         self._vipps_lock_for_person()
@@ -264,9 +253,7 @@ class PaymentTransaction(models.Model):
         read, or None if something else happened.
 
         :param str operation: `capture`, `release` or `refund`.
-        :param str key: Its idempotency key.
         :param dict held_amounts: The amounts that Odoo held before, in minor units.
-        :rtype: payment.transaction | None
         """
         if operation == 'release':
             is_released = not self._vipps_get_reserved_amount() and all(
@@ -279,9 +266,6 @@ class PaymentTransaction(models.Model):
 
     def _vipps_describe_change(self, held_amounts):
         """ Return the message for a person whose decision is based on amounts that have changed.
-
-        :param dict held_amounts: The amounts that Odoo held before, in minor units.
-        :rtype: str
         """
         sentences = {
             'CAPTURED': _("Captured: %(now)s instead of %(before)s."),
@@ -335,7 +319,6 @@ class PaymentTransaction(models.Model):
 
         :param str operation: `capture`, `release` or `refund`.
         :param float|None amount: The amount, in major units; None means all, 0 never does.
-        :rtype: float
         :raise ValidationError: If it is none.
         """
         if amount is None:
@@ -360,9 +343,6 @@ class PaymentTransaction(models.Model):
     def _vipps_check_operation(self, operation, amount):
         """ Ensure that an operation is possible, as far as Odoo knows, and can be booked.
 
-        :param str operation: `capture`, `release` or `refund`.
-        :param float amount: The amount, in major units.
-        :return: None
         :raise ValidationError: If it is not; it says why.
         """
         if operation != 'release':
@@ -403,7 +383,6 @@ class PaymentTransaction(models.Model):
         A failure leaves the payment reserved, and the job tries again.
 
         :return: Whether the outcome is known.
-        :rtype: bool
         """
         amount = self._vipps_get_due_capture_amount()
         try:

@@ -193,10 +193,8 @@ class PaymentTransaction(models.Model):
     def _vipps_make_reference(self, document):
         """ Return a reference for a new attempt to pay a document.
 
-        :param str document: The number of the document.
         :return: The prefix of this database, the number, and a random part, which makes the
                  reference unique after a backup was restored, too.
-        :rtype: str
         """
         return self.env['vipps.api.client']._make_reference(
             self._vipps_get_reference_prefix(),

@@ -54,10 +54,6 @@ class PaymentProvider(models.Model):
 
     def _vipps_has_payment_since(self, alert, domain):
         """ Return whether somebody could start a payment after an administrator was told something.
-
-        :param mail.activity alert: The activity of the administrator.
-        :param list domain: Which payments it is about.
-        :rtype: bool
         """
         return bool(self.env['payment.transaction'].search_count([
             ('provider_id', '=', self.id),

@@ -43,11 +43,7 @@ class PaymentTransaction(models.Model):
         """ Inform the customer that a reservation was released, or lowered, after the order was
         confirmed: without a word, it looks as if the order was paid.
 
-        The mail is left to the queue: a mail server that hangs holds nothing up here.
-
-        :return: The outcome for the queue.
-        :rtype: str
-        """
+        The mail is left to the queue: a mail server that hangs holds nothing up here. """
         root_tx = self._vipps_get_root()
         order = root_tx._vipps_get_released_order()
         if order:
@@ -69,12 +65,7 @@ class PaymentTransaction(models.Model):
         return _("Your payment for order %s", order.name)
 
     def _vipps_explain_release(self, order, amount):
-        """ Return the message to the customer about a release.
-
-        :param sale.order order: The order.
-        :param float amount: The amount that was released, in major units.
-        :rtype: str
-        """
+        """ Return the message to the customer about a release. """
         values = {
             'amount': self._vipps_format(amount),
             'order': order.name,

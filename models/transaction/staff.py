@@ -145,10 +145,7 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - STATUS ===#
 
     def _vipps_describe_payment(self):
-        """ Return the course of the payment, as sentences for the staff.
-
-        :rtype: list[str]
-        """
+        """ Return the course of the payment, as sentences for the staff. """
         if self.state == 'error':
             return [_("Something is not right with this payment: compare it with Vipps MobilePay"
                       " before you deliver.")]
@@ -259,10 +256,7 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - HISTORY ===#
 
     def _vipps_render_timeline(self):
-        """ Return the history of the payment, oldest first, for the staff.
-
-        :rtype: markupsafe.Markup
-        """
+        """ Return the history of the payment, oldest first, for the staff. """
         if not self.vipps_event_log:
             return Markup()
         return self.env['ir.qweb']._render('mobilepay_vipps.payment_timeline', {
@@ -270,11 +264,7 @@ class PaymentTransaction(models.Model):
         })
 
     def _vipps_prepare_event(self, event):
-        """ Return an event of the log as it is shown to people.
-
-        :param dict event: The event, see `vipps_event_log`.
-        :rtype: dict
-        """
+        """ Return an event of the log as it is shown to people. """
         amount = self.env['vipps.api.client']._to_major(event['amount'], self.currency_id)
         return {
             'name': self._vipps_name_event(event['name']),
@@ -287,11 +277,7 @@ class PaymentTransaction(models.Model):
         }
 
     def _vipps_name_event(self, name):
-        """ Return an event of Vipps MobilePay in words.
-
-        :param str name: The name of the event at Vipps MobilePay.
-        :rtype: str
-        """
+        """ Return an event of Vipps MobilePay in words. """
         return {
             'CREATED': _("Payment started"),
             'AUTHORIZED': _("Approved by the customer"),
@@ -312,7 +298,6 @@ class PaymentTransaction(models.Model):
         does not answer.
 
         :return: A notification about the changes.
-        :rtype: dict
         :raise UserError: If none can be read.
         """
         changes, errors, reads = [], [], 0
@@ -342,20 +327,14 @@ class PaymentTransaction(models.Model):
         )
 
     def _vipps_get_booked_payments(self):
-        """ Return the payments in the books of all that was captured and refunded of a payment.
-
-        :rtype: account.payment
-        """
+        """ Return the payments in the books of all that was captured and refunded of a payment. """
         if not self.vipps_payment_reference:
             return self.env['account.payment']
         return (self._vipps_get_captures() | self._vipps_get_refunds()).payment_id
 
     def _vipps_get_refundable_payments(self):
         """ Return the posted payments of captures of this transaction that something is left to
-        refund of.
-
-        :rtype: account.payment
-        """
+        refund of. """
         if self.provider_code != 'vipps' or self.operation == 'refund':
             return self.env['account.payment']
         captures = self if self.source_transaction_id else self._vipps_get_captures()
@@ -383,10 +362,7 @@ class PaymentTransaction(models.Model):
 
     def _vipps_get_author(self):
         """ Return the author of the messages that are written to the documents; OdooBot if nobody
-        in Odoo caused them.
-
-        :rtype: res.partner
-        """
+        in Odoo caused them. """
         if self.env.user._is_internal() and not self._vipps_is_done_elsewhere():
             return self.env.user.partner_id
         is_payment = not self.source_transaction_id and self.state != 'error'

@@ -86,12 +86,10 @@ class PaymentTransaction(models.Model):
 
         Note: `self.ensure_one()`
 
-        :param timedelta min_age: Don't read a payment again that was read within this time.
         :param bool wait: Whether to wait for others who work on the same payment or document;
                           people wait for a short time.
         :param bool may_capture: Whether to capture and release amounts that nobody has to ask for.
         :return: Whether the payment was read.
-        :rtype: bool
         :raise VippsError: If it cannot be read.
         :raise LockNotAvailable: If a document was locked while a job waited for the answer.
         """
@@ -132,7 +130,6 @@ class PaymentTransaction(models.Model):
     def _vipps_read(self):
         """ Return the payment as it is at Vipps MobilePay, or None if it was never created.
 
-        :rtype: protocol.payment.Payment | None
         :raise VippsError: If it cannot be read.
         """
         try:
@@ -148,8 +145,6 @@ class PaymentTransaction(models.Model):
     def _vipps_converge(self, payment):
         """ Converge to the payment as it was read, with everything locked that this needs.
 
-        :param protocol.payment.Payment|None payment: The payment; None if it was never created.
-        :return: None
         :raise VippsError: If it cannot be read how the money was moved.
         """
         started, before = time.monotonic(), (self.state, self.vipps_payment_state)
@@ -194,7 +189,6 @@ class PaymentTransaction(models.Model):
 
         :param dict notification_data: The `payment`, as a `protocol.payment.Payment`, and `own_tx`,
                                        the transaction of the operation that it is the answer to.
-        :return: None
         :raise VippsError: If it cannot be read how the money was moved.
         """
         super()._process_notification_data(notification_data)
@@ -262,9 +256,7 @@ class PaymentTransaction(models.Model):
 
         If it is not, somebody has to look at it: it is flagged, and never paid.
 
-        :param protocol.payment.Payment payment: The payment as read.
         :return: Whether it is.
-        :rtype: bool
         """
         api_client = self.env['vipps.api.client']
         amount = api_client._to_minor(self.amount, self.currency_id)
@@ -281,9 +273,6 @@ class PaymentTransaction(models.Model):
     def _vipps_process_authorized(self, payment, own_tx=None):
         """ Converge to a payment that the customer approved.
 
-        :param protocol.payment.Payment payment: The payment as read.
-        :param payment.transaction own_tx: The transaction of an operation that was just answered.
-        :return: None
         :raise VippsError: If it cannot be read how the money was moved.
         """
         if self.state not in ('authorized', 'done'):
@@ -320,10 +309,7 @@ class PaymentTransaction(models.Model):
         return bool(self._vipps_get_due_capture_amount()) or self._vipps_is_release_due()
 
     def _vipps_get_open_kinds(self):
-        """ Return the kinds of tasks that are left of the payment for the money job.
-
-        :rtype: tuple
-        """
+        """ Return the kinds of tasks that are left of the payment for the money job. """
         kinds = []
         if self._vipps_is_decision_open() or self._vipps_is_log_awaited():
             kinds.append('sync')
@@ -353,11 +339,7 @@ class PaymentTransaction(models.Model):
                 )
 
     def _vipps_do_sync(self):
-        """ Read the payment, unless a customer watches the page that reads it anyway.
-
-        :return: The outcome for the queue.
-        :rtype: str
-        """
+        """ Read the payment, unless a customer watches the page that reads it anyway. """
         tasks, now = self.env['vipps.task'], fields.Datetime.now()
         is_watched = self.state in ('draft', 'pending') and (
             self.vipps_last_read and now - WATCHED_PERIOD < self.vipps_last_read <= now
@@ -380,12 +362,7 @@ class PaymentTransaction(models.Model):
         )
 
     def _vipps_sync_for_task(self, kind):
-        """ Read the payment for a task.
-
-        :param str kind: The kind of the task.
-        :return: The outcome for the queue if the payment could not be read, else None.
-        :rtype: str | None
-        """
+        """ Read the payment for a task. """
         tasks, now = self.env['vipps.task'], fields.Datetime.now()
         events = self.env['vipps.webhook.event']._get_pending(self)
         tx = self.with_context(vipps_source=WEBHOOK) if events else self
@@ -409,10 +386,7 @@ class PaymentTransaction(models.Model):
     def _vipps_try(self, refresh, step='read'):
         """ Refresh the payment where an error would reach nobody who can do something about it.
 
-        :param function refresh: Refreshes it.
-        :param str step: The name of the step in the log.
         :return: The error, if there was one.
-        :rtype: VippsError | None
         """
         try:
             refresh()

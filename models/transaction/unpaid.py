@@ -46,7 +46,6 @@ class PaymentTransaction(models.Model):
 
         :return: The reason: `delivered`, or `released` if nothing of it is delivered yet; and the
                  amount, in major units. None and 0 if everything is covered.
-        :rtype: tuple[str | None, float]
         """
         orders = self.sale_order_ids.filtered(lambda order: order.state == 'sale')
         txs = orders.transaction_ids
@@ -72,9 +71,7 @@ class PaymentTransaction(models.Model):
         """ Return the amount that customers were asked for, plus the amount paid otherwise. If that
         is less than the orders were worth then, the rest is to be paid in another way.
 
-        :param sale.order orders: The orders.
         :return: The amount, in major units; infinite if customers were asked for all of it.
-        :rtype: float
         """
         asked_txs = orders.transaction_ids.filtered(
             lambda tx: tx.state in ('authorized', 'done') or tx.vipps_authorized_amount > 0
@@ -91,7 +88,6 @@ class PaymentTransaction(models.Model):
 
         :param str reason: See :meth:`_vipps_find_unpaid`.
         :param float amount: The amount, in major units.
-        :return: None
         """
         if reason == 'delivered':
             summary = None

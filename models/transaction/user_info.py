@@ -108,11 +108,7 @@ class PaymentTransaction(models.Model):
 
     def _vipps_is_scope_refused(self, error):
         """ Return whether a payment is refused because of the data that the customer is asked to
-        share, and do not ask for them from now on.
-
-        :param VippsError error: The refusal.
-        :rtype: bool
-        """
+        share, and do not ask for them from now on. """
         if not self.vipps_scopes or error.code not in SCOPE_ERRORS:
             return False
         self.vipps_scopes = False
@@ -123,11 +119,7 @@ class PaymentTransaction(models.Model):
 
     def _vipps_keep_user_info(self, payment):
         """ Keep the data that a payment says the customer shared, as far as it was asked for, and
-        have a job fetch the rest.
-
-        :param protocol.payment.Payment payment: The payment as read.
-        :return: None
-        """
+        have a job fetch the rest. """
         if (
             payment.state != 'AUTHORIZED' or not self.vipps_scopes
             or self.vipps_user_info_state not in (False, 'awaited')
@@ -149,11 +141,7 @@ class PaymentTransaction(models.Model):
             self.vipps_user_details = {**(self.vipps_user_details or {}), **details}
 
     def _vipps_do_user_info(self):
-        """ Fetch the data that the customer shared and the payment did not say.
-
-        :return: The outcome.
-        :rtype: str
-        """
+        """ Fetch the data that the customer shared and the payment did not say. """
         if not self.vipps_scopes or self.vipps_user_info_state == 'erased':
             return DONE
         if self.state not in ('authorized', 'done'):  # There is nothing left to deliver.
@@ -172,7 +160,6 @@ class PaymentTransaction(models.Model):
         """ Fetch the missing data.
 
         :return: Whether Vipps MobilePay has answered.
-        :rtype: bool
         """
         api_client = self.env['vipps.api.client']
         try:
@@ -203,10 +190,7 @@ class PaymentTransaction(models.Model):
 
     def _vipps_forget(self):
         """ Forget the data that customers shared. Their payments stay: they are part of the
-        accounts.
-
-        :return: None
-        """
+        accounts. """
         self.sudo().write({
             'vipps_user_sub': False,
             'vipps_user_details': False,
@@ -232,10 +216,7 @@ class PaymentTransaction(models.Model):
         """ Forget the data that customers shared with the payments of a provider, and clear data
         that should have been cleared when the payments were decided.
 
-        :param payment.provider provider: The provider.
-        :param datetime before: Until when payments were made.
         :return: How many payments were purged; at most :data:`PURGE_LIMIT`.
-        :rtype: int
         """
         txs = self.search([
             ('provider_id', '=', provider.id),

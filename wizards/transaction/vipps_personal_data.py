@@ -105,7 +105,6 @@ class VippsPersonalData(models.TransientModel):
     def _check_rights(self):
         """ Ensure that the user may see the contact.
 
-        :return: None
         :raise AccessError: If the user may not.
         """
         self.check_access_rights('create')
@@ -116,7 +115,6 @@ class VippsPersonalData(models.TransientModel):
     def _check_is_one_person(self):
         """ Ensure that the contact is not the one of all customers without a name.
 
-        :return: None
         :raise UserError: If it is.
         """
         users_sudo = self.partner_id.sudo().with_context(active_test=False).user_ids
@@ -131,7 +129,6 @@ class VippsPersonalData(models.TransientModel):
 
         :param bool with_parts: Whether captures and refunds are returned, too.
         :return: The payments, the newest first, in sudo mode.
-        :rtype: payment.transaction
         """
         addresses = self.env['res.partner'].sudo().with_context(active_test=False).search([
             ('parent_id', '=', self.partner_id.id), ('type', '!=', 'contact'),
@@ -170,10 +167,7 @@ class VippsPersonalData(models.TransientModel):
         }
 
     def _prepare_export(self):
-        """ Return the data as machines read it: times in UTC, amounts in major units.
-
-        :rtype: dict
-        """
+        """ Return the data as machines read it: times in UTC, amounts in major units. """
         return {
             'contact': {'id': self.partner_id.id, 'name': self.partner_id.name},
             'exported_at': fields.Datetime.to_string(fields.Datetime.now()),
