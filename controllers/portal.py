@@ -31,8 +31,6 @@ class VippsPaymentPortal(PaymentPortal):
     def _vipps_refuse_start(self, wait):
         """ End the request with an answer that has the status and that the payment form shows.
 
-        :param int wait: The seconds to wait.
-        :return: None
         :raise HTTPException: Always. Odoo would answer any other error with the status 200.
         """
         sentence = get_limited_sentence(wait)

@@ -25,12 +25,7 @@ class MailActivity(models.Model):
 
     @api.model
     def _vipps_find(self, record, problem):
-        """ Return the activities of a record about a problem.
-
-        :param record: The order, session or provider.
-        :param str problem: The key of the problem, with the id of the payment if it is about one.
-        :rtype: mail.activity
-        """
+        """ Return the activities of a record about a problem. """
         return record.sudo().activity_ids.filtered(
             lambda activity: activity.vipps_problem == problem
         )
@@ -41,11 +36,7 @@ class MailActivity(models.Model):
 
         :param record: The order, session or provider, in the environment of the user that is shown
                        as the author.
-        :param res.users user: The person.
         :param str problem: The key of the problem, with the id of the payment if it is about one.
-        :param str summary: The subject, in a few words.
-        :param str note: The event and the remedy.
-        :return: None
         """
         # A mail server that hangs holds nothing up: Odoo's queue of mails sends the mails.
         record.with_context(mail_notify_force_send=False).activity_schedule(
@@ -87,11 +78,7 @@ class PaymentProvider(models.Model):
                 provider._vipps_end_alert(alert.vipps_problem)
 
     def _vipps_is_over(self, alert):
-        """ Return whether a problem is over that is not found.
-
-        :param mail.activity alert: The alert.
-        :rtype: bool
-        """
+        """ Return whether a problem is over that is not found. """
         problem = PROBLEMS.get(alert.vipps_problem.partition(':')[0])
         if not problem:  # Earlier versions had others.
             return self._vipps_is_old_news(alert)
@@ -137,7 +124,6 @@ class PaymentProvider(models.Model):
         :param str|_lt|Exception note: The event and the remedy, if not those of the problem.
         :param payment.transaction tx: The payment, if it is about one.
         :param dict|str values: The values in the texts of the problem, by name or in place of `%s`.
-        :return: None
         """
         assert problem in PROBLEMS
         key, name = f'{problem}:{tx.id}' if tx else problem, tx.reference if tx else None
@@ -146,12 +132,7 @@ class PaymentProvider(models.Model):
         )
 
     def _vipps_end_alert(self, problem, tx=None):
-        """ End the activity of a problem that is over, after this is committed.
-
-        :param str problem: The key of the problem.
-        :param payment.transaction tx: The payment, if it is about one.
-        :return: None
-        """
+        """ End the activity of a problem that is over, after this is committed. """
         key = f'{problem}:{tx.id}' if tx else problem
         if self.env['mail.activity']._vipps_find(self, key):
             self._vipps_tell_later(lambda provider: provider._vipps_take_alert_back(key))
@@ -161,7 +142,6 @@ class PaymentProvider(models.Model):
 
         :param function tell: Is called with the provider, in the language of the administrator.
         :param bool is_always: Whether it is also told if the transaction is rolled back.
-        :return: None
         """
         provider_id = self.id
 

@@ -34,12 +34,9 @@ class PaymentProvider(models.Model):
         return providers.filtered(lambda p: p.code != 'vipps' or not p._vipps_get_pause_end())
 
     def _vipps_get_pause_end(self):
-        """ Return the time until which the provider is left out of the checkout.
+        """ Return the time until which the provider is left out of the checkout, or None.
 
         Then it is offered again, and the next call decides. Any answer ends the pause at once.
-
-        :return: The moment, or None if customers can pay.
-        :rtype: datetime | None
         """
         self.ensure_one()
         last = self._vipps_get_last_call()
@@ -51,11 +48,7 @@ class PaymentProvider(models.Model):
 
     @api.model
     def _vipps_is_failing(self, last):
-        """ Return whether too many calls failed in a row, whether it is tried again or not.
-
-        :param dict|None last: The last call.
-        :rtype: bool
-        """
+        """ Return whether too many calls failed in a row, whether it is tried again or not. """
         return bool(last) and last['failure_count'] >= MAX_FAILURES
 
     def _vipps_get_last_call(self):
@@ -72,9 +65,6 @@ class PaymentProvider(models.Model):
 
         While it does not answer, one may for all: all workers share the record of the last call,
         and a lock until the end of the database transaction.
-
-        :param Patience patience: How long the person waits.
-        :rtype: bool
         """
         self.ensure_one()
         if not patience.get_seconds():
@@ -97,22 +87,13 @@ class PaymentProvider(models.Model):
     #=== BUSINESS METHODS - CHANGES ===#
 
     def _vipps_note_availability(self, failures_before, failures):
-        """ Follow the moment from which customers cannot pay, or can pay again.
-
-        :param int failures_before: How many calls had failed in a row before the last one.
-        :param int failures: How many now.
-        :return: None
-        """
+        """ Follow the moment from which customers cannot pay, or can pay again. """
         was_paused, is_paused = failures_before >= MAX_FAILURES, failures >= MAX_FAILURES
         if was_paused != is_paused:
             self._vipps_follow_availability(not is_paused)
 
     def _vipps_follow_availability(self, is_available):
-        """ Hook: inform everybody concerned that customers cannot pay, or can again.
-
-        :param bool is_available: Whether they can.
-        :return: None
-        """
+        """ Hook: inform everybody concerned that customers cannot pay, or can again. """
         self.env['vipps.audit.event'].sudo()._record(
             'resumed' if is_available else 'paused', provider=self, outcome='done',
         )

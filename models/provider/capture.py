@@ -75,10 +75,7 @@ class PaymentProvider(models.Model):
 
     @api.constrains('vipps_reservation_days', 'vipps_deadline_warning_days')
     def _check_vipps_days(self):
-        """ Ensure that the periods are possible ones.
-
-        :raise ValidationError: If they are not.
-        """
+        """ Ensure that the periods are possible ones. """
         for provider in self:
             if not 0 <= provider.vipps_reservation_days <= MAX_RESERVATION_DAYS:
                 raise ValidationError(_(
@@ -93,10 +90,6 @@ class PaymentProvider(models.Model):
     #=== BUSINESS METHODS ===#
 
     def _vipps_get_reservation_days(self, currency):
-        """ Return the number of days in which a reservation can be captured.
-
-        :param res.currency currency: The currency of the payment.
-        :rtype: int
-        """
+        """ Return the number of days in which a reservation can be captured. """
         market = const.CURRENCY_MARKETS.get(currency.name, 'FI')
         return self.vipps_reservation_days or const.MARKET_RESERVATION_DAYS[market]

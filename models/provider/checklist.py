@@ -204,7 +204,6 @@ class PaymentProvider(models.Model):
         """ Return the newest row in which each item was seen, for each environment.
 
         :return: By the environment and the key of the item.
-        :rtype: dict[str, dict[str, models.Model]]
         """
         self.env.flush_all()
         observed = {environment: {} for environment in ENVIRONMENTS}
@@ -225,10 +224,7 @@ class PaymentProvider(models.Model):
         return observed
 
     def _vipps_render_checklist(self):
-        """ Return the checklist for people.
-
-        :rtype: markupsafe.Markup
-        """
+        """ Return the checklist for people. """
         observed = self._vipps_observe()
         sections = defaultdict(list)
         for item in CHECKLIST:
@@ -247,12 +243,7 @@ class PaymentProvider(models.Model):
         })
 
     def _vipps_prepare_item(self, item, observed):
-        """ Return an item as it is shown to people.
-
-        :param Item item: The item.
-        :param dict observed: See :meth:`_vipps_observe`.
-        :rtype: dict
-        """
+        """ Return an item as it is shown to people. """
         advice, cells = str(item.advice), {}
         if item.key == 'terms' and not self._vipps_has_terms():
             advice = _("Not yet: in the website editor, on the checkout page, switch on Accept"

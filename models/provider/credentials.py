@@ -123,7 +123,6 @@ class PaymentProvider(models.Model):
 
         :param list names: The fields of the keys that have to work. Of subscription keys that are
                            not among them, any that works will do.
-        :return: None
         :raise UserError: If one is wrong; it says which one.
         """
         api_client = self.env['vipps.api.client']
@@ -206,10 +205,7 @@ class PaymentProvider(models.Model):
         return True
 
     def _vipps_watch_subscription_keys(self):
-        """ Check both subscription keys, if there are two, and report one that is refused.
-
-        :return: None
-        """
+        """ Check both subscription keys, if there are two, and report one that is refused. """
         names = [name for name in SUBSCRIPTION_KEYS if self._vipps_has_key(name)]
         if len(names) < 2:
             return
@@ -224,11 +220,7 @@ class PaymentProvider(models.Model):
 
     def _vipps_alert_refused_key(self, is_secondary):
         """ Report to an administrator that a subscription key is refused while the other one is
-        good.
-
-        :param bool is_secondary: Whether it is the secondary one.
-        :return: None
-        """
+        good. """
         self._vipps_alert_administrator(
             SUBSCRIPTION_KEYS[is_secondary].removeprefix('vipps_')
         )
@@ -254,9 +246,6 @@ class PaymentProvider(models.Model):
         """ Return a key of the sales unit from the environment of the server.
 
         A neutralized copy of the database may run on the same server, and gets none.
-
-        :param str name: The name of the field.
-        :rtype: str | None
         """
         key = self._vipps_get_environment_variable(KEY_VARIABLES.get(name))
         database = self._vipps_get_environment_variable(DATABASE_VARIABLE)
@@ -301,7 +290,6 @@ class PaymentProvider(models.Model):
         that cannot be read is left alone.
 
         :return: The providers with something that cannot be read.
-        :rtype: payment.provider
         """
         providers = self.sudo().with_context(active_test=False).search([('code', '=', 'vipps')])
         for provider in providers:

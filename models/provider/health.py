@@ -62,10 +62,7 @@ class PaymentProvider(models.Model):
 
     def _vipps_get_health(self):
         """ Return the content of the page: the report for monitoring systems, and more about the
-        connection and the last days.
-
-        :rtype: dict
-        """
+        connection and the last days. """
         report, is_in_use = self._vipps_prepare_report(), self._vipps_is_in_use()
         _model, started, _since = self._vipps_get_health_lists()['started']
         Transaction = self.env['payment.transaction']
@@ -98,21 +95,14 @@ class PaymentProvider(models.Model):
 
     def _vipps_find_payment_call(self, domain):
         """ Return the last call of its kind that says whether people can pay: keys that were only
-        tried out do not.
-
-        :param list domain: The kind.
-        :rtype: vipps.api.call
-        """
+        tried out do not. """
         return self.env['vipps.api.call'].search([
             ('provider_id', '=', self.id), ('environment', '=', self.vipps_environment),
             ('failure_count', '!=', False), *domain,
         ], limit=1)
 
     def _vipps_get_errors(self):
-        """ Return the errors of calls of the last days, the most frequent first.
-
-        :rtype: list[dict]
-        """
+        """ Return the errors of calls of the last days, the most frequent first. """
         model, domain, _since = self._vipps_get_health_lists()['errors']
         Call = self.env[model]
         outcomes = dict(Call._fields['outcome']._description_selection(self.env))
@@ -187,11 +177,7 @@ class PaymentProvider(models.Model):
         }
 
     def _vipps_check_manager(self):
-        """ Ensure that the user may see the health of providers.
-
-        :return: None
-        :raise AccessError: If not.
-        """
+        """ Ensure that the user may see the health of providers. """
         self.check_access_rights('read')
         self.check_access_rule('read')
         if not self.env.su and not self.user_has_groups(
@@ -207,12 +193,7 @@ class PaymentProvider(models.Model):
 
     @api.model
     def _vipps_get_for_monitoring(self, token):
-        """ Return the provider that a token is for.
-
-        :param str token: The token, as somebody sent it.
-        :return: The provider; empty if the token is no good.
-        :rtype: payment.provider
-        """
+        """ Return the provider that a token of a monitoring system is for, if there is one. """
         token_hash = self._vipps_hash_token(token)
         providers = self.search([
             ('code', '=', 'vipps'), ('vipps_monitoring_token_hash', '!=', False),
@@ -225,7 +206,6 @@ class PaymentProvider(models.Model):
         """ Return the health for a monitoring system, without anything secret or personal.
 
         :return: Values that can be written as JSON; ages are in seconds.
-        :rtype: dict
         """
         self.ensure_one()
         now = fields.Datetime.now()

@@ -15,10 +15,7 @@ class IrConfigParameter(models.Model):
 
     @api.constrains('key', 'value')
     def _check_vipps_test_api_url(self):
-        """ Ensure that keys can be sent to a simulator on this machine only.
-
-        :raise ValidationError: If they could be sent elsewhere.
-        """
+        """ Ensure that keys can be sent to a simulator on this machine only. """
         for parameter in self:
             if parameter.key == const.TEST_API_URL_PARAMETER and not const.LOOPBACK_URL.fullmatch(
                 parameter.value
@@ -51,10 +48,7 @@ class IrConfigParameter(models.Model):
 
     @contextlib.contextmanager
     def _vipps_record_test_api_url(self, keys):
-        """ Record a change of the address in the audit trail.
-
-        :param list keys: The parameters that are about to change.
-        """
+        """ Record a change of the address in the audit trail. """
         if const.TEST_API_URL_PARAMETER not in keys:
             yield
             return

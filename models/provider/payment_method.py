@@ -37,11 +37,6 @@ class PaymentMethod(models.Model):
         provider that does not offer it to this customer, or the other way round.
 
         Note: `self.ensure_one()`
-
-        :param payment.provider providers: The compatible providers.
-        :param int partner_id: The customer, as a `res.partner` id.
-        :param int currency_id: The currency of the payment, if known, as a `res.currency` id.
-        :rtype: payment.provider
         """
         self.ensure_one()
         candidates = self.provider_ids.filtered(lambda p: p in providers)

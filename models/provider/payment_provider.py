@@ -109,10 +109,7 @@ class PaymentProvider(models.Model):
 
     @api.constrains('vipps_merchant_serial_number')
     def _check_vipps_merchant_serial_number(self):
-        """ Ensure that the number can be one of a sales unit, before it is sent anywhere.
-
-        :raise ValidationError: If it cannot.
-        """
+        """ Ensure that the number can be one of a sales unit, before it is sent anywhere. """
         for provider in self:
             if not re.fullmatch(r'[0-9]{4,10}', provider.vipps_merchant_serial_number or '0000'):
                 raise ValidationError(_(
@@ -153,10 +150,7 @@ class PaymentProvider(models.Model):
 
     def _vipps_check_replacement(self, secrets):
         """ Override of `vipps.secrets` to have working keys replaced with tested keys only. Keys
-        that cannot be read can be entered again.
-
-        :raise UserError: If a key is set.
-        """
+        that cannot be read can be entered again. """
         if self.env.su or self._vipps_is_permitted():
             return
         if secrets.get('vipps_webhook_secret'):
@@ -189,8 +183,6 @@ class PaymentProvider(models.Model):
     def _vipps_check_open_payments(self, values):
         """ Ensure that no payment is open or reserved that new values would put out of reach.
 
-        :param dict values: The values about to be written.
-        :return: None
         :raise UserError: If there are such payments; it names them.
         """
         for provider in self.filtered(lambda p: p.code == 'vipps'):
@@ -270,11 +262,7 @@ class PaymentProvider(models.Model):
         )
 
     def _vipps_get_payment_method(self, currency):
-        """ Return the payment method that carries the brand for payments in a currency.
-
-        :param res.currency currency: The currency.
-        :rtype: payment.method
-        """
+        """ Return the payment method that carries the brand for payments in a currency. """
         methods = self.payment_method_ids.filtered(
             lambda m: m.code in const.DEFAULT_PAYMENT_METHOD_CODES
         )
@@ -284,9 +272,6 @@ class PaymentProvider(models.Model):
     def _vipps_get_secret(self, name):
         """ Return a secret in clear text. Private: nobody can call it from outside.
 
-        :param str name: The name of the field.
-        :return: The secret.
-        :rtype: str
         :raise VippsError: If it is missing or cannot be decrypted.
         """
         self.ensure_one()
@@ -321,20 +306,14 @@ class PaymentProvider(models.Model):
 
     def _vipps_check_administrator(self):
         """ Ensure that the user may configure providers; the methods that call it are reachable
-        from outside, with an empty recordset too.
-
-        :return: None
-        :raise AccessError: If the user may not.
-        """
+        from outside, with an empty recordset too. """
         self.check_access_rights('write')
         self.check_access_rule('write')
 
     def _vipps_notify(self, message, **params):
         """ Return the action that shows a message, closes the window, and reloads the form.
 
-        :param str message: The message.
         :param params: Other parameters of `display_notification`: `type`, `sticky`, `next`.
-        :rtype: dict
         """
         return {
             'type': 'ir.actions.client',

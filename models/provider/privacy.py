@@ -82,10 +82,7 @@ class PaymentProvider(models.Model):
 
     @api.constrains('vipps_collect_user_info', *SCOPE_FIELDS.values())
     def _check_vipps_scopes(self):
-        """ Ensure that there is data to ask for.
-
-        :raise ValidationError: If there is none.
-        """
+        """ Ensure that there is data to ask for. """
         for provider in self:
             if provider.vipps_collect_user_info and not provider._vipps_get_scopes():
                 raise ValidationError(_(
@@ -95,10 +92,7 @@ class PaymentProvider(models.Model):
 
     @api.constrains(*RETENTION_FIELDS.values())
     def _check_vipps_retention(self):
-        """ Ensure that no data is removed before it was of use, nor kept for ever by mistake.
-
-        :raise ValidationError: If it would be.
-        """
+        """ Ensure that no data is removed before it was of use, nor kept for ever by mistake. """
         for provider in self:
             for name in RETENTION_FIELDS.values():
                 min_days = MIN_AUDIT_DAYS if name == 'vipps_audit_days' else 1
@@ -113,10 +107,7 @@ class PaymentProvider(models.Model):
     #=== BUSINESS METHODS - ASKING ===#
 
     def _vipps_get_scopes(self):
-        """ Return the data that customers are asked to share, by the names of the API.
-
-        :rtype: list[str]
-        """
+        """ Return the data that customers are asked to share, by the names of the API. """
         self.ensure_one()
         if not self.vipps_collect_user_info:
             return []
@@ -124,10 +115,6 @@ class PaymentProvider(models.Model):
 
     def _vipps_get_user_info_notice(self, method):
         """ Return the sentences on the payment form about the data that customers are asked for.
-
-        :param payment.method method: The payment method that carries the brand.
-        :return: The sentences; empty if nothing is asked for.
-        :rtype: str
         """
         scopes = self._vipps_get_scopes() if self.code == 'vipps' else []
         if not scopes:
@@ -165,13 +152,7 @@ class PaymentProvider(models.Model):
             self.env.ref('base.autovacuum_job')._trigger()
 
     def _vipps_purge_part(self, model, env):
-        """ Remove a part of the data whose period is over, and record how much that was.
-
-        :param str model: The model, one of :data:`RETENTION_FIELDS`.
-        :param Environment env: The environment of the step, see :func:`run_steps`.
-        :return: The outcome of the step, see :func:`run_steps`.
-        :rtype: str
-        """
+        """ Remove a part of the data whose period is over, and record how much that was. """
         provider = self.with_env(env).exists()
         if not provider:
             return NOTHING_LEFT

@@ -191,7 +191,6 @@ class PaymentProvider(models.Model):
         """ Return the lists that the health of the provider is made of: each number is that of one.
 
         :return: By its name: the model, the domain, and the field that says since when.
-        :rtype: dict[str, tuple[str, list, str]]
         """
         self.ensure_one()
         now = fields.Datetime.now()
@@ -248,11 +247,7 @@ class PaymentProvider(models.Model):
         }
 
     def _vipps_count(self, name):
-        """ Return the length of a list, and since when there is something in it.
-
-        :param str name: The name of the list.
-        :rtype: tuple[int, datetime]
-        """
+        """ Return the length of a list, and since when there is something in it. """
         model, domain, since = self._vipps_get_health_lists()[name]
         return self.env[model].sudo()._read_group(domain, [], ['__count', f'{since}:min'])[0]
 
@@ -264,7 +259,6 @@ class PaymentProvider(models.Model):
         :param dict counts: The lists that were counted already, see :meth:`_vipps_count`.
         :return: Each with its `key`, `level`, `summary` and `note`; with the `count` of its
                  cases, if they can be counted, and `since` when.
-        :rtype: list[dict]
         """
         self.ensure_one()
         if not self._vipps_is_in_use():
@@ -291,10 +285,8 @@ class PaymentProvider(models.Model):
     def _vipps_describe_problem(self, key, values=None, name=None):
         """ Return the summary and the advice of a problem, in the language of the environment.
 
-        :param str key: The key of the problem.
         :param dict|str|int values: The values in the advice, by name or in place of `%s`.
         :param str name: The name of the affected record, if it is not the provider.
-        :rtype: tuple[str, str]
         """
         summary, advice = str(PROBLEMS[key].summary), str(PROBLEMS[key].advice)
         if '%s' in summary:
@@ -370,10 +362,7 @@ class PaymentProvider(models.Model):
         }
 
     def _vipps_get_last_event(self):
-        """ Return the time at which the last event came in, be it removed since or not.
-
-        :rtype: datetime | None
-        """
+        """ Return the time at which the last event came in, be it removed since or not. """
         event = self.env['vipps.webhook.event'].sudo().search(
             [('provider_id', '=', self.id)], order='id desc', limit=1
         )

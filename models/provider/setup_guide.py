@@ -28,10 +28,7 @@ class PaymentProvider(models.Model):
 
     @api.constrains('vipps_guide_transaction_id')
     def _check_vipps_guide_transaction_id(self):
-        """ Ensure that the guide shows, and gives back, no payment of somebody else.
-
-        :raise ValidationError: If it is not one of the provider.
-        """
+        """ Ensure that the guide shows, and gives back, no payment of somebody else. """
         for provider_sudo in self.sudo():
             tx_sudo = provider_sudo.vipps_guide_transaction_id
             if tx_sudo and tx_sudo.provider_id != provider_sudo:
@@ -81,10 +78,7 @@ class PaymentProvider(models.Model):
     @api.model
     def _vipps_find_for_guide(self):
         """ Return the provider of the current company. If there is none, the one of another company
-        is duplicated without its keys, as core asks people to do by hand.
-
-        :rtype: payment.provider
-        """
+        is duplicated without its keys, as core asks people to do by hand. """
         company = self.env.company
         provider = self.search([
             ('code', '=', 'vipps'), *self._check_company_domain(company),

@@ -98,12 +98,7 @@ class PaymentProvider(models.Model):
     #=== BUSINESS METHODS - REGISTRATION ===#
 
     def _vipps_list_own_webhooks(self):
-        """ Return the registrations of this provider, and keep those of others for the form.
-
-        :return: The registrations, each with `id`, `url` and `events`.
-        :rtype: list[dict]
-        :raise VippsError: If they cannot be read.
-        """
+        """ Return the registrations of this provider, and keep those of others for the form. """
         urls = {self._vipps_get_webhook_url(), self.vipps_webhook_url}
         urls.update(previous['url'] for previous in self.vipps_webhook_previous_secrets or [])
         known_ids = self.sudo().search([('code', '=', 'vipps')]).mapped('vipps_webhook_id')
@@ -121,9 +116,6 @@ class PaymentProvider(models.Model):
 
         The replaced secret stays good for events that are on their way.
 
-        :param list[dict] own_webhooks: The registrations of this provider.
-        :param str url: The URL to register.
-        :return: None
         :raise VippsError: If Vipps MobilePay refuses, or answers with an earlier registration.
         """
         providers_sudo = self.sudo().search([('code', '=', 'vipps')])
@@ -153,9 +145,6 @@ class PaymentProvider(models.Model):
 
     def _vipps_delete_webhooks_after_commit(self, webhook_ids):
         """ Delete registrations as soon as it is certain that we have the secret of the new one.
-
-        :param set webhook_ids: The ids of the registrations.
-        :return: None
         """
         self.env.cr.postcommit.add(self.env['vipps.api.client']._prepare_webhook_deletion(
             self, list(webhook_ids)
@@ -181,11 +170,7 @@ class PaymentProvider(models.Model):
                 _logger.exception("The webhook of provider %s cannot be watched.", provider_id)
 
     def _vipps_watch_webhook(self):
-        """ Check the webhook of the provider, repair its registration, and report problems.
-
-        :return: The outcome of the step, see :func:`run_steps`.
-        :rtype: str
-        """
+        """ Check the webhook of the provider, repair its registration, and report problems. """
         previous_secrets = self._vipps_get_previous_secrets()
         if previous_secrets != (self.vipps_webhook_previous_secrets or []):
             self._vipps_write_protected({'vipps_webhook_previous_secrets': previous_secrets})
@@ -214,7 +199,6 @@ class PaymentProvider(models.Model):
         arrive is kept; another one is left only for one at which this database has answered.
 
         :return: The fault that was found, if there was one.
-        :rtype: str | None
         :raise UserError: If it cannot be repaired.
         """
         url = (
@@ -258,13 +242,7 @@ class PaymentProvider(models.Model):
         })
 
     def _vipps_get_webhook_problem(self, webhook, url):
-        """ Return the problem of the registration of the webhook.
-
-        :param dict|None webhook: The registration, if there is one.
-        :param str url: The URL that it should have.
-        :return: The fault, if there is one.
-        :rtype: str | None
-        """
+        """ Return the fault of the registration of the webhook, if there is one. """
         if not self.vipps_webhook_id:
             return _("The webhook was not set up.")
         if not webhook:
@@ -289,10 +267,8 @@ class PaymentProvider(models.Model):
     def _vipps_try_webhook_url(self, url):
         """ Call the URL to register, as Vipps MobilePay would.
 
-        :param str url: The URL.
         :return: `own` if this database answers, `unknown` if nothing does, else the HTTP status of
                  something else.
-        :rtype: str | int
         :raise UserError: If Vipps MobilePay cannot deliver there; the text names the remedy.
         """
         if not self._vipps_is_allowed_url(url):
@@ -321,12 +297,7 @@ class PaymentProvider(models.Model):
         return 'own' if is_own else response.status_code
 
     def _vipps_describe_webhook_answer(self, url, answer):
-        """ Return the doubt about a URL for webhooks, if there is one.
-
-        :param str url: The URL.
-        :param str|int answer: The answer that :meth:`_vipps_try_webhook_url` returned.
-        :rtype: str | None
-        """
+        """ Return the doubt about a URL for webhooks, if there is one. """
         if answer == 'own':
             return None
         if answer != 'unknown':
@@ -345,9 +316,6 @@ class PaymentProvider(models.Model):
 
     def _vipps_is_allowed_url(self, url):
         """ Return whether Vipps MobilePay takes a URL of ours. Plain http is taken by a simulator.
-
-        :param str url: The URL.
-        :rtype: bool
         """
         try:
             parts = urlsplit(url)
@@ -368,12 +336,7 @@ class PaymentProvider(models.Model):
     @api.model
     def _vipps_get_for_webhook(self, provider_id):
         """ Return the provider whose webhook is called, with all that is needed to verify the call:
-        field by field, it would take several times as long.
-
-        :param int provider_id: The id in the URL.
-        :return: The provider; empty if there is none, or if it is another one's.
-        :rtype: payment.provider
-        """
+        field by field, it would take several times as long. """
         if provider_id > MAX_ID:
             return self.browse()
         return self.search_fetch([('id', '=', provider_id), ('code', '=', 'vipps')], [
@@ -385,12 +348,7 @@ class PaymentProvider(models.Model):
         ])
 
     def _vipps_verify_webhook(self, body, headers):
-        """ Return whether a request to the webhook comes from Vipps MobilePay.
-
-        :param bytes body: The raw body.
-        :param Mapping headers: The headers.
-        :rtype: bool
-        """
+        """ Return whether a request to the webhook comes from Vipps MobilePay. """
         self.ensure_one()
         return any(
             self.env['vipps.api.client']._verify_webhook(secret, url, body, headers)
@@ -399,10 +357,7 @@ class PaymentProvider(models.Model):
 
     def _vipps_prepare_unregistration(self):
         """ Return a function that deletes the webhooks of the providers, to be called after the
-        commit: it needs no database and raises nothing.
-
-        :rtype: function
-        """
+        commit: it needs no database and raises nothing. """
         deletions = []
         for provider in self:
             try:

@@ -62,8 +62,6 @@ class PaymentProvider(models.Model):
 
         A secret that cannot be decrypted is left out and not logged: anybody can call the webhook
         as often as they like, and the daily check reports it.
-
-        :rtype: list[tuple[str, str]]
         """
         ciphertexts = [(self.vipps_webhook_secret_ciphertext, self.vipps_webhook_url)] + [
             (previous['ciphertext'], previous['url'])
@@ -78,10 +76,7 @@ class PaymentProvider(models.Model):
         return secrets
 
     def _vipps_get_previous_secrets(self):
-        """ Return the secrets that were replaced and are still good.
-
-        :rtype: list[dict]
-        """
+        """ Return the secrets that were replaced and are still good. """
         now = fields.Datetime.to_string(fields.Datetime.now())
         return [
             previous for previous in self.vipps_webhook_previous_secrets or []

@@ -120,10 +120,7 @@ class VippsSetupGuide(models.TransientModel):
 
     @api.constrains('provider_id')
     def _check_provider_id(self):
-        """ Ensure that the user may configure the provider.
-
-        :raise AccessError: If the user may not.
-        """
+        """ Ensure that the user may configure the provider. """
         self.provider_id._vipps_check_administrator()
 
     #=== ACTION METHODS ===#
@@ -131,8 +128,6 @@ class VippsSetupGuide(models.TransientModel):
     def action_next(self):
         """ Store the values of this screen and open the next one.
 
-        :return: The action that shows it.
-        :rtype: dict
         :raise UserError: If something on this screen is not right yet; the text names the remedy.
         """
         self = self._enter()
@@ -147,72 +142,43 @@ class VippsSetupGuide(models.TransientModel):
         return self._move(1 if is_finished else 0)
 
     def action_skip(self):
-        """ Open the next screen and leave this one undone.
-
-        :return: The action that shows it.
-        :rtype: dict
-        """
+        """ Open the next screen and leave this one undone. """
         self = self._enter()
         if self.step not in ('tills', 'webhooks', 'payment'):
             raise UserError(_("This step is needed before the next one."))
         return self._move(1)
 
     def action_back(self):
-        """ Open the previous screen.
-
-        :return: The action that shows it.
-        :rtype: dict
-        """
+        """ Open the previous screen. """
         self = self._enter()
         return self._move(-1)
 
     def action_publish(self):
-        """ Offer the provider to customers.
-
-        :return: The action that shows the same screen again.
-        :rtype: dict
-        """
+        """ Offer the provider to customers. """
         self = self._enter()
         self.provider_id.is_published = True
         return self._move(0)
 
     def action_freeze_address(self):
         """ Keep Odoo from changing the address of the website when an administrator logs in at
-        another one.
-
-        :return: The action that shows the same screen again.
-        :rtype: dict
-        """
+        another one. """
         self = self._enter()
         self.env['ir.config_parameter'].sudo().set_param('web.base.url.freeze', 'True')
         return self._move(0)
 
     def action_open_health(self):
-        """ Open the health page of the provider.
-
-        :rtype: dict
-        """
-        self = self._enter()
-        return self.provider_id.action_vipps_open_health()
+        """ Open the health page of the provider. """
+        return self._enter().provider_id.action_vipps_open_health()
 
     def action_open_checklist(self):
-        """ Open the go-live checklist of the provider.
-
-        :rtype: dict
-        """
-        self = self._enter()
-        return self.provider_id.action_vipps_open_checklist()
+        """ Open the go-live checklist of the provider. """
+        return self._enter().provider_id.action_vipps_open_checklist()
 
     #=== BUSINESS METHODS - NAVIGATION ===#
 
     @api.model
     def _open_for(self, provider):
-        """ Open the guide for a provider where it was left.
-
-        :param payment.provider provider: The provider.
-        :return: The action that shows it.
-        :rtype: dict
-        """
+        """ Open the guide for a provider where it was left. """
         currencies = provider.available_currency_ids
         currency = currencies if len(currencies) == 1 else provider.company_id.currency_id
         step = provider.vipps_guide_step
@@ -230,7 +196,6 @@ class VippsSetupGuide(models.TransientModel):
     def _enter(self):
         """ Return the guide without anything that the caller put into its context.
 
-        :rtype: vipps.setup.guide
         :raise AccessError: If the user may not configure the provider.
         """
         guide = clean(self)
@@ -246,12 +211,7 @@ class VippsSetupGuide(models.TransientModel):
         return steps if self._get_tills() else [step for step in steps if step != 'tills']
 
     def _move(self, distance):
-        """ Go to another screen and remember it.
-
-        :param int distance: By how many screens.
-        :return: The action that shows it.
-        :rtype: dict
-        """
+        """ Go to another screen and remember it. """
         steps = self._get_steps()
         # The last till may be gone since.
         position = steps.index(self.step) if self.step in steps else steps.index('capture')
@@ -319,10 +279,7 @@ class VippsSetupGuide(models.TransientModel):
         ])
 
     def _finish_tills(self):
-        """ Give the chosen tills a payment method of the provider, and only those.
-
-        :raise UserError: If a till cannot be changed; the text names the remedy.
-        """
+        """ Give the chosen tills a payment method of the provider, and only those. """
         methods = self._get_till_methods()
         added_configs = self.config_ids - methods.config_ids
         removed_configs = methods.config_ids - self.config_ids
@@ -351,11 +308,7 @@ class VippsSetupGuide(models.TransientModel):
             ))
 
     def _create_till_method(self):
-        """ Create the payment method of tills, in the journal of the provider.
-
-        :rtype: pos.payment.method
-        :raise ValidationError: If there is no journal.
-        """
+        """ Create the payment method of tills, in the journal of the provider. """
         journal = self.provider_id.journal_id
         if journal.type != 'bank' or not journal.active:
             raise ValidationError(_(
@@ -373,11 +326,8 @@ class VippsSetupGuide(models.TransientModel):
     #=== BUSINESS METHODS - WEBHOOKS ===#
 
     def _finish_webhooks(self):
-        """ Register the webhook, unless all is well with the one that there is.
-
-        :return: Whether it is registered and answers; the screen shows the fault.
-        :rtype: bool
-        """
+        """ Register the webhook, unless all is well with the one that there is. Return whether it
+        answers now: if not, the screen shows the fault. """
         provider = self.provider_id
         url = provider._vipps_get_webhook_url()
         try:

@@ -87,11 +87,7 @@ class VippsSetupGuide(models.TransientModel):
             raise UserError(provider._vipps_explain_list_error(error)) from error
 
     def _take_entered_keys(self):
-        """ Return the values that were entered and not stored on the provider yet; clear them.
-
-        :return: The values of the provider, in clear text.
-        :rtype: dict
-        """
+        """ Return the values that were entered and not stored on the provider yet; clear them. """
         values = self._vipps_get_entered_keys()
         msn = self.entered_merchant_serial_number
         self._vipps_write_protected(
@@ -102,7 +98,6 @@ class VippsSetupGuide(models.TransientModel):
     def _find_environment(self):
         """ Return the environment that the keys are of, by trying them.
 
-        :rtype: str
         :raise UserError: If they are of none, or if that cannot be found out.
         """
         api_client = self.env['vipps.api.client']
@@ -122,11 +117,7 @@ class VippsSetupGuide(models.TransientModel):
         raise UserError(self._explain_refusal(errors)) from errors[0]
 
     def _explain_refusal(self, errors):
-        """ Return a sentence that says which key is wrong when no environment takes them.
-
-        :param list[VippsError] errors: The answers of the environments.
-        :rtype: str
-        """
+        """ Return a sentence that says which key is wrong when no environment takes them. """
         for error in errors:
             if not error.is_unauthorized and error.status != 400:
                 return str(error)  # It may be the right one, and just not answer.

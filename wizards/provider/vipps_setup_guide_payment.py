@@ -67,8 +67,6 @@ class VippsSetupGuide(models.TransientModel):
     def action_start_payment(self):
         """ Start a test payment, in place of one that is still open.
 
-        :return: The action that shows it.
-        :rtype: dict
         :raise UserError: If the outcome of the open one is unknown.
         """
         self = self._enter()
@@ -86,8 +84,6 @@ class VippsSetupGuide(models.TransientModel):
     def action_refund_payment(self):
         """ Give the money of the test payment back and cancel its order.
 
-        :return: The action that shows it.
-        :rtype: dict
         :raise ValidationError: If it was not refunded, or if that is unknown.
         """
         self = self._enter()
