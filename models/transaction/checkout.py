@@ -402,15 +402,3 @@ class PaymentTransaction(models.Model):
             'error': 'unclear',
         }
         return results.get(self.state, 'failed')
-
-    def _vipps_explain_failure(self):
-        """ Return the message to the customer about a payment that was not paid. """
-        later_txs = (self.sale_order_ids or self.invoice_ids).transaction_ids.filtered(
-            lambda tx: tx.id > self.id and tx.provider_code == 'vipps' and tx.state == 'draft'
-        )
-        if self.vipps_payment_state == 'TERMINATED' and later_txs:
-            return _(
-                "You started to pay in another window, so this payment was cancelled. Nothing has"
-                " been charged. Go on in the other window."
-            )
-        return self.state_message

@@ -63,13 +63,19 @@ class PaymentTransaction(models.Model):
         return txs | followed_txs
 
     def _set_canceled(self, *args, **kwargs):
-        """ Override of `payment` to have it taken back at once that people are to confirm an order.
-        """
+        """ Override of `payment` to have it taken back at once that people are to confirm an order,
+        and to cancel the order of a test payment of the set-up guide, which nobody else would. """
         txs = super()._set_canceled(*args, **kwargs)
         tasks = self.env['vipps.task']
         vipps_txs = self.filtered(lambda t: t.provider_code == 'vipps')
         tasks._schedule(tasks._get_scheduled(vipps_txs, 'confirm'), 'confirm')
+        for tx in vipps_txs.filtered(lambda t: t.state == 'cancel'):
+            if tx.provider_id.sudo().vipps_guide_transaction_id == tx:
+                tx._vipps_cancel_guide_order()
         return txs
+
+    def _vipps_cancel_guide_order(self):
+        self.sale_order_ids.filtered(lambda order: order.state != 'cancel')._action_cancel()
 
     def _log_received_message(self):
         """ Override of `payment` to write a state into the documents when it is set, in the name of

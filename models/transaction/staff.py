@@ -1,23 +1,13 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-import logging
 from datetime import datetime
 
 from markupsafe import Markup
 
-from odoo import SUPERUSER_ID, _, api, fields, models
-from odoo.exceptions import UserError
+from odoo import _, api, fields, models
 from odoo.tools import format_amount, format_date, format_datetime
 
-from odoo.addons.payment import utils as payment_utils
-
-from ...source import USER
-from ...step_log import log_step
-from ...trust import clean, get_readable
-from ..api.client import VippsError
-from .action import RELOAD
-
-_logger = logging.getLogger(__name__)
+from ...trust import get_readable
 
 # The states that a customer brings a payment to: `False` when it was not read yet.
 CUSTOMER_STATES = (False, 'CREATED', 'AUTHORIZED', 'ABORTED')
@@ -98,49 +88,6 @@ class PaymentTransaction(models.Model):
     def _compute_vipps_payment_count(self):
         for tx in self:
             tx.vipps_payment_count = len(get_readable(tx)._vipps_get_booked_payments())
-
-    #=== ACTION METHODS ===#
-
-    def action_vipps_update(self):
-        """ Read the payment at Vipps MobilePay, and report the changes.
-
-        :return: A notification, after which the view is reloaded.
-        :rtype: dict
-        :raise UserError: If it cannot be read.
-        """
-        payment_utils.check_rights_on_recordset(self)
-        # The changes were not made by the user that looks.
-        txs = clean(self).with_user(SUPERUSER_ID)
-        return txs.with_context(vipps_source=USER)._vipps_update()
-
-    def action_vipps_refund(self):
-        """ Open core's wizard to refund the captured amount, or the list of captures to choose one
-        from.
-
-        :rtype: dict
-        :raise UserError: If there is nothing to refund.
-        """
-        payment_utils.check_rights_on_recordset(self)
-        self.ensure_one()
-        self = clean(self)
-        payments = self.sudo()._vipps_get_refundable_payments()
-        if not payments:
-            raise UserError(_(
-                "There is nothing to refund. What was captured can be refunded as soon as its"
-                " payment is posted, which takes a few minutes."
-            ))
-        if len(payments) > 1:
-            return {
-                'type': 'ir.actions.act_window',
-                'name': _("Choose the Payment to Refund"),
-                'res_model': 'account.payment',
-                'view_mode': 'tree,form',
-                'domain': [('id', 'in', payments.ids)],
-            }
-        action = payments.sudo(False).action_refund_wizard()
-        return {
-            **action, 'context': {'active_model': payments._name, 'active_id': payments.id}
-        }
 
     #=== BUSINESS METHODS - STATUS ===#
 
@@ -290,41 +237,6 @@ class PaymentTransaction(models.Model):
         }.get(name, _("Something else happened"))
 
     #=== BUSINESS METHODS - OPERATIONS ===#
-
-    def _vipps_update(self):
-        """ Read payments at Vipps MobilePay for a person who asked for it.
-
-        One that cannot be read does not keep the others from being read, unless Vipps MobilePay
-        does not answer.
-
-        :return: A notification about the changes.
-        :raise UserError: If none can be read.
-        """
-        changes, errors, reads = [], [], 0
-        for tx in self.mapped(lambda tx: tx._vipps_get_root()):
-            tx = tx._vipps_with_patience()
-            before = (tx.vipps_status, tx.vipps_difference)
-            try:
-                tx._vipps_lock_for_person()
-                tx._vipps_sync()
-                if tx.vipps_payment_state:  # Otherwise it was never created.
-                    tx._vipps_read_log()
-                reads += 1
-            except VippsError as error:
-                log_step(_logger, 'read', tx, outcome=error.outcome, error=error.log_text)
-                errors.append(f"{tx.reference}: {error}")
-                if error.is_no_answer:
-                    break
-            if (tx.vipps_status, tx.vipps_difference) != before:
-                changes.append(f"{tx.reference}: {tx._vipps_get_summary()}")
-        if errors and not reads:
-            raise UserError("\n".join(errors))
-        return self.env['payment.provider']._vipps_notify(
-            " ".join(changes + errors) or _("Odoo is up to date."),
-            title=_("Something Changed") if changes else _("Nothing Has Changed"),
-            type='warning' if errors else 'success' if changes else 'info',
-            sticky=bool(errors), next=RELOAD,
-        )
 
     def _vipps_get_booked_payments(self):
         """ Return the payments in the books of all that was captured and refunded of a payment. """

@@ -1,6 +1,12 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+import logging
+
 from odoo import models
+
+from ..api.client import VippsError
+
+_logger = logging.getLogger(__name__)
 
 
 class PaymentTransaction(models.Model):
@@ -51,6 +57,27 @@ class PaymentTransaction(models.Model):
             self.state == 'authorized'
             and self.vipps_payment_state == 'AUTHORIZED'
             and self.provider_id.state != 'disabled'
+        )
+
+    def _vipps_is_waiting_for_order(self):
+        """ Return whether the payment no longer confirms its orders since they became dearer. """
+        orders = self.sale_order_ids.filtered(lambda order: order.state in ('draft', 'sent'))
+        now_amount, then_amount = self._vipps_get_total_amount(), self.vipps_document_amount
+        if not orders or not then_amount or (
+            self.currency_id.compare_amounts(now_amount, then_amount) <= 0
+        ):
+            return False
+        # Prepayments need to reach a part of the total only.
+        required_amount = sum(order._get_prepayment_required_amount() for order in orders)
+        paid_amount = self.amount + sum(
+            tx._vipps_get_used_amount(self) for tx in orders.transaction_ids - self
+        ) + sum(order._vipps_get_amount_paid_otherwise() for order in orders)
+        then_required_amount = self.currency_id.round(then_amount * max(
+            order.prepayment_percent if order.require_payment else 1 for order in orders
+        ))
+        return (
+            self.currency_id.compare_amounts(paid_amount, required_amount) < 0
+            and self.currency_id.compare_amounts(paid_amount, then_required_amount) >= 0
         )
 
     def _vipps_get_delivered_amount(self):
@@ -117,3 +144,41 @@ class PaymentTransaction(models.Model):
                 return max(self.currency_id.round(own_amount), 0)
             excess_amount -= own_amount
         return 0
+
+    #=== BUSINESS METHODS - AUTOMATIC OPERATIONS ===#
+
+    def _vipps_capture_if_due(self):
+        """ Capture the amount that is due, and release the amount that is no longer needed.
+
+        A failure leaves the payment reserved, and the job tries again.
+
+        :return: Whether the outcome is known.
+        """
+        amount = self._vipps_get_due_capture_amount()
+        try:
+            if amount:
+                self._vipps_execute('capture', amount)
+            if self._vipps_is_release_due():
+                reserved_amount = self._vipps_get_reserved_amount()
+                self._vipps_execute('release', reserved_amount)
+                if self.vipps_capture_mode == 'manual' and not self._vipps_is_document_cancelled():
+                    self._vipps_tell_safely(
+                        lambda tx: tx._vipps_tell_paid_otherwise(reserved_amount)
+                    )
+        except VippsError as error:
+            if error.is_unknown:
+                return False
+            self._vipps_tell_safely(lambda tx, error=error: tx._vipps_tell_failure(error))
+        return True
+
+    def _vipps_is_to_release(self, payment):
+        """ Hook: return whether a payment that was just approved pays for nothing.
+
+        :param protocol.payment.Payment payment: The payment as read.
+        :rtype: bool
+        """
+        return (
+            payment.remaining > 0
+            and self.state not in ('authorized', 'done')
+            and (self._vipps_is_document_cancelled() or self._vipps_is_paid_otherwise())
+        )

@@ -6,8 +6,11 @@ from ..jobs.task import DONE
 
 
 class PaymentTransaction(models.Model):
-    """ Messages to customers about payments that end, and about reservations that are released. """
+    """ Messages to customers about approved payments, about payments that end, and about
+    reservations that are released. """
     _inherit = 'payment.transaction'
+
+    #=== BUSINESS METHODS - STATUS ===#
 
     def _vipps_explain_end(self, payment_state):
         """ Return the reason for the end of an unpaid payment, for the customer and the staff. """
@@ -34,6 +37,59 @@ class PaymentTransaction(models.Model):
             'TERMINATED': _("The payment was cancelled. Nothing has been charged."),
             'CANCELLED': _("The reserved amount was released. Nothing has been charged."),
         }[payment_state]
+
+    def _vipps_explain_failure(self):
+        """ Return the message to the customer about a payment that was not paid. """
+        later_txs = (self.sale_order_ids or self.invoice_ids).transaction_ids.filtered(
+            lambda tx: tx.id > self.id and tx.provider_code == 'vipps' and tx.state == 'draft'
+        )
+        if self.vipps_payment_state == 'TERMINATED' and later_txs:
+            return _(
+                "You started to pay in another window, so this payment was cancelled. Nothing has"
+                " been charged. Go on in the other window."
+            )
+        return self.state_message
+
+    def _vipps_explain_waiting(self):
+        """ Return the message to the customer about a payment that waits for the order. """
+        return _(
+            "Your order changed while you paid, so it is not confirmed yet. The amount is reserved,"
+            " and nothing has been charged. We will contact you: please do not pay again."
+        )
+
+    def _vipps_get_status_message(self):
+        """ Return the message to the customer about an approved payment, in place of that of the
+        provider, which is about a delivery; or None. """
+        if self.provider_code != 'vipps' or self.state != 'authorized':
+            return None
+        if self._vipps_is_waiting_for_order():
+            return _("Your payment is approved.") + " "
+        if self.vipps_capture_mode != 'automatic' and not self.sale_order_ids:
+            return _("Your payment is approved. The amount is reserved, and we will charge it soon."
+                     " You need not do anything more.")
+        return None
+
+    def _update_source_transaction_state(self):
+        """ Override of `payment` to let customers read how much was charged, and not how core keeps
+        account of it. """
+        super()._update_source_transaction_state()
+        for tx in self.source_transaction_id.filtered(
+            lambda t: t.provider_code == 'vipps' and t.operation != 'refund' and t.state == 'done'
+        ):
+            tx.state_message = tx._vipps_in_customer_language()._vipps_explain_charged()
+
+    def _vipps_explain_charged(self):
+        """ Return the message to the customer about a payment that was captured in parts; False if
+        all of it was charged. """
+        captured_amount = self._vipps_get_captured_amount()
+        if not self.currency_id.compare_amounts(captured_amount, self.amount):
+            return False
+        return _(
+            "%(captured)s of %(amount)s was charged. The rest was released: it is not charged.",
+            captured=self._vipps_format(captured_amount), amount=self._vipps_format(self.amount),
+        )
+
+    #=== BUSINESS METHODS - RELEASES ===#
 
     def _vipps_get_released_order(self):
         """ Return the order whose customer is told of a release: one that was confirmed. """
