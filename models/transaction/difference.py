@@ -65,9 +65,6 @@ class PaymentTransaction(models.Model):
             for name, theirs, ours in differences
         )
 
-    def _vipps_describe_absence(self):
-        return _("Vipps MobilePay does not know this payment")
-
     def _vipps_flag_difference(self, difference):
         """ Keep the difference between the transaction and the payment, and alert an administrator
         once.
@@ -176,8 +173,8 @@ class PaymentTransaction(models.Model):
             self.provider_id._vipps_end_alert('comparison')
             return DONE
         if error.is_not_found:
-            staff_tx = self._vipps_in_staff_language()
-            staff_tx._vipps_flag_difference(staff_tx._vipps_describe_absence())
+            self = self._vipps_in_staff_language()  # `_` takes the language of what is called self.
+            self._vipps_flag_difference(_("Vipps MobilePay does not know this payment"))
             return DONE
         if not error.retryable:  # Asking again does not help before somebody helps.
             self.provider_id._vipps_alert_administrator('comparison', error)

@@ -84,14 +84,6 @@ class PaymentTransaction(models.Model):
         left_amount = self.env['vipps.api.client']._round_down(left_amount, self.currency_id)
         return max(min(left_amount, self.vipps_remaining_amount), 0)
 
-    def _vipps_is_useless(self):
-        """ Return whether something is reserved, and nothing is left that it could pay. """
-        return self.vipps_remaining_amount > 0 and not self._vipps_get_left_amount()
-
-    def _vipps_is_paid_without_transactions(self):
-        """ Return whether something of the orders was paid without their transactions. """
-        return any(order._vipps_get_amount_paid_otherwise() > 0 for order in self.sale_order_ids)
-
     def _vipps_get_due_amount(self):
         """ Return the amount to pay of the documents, in major units.
 

@@ -62,7 +62,9 @@ class PaymentTransaction(models.Model):
 
         :return: Whether the transaction is locked.
         """
-        is_shared = any(self._vipps_get_locked_documents())
+        is_shared = self.state not in ('authorized', 'done') and (
+            self.sale_order_ids or self.invoice_ids
+        )
         return (not is_shared or self._vipps_is_free(wait)) and self._vipps_lock_rows(
             self, SQL() if wait else SQL("SKIP LOCKED")
         )
@@ -85,16 +87,10 @@ class PaymentTransaction(models.Model):
 
         :return: Whether they are locked.
         """
-        return all(
+        return self.state in ('authorized', 'done') or all(
             self._vipps_lock_rows(documents, option)
-            for documents in self._vipps_get_locked_documents()
+            for documents in (self.sale_order_ids, self.invoice_ids)
         )
-
-    def _vipps_get_locked_documents(self):
-        """ Return the orders and the invoices to lock with the payment, if it is not approved. """
-        if self.state in ('authorized', 'done'):
-            return ()
-        return self.sale_order_ids, self.invoice_ids
 
     def _vipps_lock_rows(self, records, option):
         if not records:

@@ -124,7 +124,8 @@ class PaymentTransaction(models.Model):
         self._vipps_tell_safely(lambda tx: tx._vipps_follow_up())
         self._vipps_schedule_app_link()
         events._settle()
-        tasks._settle(self, self._vipps_get_open_kinds())
+        left = {'sync': self._vipps_is_read_due(), 'capture': self._vipps_is_operation_due()}
+        tasks._settle(self, [kind for kind in left if left[kind]])
         return True
 
     def _vipps_read(self):
@@ -306,16 +307,11 @@ class PaymentTransaction(models.Model):
 
     def _vipps_is_operation_due(self):
         """ Return whether there is something to capture or to release. """
-        return bool(self._vipps_get_due_capture_amount()) or self._vipps_is_release_due()
+        return bool(self._vipps_get_due_operation()[0])
 
-    def _vipps_get_open_kinds(self):
-        """ Return the kinds of tasks that are left of the payment for the money job. """
-        kinds = []
-        if self._vipps_is_decision_open() or self._vipps_is_log_awaited():
-            kinds.append('sync')
-        if self._vipps_is_operation_due():
-            kinds.append('capture')
-        return tuple(kinds)
+    def _vipps_is_read_due(self):
+        """ Return whether the customer may still decide, or an event is still to come. """
+        return self._vipps_is_decision_open() or self._vipps_is_log_awaited()
 
     def _vipps_watch(self):
         """ Have the job read the payment until the customer has decided, in growing intervals. """
@@ -347,9 +343,7 @@ class PaymentTransaction(models.Model):
         if is_watched and tasks._get_tries(self, 'sync') > 1:
             tasks._put_off(self, 'sync', self.vipps_last_read + FIRST_READ_DELAY)
             return LATER
-        return self._vipps_sync_for_task('sync') or (
-            LATER if self._vipps_is_decision_open() or self._vipps_is_log_awaited() else DONE
-        )
+        return self._vipps_sync_for_task('sync') or (LATER if self._vipps_is_read_due() else DONE)
 
     def _vipps_do_verify(self):
         """ Read the payment after an operation whose outcome may be unknown. """
@@ -373,7 +367,7 @@ class PaymentTransaction(models.Model):
             return None
         events._keep_error(error)
         is_awaited = any(event.state == 'pending' for event in events)
-        is_left = is_awaited or self._vipps_is_open() or self._vipps_is_log_awaited()
+        is_left = is_awaited or self._vipps_is_read_due() or self._vipps_is_operation_due()
         if not is_left and (kind == 'sync' or not error.retryable):
             return DONE
         tasks._limit_due(
