@@ -4,7 +4,6 @@ import base64
 import io
 import logging
 import re
-import time
 from datetime import timedelta
 
 import qrcode
@@ -242,21 +241,12 @@ class PaymentTransaction(models.Model):
             if code and self.state == 'draft' and not self.vipps_payment_state:
                 self._set_canceled(self.env['vipps.api.client']._get_sentence('4060'))
             return
-        self._vipps_watch()
-        started = time.monotonic()
         try:
-            self.vipps_redirect_url = self._vipps_request_payment(
-                self._vipps_prepare_attempt_values(code)
+            self._vipps_create_payment(
+                'attempt_started', self._vipps_prepare_attempt_values(code)
             )
         except VippsError as error:
-            self._vipps_record_started('attempt_started', started, error)
-            if error.is_conflict:
-                self._vipps_find_payment()
-            elif not error.is_unknown:
-                self._vipps_refuse_attempt(error)
-        else:
-            self.vipps_payment_state = 'CREATED'
-            self._vipps_record_started('attempt_started', started)
+            self._vipps_refuse_attempt(error)
 
     def _vipps_check_enabled(self):
         """ Ensure that the provider takes payments and refunds.

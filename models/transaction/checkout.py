@@ -3,6 +3,7 @@
 import logging
 import re
 import time
+from functools import partial
 from urllib.parse import urlencode, urlsplit
 
 from odoo import _, models
@@ -95,7 +96,14 @@ class PaymentTransaction(models.Model):
                 "This is already paid, or being paid. Nothing more has been charged. Reload the"
                 " page to see how it went."
             ))
-        self._vipps_create_payment()
+        try:
+            self._vipps_create_payment(
+                'created', self._vipps_in_customer_language()._vipps_prepare_payment_values()
+            )
+        except VippsError as error:
+            if error.code not in CUSTOMER_ERRORS:
+                self.provider_id._vipps_alert_administrator('checkout', error)
+            raise self._vipps_prepare_refusal() from error
 
     def _vipps_is_offered(self):
         """ Return whether the payment form offers the provider for this payment: core takes any
@@ -108,39 +116,33 @@ class PaymentTransaction(models.Model):
             for company in companies
         )
 
-    def _vipps_create_payment(self):
-        """ Create the payment, or find it again after a lost answer.
+    def _vipps_create_payment(self, step, values):
+        """ Create the payment, in the shop or at a till, or find it again after a lost answer.
 
         If it is unknown whether it was created, the transaction stays as it is, without a URL to
         send the customer to. Calling this again cannot create a second payment.
 
-        :raise ValidationError: If the payment is refused.
+        :param str step: The step of the log.
+        :param dict values: The values of :meth:`_vipps_prepare_payment_values`.
+        :raise VippsError: If the payment is refused.
         """
-        values = self._vipps_in_customer_language()._vipps_prepare_payment_values()
         self._vipps_watch()
-        started = time.monotonic()
+        record = partial(
+            self.env['vipps.audit.event']._record, 'started', tx=self, step=step,
+            started=time.monotonic(), amount=self.amount,
+            log={'currency': self.currency_id.name, 'flow': self.vipps_user_flow},
+        )
         try:
             self.vipps_redirect_url = self._vipps_request_payment(values)
         except VippsError as error:
-            self._vipps_record_started('created', started, error)
+            record(error=error)
             if error.is_conflict:
                 self._vipps_find_payment()
             elif not error.is_unknown:
-                self._vipps_refuse_checkout(error)
+                raise
         else:
             self.vipps_payment_state = 'CREATED'
-            self._vipps_record_started('created', started)
-
-    def _vipps_record_started(self, step, started, error=None):
-        """ Record that Vipps MobilePay was asked for the payment, and the outcome.
-
-        :param float started: When that was, as `time.monotonic` says.
-        :param VippsError error: The error, if there was one.
-        """
-        self.env['vipps.audit.event']._record(
-            'started', tx=self, step=step, started=started, error=error, amount=self.amount,
-            log={'currency': self.currency_id.name, 'flow': self.vipps_user_flow},
-        )
+            record()
 
     def _vipps_request_payment(self, values):
         """ Request the payment, in the shop or at a till, and again without a part that is refused
@@ -212,16 +214,6 @@ class PaymentTransaction(models.Model):
         self._handle_notification_data('vipps', {'payment': payment})
         if self.state == 'draft':
             self.vipps_redirect_url = payment.redirect_url
-
-    def _vipps_refuse_checkout(self, error):
-        """ Inform the customer that the payment is not possible, and an administrator of the
-        reason.
-
-        :raise ValidationError: Always.
-        """
-        if error.code not in CUSTOMER_ERRORS:
-            self.provider_id._vipps_alert_administrator('checkout', error)
-        raise self._vipps_prepare_refusal() from error
 
     def _vipps_prepare_refusal(self):
         """ Return the error that tells the customer that the payment is not possible. """
