@@ -305,14 +305,6 @@ class PaymentTransaction(models.Model):
 
     #=== BUSINESS METHODS - JOB ===#
 
-    def _vipps_book_soon(self):
-        """ Have the captures and refunds of the payment booked. """
-        root = self._vipps_get_root()
-        parts = root | root._vipps_get_captures() | root._vipps_get_refunds()
-        self.env['vipps.task']._schedule(
-            parts.filtered(lambda tx: tx.state == 'done' and not tx.is_post_processed), 'book'
-        )
-
     def _vipps_book_alone(self, problem):
         """ Book a capture or a refund although an earlier step fails. """
         try:

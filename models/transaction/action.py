@@ -181,12 +181,7 @@ class PaymentTransaction(models.Model):
         :return: The notification about the outcome.
         :rtype: dict
         """
-        return self._vipps_operate_on_each(
-            'capture', lambda tx: (
-                tx._vipps_get_delivered_due_amount() if tx.sale_order_ids
-                else tx._vipps_get_reserved_amount()
-            ), _("%(reference)s: captured %(amount)s."),
-        )
+        return self._vipps_operate_on_each('capture')
 
     def action_vipps_release(self):
         """ Release the rest of the reserved amounts of the payments.
@@ -194,16 +189,12 @@ class PaymentTransaction(models.Model):
         :return: The notification about the outcome.
         :rtype: dict
         """
-        return self._vipps_operate_on_each(
-            'release', lambda tx: tx._vipps_get_reserved_amount(),
-            _("%(reference)s: released %(amount)s."),
-        )
+        return self._vipps_operate_on_each('release')
 
-    def _vipps_operate_on_each(self, operation, get_amount, done_sentence):
+    def _vipps_operate_on_each(self, operation):
         """ Do an operation on each payment, even if it fails for others.
 
         :param str operation: `capture` or `release`.
-        :param function get_amount: Returns the amount for a transaction, in major units.
         :return: The notification about the outcome.
         :raise UserError: If these are too many payments for one request.
         """
@@ -218,20 +209,21 @@ class PaymentTransaction(models.Model):
             ))
         sentences, has_failed = [], False
         for tx_sudo in txs_sudo:
+            held_amounts = tx_sudo._vipps_get_held_amounts()
             try:
                 tx_sudo._ensure_provider_is_not_disabled()
-                amount = get_amount(tx_sudo)
+                amount = tx_sudo._vipps_get_reserved_amount()
+                if operation == 'capture' and tx_sudo.sale_order_ids:
+                    amount = tx_sudo._vipps_get_delivered_due_amount()
                 if amount:
                     tx_sudo._vipps_execute_for_person(operation, amount)
             except UserError as error:
                 has_failed = True
                 sentences.append(f"{tx_sudo.reference}: {error}")
-                continue
-            sentences.append(
-                done_sentence % {
-                    'reference': tx_sudo.reference, 'amount': tx_sudo._vipps_format(amount),
-                } if amount else _("%s: there is nothing to do.", tx_sudo.reference)
-            )
+            else:
+                sentences += tx_sudo._vipps_describe_done(held_amounts) or [
+                    _("%s: there is nothing to do.", tx_sudo.reference)
+                ]
         return self.env['payment.provider']._vipps_notify(
             " ".join(sentences), type='warning' if has_failed else 'success', sticky=has_failed,
             next=RELOAD,

@@ -113,12 +113,13 @@ class PaymentTransaction(models.Model):
 
         :raise VippsError: If the event log cannot be read now and something was done elsewhere.
         """
-        held = self._vipps_get_held_amounts()
-        missing = {
-            'CAPTURED': payment.captured - held['CAPTURED'],
-            'CANCELLED': payment.cancelled - held['CANCELLED'],
-            'REFUNDED': payment.refunded - held['REFUNDED'],
+        read = {
+            'CAPTURED': payment.captured,
+            'CANCELLED': payment.cancelled,
+            'REFUNDED': payment.refunded,
         }
+        held = self._vipps_get_held_amounts()
+        missing = {name: read[name] - held[name] for name in MONEY_EVENTS}
         is_missing = any(map(self._vipps_is_bookable, missing.values()))
         if not is_missing and not self._vipps_get_unreferenced():
             return
@@ -150,7 +151,10 @@ class PaymentTransaction(models.Model):
         for name in MONEY_EVENTS:
             if self._vipps_is_bookable(missing[name]):
                 self._vipps_book(name, missing[name])
-        self._vipps_book_soon()
+        parts = self | self._vipps_get_captures() | self._vipps_get_refunds()
+        self.env['vipps.task']._schedule(
+            parts.filtered(lambda t: t.state == 'done' and not t.is_post_processed), 'book'
+        )
 
     def _vipps_is_bookable(self, amount):
         """ Return whether an amount is at least one unit of the currency, which may be larger than

@@ -96,37 +96,34 @@ class PaymentTransaction(models.Model):
             'amount': self._vipps_format(self.amount),
             'left': self._vipps_format(self._vipps_get_left_amount()),
         }
-        if change == 'dearer':
-            note = _(
+        notes = {
+            'dearer': _(
                 "The total was %(before)s when the customer started to pay, and is %(now)s now, so"
                 " the order is not confirmed. %(amount)s is reserved and waits, and the customer"
                 " reads that you will get in touch. Agree on the order with the customer. Then"
                 " confirm it and ask for the rest with a payment link, or change it back, or"
-                " release the reservation.", **values,
-            )
-        elif change == 'paid':
-            note = _(
+                " release the reservation."
+            ),
+            'paid': _(
                 "%(amount)s was reserved for a total of %(now)s, but other payments leave only"
-                " %(left)s to capture. Capture no more than that, and release the rest.", **values,
-            )
-        elif self.vipps_capture_mode == 'manual':
-            note = _(
+                " %(left)s to capture. Capture no more than that, and release the rest."
+            ),
+            'manual': _(
                 "The total was %(before)s when the customer started to pay %(amount)s, and is"
-                " %(now)s now. Capture at most %(left)s, and release the rest.", **values,
-            )
-        elif self.vipps_capture_mode == 'on_delivery':
-            note = _(
+                " %(now)s now. Capture at most %(left)s, and release the rest."
+            ),
+            'on_delivery': _(
                 "The total was %(before)s when the customer started to pay %(amount)s, and is"
                 " %(now)s now. Make sure that the order is what the customer wants, and mark this"
-                " as done. Only what you deliver is captured.", **values,
-            )
-        else:
-            note = _(
+                " as done. Only what you deliver is captured."
+            ),
+            'automatic': _(
                 "The total was %(before)s when the customer started to pay %(amount)s, and is"
                 " %(now)s now. Only what is left to pay now is captured, and the rest is released."
-                " Make sure that the order is what the customer wants, and mark this as done.",
-                **values,
-            )
+                " Make sure that the order is what the customer wants, and mark this as done."
+            ),
+        }
+        note = notes[self.vipps_capture_mode if change == 'cheaper' else change] % values
         self._vipps_schedule_activity('change', note)
 
     def _vipps_tell_paid_otherwise(self, amount):

@@ -100,28 +100,25 @@ class PaymentTransaction(models.Model):
         confirmed: without a word, it looks as if the order was paid.
 
         The mail is left to the queue: a mail server that hangs holds nothing up here. """
-        root_tx = self._vipps_get_root()
-        order = root_tx._vipps_get_released_order()
+        amount = self.amount
+        self = self._vipps_get_root()._vipps_in_customer_language()
+        order = self._vipps_get_released_order()
         if order:
-            tx = root_tx._vipps_in_customer_language()
-            company_partner = order.company_id.partner_id
+            author = order.user_id.partner_id or order.company_id.partner_id
             order.with_user(SUPERUSER_ID).with_context(
-                lang=tx.env.lang, mail_notify_force_send=False
+                lang=self.env.lang, mail_notify_force_send=False
             ).message_post(
-                subject=tx._vipps_get_release_subject(order),
-                body=tx._vipps_explain_release(order, self.amount),
-                author_id=(order.user_id.partner_id or company_partner).id,
+                subject=_("Your payment for order %s", order.name),
+                body=self._vipps_explain_release(order, amount),
+                author_id=author.id,
                 partner_ids=order.partner_id.ids,
                 subtype_xmlid='mail.mt_comment',
             )
-        root_tx._vipps_in_staff_language()._vipps_end_activity('mail', _("The mail was sent."))
+        self = self._vipps_in_staff_language()
+        self._vipps_end_activity('mail', _("The mail was sent."))
         return DONE
 
-    def _vipps_get_release_subject(self, order):
-        return _("Your payment for order %s", order.name)
-
     def _vipps_explain_release(self, order, amount):
-        """ Return the message to the customer about a release. """
         values = {
             'amount': self._vipps_format(amount),
             'order': order.name,

@@ -7,7 +7,7 @@ from odoo import _, _lt, api, fields, models
 from odoo.tools import format_amount
 
 from ...step_log import log_step
-from ..jobs.task import DONE, LATER, NO_ANSWER
+from ..jobs.task import DONE
 
 _logger = logging.getLogger(__name__)
 
@@ -179,8 +179,4 @@ class PaymentTransaction(models.Model):
         if not error.retryable:  # Asking again does not help before somebody helps.
             self.provider_id._vipps_alert_administrator('comparison', error)
             return DONE
-        self.env['vipps.task']._limit_due(
-            self, 'compare',
-            earliest=fields.Datetime.now() + timedelta(seconds=error.retry_after),
-        )
-        return NO_ANSWER if error.is_no_answer else LATER
+        return self._vipps_put_off('compare', error)

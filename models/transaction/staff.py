@@ -60,7 +60,10 @@ class PaymentTransaction(models.Model):
     @api.depends_context('lang', 'tz')
     def _compute_vipps_timeline(self):
         for tx in self:
-            tx.vipps_timeline = tx._vipps_render_timeline()
+            events = [tx._vipps_prepare_event(event) for event in tx.vipps_event_log or ()]
+            tx.vipps_timeline = bool(events) and self.env['ir.qweb']._render(
+                'mobilepay_vipps.payment_timeline', {'events': events}
+            )
 
     @api.depends('child_transaction_ids.child_transaction_ids')
     def _compute_vipps_operation_ids(self):
@@ -202,16 +205,7 @@ class PaymentTransaction(models.Model):
 
     #=== BUSINESS METHODS - HISTORY ===#
 
-    def _vipps_render_timeline(self):
-        """ Return the history of the payment, oldest first, for the staff. """
-        if not self.vipps_event_log:
-            return Markup()
-        return self.env['ir.qweb']._render('mobilepay_vipps.payment_timeline', {
-            'events': [self._vipps_prepare_event(event) for event in self.vipps_event_log],
-        })
-
     def _vipps_prepare_event(self, event):
-        """ Return an event of the log as it is shown to people. """
         amount = self.env['vipps.api.client']._to_major(event['amount'], self.currency_id)
         return {
             'name': self._vipps_name_event(event['name']),
@@ -262,15 +256,13 @@ class PaymentTransaction(models.Model):
         if self.provider_code != 'vipps':
             return super()._log_message_on_linked_documents(message)
 
-        root_tx = self._vipps_get_root()
+        root = self._vipps_get_root()
         author = self._vipps_get_author()
-        for documents in (
-            root_tx.sale_order_ids,
-            root_tx.invoice_ids | self.invoice_ids,
-            self.source_transaction_id.payment_id,
+        for document in (
+            *root.sale_order_ids, *(root.invoice_ids | self.invoice_ids),
+            *self.source_transaction_id.payment_id,
         ):
-            for document in documents:
-                document.message_post(body=message, author_id=author.id)
+            document.message_post(body=message, author_id=author.id)
 
     def _vipps_get_author(self):
         """ Return the author of the messages that are written to the documents; OdooBot if nobody
@@ -299,9 +291,7 @@ class PaymentTransaction(models.Model):
         """
         if self.provider_code != 'vipps':
             return super()._get_received_message()
-        return self._vipps_in_staff_language()._vipps_get_received_message()
-
-    def _vipps_get_received_message(self):
+        self = self._vipps_in_staff_language()
         values = {'amount': self._vipps_format(abs(self.amount)), 'payment': self.reference}
         if self.source_transaction_id:
             message = self._vipps_describe_operation()

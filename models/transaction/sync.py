@@ -357,7 +357,7 @@ class PaymentTransaction(models.Model):
 
     def _vipps_sync_for_task(self, kind):
         """ Read the payment for a task. """
-        tasks, now = self.env['vipps.task'], fields.Datetime.now()
+        tasks = self.env['vipps.task']
         events = self.env['vipps.webhook.event']._get_pending(self)
         tx = self.with_context(vipps_source=WEBHOOK) if events else self
         error = tx._vipps_try(tx._vipps_sync)
@@ -370,10 +370,18 @@ class PaymentTransaction(models.Model):
         is_left = is_awaited or self._vipps_is_read_due() or self._vipps_is_operation_due()
         if not is_left and (kind == 'sync' or not error.retryable):
             return DONE
-        tasks._limit_due(
+        # When Vipps MobilePay is back, nobody wants to wait for an hour.
+        return self._vipps_put_off(kind, error, is_awaited and LAST_NO_ANSWER_DELAY)
+
+    def _vipps_put_off(self, kind, error, last_delay=None):
+        """ Put a task off as an error demands it, and return the outcome for the queue.
+
+        :param timedelta last_delay: The longest delay if there was no answer, if any.
+        """
+        now = fields.Datetime.now()
+        self.env['vipps.task']._limit_due(
             self, kind, earliest=now + timedelta(seconds=error.retry_after),
-            # When Vipps MobilePay is back, nobody wants to wait for an hour.
-            latest=now + LAST_NO_ANSWER_DELAY if error.is_no_answer and is_awaited else None,
+            latest=now + last_delay if last_delay and error.is_no_answer else None,
         )
         return NO_ANSWER if error.is_no_answer else LATER
 

@@ -131,8 +131,7 @@ class PaymentTransaction(models.Model):
             self.env['vipps.task']._schedule(self, 'user_info')
 
     def _vipps_add_user_info(self, payment):
-        if payment.user_sub:
-            self.vipps_user_sub = payment.user_sub
+        self.vipps_user_sub = payment.user_sub or self.vipps_user_sub
         self._vipps_add_user_details(payment.user_details)
 
     def _vipps_add_user_details(self, details):
