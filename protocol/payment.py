@@ -66,7 +66,7 @@ class Payment:
                 for name in ('authorized', 'captured', 'refunded', 'cancelled')
             },
             redirect_url=data.get('redirectUrl') if is_address(data.get('redirectUrl')) else None,
-            capture_guaranteed_until=_parse_timestamp(
+            capture_guaranteed_until=parse_timestamp(
                 _get_if_text(data, 'captureGuaranteedUntil') or ''
             ),
             user_sub=_get_sub(data),
@@ -158,6 +158,15 @@ def is_address(value):
     )
 
 
+def parse_timestamp(text):
+    """Return the moment of a timestamp in UTC without a time zone, or None if it is none.
+
+    :rtype: datetime.datetime | None
+    """
+    match = TIMESTAMP_PATTERN.fullmatch(text)
+    return match and _parse_moment(*match.groups())
+
+
 def _get(data, name, kind):
     value = data.get(name) if isinstance(data, dict) else None
     # A bool is an int to Python, but not an amount.
@@ -186,15 +195,10 @@ def _get_sub(data):
 
 
 def _get_timestamp(data):
-    moment = _parse_timestamp(_get(data, 'timestamp', str))
+    moment = parse_timestamp(_get(data, 'timestamp', str))
     if not moment:
         raise UnreadableAnswer('no timestamp in the answer')
     return moment
-
-
-def _parse_timestamp(text):
-    match = TIMESTAMP_PATTERN.fullmatch(text)
-    return match and _parse_moment(*match.groups())
 
 
 def _parse_moment(moment, fraction, zone):
