@@ -36,6 +36,7 @@ from .provider import test_checklist
 from .provider import test_company
 from .provider import test_encryption
 from .provider import test_health
+from .provider import test_health_page
 from .provider import test_health_tour
 from .provider import test_key_rotation
 from .provider import test_other_providers
@@ -46,8 +47,11 @@ from .provider import test_payment_provider_removal
 from .provider import test_problem
 from .provider import test_secrets
 from .provider import test_setup_guide
+from .provider import test_setup_guide_keys
+from .provider import test_setup_guide_payment
 from .provider import test_setup_guide_access
 from .provider import test_setup_tours
+from .provider import test_webhook_set_up
 from .provider import test_webhook_watch
 from .till import test_pos_access
 from .till import test_pos_accounting

@@ -1,17 +1,14 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-import json
 from unittest.mock import patch
 
 from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command
 from odoo.tests import new_test_user, tagged
-from odoo.tools import mute_logger
 
 from ... import const
-from ...models.provider.payment_provider import SECRET_MASK
 from ...protocol.tests.server import Server
-from ...simulator.sales_units import DKK_UNIT, NOK_UNIT
+from ...simulator.sales_units import NOK_UNIT
 from ...simulator.server import Simulator
 from ..common import TransactionCommon
 
@@ -26,8 +23,7 @@ KEYS = {
 CLOSED_URL = 'http://127.0.0.1:9'
 
 
-@tagged('post_install', '-at_install')
-class TestSetupGuide(TransactionCommon):
+class SetupGuideCommon(TransactionCommon):
     """ An administrator, who is not the superuser, on the way to a first paid order. """
 
     has_second_company = True
@@ -111,6 +107,11 @@ class TestSetupGuide(TransactionCommon):
         ))
         return production
 
+
+@tagged('post_install', '-at_install')
+class TestSetupGuide(SetupGuideCommon):
+    """ The way through the guide, and its screens beside the keys and the test payment. """
+
     #=== The way ===#
 
     def test_way_from_the_keys_to_a_paid_order_has_at_most_eight_screens(self):
@@ -170,86 +171,6 @@ class TestSetupGuide(TransactionCommon):
         guide = self._open()
         with self.assertRaisesRegex(UserError, "needed"):
             guide.action_skip()
-
-    #=== Keys ===#
-
-    def test_test_keys_are_recognized_and_switch_on_test_mode(self):
-        guide = self._go(self._open(), 'market', **KEYS)
-        self.assertEqual(guide.verdict, "These are test keys of sales unit 123456: no money is"
-                                        " moved.")
-        self.assertEqual((self.vipps.state, self.vipps.is_published), ('test', False))
-
-    def test_production_keys_are_recognized_and_enable_the_provider_unpublished(self):
-        production = self._serve_production()
-        self.simulator.set_unit(NOK_UNIT.msn, client_secret='fake-other')
-        self.addCleanup(
-            self.simulator.set_unit, NOK_UNIT.msn, client_secret=NOK_UNIT.client_secret
-        )
-        guide = self._go(self._open(), 'market', **KEYS)
-        self.assertIn("production keys of sales unit 123456", guide.verdict)
-        self.assertEqual((self.vipps.state, self.vipps.is_published), ('enabled', False))
-        self.assertEqual(
-            [exchange['operation'] for exchange in production.exchanges],
-            ['token', 'token', 'list_webhooks'],
-        )
-
-    def test_keys_are_sent_nowhere_else_while_a_simulator_stands_in(self):
-        with patch.dict(const.API_URLS, production=CLOSED_URL):
-            self._assert_refused(
-                "client secret is wrong", self._open(),
-                **{**KEYS, 'vipps_client_secret': 'fake-wrong'},
-            )
-        self.assertEqual(len(self._get_calls('token')), 1)
-
-    def test_spaces_that_were_copied_along_do_not_matter(self):
-        self._go(self._open(), 'market', **{name: f' {key}\n' for name, key in KEYS.items()})
-
-    def test_each_wrong_key_is_named(self):
-        guide = self._open()
-        for values, sentence in (
-            ({'vipps_client_secret': False}, "Enter all four"),
-            ({'vipps_client_id': DKK_UNIT.client_id}, "client ID or the client secret is wrong"),
-            ({'vipps_subscription_key': 'fake-wrong'}, "The subscription key is wrong"),
-            ({'vipps_subscription_key': DKK_UNIT.subscription_key}, "subscription key"),
-            ({'vipps_merchant_serial_number': DKK_UNIT.msn}, "merchant serial number 234567"),
-            ({'vipps_merchant_serial_number': 'MSN'}, "4 to 10 digits"),
-        ):
-            with self.subTest(**values):
-                self._assert_refused(sentence, guide, **{**KEYS, **values})
-        self.assertEqual(self.vipps.state, 'disabled')
-
-    def test_vipps_that_does_not_answer_is_not_taken_for_wrong_keys(self):
-        self.env['ir.config_parameter'].set_param(const.TEST_API_URL_PARAMETER, CLOSED_URL)
-        self._assert_refused("does not answer", self._open(), **KEYS)
-
-    def test_keys_that_cannot_be_decrypted_anymore_are_asked_for_again(self):
-        guide = self._go(self._open(), 'market', **KEYS)
-        guide.action_back()
-        self.env.flush_all()
-        self.env.cr.execute("UPDATE payment_provider SET vipps_client_secret_ciphertext = 'x'")
-        self.env.invalidate_all()
-        with mute_logger('odoo.addons.mobilepay_vipps.models.provider.payment_provider'):
-            self._assert_refused("enter the keys again", guide)
-        self._go(guide, 'market', **KEYS)
-
-    def test_keys_are_neither_stored_in_the_guide_nor_read_back(self):
-        guide = self._open()
-        guide.write(KEYS)
-        self.assertEqual(guide.vipps_client_secret, SECRET_MASK)
-        self.assertNotIn(NOK_UNIT.client_secret, json.dumps(guide.read(), default=str))
-        self.env.flush_all()
-        self.env.cr.execute("SELECT * FROM vipps_setup_guide")
-        self.assertNotIn(NOK_UNIT.client_secret, str(self.env.cr.fetchall()))
-
-    def test_sales_unit_is_not_changed_while_payments_are_open(self):
-        self._start_test_payment()
-        guide = self._open()
-        while guide.step != 'keys':
-            guide = self._get_shown(guide.action_back())
-        self._assert_refused(
-            "are open or reserved", guide, vipps_merchant_serial_number=DKK_UNIT.msn,
-        )
-        self.assertEqual(self.vipps.vipps_merchant_serial_number, NOK_UNIT.msn)
 
     #=== Market, capture, tills ===#
 
@@ -348,74 +269,6 @@ class TestSetupGuide(TransactionCommon):
         guide = self._get_shown(guide.action_next())
         self.assertTrue(guide.webhook_problem)
         self.assertFalse(self.vipps.vipps_webhook_id or self.vipps.vipps_webhook_secret)
-
-    #=== Test payment ===#
-
-    def test_new_test_payment_takes_the_place_of_the_open_one(self):
-        guide = self._start_test_payment()
-        first_tx = guide.sudo().transaction_id
-        guide = self._get_shown(guide.action_start_payment())
-        second_tx = guide.sudo().transaction_id
-        self.assertNotEqual(first_tx, second_tx)
-        self.assertEqual(self._get_payment(first_tx)['state'], 'TERMINATED')
-        self.assertEqual((first_tx.state, first_tx.sale_order_ids.state), ('cancel', 'cancel'))
-        self.assertEqual(second_tx.sale_order_ids.state, 'draft')
-
-    def test_aborted_test_payment_is_explained_and_its_order_cancelled(self):
-        guide = self._start_test_payment()
-        tx = guide.sudo().transaction_id
-        self.simulator.decline(tx.vipps_payment_reference)
-        status = self._follow(guide)
-        self.assertTrue(status['is_final'])
-        self.assertIn("cancelled in the app", status['problem'])
-        self.assertEqual(tx.sale_order_ids.state, 'cancel')
-        self.assertFalse(status['url'] or status['qr'])
-
-    def test_wrong_market_is_found_by_the_test_payment(self):
-        guide = self._get_shown(self._go_to_payment(market='DK').action_start_payment())
-        self.assertIn("currency", guide.payment_problem)
-        self.assertFalse(guide.sudo().transaction_id)
-        self.assertFalse(self.env['sale.order'].search(
-            [('partner_id', '=', self.administrator.partner_id.id)]
-        ))
-
-    def test_test_payment_without_a_journal_says_so(self):
-        guide = self._go_to_payment()
-        self.vipps.journal_id.active = False
-        guide = self._get_shown(guide.action_start_payment())
-        self.assertIn("journal", guide.payment_problem)
-
-    def test_lost_answer_leaves_one_payment_and_no_open_order(self):
-        guide = self._go_to_payment()
-        self.simulator.fault(operation='create', kind='lost', times=None)
-        with self._without_pauses():
-            guide = self._get_shown(guide.action_start_payment())
-        tx = guide.sudo().transaction_id
-        self.assertFalse(tx.vipps_redirect_url)
-        self.simulator.clear_faults()
-        guide = self._get_shown(guide.action_start_payment())
-        self.assertEqual(tx.sale_order_ids.state, 'cancel')
-
-    def test_money_is_given_back_and_the_order_cancelled(self):
-        guide = self._start_test_payment()
-        tx = guide.sudo().transaction_id
-        with self.assertRaisesRegex(UserError, "no test payment"):
-            guide.action_refund_payment()
-        self._approve(tx)
-        self._follow(guide)
-        guide = self._get_shown(guide.action_refund_payment())
-        self.assertEqual(guide.payment_state, 'refunded')
-        self.assertEqual(self._get_aggregate(tx)['refunded'], 200)
-        self.assertEqual(tx.sale_order_ids.state, 'cancel')
-        self.assertEqual(tx._vipps_get_refunds().payment_id.state, 'posted')
-
-    def test_product_of_test_payments_is_made_once_and_never_offered(self):
-        guide = self._start_test_payment()
-        guide.action_start_payment()
-        products = self.env['product.product'].with_context(active_test=False).search(
-            [('default_code', '=', 'VIPPS-TEST')]
-        )
-        self.assertEqual(products.mapped('active'), [False])
 
     #=== Rights and companies ===#
 

@@ -442,7 +442,7 @@ class TestWebhookWatch(WebhookCommon, TransactionCommon):
 
         self._assert_others_watched(enter_wrong_keys)
 
-    @mute_logger('odoo.addons.mobilepay_vipps.models.provider.webhook')
+    @mute_logger('odoo.addons.mobilepay_vipps.models.provider.alert')
     def test_unforeseen_trouble_of_one_provider_does_not_keep_the_next_one_from_being_watched(self):
         api_client = type(self.env['vipps.api.client'])
         list_webhooks = api_client._list_webhooks
