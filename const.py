@@ -71,19 +71,19 @@ MAX_FORM_SIZE = 8 * 1024
 # How many events are stored for a provider in an hour. A payment has three or four.
 MAX_EVENTS_PER_HOUR = 20000
 
-# How many requests of one kind are admitted in a period. Who starts this many payments is not about
-# to pay one: a customer who is told to try again needs a minute for each try.
+# How many requests of one kind are admitted in a period. A customer who starts this many payments
+# is not about to pay one: each honest try takes a minute.
 REQUEST_PERIOD = timedelta(minutes=10)
 MAX_STARTS_PER_DOCUMENT = 10
 MAX_STARTS_PER_PARTNER = 20
 # Thousands of phones share an address of their carrier; a shop in which more than one of them pays
-# every two seconds, all over one address, sees far more customers than that.
+# every two seconds from one address sees far more customers than that.
 MAX_STARTS_PER_ADDRESS = 300
-# From wherever they come: five in a second, which is more than a large shop sells.
+# From all addresses: five in a second, which is more than a large shop sells.
 MAX_STARTS_PER_PROVIDER = 3000
 # Requests whose signature or token is wrong. Vipps MobilePay tries again what was refused, too.
 MAX_REFUSALS_PER_ADDRESS = 30
 MAX_REFUSALS_PER_PROVIDER = 600
-# What a customer of a network has of IPv6 addresses: a device, a household, a company. Larger
-# networks have more people in them, so they may do more.
+# The IPv6 networks of a device, a household and a company, by their prefixes. Larger networks have
+# more people in them, so they may do more.
 IPV6_PREFIXES = {64: 1, 56: 2, 48: 4}

@@ -4,12 +4,12 @@
 
 import time
 
-# Somebody looks at a page or a till: all reads of a request together take no more than this, in
-# seconds, and nobody waits longer for a lock. What takes longer is left to the jobs.
+# A person looks at a page or a till: all reads of a request together take no more than this, in
+# seconds, and nobody waits longer for a lock. The rest is left to the jobs.
 WAITING_SECONDS = 1.5
 
-# What a person asks for, and is not asked for again and again, may take longer than reads. What is
-# captured for a person who waits, nobody has asked for: that takes what is left after the reads.
+# Operations that a person asks for once may take longer than reads. An automatic capture, for which
+# the person only happens to wait, takes the time that the reads have left.
 LONGER_SECONDS = {'create': 5, 'refund': 8}
 # For as long after one without an answer, pages and tills that poll leave the others to the jobs.
 HANGING_SECONDS = 30
