@@ -6,7 +6,7 @@ from datetime import timedelta
 from odoo import _, api, fields, models
 
 from ..api.client import VippsError
-from ..jobs.own_transaction import after_transaction, in_own_transaction
+from ..jobs.own_transaction import after_transaction, call_apart
 from ..jobs.serialize import serialize
 from .problem import PROBLEMS
 
@@ -54,14 +54,16 @@ class PaymentProvider(models.Model):
     @api.model
     def _cron_vipps_watch_health(self):
         """ Alert the administrators of new problems, and end the alerts of those that are over. """
-        for provider in self.search([('code', '=', 'vipps')]):
-            def watch(env, provider_id=provider.id):
-                env['payment.provider'].browse(provider_id)._vipps_watch_health()
+        self.search([('code', '=', 'vipps')])._vipps_call_each('_vipps_watch_health')
 
+    def _vipps_call_each(self, method):
+        """ Call a method of each provider in a database transaction of its own: an error with one
+        is logged, and keeps nothing from the others. """
+        for provider in self:
             try:
-                in_own_transaction(self.env.registry, watch)
-            except Exception:  # The other providers are watched all the same.
-                _logger.exception("The health of provider %s cannot be watched.", provider.id)
+                call_apart(provider, method)
+            except Exception:
+                _logger.exception("Provider %s: %s failed.", provider.id, method)
 
     def _vipps_watch_health(self):
         """ Compare the problems of the provider with the alerts that an administrator has. """
@@ -126,7 +128,7 @@ class PaymentProvider(models.Model):
         :param dict|str values: The values in the texts of the problem, by name or in place of `%s`.
         """
         assert problem in PROBLEMS
-        key, name = f'{problem}:{tx.id}' if tx else problem, tx.reference if tx else None
+        key, name = f'{problem}:{tx.id}' if tx else problem, tx and tx.reference
         self._vipps_tell_later(
             lambda provider: provider._vipps_raise_alert(key, note, values, name), is_always=True
         )

@@ -245,7 +245,9 @@ class PaymentProvider(models.Model):
     def _vipps_prepare_item(self, item, observed):
         """ Return an item as it is shown to people. """
         advice, cells = str(item.advice), {}
-        if item.key == 'terms' and not self._vipps_has_terms():
+        if item.key == 'terms' and not self.env['ir.ui.view'].sudo().search_count([
+            ('key', '=', 'website_sale.accept_terms_and_conditions'), ('active', '=', True),
+        ], limit=1):
             advice = _("Not yet: in the website editor, on the checkout page, switch on Accept"
                        " Terms & Conditions.")
         for environment in ENVIRONMENTS:
@@ -269,12 +271,6 @@ class PaymentProvider(models.Model):
                 'is_old': row.create_date < fields.Datetime.now() - FRESH_PERIOD,
             }
         return {
-            'section': str(item.section), 'name': item.key, 'title': str(item.title),
-            'advice': advice, 'cells': cells, 'built_in': item.section is BUILT_IN,
+            'name': item.key, 'title': str(item.title), 'advice': advice, 'cells': cells,
+            'built_in': item.section is BUILT_IN,
         }
-
-    def _vipps_has_terms(self):
-        """ Return whether customers of the shop have to accept the terms. """
-        return bool(self.env['ir.ui.view'].sudo().with_context(active_test=False).search_count([
-            ('key', '=', 'website_sale.accept_terms_and_conditions'), ('active', '=', True),
-        ], limit=1))

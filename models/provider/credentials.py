@@ -315,7 +315,7 @@ class PaymentProvider(models.Model):
     @api.model
     def _vipps_report_lost_key(self):
         """ Log, once, that a new key file is about to be made although there are secrets that only
-        the lost one can read. Health tells the administrators. """
+        the lost one can read. Health alerts the administrators. """
         domain = [[(f'{name}_ciphertext', '!=', False)] for name in self._vipps_get_secret_names()]
         if encryption.is_key_missing() and self.sudo().with_context(
             active_test=False

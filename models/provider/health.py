@@ -41,7 +41,7 @@ class PaymentProvider(models.Model):
     vipps_verdict = fields.Char(string="Problem", **HEALTH)
     # The content of the page, see :meth:`_vipps_get_health`.
     vipps_health_details = fields.Json(string="What to Do", **HEALTH)
-    # Whoever has the token may read the health. It is shown once and not kept.
+    # A monitoring system reads the health with the token, which is shown once and not kept.
     vipps_monitoring_token_hash = fields.Char(
         string="Monitoring Token",
         copy=False, readonly=True, groups='base.group_system'

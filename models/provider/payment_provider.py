@@ -16,6 +16,13 @@ SECRET_FIELDS = {
     'vipps_client_id', 'vipps_client_secret', 'vipps_subscription_key',
     'vipps_secondary_subscription_key', 'vipps_webhook_secret',
 }
+SECRET = {
+    'compute': '_compute_vipps_secrets', 'readonly': False, 'groups': 'base.group_system',
+}
+CIPHERTEXT = {'copy': False, 'groups': 'base.group_system'}
+
+# The environment that payments are made in, by the state of an active provider.
+ENVIRONMENTS = {'enabled': 'production', 'test': 'test'}
 
 
 class PaymentProvider(models.Model):
@@ -42,49 +49,28 @@ class PaymentProvider(models.Model):
         groups='base.group_system',
         tracking=True,
     )
-    vipps_client_id = fields.Char(
-        string="Client ID",
-        compute='_compute_vipps_secrets',
-        readonly=False,
-        required_if_provider='vipps',
-        groups='base.group_system',
-    )
-    vipps_client_id_ciphertext = fields.Char(copy=False, groups='base.group_system')
+    vipps_client_id = fields.Char(string="Client ID", required_if_provider='vipps', **SECRET)
+    vipps_client_id_ciphertext = fields.Char(**CIPHERTEXT)
     vipps_client_secret = fields.Char(
-        string="Client Secret",
-        compute='_compute_vipps_secrets',
-        readonly=False,
-        required_if_provider='vipps',
-        groups='base.group_system',
+        string="Client Secret", required_if_provider='vipps', **SECRET
     )
-    vipps_client_secret_ciphertext = fields.Char(copy=False, groups='base.group_system')
+    vipps_client_secret_ciphertext = fields.Char(**CIPHERTEXT)
     vipps_subscription_key = fields.Char(
         string="Subscription Key",
         help="The primary or the secondary Ocp-Apim-Subscription-Key of the sales unit.",
-        compute='_compute_vipps_secrets',
-        readonly=False,
         required_if_provider='vipps',
-        groups='base.group_system',
+        **SECRET,
     )
-    vipps_subscription_key_ciphertext = fields.Char(copy=False, groups='base.group_system')
+    vipps_subscription_key_ciphertext = fields.Char(**CIPHERTEXT)
     vipps_secondary_subscription_key = fields.Char(
         string="Secondary Subscription Key",
         help="The other Ocp-Apim-Subscription-Key of the sales unit. With both of them, payments go"
              " on while one is replaced in the Vipps MobilePay portal.",
-        compute='_compute_vipps_secrets',
-        readonly=False,
-        groups='base.group_system',
+        **SECRET,
     )
-    vipps_secondary_subscription_key_ciphertext = fields.Char(
-        copy=False, groups='base.group_system'
-    )
-    vipps_webhook_secret = fields.Char(
-        string="Webhook Secret",
-        compute='_compute_vipps_secrets',
-        readonly=False,
-        groups='base.group_system',
-    )
-    vipps_webhook_secret_ciphertext = fields.Char(copy=False, groups='base.group_system')
+    vipps_secondary_subscription_key_ciphertext = fields.Char(**CIPHERTEXT)
+    vipps_webhook_secret = fields.Char(string="Webhook Secret", **SECRET)
+    vipps_webhook_secret_ciphertext = fields.Char(**CIPHERTEXT)
     vipps_environment = fields.Selection(
         string="Environment",
         help="Where payments are made: production while the provider is enabled, test while it is"
@@ -99,10 +85,9 @@ class PaymentProvider(models.Model):
 
     @api.depends('code', 'state')
     def _compute_vipps_environment(self):
-        environments = {'enabled': 'production', 'test': 'test'}
         for provider in self:
             provider.vipps_environment = provider.code == 'vipps' and (
-                environments.get(provider.state) or provider.vipps_environment or 'test'
+                ENVIRONMENTS.get(provider.state) or provider.vipps_environment or 'test'
             )
 
     #=== CONSTRAINT METHODS ===#
@@ -186,9 +171,7 @@ class PaymentProvider(models.Model):
         :raise UserError: If there are such payments; it names them.
         """
         for provider in self.filtered(lambda p: p.code == 'vipps'):
-            environment = {'enabled': 'production', 'test': 'test'}.get(
-                values.get('state'), provider.vipps_environment
-            )
+            environment = ENVIRONMENTS.get(values.get('state'), provider.vipps_environment)
             msn = values.get('vipps_merchant_serial_number', provider.vipps_merchant_serial_number)
             if (environment, msn) == (
                 provider.vipps_environment, provider.vipps_merchant_serial_number
@@ -218,18 +201,15 @@ class PaymentProvider(models.Model):
 
     def _get_supported_currencies(self):
         """ Override of `payment` to return the supported currencies. """
-        supported_currencies = super()._get_supported_currencies()
-        if self.code == 'vipps':
-            supported_currencies = supported_currencies.filtered(
-                lambda c: c.name in const.CURRENCY_PAYMENT_METHODS
-            )
-        return supported_currencies
+        currencies = super()._get_supported_currencies()
+        if self.code != 'vipps':
+            return currencies
+        return currencies.filtered(lambda c: c.name in const.CURRENCY_PAYMENT_METHODS)
 
     def _get_default_payment_method_codes(self):
         """ Override of `payment` to return the default payment method codes. """
-        default_codes = super()._get_default_payment_method_codes()
         if self.code != 'vipps':
-            return default_codes
+            return super()._get_default_payment_method_codes()
         return const.DEFAULT_PAYMENT_METHOD_CODES
 
     @api.model
@@ -301,8 +281,7 @@ class PaymentProvider(models.Model):
         return self._check_existing_payment(self._get_provider_payment_method('vipps'))
 
     def _vipps_get_environment_name(self, environment):
-        selection = self._fields['vipps_environment']._description_selection(self.env)
-        return dict(selection)[environment]
+        return dict(self._fields['vipps_environment']._description_selection(self.env))[environment]
 
     def _vipps_check_administrator(self):
         """ Ensure that the user may configure providers; the methods that call it are reachable
@@ -311,7 +290,7 @@ class PaymentProvider(models.Model):
         self.check_access_rule('write')
 
     def _vipps_notify(self, message, **params):
-        """ Return the action that shows a message, closes the window, and reloads the form.
+        """ Return the action that shows a message, closes the dialog, and reloads the form.
 
         :param params: Other parameters of `display_notification`: `type`, `sticky`, `next`.
         """

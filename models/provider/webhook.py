@@ -13,7 +13,6 @@ from odoo.exceptions import UserError
 from ... import const
 from ...step_log import log_step
 from ..api.client import VippsError
-from ..jobs.own_transaction import DONE, run_steps
 
 _logger = logging.getLogger(__name__)
 
@@ -153,21 +152,10 @@ class PaymentProvider(models.Model):
     @api.model
     def _cron_vipps_watch_webhooks(self):
         """ Check the webhooks of all providers every day, and repair their registrations. """
-        providers = self.search([
-            ('code', '=', 'vipps'),
-        ]).filtered(lambda provider: provider._vipps_has_key('vipps_client_secret'))
         # Reservations still need their events when nobody can pay any longer.
-        for provider_id in providers.filtered(lambda p: p._vipps_is_in_use()).ids:
-            try:
-                run_steps(
-                    self.env,
-                    lambda env, provider_id=provider_id: (
-                        env[self._name].browse(provider_id)._vipps_watch_webhook()
-                    ),
-                    1,
-                )
-            except Exception:  # The webhooks of the other providers are watched all the same.
-                _logger.exception("The webhook of provider %s cannot be watched.", provider_id)
+        self.search([('code', '=', 'vipps')]).filtered(
+            lambda p: p._vipps_has_key('vipps_client_secret') and p._vipps_is_in_use()
+        )._vipps_call_each('_vipps_watch_webhook')
 
     def _vipps_watch_webhook(self):
         """ Check the webhook of the provider, repair its registration, and report problems. """
@@ -186,13 +174,12 @@ class PaymentProvider(models.Model):
                 self._vipps_alert_administrator('webhook_watch', error)
         else:
             self._vipps_end_alert('webhook_watch')
-            self._vipps_tell_other_address()
+            self._vipps_report_other_address()
             if problem:
                 log_step(
                     _logger, 'webhook_checked', provider=self, outcome='repaired', error=problem
                 )
                 self._vipps_alert_administrator('webhook_repaired', values=problem)
-        return DONE
 
     def _vipps_repair_webhook(self):
         """ Repair the registration of the webhook, if that is necessary. An address at which events
@@ -201,10 +188,9 @@ class PaymentProvider(models.Model):
         :return: The fault that was found, if there was one.
         :raise UserError: If it cannot be repaired.
         """
-        url = (
-            self.vipps_webhook_url if self._vipps_is_webhook_in_use()
-            else self._vipps_get_webhook_url()
-        )
+        last_event = self.vipps_webhook_url and self._vipps_get_last_event()
+        is_in_use = last_event and last_event > fields.Datetime.now() - IN_USE_PERIOD
+        url = self.vipps_webhook_url if is_in_use else self._vipps_get_webhook_url()
         if not self.vipps_webhook_id and not self._vipps_is_allowed_url(url):
             return None  # An installation that is only tried out. The form names the missing part.
         own_webhooks = self._vipps_list_own_webhooks()
@@ -225,21 +211,14 @@ class PaymentProvider(models.Model):
             )
         return problem
 
-    def _vipps_is_webhook_in_use(self):
-        """ Return whether events arrived lately at the address that is registered. """
-        last_event = self.vipps_webhook_url and self._vipps_get_last_event()
-        return bool(last_event) and last_event > fields.Datetime.now() - IN_USE_PERIOD
-
-    def _vipps_tell_other_address(self):
+    def _vipps_report_other_address(self):
         """ Report to an administrator that the website has another address than the webhook: Odoo
         changes the former when an administrator logs in at another one. """
-        url = self._vipps_get_webhook_url()
-        if not self.vipps_webhook_url or url == self.vipps_webhook_url:
+        urls = {'webhook_url': self.vipps_webhook_url, 'url': self._vipps_get_webhook_url()}
+        if urls['webhook_url'] in (False, urls['url']):
             self._vipps_end_alert('webhook_address')
-            return
-        self._vipps_alert_administrator('webhook_address', values={
-            'webhook_url': self.vipps_webhook_url, 'url': url,
-        })
+        else:
+            self._vipps_alert_administrator('webhook_address', values=urls)
 
     def _vipps_get_webhook_problem(self, webhook, url):
         """ Return the fault of the registration of the webhook, if there is one. """

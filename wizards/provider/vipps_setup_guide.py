@@ -82,15 +82,15 @@ class VippsSetupGuide(models.TransientModel):
                 number=number, total=len(steps), name=names[guide.step],
             )
 
-    @api.depends('provider_id.vipps_environment', 'provider_id.vipps_merchant_serial_number')
+    @api.depends('environment', 'provider_id.vipps_merchant_serial_number')
     def _compute_verdict(self):
         for guide in self:
             msn = guide.provider_id.vipps_merchant_serial_number
-            if guide.provider_id.vipps_environment == 'production':
-                guide.verdict = _("These are production keys of sales unit %s: payments are"
-                                  " real.", msn)
-            else:
-                guide.verdict = _("These are test keys of sales unit %s: no money is moved.", msn)
+            guide.verdict = _(
+                "These are production keys of sales unit %s: payments are real.", msn
+            ) if guide.environment == 'production' else _(
+                "These are test keys of sales unit %s: no money is moved.", msn
+            )
 
     @api.depends('market', 'company_id')
     def _compute_currency_advice(self):
@@ -107,8 +107,8 @@ class VippsSetupGuide(models.TransientModel):
     @api.depends('company_id')
     def _compute_open_tills(self):
         for guide in self:
-            configs = guide._get_tills().filtered('has_active_session')
-            guide.open_tills = ", ".join(configs.mapped('name'))
+            open_tills = guide._get_tills().filtered('has_active_session')
+            guide.open_tills = ", ".join(open_tills.mapped('name'))
 
     @api.depends('step')
     def _compute_is_address_frozen(self):
@@ -131,13 +131,7 @@ class VippsSetupGuide(models.TransientModel):
         :raise UserError: If something on this screen is not right yet; the text names the remedy.
         """
         self = self._enter()
-        finish = {
-            'keys': self._finish_keys,
-            'market': self._finish_market,
-            'capture': self._finish_capture,
-            'tills': self._finish_tills,
-            'webhooks': self._finish_webhooks,
-        }.get(self.step)
+        finish = getattr(self, f'_finish_{self.step}', None)
         is_finished = not finish or finish() is not False
         return self._move(1 if is_finished else 0)
 
@@ -150,8 +144,7 @@ class VippsSetupGuide(models.TransientModel):
 
     def action_back(self):
         """ Open the previous screen. """
-        self = self._enter()
-        return self._move(-1)
+        return self._enter()._move(-1)
 
     def action_publish(self):
         """ Offer the provider to customers. """

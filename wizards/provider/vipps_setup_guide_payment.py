@@ -82,13 +82,13 @@ class VippsSetupGuide(models.TransientModel):
         return self._move(0)
 
     def action_refund_payment(self):
-        """ Give the money of the test payment back and cancel its order.
+        """ Refund the test payment and cancel its order.
 
         :raise ValidationError: If it was not refunded, or if that is unknown.
         """
         self = self._enter()
         if self.payment_state != 'paid':
-            raise UserError(_("There is no test payment to give back."))
+            raise UserError(_("There is no test payment to refund."))
         tx_sudo = self.sudo().transaction_id
         tx_sudo._send_refund_request()
         tx_sudo._vipps_cancel_guide_order()
@@ -98,8 +98,8 @@ class VippsSetupGuide(models.TransientModel):
         """ Return the progress of the test payment, for the screen that follows it.
 
         :return: The `state` of the payment, the `steps`, each with its `text` and whether it is
-                 `done`, the customer's way to pay (`url`, `qr`), whether nothing more is going
-                 to happen (`is_final`), and the `problem`.
+                 `done`, the customer's way to pay (`url`, `qr`), whether the payment is settled
+                 (`is_final`), and the `problem`.
         :rtype: dict
         """
         self = self._enter()
@@ -123,30 +123,20 @@ class VippsSetupGuide(models.TransientModel):
     #=== BUSINESS METHODS - TEST PAYMENT ===#
 
     def _prepare_payment_steps(self, tx):
-        order = tx.sale_order_ids[:1]
-        is_approved = tx.state in ('authorized', 'done')
-        is_booked = bool(tx.payment_id)
-        return tx and [
-            {
-                'text': _("Payment of %(amount)s for order %(order)s is started.",
-                          amount=format_amount(self.env, tx.amount, tx.currency_id),
-                          order=order.name),
-                'done': bool(tx.vipps_payment_state),
-            },
-            {
-                'text': _("Approved.") if is_approved else _("Waiting for you to approve it."),
-                'done': is_approved,
-            },
-            {'text': _("Captured."), 'done': tx.state == 'done'},
-            {
-                'text': _("Booked as %s.", tx.payment_id.name) if is_booked else _("Booked."),
-                'done': is_booked,
-            },
-            {
-                'text': _("Order %s is paid.", order.name),
-                'done': tx.state == 'done' and order.state in ('sale', 'done'),
-            },
-        ] or []
+        if not tx:
+            return []
+        order, payment = tx.sale_order_ids[:1], tx.payment_id
+        is_approved, is_captured = tx.state in ('authorized', 'done'), tx.state == 'done'
+        amount = format_amount(self.env, tx.amount, tx.currency_id)
+        steps = [
+            (_("Payment of %(amount)s for order %(order)s is started.", amount=amount,
+               order=order.name), tx.vipps_payment_state),
+            (_("Approved.") if is_approved else _("Waiting for you to approve it."), is_approved),
+            (_("Captured."), is_captured),
+            (_("Booked as %s.", payment.name) if payment else _("Booked."), payment),
+            (_("Order %s is paid.", order.name), is_captured and order.state in ('sale', 'done')),
+        ]
+        return [{'text': text, 'done': bool(is_done)} for text, is_done in steps]
 
     def _cancel_open_payment(self):
         """ Cancel the test payment that nobody approved, and with it its order.
