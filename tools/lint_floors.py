@@ -30,17 +30,11 @@ EXCEPTIONS = {
         'models/api/api_call.py': 1,
         'models/documents/sale_order_mail.py': 1,
     },
-    'pos': {
-        'models/documents/account_move.py': 2,
-        'models/documents/sale_order_delivery.py': 5,
-    },
+    'pos': {},
     'url': {
         'models/api/client.py': 1,
     },
-    'override': {
-        'payment.transaction._compute_vipps_is_refundable',
-        'payment.transaction._vipps_is_booked',
-    },
+    'override': set(),
 }
 
 

@@ -126,15 +126,16 @@ class AccountMove(models.Model):
         :return: The transactions, oldest first, in sudo mode.
         :rtype: payment.transaction
         """
-        moves_sudo = self.sudo() | self.sudo().reversed_entry_id
-        orders_sudo = moves_sudo.line_ids.sale_line_ids.order_id
-        txs_sudo = moves_sudo.transaction_ids | orders_sudo.transaction_ids
-        if not self.sudo().pos_order_ids:  # A till settles its own credit notes.
-            txs_sudo |= moves_sudo.pos_order_ids.payment_ids.vipps_transaction_id
-        return txs_sudo.filtered(
+        return self.sudo()._vipps_get_linked_transactions().filtered(
             lambda tx: tx.provider_code == 'vipps' and tx.vipps_payment_reference
             and tx._vipps_serves(self.company_id)
         ).sorted(lambda tx: tx._origin.id)
+
+    def _vipps_get_linked_transactions(self):
+        """ Hook: return all transactions of an invoice, or of the invoice that a credit note
+        reverses, and of their orders. """
+        moves = self | self.reversed_entry_id
+        return moves.transaction_ids | moves.line_ids.sale_line_ids.order_id.transaction_ids
 
     def _vipps_assign_payments(self, payments):
         """ Reconcile the document with the open amounts of payments, oldest first.

@@ -176,9 +176,7 @@ class SaleOrderLine(models.Model):
 
     def _vipps_get_delivered_quantity(self):
         """ Return the quantity that is delivered, by us or by a till, in the unit of the line. """
-        return self._vipps_get_own_quantity() + self._vipps_get_till_quantity(
-            self._vipps_get_till_lines()
-        )
+        return self._vipps_get_own_quantity() + self._vipps_get_till_quantity()
 
     def _vipps_get_own_quantity(self):
         """ Return the quantity that is delivered otherwise than by a till, in the unit of the line.
@@ -196,12 +194,10 @@ class SaleOrderLine(models.Model):
             return self.qty_delivered
         if not is_due:
             return 0 if self.is_delivery else self.qty_delivered
-        till_quantity = self._vipps_get_till_quantity(self._vipps_get_till_lines())
-        return max(self.product_uom_qty - till_quantity, self.qty_delivered)
+        return max(self.product_uom_qty - self._vipps_get_till_quantity(), self.qty_delivered)
 
     def _vipps_get_stock_quantity(self):
-        """ Return the quantity that core computes from stock, in the unit of the line: without the
-        quantity that `pos_sale` adds to it, for drafts of tills, too. """
+        """ Return the quantity that core computes from stock, in the unit of the line. """
         if self.product_uom != self.product_id.uom_id and self.product_id in (
             self.move_ids.product_id
         ):
@@ -212,33 +208,16 @@ class SaleOrderLine(models.Model):
                 * move.product_uom._compute_quantity(move.quantity, self.product_uom, round=False)
                 for move in outgoing_moves | incoming_moves if move.state == 'done'
             )
-        if 'pos_order_line_ids' not in self._fields:
-            return self.qty_delivered
-        till_lines = self.sudo().pos_order_line_ids
-        # Newer releases add nothing until the pickings of all orders are done.
-        depends = self.env.registry.field_depends[self._fields['qty_delivered']]
-        if any('picking_ids' in path for path in depends) and any(
-            picking.state != 'done' for picking in till_lines.order_id.picking_ids
-        ):
-            return self.qty_delivered
-        return self.qty_delivered - self._vipps_get_till_quantity(till_lines)
+        return self.qty_delivered - self._vipps_get_added_till_quantity()
 
-    def _vipps_get_till_lines(self):
-        """ Return the lines of finished till orders that sold the lines, or took that back. """
-        if 'pos_order_line_ids' not in self._fields:
-            return self.env['pos.order.line']
-        lines_sudo = self.sudo().pos_order_line_ids
-        return (lines_sudo | lines_sudo.refund_orderline_ids).filtered(
-            lambda line: line.order_id.state in ('paid', 'done', 'invoiced')
-        )
+    def _vipps_get_till_quantity(self):
+        """ Hook: return the quantity that tills sold, in the unit of the line. """
+        return 0
 
-    def _vipps_get_till_quantity(self, till_lines):
-        """ Return a quantity of lines of a till, in the unit of the line. """
-        if not till_lines:
-            return 0
-        return self.product_id.uom_id._compute_quantity(
-            sum(till_lines.mapped('qty')), self.product_uom, round=False
-        )
+    def _vipps_get_added_till_quantity(self):
+        """ Hook: return the quantity that tills added to core's delivered quantity, in the unit of
+        the line. """
+        return 0
 
     def _vipps_compare_delivered(self):
         """ Return -1, 0 or 1 for less, as much, or more delivered than ordered. """
@@ -266,7 +245,7 @@ class SaleOrderLine(models.Model):
         :return: The amount, in major units of the currency of the order; below 0 for a discount.
         :rtype: float
         """
-        till_amount = sum(self._vipps_get_till_lines().mapped('price_subtotal_incl'))
+        till_amount = self._vipps_get_till_amount()
         if self not in self._vipps_get_sold_lines():
             return till_amount + self.price_total * self._vipps_get_discounted_share()
         if self.product_uom_qty:
@@ -277,6 +256,10 @@ class SaleOrderLine(models.Model):
             quantity=self._vipps_get_own_quantity(), product=self.product_id,
             partner=self.order_id.partner_shipping_id,
         )['total_included']
+
+    def _vipps_get_till_amount(self):
+        """ Hook: return the amount that tills sold the goods of the line for, in major units. """
+        return 0
 
     def _vipps_get_own_share(self):
         """ Return the quantity that is delivered otherwise than by a till as a share of the ordered

@@ -351,7 +351,7 @@ class PaymentTransaction(models.Model):
         return txs
 
     def _vipps_wake_tills(self):
-        """ Tell the tills that wait for these attempts to look at them; nothing else is told. """
+        """ Override to send the reference of the attempts to their tills, and nothing else. """
         for tx in self.sudo().filtered('vipps_pos_session_id'):
             self.env['bus.bus'].sudo()._sendone(
                 tx.vipps_pos_session_id._get_bus_channel_name(), BUS_MESSAGE,

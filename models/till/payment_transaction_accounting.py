@@ -14,9 +14,9 @@ class PaymentTransaction(models.Model):
 
     #=== BUSINESS METHODS - BOOKINGS OF TILLS ===#
 
-    def _vipps_is_booked_by_till(self):
-        """ Return whether closing a session books this, or whether it is undone and not booked at
-        all. """
+    def _vipps_is_booked_elsewhere(self):
+        """ Override to leave to a session what its closing books, and to book nothing that is
+        undone before. """
         root = self._vipps_get_root()
         if not root.vipps_pos_session_id:
             return False
@@ -50,17 +50,6 @@ class PaymentTransaction(models.Model):
     def _vipps_get_finished_payments(self):
         """ Return the payments of finished orders that this stands for; there is at most one. """
         return self.vipps_pos_payment_ids._vipps_filter_finished()
-
-    def _vipps_is_booked(self):
-        """ Override to leave the bookings of tills to them. """
-        return super()._vipps_is_booked() or self._vipps_is_booked_by_till()
-
-    def _reconcile_after_done(self):
-        """ Override of `account_payment` to leave the bookings of tills to them. """
-        till_txs = self.filtered(
-            lambda tx: tx.provider_code == 'vipps' and tx._vipps_is_booked_by_till()
-        )
-        return super(PaymentTransaction, self - till_txs)._reconcile_after_done()
 
     #=== BUSINESS METHODS - ONLINE PAYMENTS ===#
 
@@ -203,3 +192,15 @@ class PaymentTransaction(models.Model):
         root = self._vipps_get_root()
         memo = super()._vipps_get_memo()
         return f"{root.vipps_pos_reference} - {memo}" if root.vipps_pos_reference else memo
+
+
+class AccountMove(models.Model):
+    _inherit = 'account.move'
+
+    def _vipps_get_linked_transactions(self):
+        """ Override to find the payments of an order of a till that a credit note gives back; a
+        till settles its own credit notes. """
+        txs = super()._vipps_get_linked_transactions()
+        if not self.pos_order_ids:
+            txs |= self.reversed_entry_id.pos_order_ids.payment_ids.vipps_transaction_id
+        return txs

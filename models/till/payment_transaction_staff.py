@@ -43,17 +43,14 @@ class PaymentTransaction(models.Model):
         is_unattached = (operator == '=') == bool(value)
         return [('id', 'in' if is_unattached else 'not in', query)]
 
-    @api.depends('vipps_pos_session_id')
-    def _compute_vipps_is_refundable(self):
+    #=== ACTION METHODS ===#
+
+    def _vipps_is_refundable(self):
         """ Override to refund payments at tills, which have no payment of their own in the books.
         """
-        super()._compute_vipps_is_refundable()
-        for tx in self.filtered('vipps_pos_session_id'):
-            tx.vipps_is_refundable = (
-                tx.operation != 'refund' and tx._vipps_get_refundable_amount() > 0
-            )
-
-    #=== ACTION METHODS ===#
+        if self.vipps_pos_session_id:
+            return self.operation != 'refund' and self._vipps_get_refundable_amount() > 0
+        return super()._vipps_is_refundable()
 
     def action_vipps_refund(self):
         """ Override to refund payments at tills, which have no payment of their own in the books.

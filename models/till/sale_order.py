@@ -7,6 +7,9 @@ from ...trust import get_readable
 
 TILL_GROUP = 'point_of_sale.group_pos_user'
 
+# The states of orders of tills that sold something.
+FINISHED_STATES = ('paid', 'done', 'invoiced')
+
 
 class SaleOrder(models.Model):
     """ Orders that `pos_sale`, where it is installed, lets cashiers open at a till. """
@@ -104,7 +107,7 @@ class SaleOrder(models.Model):
         if 'sale_order_origin_id' not in lines_sudo._fields or not self.ids:
             return lines_sudo
         return lines_sudo.search([
-            ('order_id.state', 'in', ('paid', 'done', 'invoiced')),
+            ('order_id.state', 'in', FINISHED_STATES),
             '|', ('sale_order_origin_id', 'in', self.ids),
             ('refunded_orderline_id.sale_order_origin_id', 'in', self.ids),
         ])
@@ -112,6 +115,48 @@ class SaleOrder(models.Model):
     def _vipps_get_posted_invoices(self):
         """ Override to leave out invoices of orders of tills, which are counted as such. """
         return super()._vipps_get_posted_invoices().filtered(lambda move: not move.pos_order_ids)
+
+
+class SaleOrderLine(models.Model):
+    _inherit = 'sale.order.line'
+
+    def _vipps_get_till_quantity(self):
+        """ Override to count the goods that `pos_sale` sold. """
+        return self._vipps_add_up(self._vipps_get_till_lines())
+
+    def _vipps_get_till_amount(self):
+        """ Override to count the prices that were asked for at the till. """
+        return sum(self._vipps_get_till_lines().mapped('price_subtotal_incl'))
+
+    def _vipps_get_added_till_quantity(self):
+        """ Override to know the quantity that `pos_sale` adds, for drafts of tills, too. """
+        if 'pos_order_line_ids' not in self._fields:
+            return 0
+        lines_sudo = self.sudo().pos_order_line_ids
+        # Newer releases add nothing until the pickings of all orders are done.
+        depends = self.env.registry.field_depends[self._fields['qty_delivered']]
+        if any('picking_ids' in path for path in depends) and any(
+            picking.state != 'done' for picking in lines_sudo.order_id.picking_ids
+        ):
+            return 0
+        return self._vipps_add_up(lines_sudo)
+
+    def _vipps_get_till_lines(self):
+        """ Return the lines of finished till orders that sold the lines, or took that back. """
+        if 'pos_order_line_ids' not in self._fields:
+            return self.env['pos.order.line']
+        lines_sudo = self.sudo().pos_order_line_ids
+        return (lines_sudo | lines_sudo.refund_orderline_ids).filtered(
+            lambda line: line.order_id.state in FINISHED_STATES
+        )
+
+    def _vipps_add_up(self, lines):
+        """ Return the quantity of lines of tills, in the unit of the line. """
+        if not lines:
+            return 0
+        return self.product_id.uom_id._compute_quantity(
+            sum(lines.mapped('qty')), self.product_uom, round=False
+        )
 
 
 class PosOrder(models.Model):

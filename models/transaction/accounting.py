@@ -145,10 +145,11 @@ class PaymentTransaction(models.Model):
         core takes every child transaction for a capture. """
         vipps_txs = self.filtered(lambda t: t.provider_code == 'vipps')
         super(PaymentTransaction, self - vipps_txs)._reconcile_after_done()
-        for tx in vipps_txs:
+        own_txs = vipps_txs.filtered(lambda t: not t._vipps_is_booked_elsewhere())
+        for tx in own_txs:
             with tx._vipps_set_moves_aside():
                 super(PaymentTransaction, tx)._reconcile_after_done()
-        for tx in vipps_txs.filtered(lambda t: t.state == 'done'):
+        for tx in own_txs.filtered(lambda t: t.state == 'done'):
             children = tx.child_transaction_ids
             if children.filtered(lambda t: t.state in ('done', 'cancel')) and (
                 not tx._vipps_is_booked()
@@ -156,8 +157,13 @@ class PaymentTransaction(models.Model):
                 tx.with_company(tx.company_id)._create_payment()
 
     def _vipps_is_booked(self):
-        """ Return whether the transaction has its payment, or was captured in parts. """
-        return bool(self.payment_id or self._vipps_get_parts())
+        """ Return whether the transaction has its payment, or needs none. """
+        has_payment = bool(self.payment_id or self._vipps_get_parts())
+        return has_payment or self._vipps_is_booked_elsewhere()
+
+    def _vipps_is_booked_elsewhere(self):
+        """ Hook: return whether the transaction is booked without a payment of its own. """
+        return False
 
     def _invoice_sale_orders(self):
         """ Override of `sale` not to invoice orders again that are invoiced already, which is

@@ -92,6 +92,9 @@ class PaymentTransaction(models.Model):
                 lambda told_txs: super(PaymentTransaction, told_txs)._log_received_message()
             )
 
+    def _vipps_wake_tills(self):
+        """ Hook: have the tills that wait for these payments look at them. """
+
     def _vipps_filter_followed(self, state):
         """ Return the transactions that are in a state which a job is to follow. """
         if state not in FOLLOWING_TASKS:

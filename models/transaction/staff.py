@@ -85,7 +85,7 @@ class PaymentTransaction(models.Model):
     @api.depends('state', 'child_transaction_ids.state', 'payment_id')
     def _compute_vipps_is_refundable(self):
         for tx in self:
-            tx.vipps_is_refundable = bool(tx._vipps_get_refundable_payments())
+            tx.vipps_is_refundable = tx._vipps_is_refundable()
 
     @api.depends('payment_id', 'child_transaction_ids.payment_id')
     def _compute_vipps_payment_count(self):
@@ -237,6 +237,10 @@ class PaymentTransaction(models.Model):
         if not self.vipps_payment_reference:
             return self.env['account.payment']
         return (self._vipps_get_captures() | self._vipps_get_refunds()).payment_id
+
+    def _vipps_is_refundable(self):
+        """ Hook: return whether something is left of the payment that staff can refund. """
+        return bool(self._vipps_get_refundable_payments())
 
     def _vipps_get_refundable_payments(self):
         """ Return the posted payments of captures of this transaction that something is left to
