@@ -241,11 +241,10 @@ class PaymentTransaction(models.Model):
             if code and self.state == 'draft' and not self.vipps_payment_state:
                 self._set_canceled(self.env['vipps.api.client']._get_sentence('4060'))
             return
-        try:
-            self._vipps_create_payment(
-                'attempt_started', self._vipps_prepare_attempt_values(code)
-            )
-        except VippsError as error:
+        error = self._vipps_create_payment(
+            'attempt_started', self._vipps_prepare_attempt_values(code)
+        )
+        if error:
             self._vipps_refuse_attempt(error)
 
     def _vipps_check_enabled(self):

@@ -96,11 +96,10 @@ class PaymentTransaction(models.Model):
                 "This is already paid, or being paid. Nothing more has been charged. Reload the"
                 " page to see how it went."
             ))
-        try:
-            self._vipps_create_payment(
-                'created', self._vipps_in_customer_language()._vipps_prepare_payment_values()
-            )
-        except VippsError as error:
+        error = self._vipps_create_payment(
+            'created', self._vipps_in_customer_language()._vipps_prepare_payment_values()
+        )
+        if error:
             if error.code not in CUSTOMER_ERRORS:
                 self.provider_id._vipps_alert_administrator('checkout', error)
             raise self._vipps_prepare_refusal() from error
@@ -124,7 +123,8 @@ class PaymentTransaction(models.Model):
 
         :param str step: The step of the log.
         :param dict values: The values of :meth:`_vipps_prepare_payment_values`.
-        :raise VippsError: If the payment is refused.
+        :return: The error, if the payment is refused.
+        :raise VippsError: If a payment was found whose movements cannot be read.
         """
         self._vipps_watch()
         record = partial(
@@ -139,10 +139,11 @@ class PaymentTransaction(models.Model):
             if error.is_conflict:
                 self._vipps_find_payment()
             elif not error.is_unknown:
-                raise
+                return error
         else:
             self.vipps_payment_state = 'CREATED'
             record()
+        return None
 
     def _vipps_request_payment(self, values):
         """ Request the payment, in the shop or at a till, and again without a part that is refused
