@@ -20,7 +20,10 @@ MAKE_DUE = """
     UPDATE vipps_task SET due = now() AT TIME ZONE 'UTC' - interval '1 minute'
      WHERE transaction_id IN (SELECT id FROM payment_transaction WHERE reference = ANY(%s))
 """
-TABLES = ['payment_transaction', 'vipps_webhook_event', 'sale_order', 'sale_order_line']
+TABLES = [
+    'payment_transaction', 'sale_order', 'sale_order_line', 'vipps_api_call', 'vipps_audit_event',
+    'vipps_task', 'vipps_webhook_event',
+]
 _batches = itertools.count(1)
 
 
@@ -87,16 +90,19 @@ class Copies:
             self._copy('sale_order_line', line, orders, order_id='o.id')
 
     def add_processed_events(self):
-        """Add the three events that each settled payment had, dealt with."""
+        """Add the three events that each settled payment had, dealt with yesterday: more events
+        than a shop can have in an hour would be refused."""
         self._shop.sql("""
             INSERT INTO vipps_webhook_event (
                 provider_id, msn, name, reference, psp_reference, amount, currency, event_time,
                 success, state, create_date, write_date
             )
             SELECT t.provider_id, t.vipps_merchant_serial_number, e.name, t.reference,
-                   'bench-' || t.id || e.name, 19900, 'NOK', t.create_date,
-                   true, 'processed', t.create_date, t.create_date
-              FROM payment_transaction t, (VALUES ('CREATED'), ('AUTHORIZED'), ('CAPTURED')) e(name)
+                   'bench-' || t.id || e.name, 19900, 'NOK', moment, true, 'processed', moment,
+                   moment
+              FROM payment_transaction t,
+                   (VALUES ('CREATED'), ('AUTHORIZED'), ('CAPTURED')) e(name),
+                   LATERAL (SELECT t.create_date - interval '1 day' AS moment) yesterday
              WHERE t.vipps_payment_state = 'CAPTURED' AND t.is_post_processed
                 ON CONFLICT DO NOTHING
         """)

@@ -10,8 +10,8 @@ from .workspace import SHOP, open_workspace
 def run_bench(*arguments):
     """Measure; returns the exit code, which tells nothing of how fast it was.
 
-    :param str arguments: `soak` and its options, to trade for some minutes: then the exit code
-        tells whether everything was right in the end.
+    :param str arguments: `--quick` to measure less; or `soak` and its options, to trade for some
+        minutes: then the exit code tells whether everything was right in the end.
     """
     with open_workspace(SHOP) as workspace:
         environment = workspace.environment
