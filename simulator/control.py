@@ -12,6 +12,8 @@ from .request_bodies import PHONE
 from .validation import ANYTHING, BOOLEAN, array, integer, parse_json, record, text, validate
 
 _AMOUNT = record(optional={'amount': integer(1)})
+_CLOCK = record({'advance': {'type': 'number', 'minimum': 0}})
+_LIMITS = record({'enabled': BOOLEAN})
 _PAYMENTS = record({
     'msn': text(),
     'references': array(text()),
@@ -75,8 +77,7 @@ class Control:
         raw = request.get_data()
         try:
             body = parse_json(raw) if raw else {}
-            if not isinstance(body, dict):
-                raise ValueError("the body must be an object")
+            validate({'type': 'object'}, body)
             for method, pattern, view in self._routes:
                 match = re.fullmatch(pattern, path)
                 if match and method == request.method:
@@ -149,23 +150,18 @@ class Control:
         return {'now': self._world.clock.now(), 'factor': self._world.clock.factor}
 
     def _advance(self, request, body):
-        seconds = body.get('advance')
-        if type(seconds) not in (int, float) or seconds < 0:
-            raise ValueError("advance must be a number of seconds, 0 or more")
-        self._world.advance(seconds)
+        validate(_CLOCK, body)
+        self._world.advance(body['advance'])
         return self._show_clock(request, {})
 
     def _list_units(self, request, body):
         return {'units': [_describe(unit) for unit in self._world.units.values()]}
 
     def _set_unit(self, request, body):
-        if 'msn' not in body:
-            raise ValueError("msn says which sales unit is meant")
-        return _describe(self._world.set_unit(**body))
+        return _describe(self._world.set_unit(**{'msn': None, **body}))
 
     def _set_rate_limits(self, request, body):
-        if not isinstance(body.get('enabled'), bool):
-            raise ValueError("enabled must be true or false")
+        validate(_LIMITS, body)
         self._world.rate_limits.enabled = body['enabled']
         return {'enabled': self._world.rate_limits.enabled}
 

@@ -2,6 +2,9 @@
 
 from dataclasses import asdict, dataclass
 
+from .problems import CODES
+from .validation import integer, nullable, one_of, record, text, validate
+
 ANSWER_KINDS = {
     'latency', 'lost', 'lost_answer', 'status', 'late_status', 'refuse', 'garbage', 'truncated',
 }
@@ -18,19 +21,18 @@ OPERATIONS = {
     'events': ANSWER_KINDS | {'stale'},
     'webhook': WEBHOOK_KINDS,
 }
+_SECONDS = {'seconds': {'type': 'number', 'minimum': 0}}
+_STATUS = {'status': integer(400, 599)}
+_CODE = {'code': one_of(*CODES)}
 # The fields of a kind that are needed, and those that may be given.
 NEEDED = {
-    'latency': {'seconds'}, 'late': {'seconds'}, 'status': {'status'}, 'late_status': {'status'},
-    'refuse': {'code'}, 'failed': {'code'}, 'edited': {'changes'}, 'invalid': {'field'},
+    'latency': _SECONDS, 'late': _SECONDS, 'status': _STATUS, 'late_status': _STATUS,
+    'refuse': _CODE, 'failed': _CODE, 'edited': {'changes': {'type': 'object'}},
+    'invalid': {'field': text()},
 }
 POSSIBLE = {
-    'reorder': {'seconds'}, 'status': {'retry_after'},
-    'tampered': {'value', 'currency', 'other_reference'},
-}
-FIELDS = {
-    'seconds': (int, float), 'status': (int,), 'code': (str,), 'reference': (str,),
-    'retry_after': (int,), 'value': (int,), 'currency': (str,), 'other_reference': (str,),
-    'changes': (dict,), 'field': (str,),
+    'reorder': _SECONDS, 'status': {'retry_after': integer()},
+    'tampered': {'value': integer(), 'currency': text(), 'other_reference': text()},
 }
 
 
@@ -89,23 +91,25 @@ class Fault:
 class Faults:
     """The faults that are still to happen, oldest first."""
 
-    def __init__(self, codes):
-        """Start with none.
-
-        :param codes: The domain codes that exist.
-        """
-        self._codes = codes
+    def __init__(self):
+        """Start with none."""
         self._faults = []
 
     def add(self, **fields):
         """Add a fault.
 
-        :raise ValueError: When its shape is wrong, saying how.
+        :raise Problem: When its shape is wrong, saying how.
         """
-        self._check(fields)
-        fault = Fault(**fields)
-        self._faults.append(fault)
-        return fault
+        operation, kind = fields.get('operation'), fields.get('kind')
+        kinds = OPERATIONS.get(operation, {kind})
+        validate(record(
+            {
+                'operation': one_of(*sorted(OPERATIONS)), 'kind': one_of(*sorted(kinds)),
+                **NEEDED.get(kind, {}),
+            },
+            {'times': nullable(integer(1)), 'reference': text(), **POSSIBLE.get(kind, {})},
+        ), fields)
+        self._faults.append(Fault(**fields))
 
     def take(self, operation, reference=None):
         """Return the fault that happens to this operation now, or None; it counts as happened."""
@@ -131,31 +135,3 @@ class Faults:
             }
             for fault in self._faults
         ]
-
-    def _check(self, fields):
-        operation, kind = fields.get('operation'), fields.get('kind')
-        if operation not in OPERATIONS:
-            raise ValueError(f"operation must be one of {', '.join(sorted(OPERATIONS))}")
-        if kind not in OPERATIONS[operation]:
-            raise ValueError(
-                f"kind must be one of {', '.join(sorted(OPERATIONS[operation]))} for {operation}"
-            )
-        needed = NEEDED.get(kind, set())
-        known = {'operation', 'kind', 'times', 'reference', *needed, *POSSIBLE.get(kind, set())}
-        for name in needed - fields.keys():
-            raise ValueError(f"{kind} needs {name}")
-        for name in fields.keys() - known:
-            raise ValueError(f"{kind} has no {name}")
-        times = fields.get('times', 1)
-        if times is not None and (type(times) is not int or times < 1):
-            raise ValueError("times must be a whole number above 0, or null for ever")
-        for name, types in FIELDS.items():
-            value = fields.get(name)
-            if name in fields and (isinstance(value, bool) or not isinstance(value, types)):
-                raise ValueError(f"{name} must be of type {' or '.join(t.__name__ for t in types)}")
-        if 'code' in fields and fields['code'] not in self._codes:
-            raise ValueError(f"there is no code {fields['code']}")
-        if 'status' in fields and not 400 <= fields['status'] <= 599:
-            raise ValueError("status must be between 400 and 599")
-        if fields.get('seconds', 0) < 0:
-            raise ValueError("seconds must not be negative")

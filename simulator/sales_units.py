@@ -1,6 +1,8 @@
 """The sales units that exist from the start, with obviously fake keys."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+
+from .validation import BOOLEAN, record, text
 
 DAY = 24 * 3600
 
@@ -31,6 +33,10 @@ class SalesUnit:
         return (180 if self.currency == 'NOK' else 14) * DAY
 
 
+SALES_UNIT = record(
+    {field.name: text() for field in fields(SalesUnit) if field.type is str},
+    {field.name: BOOLEAN for field in fields(SalesUnit) if field.type is bool},
+)
 NOK_UNIT = SalesUnit(
     msn='123456',
     name="Simulated Shop Norway",

@@ -9,10 +9,11 @@ from .deliveries import Deliveries
 from .faults import Faults
 from .journal import Journal
 from .payment import Payment
-from .problems import CODES, Problem
+from .problems import Problem
 from .rate_limits import RateLimits
-from .sales_units import UNITS, SalesUnit
+from .sales_units import SALES_UNIT, UNITS, SalesUnit
 from .tokens import Tokens
+from .validation import validate
 
 
 class World:
@@ -29,7 +30,7 @@ class World:
         self.clock = clock or Clock()
         self.allow_loopback_http = allow_loopback_http
         self.tokens = Tokens(self.clock)
-        self.faults = Faults(CODES)
+        self.faults = Faults()
         self.journal = Journal(self.clock, record)
         self.rate_limits = RateLimits(self.clock)
         self.deliveries = Deliveries(self)
@@ -62,25 +63,13 @@ class World:
     def set_unit(self, msn, **changes):
         """Change a sales unit, or add one that is described completely.
 
-        :raise ValueError: When a property is unknown, missing, or of the wrong type.
+        :raise Problem: When a property is unknown, missing, or of the wrong type.
         """
-        properties = {field.name: field.type for field in dataclasses.fields(SalesUnit)}
-        for name, value in {'msn': msn, **changes}.items():
-            if name not in properties:
-                raise ValueError(f"a sales unit has no {name}")
-            if type(value) is not properties[name]:
-                raise ValueError(f"{name} must be of type {properties[name].__name__}")
         with self.lock:
-            if msn in self.units:
-                unit = dataclasses.replace(self.units[msn], **changes)
-            else:
-                needed = {
-                    field.name for field in dataclasses.fields(SalesUnit)
-                    if field.default is dataclasses.MISSING
-                } - {'msn'}
-                for name in sorted(needed - changes.keys()):
-                    raise ValueError(f"a new sales unit needs {name}")
-                unit = SalesUnit(msn=msn, **changes)
+            known = dataclasses.asdict(self.units[msn]) if msn in self.units else {}
+            properties = {**known, 'msn': msn, **changes}
+            validate(SALES_UNIT, properties)
+            unit = SalesUnit(**properties)
             self.units[msn] = unit
             for payment in self.payments.values():
                 if payment.unit.msn == msn:

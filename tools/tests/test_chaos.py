@@ -21,7 +21,7 @@ def payment(state='AUTHORIZED', authorized=100, captured=100, refunded=0, cancel
 
 class TestFaults(unittest.TestCase):
     def test_the_simulator_knows_them(self):
-        faults = Faults(codes=())
+        faults = Faults()
         for fault in FAULTS:
             faults.add(**fault)
 
