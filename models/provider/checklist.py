@@ -184,8 +184,6 @@ class PaymentProvider(models.Model):
     def action_vipps_open_checklist(self):
         """ Open the go-live checklist.
 
-        :return: The action.
-        :rtype: dict
         :raise AccessError: If the user is not a payment manager.
         """
         self._vipps_check_manager()

@@ -72,8 +72,6 @@ class PaymentProvider(models.Model):
     def action_vipps_test_connection(self):
         """ Try the credentials step by step.
 
-        :return: The notification.
-        :rtype: dict
         :raise UserError: If one of them is wrong; it says which one.
         """
         self._vipps_check_administrator()
@@ -90,8 +88,6 @@ class PaymentProvider(models.Model):
         """ Encrypt the secrets of all providers anew with the first encryption key, as far as they
         can be read.
 
-        :return: The notification, with the next step for older keys.
-        :rtype: dict
         :raise UserError: If the encryption key cannot be used.
         """
         self._vipps_check_administrator()

@@ -125,8 +125,6 @@ class PaymentProvider(models.Model):
     def action_vipps_open_health(self):
         """ Open the page of the provider.
 
-        :return: The action.
-        :rtype: dict
         :raise AccessError: If the user may not see the health of the provider.
         """
         self._vipps_check_manager()
@@ -141,8 +139,6 @@ class PaymentProvider(models.Model):
         """ Open the list behind a number.
 
         :param str name: The name of the list.
-        :return: The action.
-        :rtype: dict
         :raise AccessError: If the user may not see the health of the provider.
         """
         self._vipps_check_manager()
@@ -162,8 +158,6 @@ class PaymentProvider(models.Model):
         """ Create the token that a monitoring system reads the health with. It replaces an earlier
         one, which stops working.
 
-        :return: The action that shows it, this once.
-        :rtype: dict
         :raise AccessError: If the user may not configure the provider.
         """
         self._vipps_check_administrator()

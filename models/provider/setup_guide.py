@@ -40,8 +40,6 @@ class PaymentProvider(models.Model):
         """ Open the set-up guide where it was left; without a provider, for the one of the company,
         which is made if there is none.
 
-        :return: The action that opens the guide in a dialog.
-        :rtype: dict
         :raise AccessError: If the user is not an administrator.
         """
         self = clean(self)

@@ -61,8 +61,6 @@ class PaymentProvider(models.Model):
     def action_vipps_set_up_webhooks(self):
         """ Register the webhook at Vipps MobilePay and delete our own stale registrations.
 
-        :return: The notification.
-        :rtype: dict
         :raise UserError: If the URL cannot be reached from outside, or if Vipps MobilePay refuses.
         """
         self._vipps_check_administrator()
@@ -80,11 +78,7 @@ class PaymentProvider(models.Model):
 
     def action_vipps_compare_payments(self):
         """ Have all payments of the providers compared with Vipps MobilePay, as after a backup was
-        restored.
-
-        :return: The notification.
-        :rtype: dict
-        """
+        restored. """
         self._vipps_check_administrator()
         count = self.env['payment.transaction'].sudo()._vipps_schedule_comparison(
             [('provider_id', 'in', self.ids)]

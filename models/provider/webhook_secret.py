@@ -35,8 +35,6 @@ class PaymentProvider(models.Model):
     def action_vipps_revoke_replaced_secrets(self):
         """ Refuse events that are signed with a replaced secret from now on, as after it leaked.
 
-        :return: The notification.
-        :rtype: dict
         :raise AccessError: If the user is neither a payment manager nor an administrator.
         """
         self = clean(self)

@@ -24,8 +24,6 @@ class VippsKeyRotation(models.TransientModel):
         """ Try the new keys at Vipps MobilePay, together with those that stay, and store them if
         they work. Nobody else sees them before.
 
-        :return: The notification.
-        :rtype: dict
         :raise UserError: If a key does not work, or cannot be replaced here. Nothing is changed.
         """
         self = clean(self)
