@@ -7,7 +7,8 @@ from ...trust import clean, get_readable
 
 
 class AccountMove(models.Model):
-    _inherit = 'account.move'
+    _name = 'account.move'
+    _inherit = ['vipps.paid.document', 'account.move']
 
     vipps_is_refundable = fields.Boolean(
         compute='_compute_vipps_is_refundable', compute_sudo=True
@@ -15,14 +16,11 @@ class AccountMove(models.Model):
 
     #=== COMPUTE METHODS ===#
 
-    @api.depends('transaction_ids.state', 'transaction_ids.child_transaction_ids.state')
-    def _compute_amount_paid(self):
-        """ Override of `account_payment` not to count the released part of a payment. """
-        super()._compute_amount_paid()
-        for move in self._vipps_filter_paid():
-            move.amount_paid = move.sudo().transaction_ids._vipps_correct_amount_paid(
-                move.amount_paid
-            )
+    def _compute_amount(self):
+        """ Override of `account` to have reserved payments read whose invoices are changed or paid
+        otherwise. """
+        super()._compute_amount()
+        self._vipps_look_at_payments()
 
     @api.depends('move_type', 'state', 'amount_residual')
     def _compute_vipps_is_refundable(self):
@@ -37,14 +35,6 @@ class AccountMove(models.Model):
             )
 
     #=== ACTION METHODS ===#
-
-    def payment_action_capture(self):
-        """ Override of `account_payment` to capture payments of a branch to its parent, too. """
-        txs_sudo = self._vipps_list_with_hidden_sudo()
-        if not txs_sudo:
-            return super().payment_action_capture()
-        self.ensure_one()
-        return txs_sudo.action_capture()
 
     def action_vipps_refund(self):
         """ Open the wizard that refunds a credit note with Vipps MobilePay.
@@ -73,16 +63,6 @@ class AccountMove(models.Model):
             'target': 'new',
         }
 
-    def payment_action_void(self):
-        """ Override of `account_payment` to report the released amount, and to release payments of
-        a branch to its parent, too. """
-        branch_txs_sudo = self._vipps_list_with_hidden_sudo()
-        if branch_txs_sudo:
-            return branch_txs_sudo.filtered(lambda tx: tx.state == 'authorized').action_void()
-        txs_sudo = self.sudo().authorized_transaction_ids
-        seen_amounts = txs_sudo._vipps_list_amounts()
-        return super().payment_action_void() or txs_sudo._vipps_notify_done(seen_amounts)
-
     #=== BUSINESS METHODS ===#
 
     def _invoice_paid_hook(self):
@@ -107,6 +87,22 @@ class AccountMove(models.Model):
                     " %s Solve this, and reconcile them under Accounting, Reconcile.", error,
                 ))
         return posted
+
+    def _vipps_look_at_payments(self):
+        """ Override to have the reserved payments of invoices read. """
+        self.filtered(
+            lambda move: move.id and move.move_type == 'out_invoice'
+        )._vipps_filter_paid().sudo().transaction_ids.filtered(
+            lambda tx: tx.state == 'authorized'
+        )._vipps_look_soon()
+
+    def _vipps_get_left_to_pay(self):
+        """ Override to count payments that are not booked yet. """
+        if self.move_type != 'out_invoice':
+            return self.amount_residual
+        return self.amount_residual - (
+            self.env['payment.transaction']._vipps_get_held_invoice_amount(self)
+        )
 
     def _vipps_reconcile(self):
         """ Reconcile the document with the captures or refunds that were booked before it. """

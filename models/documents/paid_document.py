@@ -34,6 +34,15 @@ class VippsPaidDocument(models.AbstractModel):
         for document in self:
             document.vipps_has_payment = bool(document._vipps_get_linked_sudo())
 
+    @api.depends('transaction_ids.state', 'transaction_ids.child_transaction_ids.state')
+    def _compute_amount_paid(self):
+        """ Override of the document not to count the released part of a payment. """
+        super()._compute_amount_paid()
+        for document in self._vipps_filter_paid():
+            document.amount_paid = document.sudo().transaction_ids._vipps_correct_amount_paid(
+                document.amount_paid
+            )
+
     #=== CRUD METHODS ===#
 
     @api.model_create_multi
@@ -50,18 +59,64 @@ class VippsPaidDocument(models.AbstractModel):
     def write(self, values):
         """ Override of `orm` to let only the system link payments of Vipps MobilePay, and take
         them out of their documents: the document is the right to capture, release and refund.
+        Payments are read whose documents are confirmed, posted, cancelled or reset to draft.
 
         :raise AccessError: If somebody else does.
         """
-        if self.env.su or 'transaction_ids' not in values:
-            return super().write(values)
-        before = {document: document._vipps_get_linked_sudo() for document in self}
+        is_checked = not self.env.su and 'transaction_ids' in values
+        before = {document: document._vipps_get_linked_sudo() for document in self if is_checked}
         res = super().write(values)
         if any(document._vipps_get_linked_sudo() != txs for document, txs in before.items()):
             self._vipps_refuse_link()
+        if 'state' in values:
+            self._vipps_look_at_payments()
         return res
 
+    @api.ondelete(at_uninstall=False)
+    def _unlink_release_payments(self):
+        """ Have the payments of the documents read: a reservation without a document is released.
+        """
+        self._vipps_filter_paid().sudo().transaction_ids._vipps_look_soon()
+
+    #=== ACTION METHODS ===#
+
+    def payment_action_capture(self):
+        """ Override of the document to capture payments of a branch to its parent, too. """
+        txs_sudo = self._vipps_list_with_hidden_sudo()
+        if not txs_sudo:
+            return super().payment_action_capture()
+        self.ensure_one()
+        return txs_sudo.action_capture()
+
+    def payment_action_void(self):
+        """ Override of the document to report the released amount, and to release payments of a
+        branch to its parent, too. """
+        branch_txs_sudo = self._vipps_list_with_hidden_sudo()
+        if branch_txs_sudo:
+            return branch_txs_sudo.filtered(lambda tx: tx.state == 'authorized').action_void()
+        txs_sudo = self.sudo().authorized_transaction_ids
+        seen_amounts = txs_sudo._vipps_list_amounts()
+        return super().payment_action_void() or txs_sudo._vipps_notify_done(seen_amounts)
+
     #=== BUSINESS METHODS ===#
+
+    def _get_default_payment_link_values(self):
+        """ Override of the document to propose at most the amount that is neither paid nor
+        reserved, if customers can pay the link with Vipps MobilePay. """
+        values = super()._get_default_payment_link_values()
+        if self.env['payment.provider']._vipps_is_enabled_for(self.company_id):
+            left_amount = self.sudo()._vipps_get_left_to_pay()
+            for name in ('amount', 'amount_max'):
+                values[name] = max(self.currency_id.round(min(values[name], left_amount)), 0)
+        return values
+
+    def _vipps_get_left_to_pay(self):
+        """ Hook to return the amount that is neither paid nor reserved, in major units. """
+        raise NotImplementedError
+
+    def _vipps_look_at_payments(self):
+        """ Hook to have the payments of the documents read after this database transaction. """
+        raise NotImplementedError
 
     def _vipps_filter_paid(self):
         """ Return the documents that payments of Vipps MobilePay are linked with. """
@@ -95,13 +150,3 @@ class VippsPaidDocument(models.AbstractModel):
             "Payments of Vipps MobilePay belong to what the customer paid. They cannot be put into"
             " another document, nor taken out of theirs."
         ))
-
-
-class SaleOrder(models.Model):
-    _name = 'sale.order'
-    _inherit = ['sale.order', 'vipps.paid.document']
-
-
-class AccountMove(models.Model):
-    _name = 'account.move'
-    _inherit = ['account.move', 'vipps.paid.document']

@@ -19,20 +19,10 @@ class SaleOrder(models.Model):
         super()._compute_amounts()
         self._vipps_look_at_payments()
 
-    #=== CRUD METHODS ===#
-
-    def write(self, values):
-        """ Override of `sale` to have the payments of orders read that are confirmed or cancelled.
-        """
-        res = super().write(values)
-        if 'state' in values:
-            self._vipps_look_at_payments()
-        return res
-
     #=== BUSINESS METHODS - READING ===#
 
     def _vipps_look_at_payments(self):
-        """ Have the payments of the orders read after this database transaction.
+        """ Override to have the payments of changed orders read, whatever their state is.
 
         Nothing is asked of Vipps MobilePay here, and nothing is locked: the delivery of an order
         neither waits for its payment nor fails with it.

@@ -160,24 +160,6 @@ class SaleOrder(models.Model):
         orders = clean(self).with_user(SUPERUSER_ID)
         return orders._vipps_get_payments()._vipps_update()
 
-    def payment_action_capture(self):
-        """ Override of `sale` to capture payments of a branch to its parent, too. """
-        txs_sudo = self._vipps_list_with_hidden_sudo()
-        if not txs_sudo:
-            return super().payment_action_capture()
-        self.ensure_one()
-        return txs_sudo.action_capture()
-
-    def payment_action_void(self):
-        """ Override of `sale` to report the released amount, and to release payments of a branch to
-        its parent, too. """
-        branch_txs_sudo = self._vipps_list_with_hidden_sudo()
-        if branch_txs_sudo:
-            return branch_txs_sudo.filtered(lambda tx: tx.state == 'authorized').action_void()
-        txs_sudo = self.sudo().authorized_transaction_ids
-        seen_amounts = txs_sudo._vipps_list_amounts()
-        return super().payment_action_void() or txs_sudo._vipps_notify_done(seen_amounts)
-
     #=== BUSINESS METHODS ===#
 
     def _prepare_invoice(self):
