@@ -82,6 +82,7 @@ from .transaction import test_checkout_return
 from .transaction import test_checkout_trouble
 from .transaction import test_customer_service
 from .transaction import test_deadline
+from .transaction import test_deleted_document
 from .transaction import test_delivery
 from .transaction import test_delivery_amount
 from .transaction import test_delivery_discount
@@ -96,6 +97,7 @@ from .transaction import test_payment_reading
 from .transaction import test_payment_reference
 from .transaction import test_payment_report
 from .transaction import test_payment_request
+from .transaction import test_payment_status
 from .transaction import test_payment_transaction
 from .transaction import test_personal_data
 from .transaction import test_second_payment
