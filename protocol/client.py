@@ -220,8 +220,8 @@ class Client:
             for webhook in webhooks
         ]
 
-    def register_webhook(self, url, events):
-        """Register a URL for events.
+    def register_webhook(self, url, events=payloads.PAYMENT_EVENTS):
+        """Register a URL for events, all of payments if not said otherwise.
 
         :return: The `id` and the `secret`, which cannot be read again.
         :rtype: dict

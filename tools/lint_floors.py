@@ -25,15 +25,13 @@ WITHOUT_TILL = ('models/transaction/', 'models/provider/', 'models/documents/', 
 PRODUCT = ('models/', 'wizards/', 'controllers/')
 
 EXCEPTIONS = {
-    'length': {'models/api/client.py': 629},
+    'length': {},
     'cursor': {
         'models/api/api_call.py': 1,
         'models/documents/sale_order_mail.py': 1,
     },
     'pos': {},
-    'url': {
-        'models/api/client.py': 1,
-    },
+    'url': {},
     'override': set(),
 }
 

@@ -180,7 +180,7 @@ def run(variables):
         ours = Side(Credentials(
             simulator.url, unit.client_id, unit.client_secret, unit.subscription_key, unit.msn,
         ), variables['VIPPS_PHONE'], currency)
-        ours.register_webhook(NOBODY, payloads.PAYMENT_EVENTS)
+        ours.register_webhook(NOBODY)
         try:
             return _compare_steps(theirs, ours)
         finally:

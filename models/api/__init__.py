@@ -1,5 +1,6 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 from . import client
+from . import conversion
 from . import waiting
 from . import api_call

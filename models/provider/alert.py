@@ -108,9 +108,9 @@ class PaymentProvider(models.Model):
         ], order='create_date desc', limit=1)
         try:
             if tx:
-                api_client._read_payment(tx)
+                api_client._call_for(tx, 'get')
             else:
-                api_client._fetch_token(self, self.vipps_environment)
+                api_client._call(self, 'token')
         except VippsError as error:
             _logger.info("Provider %s: %s", self.id, error.log_text)
 

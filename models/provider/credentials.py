@@ -125,11 +125,11 @@ class PaymentProvider(models.Model):
         key_names = [n for n in SUBSCRIPTION_KEYS if n in names and self._vipps_has_key(n)]
         for name in key_names or [None]:
             try:
-                api_client._fetch_token(self, self.vipps_environment, name)
+                api_client._call(self, 'token', key_name=name)
             except VippsError as error:
                 raise UserError(self._vipps_explain_token_error(error, name)) from error
             try:
-                api_client._list_webhooks(self, name)
+                api_client._call(self, 'list_webhooks', key_name=name)
             except VippsError as error:
                 raise UserError(self._vipps_explain_list_error(error, name)) from error
 
@@ -195,7 +195,9 @@ class PaymentProvider(models.Model):
         if self.env['vipps.api.client']._get_simulator_url():
             return False
         try:
-            self.env['vipps.api.client']._fetch_token(self, environment, key_name)
+            self.env['vipps.api.client']._call(
+                self, 'token', environment=environment, key_name=key_name
+            )
         except VippsError:
             return False
         return True
@@ -207,7 +209,7 @@ class PaymentProvider(models.Model):
             return
         for name in names:
             try:
-                self.env['vipps.api.client']._list_webhooks(self, name)
+                self.env['vipps.api.client']._call(self, 'list_webhooks', key_name=name)
             except VippsError as error:
                 if error.is_subscription_key:
                     self._vipps_alert_refused_key(name == SUBSCRIPTION_KEYS[1])

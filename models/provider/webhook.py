@@ -96,7 +96,7 @@ class PaymentProvider(models.Model):
         urls.update(previous['url'] for previous in self.vipps_webhook_previous_secrets or [])
         known_ids = self.sudo().search([('code', '=', 'vipps')]).mapped('vipps_webhook_id')
         own_webhooks, foreign_urls = [], []
-        for webhook in self.env['vipps.api.client']._list_webhooks(self):
+        for webhook in self.env['vipps.api.client']._call(self, 'list_webhooks'):
             if webhook['id'] == self.vipps_webhook_id or webhook['url'] in urls:
                 own_webhooks.append(webhook)
             elif webhook['id'] not in known_ids:
@@ -114,7 +114,7 @@ class PaymentProvider(models.Model):
         providers_sudo = self.sudo().search([('code', '=', 'vipps')])
         # The list may be older than the last registration.
         old_ids = {webhook['id'] for webhook in own_webhooks} | {self.vipps_webhook_id} - {False}
-        webhook = self.env['vipps.api.client']._register_webhook(self, url)
+        webhook = self.env['vipps.api.client']._call(self, 'register_webhook', url=url)
         if webhook['id'] in old_ids.union(providers_sudo.mapped('vipps_webhook_id')):
             raise VippsError(_("Vipps MobilePay has not done this yet."), is_unknown=True)
         previous_secrets = self._vipps_get_previous_secrets()

@@ -81,7 +81,9 @@ class PaymentTransaction(models.Model):
             links.append(('order', urljoin(order.get_base_url(), order.get_portal_url())))
         for kind, url in links:
             if self.provider_id._vipps_is_allowed_url(url):
-                self.env['vipps.api.client']._set_app_link(self, CATEGORIES[kind], url)
+                self.env['vipps.api.client']._call_for(
+                    self, 'category', name=CATEGORIES[kind], url=url
+                )
                 self.vipps_app_link = kind
                 return
 

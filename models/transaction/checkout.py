@@ -208,7 +208,7 @@ class PaymentTransaction(models.Model):
     def _vipps_find_payment(self):
         """ Find the payment that was created by a request whose answer was lost. """
         try:
-            payment = self.env['vipps.api.client']._read_payment(self)
+            payment = self.env['vipps.api.client']._call_for(self, 'get')
         except VippsError as error:
             log_step(_logger, 'read', self, outcome=error.outcome, error=error.log_text)
             return

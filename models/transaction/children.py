@@ -172,7 +172,7 @@ class PaymentTransaction(models.Model):
         :return: The events, oldest first, in minor units.
         :raise VippsError: If it cannot be read.
         """
-        events = self.env['vipps.api.client']._read_events(self)
+        events = self.env['vipps.api.client']._call_for(self, 'events')
         self.vipps_event_log = [
             {
                 'name': event.name,

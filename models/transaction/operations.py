@@ -101,15 +101,14 @@ class PaymentTransaction(models.Model):
         api_client = self.env['vipps.api.client']
         held_amount = self._vipps_get_held_amounts()[EVENTS[operation]]
         if operation == 'release':
-            payment = api_client._cancel_payment(self, only_unapproved=only_unapproved)
+            payment = api_client._call_for(self, 'cancel', only_unapproved=only_unapproved)
             is_done = not payment.remaining and (
                 payment.is_final or payment.state == 'AUTHORIZED'
             )
         else:
-            send = api_client._capture_payment
-            if operation == 'refund':
-                send = api_client._refund_payment
-            payment = send(self, amount, key)
+            payment = api_client._call_for(
+                self, operation, amount=amount, idempotency_key=key
+            )
             moved_amount = payment.captured if operation == 'capture' else payment.refunded
             is_done = moved_amount - held_amount >= api_client._to_minor(amount, self.currency_id)
         if not is_done:

@@ -134,7 +134,7 @@ class PaymentTransaction(models.Model):
         :raise VippsError: If it cannot be read.
         """
         try:
-            return self.env['vipps.api.client']._read_payment(self)
+            return self.env['vipps.api.client']._call_for(self, 'get')
         except VippsError as error:
             age = fields.Datetime.now() - self.create_date
             if not error.is_not_found or self.vipps_payment_state or age <= NOT_FOUND_PERIOD:

@@ -163,11 +163,13 @@ class PaymentTransaction(models.Model):
         api_client = self.env['vipps.api.client']
         try:
             if not self.vipps_user_sub:
-                self._vipps_add_user_info(api_client._read_payment(self))
+                self._vipps_add_user_info(api_client._call_for(self, 'get'))
             if not self._vipps_is_user_info_complete():
                 if not self.vipps_user_sub:
                     return False  # The customer is not known yet.
-                self._vipps_add_user_details(api_client._read_user_info(self))
+                self._vipps_add_user_details(api_client._call(
+                    self.provider_id, 'userinfo', tx=self, sub=self.vipps_user_sub
+                ))
         except VippsError as error:
             log_step(_logger, 'user_info', self, outcome=error.outcome, error=error.log_text)
             return False

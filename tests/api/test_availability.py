@@ -41,7 +41,7 @@ class TestAvailability(PosCommon):
     def _read(self, tx, is_committed=True):
         """ Read a payment in a request of its own. """
         with contextlib.suppress(UserError), self._without_pauses():
-            self.env['vipps.api.client']._read_payment(tx)
+            self.env['vipps.api.client']._call_for(tx, 'get')
         self._end_request(is_committed)
 
     def _fail(self, times=MAX_FAILURES, kind='lost', **values):
@@ -89,7 +89,9 @@ class TestAvailability(PosCommon):
         self._end_request()
         self.simulator.fault('capture', 'refuse', times=1, code='6140')
         with self.assertRaises(UserError):
-            self.env['vipps.api.client']._capture_payment(tx, 50, 'key-1')
+            self.env['vipps.api.client']._call_for(
+                tx, 'capture', amount=50, idempotency_key='key-1'
+            )
         self._end_request(is_committed=False)
         call = self._get_calls_noted()[:1]
         self.assertEqual((call.outcome, call.code, call.failure_count), ('refused', '6140', 0))
@@ -117,9 +119,9 @@ class TestAvailability(PosCommon):
         tx = self._start_quietly()
         self.simulator.fault('get', 'lost', times=3)
         with self._without_pauses(), contextlib.suppress(UserError):
-            self.env['vipps.api.client']._read_payment(tx)
-        self.env['vipps.api.client']._read_payment(tx)
-        self.env['vipps.api.client']._read_payment(tx)
+            self.env['vipps.api.client']._call_for(tx, 'get')
+        self.env['vipps.api.client']._call_for(tx, 'get')
+        self.env['vipps.api.client']._call_for(tx, 'get')
         self._end_request()
         self.assertEqual(
             self._get_calls_noted().mapped('outcome'), ['success', 'no_answer', 'success']
@@ -129,7 +131,7 @@ class TestAvailability(PosCommon):
         tx = self._start_quietly()
         self.simulator.fault('get', 'lost', times=None)
         with mute_logger('odoo.sql_db'), self._without_pauses(), contextlib.suppress(UserError):
-            self.env['vipps.api.client']._read_payment(tx)
+            self.env['vipps.api.client']._call_for(tx, 'get')
         pending = self.env.cr.postcommit.data[PENDING_KEY]
         pending[0]['outcome'] = None  # The database refuses this.
         before = self._get_calls_noted()

@@ -43,7 +43,7 @@ class TestStaleAnswers(PosCommon):
 
     def _let_token_expire(self):
         """ Let no token be good anymore, nor the next one that is answered. """
-        self.env['vipps.api.client']._fetch_token(self.vipps, 'test')
+        self.env['vipps.api.client']._call(self.vipps, 'token')
         self.simulator._world.tokens.revoke()
         self.simulator.fault('token', 'stale')
 

@@ -151,20 +151,22 @@ class TestAudit(WebhookCommon, CheckoutCommon):
 
     def test_an_operation_is_written_down_before_it_is_sent(self):
         api_client, seen = type(self.env['vipps.api.client']), []
-        send = api_client._capture_payment
+        call_for = api_client._call_for
 
-        def note(client, tx, amount, key):
-            seen.append([
-                (event.outcome, event.source, event.amount, event.idempotency_key == key)
-                for event in self._get_events('capture')
-            ])
-            return send(client, tx, amount, key)
+        def note(client, tx, operation, **arguments):
+            if operation == 'capture':
+                key = arguments['idempotency_key']
+                seen.append([
+                    (event.outcome, event.source, event.amount, event.idempotency_key == key)
+                    for event in self._get_events('capture')
+                ])
+            return call_for(client, tx, operation, **arguments)
 
         tx = self._authorize()
         self.vipps.vipps_capture_mode = 'automatic'
         automatic_tx = self._start()
         self._approve(automatic_tx)
-        with patch.object(api_client, '_capture_payment', note):
+        with patch.object(api_client, '_call_for', note):
             self.first_id = self.audit.search([], limit=1).id
             self._capture(tx, 100, self.accountant)
             self.first_id = self.audit.search([], limit=1).id

@@ -218,14 +218,15 @@ class TestEventJob(EventCommon):
         self._store(tx)
         late = Event.parse(self._prepare_event(tx.vipps_payment_reference, name='CAPTURED'))
         api_client = type(self.env['vipps.api.client'])
-        read_payment = api_client._read_payment
+        call_for = api_client._call_for
 
-        def read_and_hear(records, tx):
-            payment = read_payment(records, tx)
-            records.env['vipps.webhook.event']._store(tx.provider_id, late)
-            return payment
+        def read_and_hear(records, tx, operation):
+            answer = call_for(records, tx, operation)
+            if operation == 'get':
+                records.env['vipps.webhook.event']._store(tx.provider_id, late)
+            return answer
 
-        with patch.object(api_client, '_read_payment', read_and_hear):
+        with patch.object(api_client, '_call_for', read_and_hear):
             self.assertEqual(self._drain(), 2)
         event = self._get_inbox()[-1]
         self.assertEqual((event.name, event.state), ('CAPTURED', 'processed'))

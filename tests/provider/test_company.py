@@ -67,7 +67,8 @@ class TestCompany(WebhookCommon, TransactionCommon):
 
     def _list_urls(self, provider):
         return sorted(
-            webhook['url'] for webhook in self.env['vipps.api.client']._list_webhooks(provider)
+            webhook['url']
+            for webhook in self.env['vipps.api.client']._call(provider, 'list_webhooks')
         )
 
     #=== Payments ===#

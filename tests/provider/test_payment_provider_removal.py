@@ -21,7 +21,7 @@ class TestProviderRemoval(ProviderCommon):
         self.vipps.action_vipps_set_up_webhooks()
 
     def _list_webhooks(self):
-        return self.env['vipps.api.client']._list_webhooks(self.vipps)
+        return self.env['vipps.api.client']._call(self.vipps, 'list_webhooks')
 
     def _neutralize(self):
         self.env.flush_all()
@@ -91,7 +91,7 @@ class TestProviderRemoval(ProviderCommon):
         self.vipps.write({**KEYS, 'state': 'test'})
         self.vipps.action_vipps_test_connection()
         with self.assertRaisesRegex(UserError, "no longer has keys"):
-            self.env['vipps.api.client']._read_payment(tx)
+            self.env['vipps.api.client']._call_for(tx, 'get')
         self.vipps.state = 'enabled'
         self.vipps.state = 'disabled'
         with self.assertRaisesRegex(UserError, "open or reserved"):

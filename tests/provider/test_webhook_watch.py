@@ -445,15 +445,15 @@ class TestWebhookWatch(WebhookCommon, TransactionCommon):
     @mute_logger('odoo.addons.mobilepay_vipps.models.provider.alert')
     def test_unforeseen_trouble_of_one_provider_does_not_keep_the_next_one_from_being_watched(self):
         api_client = type(self.env['vipps.api.client'])
-        list_webhooks = api_client._list_webhooks
+        call = api_client._call
 
         def fail(bad):
-            def fail_for_one(records, provider):
-                if provider.id == bad.id:
+            def fail_for_one(records, provider, operation, **arguments):
+                if provider.id == bad.id and operation == 'list_webhooks':
                     raise ZeroDivisionError("fake-detail")
-                return list_webhooks(records, provider)
+                return call(records, provider, operation, **arguments)
 
-            return patch.object(api_client, '_list_webhooks', fail_for_one)
+            return patch.object(api_client, '_call', fail_for_one)
 
         self._assert_others_watched(fail)
 

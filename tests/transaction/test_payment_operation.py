@@ -278,10 +278,17 @@ class TestPaymentOperation(TransactionCommon):
 
     def test_an_answer_that_says_nothing_was_captured_is_no_success(self):
         tx = self._authorize()
-        with patch.object(
-            type(self.env['vipps.api.client']), '_capture_payment',
-            lambda api_client, tx, *args: api_client._read_payment(tx),
-        ), self.assertRaisesRegex(ValidationError, "not known"):
+        api_client = type(self.env['vipps.api.client'])
+        call_for = api_client._call_for
+
+        def read_only(client, tx, operation, **arguments):
+            if operation == 'capture':
+                operation, arguments = 'get', {}
+            return call_for(client, tx, operation, **arguments)
+
+        with patch.object(api_client, '_call_for', read_only), self.assertRaisesRegex(
+            ValidationError, "not known"
+        ):
             self._capture(tx)
         self.assertEqual(tx.state, 'authorized')
 

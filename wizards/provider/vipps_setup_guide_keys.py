@@ -82,7 +82,7 @@ class VippsSetupGuide(models.TransientModel):
             provider.is_published = False  # It is in use from now on; a person publishes it.
         provider.state = STATES[self._find_environment()]
         try:
-            self.env['vipps.api.client']._list_webhooks(provider)
+            self.env['vipps.api.client']._call(provider, 'list_webhooks')
         except VippsError as error:
             raise UserError(provider._vipps_explain_list_error(error)) from error
 
@@ -109,7 +109,7 @@ class VippsSetupGuide(models.TransientModel):
         errors = []
         for environment in environments:
             try:
-                api_client._fetch_token(self.provider_id, environment)
+                api_client._call(self.provider_id, 'token', environment=environment)
             except VippsError as error:
                 errors.append(error)
             else:
