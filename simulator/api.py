@@ -1,4 +1,4 @@
-"""The HTTP APIs of Vipps MobilePay: access token, payments, the app, customers, webhooks."""
+"""The HTTP APIs of Vipps MobilePay: tokens, payments, the app, customers, webhooks, reports."""
 
 import copy
 import json
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response
 
-from . import epayment, order_management, userinfo, webhooks
+from . import epayment, order_management, report, userinfo, webhooks
 from .access import authorized_unit, check_system_headers, issue_token
 from .problems import Problem, Refusal
 from .request_bodies import REFERENCE_PATTERN
@@ -18,6 +18,7 @@ from .validation import parse_json
 
 PAYMENTS = '/epayment/v1/payments'
 WEBHOOKS = '/webhooks/v1/webhooks'
+ACCOUNT = r'/report/v2/ledgers/(?P<ledger_id>[^/]+)/(?P<topic>[^/]+)'
 ROUTES = [
     ('POST', r'/accesstoken/get', 'token'),
     ('POST', PAYMENTS, 'create'),
@@ -32,6 +33,9 @@ ROUTES = [
     ('POST', WEBHOOKS, 'register_webhook'),
     ('GET', WEBHOOKS, 'list_webhooks'),
     ('DELETE', WEBHOOKS + r'/(?P<webhook_id>[^/]+)', 'delete_webhook'),
+    ('GET', r'/settlement/v1/ledgers', 'ledgers'),
+    ('GET', ACCOUNT + '/feed', 'report_feed'),
+    ('GET', ACCOUNT + r'/dates/(?P<ledger_date>[^/]+)', 'report_date'),
 ]
 MODIFYING = {'capture', 'refund', 'cancel'}
 # The operations whose stale answers are those of the last call of the same kind.
@@ -42,9 +46,14 @@ MODULES = {
     'category': order_management,
     'userinfo': userinfo,
     **dict.fromkeys(WEBHOOK_OPERATIONS, webhooks),
+    **dict.fromkeys(report.OPERATIONS, report),
 }
 # The APIs that write problems in a way of their own.
-PROBLEM_BODIES = {'category': order_management.problem_body, 'userinfo': userinfo.problem_body}
+PROBLEM_BODIES = {
+    'category': order_management.problem_body,
+    'userinfo': userinfo.problem_body,
+    **dict.fromkeys(report.OPERATIONS, report.problem_body),
+}
 # The answers to these are remembered when the call has a key.
 REPEATABLE = {'create', 'capture', 'refund', 'cancel'}
 KEY_REQUIRED = {'create', 'capture', 'refund'}
@@ -61,6 +70,7 @@ class Incoming:
     mimetype: str
     headers: Headers
     raw: bytes
+    query: dict = field(default_factory=dict)
     operation: str = None  # what it asks for; None for what does not exist
     arguments: dict = field(default_factory=dict)
 
@@ -109,6 +119,10 @@ class Call:
     reference: str = None
     webhook_id: str = None
     sub: str = None
+    ledger_id: str = None
+    topic: str = None
+    ledger_date: str = None
+    query: dict = field(default_factory=dict)
     is_stale: bool = False
 
 
@@ -157,7 +171,8 @@ class Api:
         :raise ConnectionAbortedError: When the connection is to be cut.
         """
         incoming = Incoming(
-            request.method, request.path, request.mimetype, headers, request.get_data()
+            request.method, request.path, request.mimetype, headers, request.get_data(),
+            request.args.to_dict(),
         )
         with self._world.lock:
             fault = self._world.faults.take(incoming.operation, incoming.reference)
@@ -165,9 +180,10 @@ class Api:
                 fault = self._world.faults.take('webhooks')
             kind = fault and fault.kind
             answer = None if kind == 'lost' else self._answer(incoming, fault)
-            if kind == 'tampered' and answer.status == 200:
+            if kind in ('tampered', 'skipped', 'shuffled') and answer.status == 200:
                 answer = copy.deepcopy(answer)  # The right one may be remembered.
-                _tamper(answer.body, fault)
+                spoil = report.spoil if incoming.operation in report.OPERATIONS else _tamper
+                spoil(answer.body, fault)
             if kind == 'stale' and answer.status == 200 and incoming.operation in MODIFYING:
                 payment = self._world.find_by_reference(incoming.reference)
                 body = payment.before_last_event().modification()
@@ -228,7 +244,9 @@ class Api:
             _refuse_as_told(fault)
             body = parse_json(incoming.raw) if incoming.raw else None
             _refuse_field(fault, body)
-            call = Call(operation, unit, body, key, **incoming.arguments)
+            call = Call(
+                operation, unit, body, key, query=incoming.query, **incoming.arguments
+            )
             if call.reference and not re.fullmatch(REFERENCE_PATTERN, call.reference):
                 raise Problem(fields=[('reference', f"Must match '^{REFERENCE_PATTERN}$'.")])
             if fault and fault.kind == 'failed':
@@ -270,6 +288,7 @@ class Api:
             operation=incoming.operation,
             method=incoming.method,
             path=incoming.path,
+            query=incoming.query,
             reference=incoming.reference,
             msn=incoming.headers.get('Merchant-Serial-Number'),
             idempotency_key=incoming.idempotency_key,

@@ -9,6 +9,7 @@ from . import epayment
 from .api import Call
 from .problems import Refusal
 from .request_bodies import PHONE
+from .settlement_control import SettlementControl
 from .validation import ANYTHING, BOOLEAN, array, integer, parse_json, record, text, validate
 
 _AMOUNT = record(optional={'amount': integer(1)})
@@ -42,6 +43,7 @@ class Control:
     - `GET exchanges`, `GET deliveries`: what was called and what was sent
     - `GET secrets`: what was given out and must be found nowhere
     - `POST reset`: forget everything
+    - `settlements`: see :class:`settlement_control.SettlementControl`
 
     `?msn=` tells payments of several sales units apart that have the same reference.
     """
@@ -69,6 +71,7 @@ class Control:
             ('GET', 'deliveries', self._list_deliveries),
             ('GET', 'secrets', self._list_secrets),
             ('POST', 'reset', self._reset),
+            *SettlementControl(world).routes,
         ]
 
     def handle(self, request):

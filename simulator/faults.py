@@ -20,6 +20,11 @@ OPERATIONS = {
     'userinfo': ANSWER_KINDS | {'edited', 'stale'},
     'events': ANSWER_KINDS | {'stale'},
     'webhook': WEBHOOK_KINDS,
+    'ledgers': ANSWER_KINDS | {'edited', 'stale'},
+    **dict.fromkeys(
+        ('report_feed', 'report_date'),
+        ANSWER_KINDS | {'edited', 'stale', 'tampered', 'skipped', 'shuffled'},
+    ),
 }
 _SECONDS = {'seconds': {'type': 'number', 'minimum': 0}}
 _STATUS = {'status': integer(400, 599)}
@@ -62,6 +67,13 @@ class Fault:
       last registration or deletion; `delete_webhook`: not done, as the webhook is not known yet
     - `edited`: answered with `changes`: other values by their names, null for what is missing
 
+    For pages of entries (`report_feed`, `report_date`), `stale` is the page before, once more; and:
+
+    - `tampered`: the first entry is answered with another amount (`value`) or `other_reference`,
+      or all in another `currency`
+    - `skipped`: the first entry is missing
+    - `shuffled`: the entries come in another order
+
     For the deliveries of events (operation `webhook`):
 
     - `lost`: never sent
@@ -70,7 +82,7 @@ class Fault:
     - `reorder`: sent after the next event of the payment, or alone after `seconds` (5)
 
     It happens `times` times, or until it is cleared when that is None; with a `reference` to that
-    payment only.
+    payment only; with `after` it does not happen to the first that many.
     """
 
     operation: str
@@ -86,6 +98,7 @@ class Fault:
     other_reference: str = None
     changes: dict = None
     field: str = None
+    after: int = 0
 
 
 class Faults:
@@ -107,7 +120,10 @@ class Faults:
                 'operation': one_of(*sorted(OPERATIONS)), 'kind': one_of(*sorted(kinds)),
                 **NEEDED.get(kind, {}),
             },
-            {'times': nullable(integer(1)), 'reference': text(), **POSSIBLE.get(kind, {})},
+            {
+                'times': nullable(integer(1)), 'reference': text(), 'after': integer(0),
+                **POSSIBLE.get(kind, {}),
+            },
         ), fields)
         self._faults.append(Fault(**fields))
 
@@ -115,6 +131,9 @@ class Faults:
         """Return the fault that happens to this operation now, or None; it counts as happened."""
         for fault in self._faults:
             if fault.operation == operation and fault.reference in (None, reference):
+                if fault.after:
+                    fault.after -= 1
+                    continue
                 if fault.times is not None:
                     fault.times -= 1
                     if not fault.times:
@@ -131,7 +150,7 @@ class Faults:
         return [
             {
                 name: value for name, value in asdict(fault).items()
-                if value is not None or name == 'times'
+                if value is not None and (name, value) != ('after', 0) or name == 'times'
             }
             for fault in self._faults
         ]

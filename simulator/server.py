@@ -14,7 +14,8 @@ from .world import World
 _logger = logging.getLogger(__name__)
 
 API_PATHS = (
-    '/accesstoken/', '/epayment/', '/order-management/', '/vipps-userinfo-api/', '/webhooks/',
+    '/accesstoken/', '/epayment/', '/order-management/', '/report/', '/settlement/',
+    '/vipps-userinfo-api/', '/webhooks/',
 )
 POLL_INTERVAL = 0.02  # seconds; how long closing may take
 
@@ -92,6 +93,11 @@ class Simulator:
         """The attempts to deliver events, with their outcomes."""
         with self._world.lock:
             return list(self._world.deliveries.log)
+
+    @property
+    def settlement(self):
+        """The ledgers and payouts, see :class:`settlement.Settlement`; new after a reset."""
+        return self._world.settlement
 
     def payment(self, reference):
         """Return state, aggregate, events, request and category of a payment."""

@@ -12,6 +12,7 @@ from .payment import Payment
 from .problems import Problem
 from .rate_limits import RateLimits
 from .sales_units import SALES_UNIT, UNITS, SalesUnit
+from .settlement import Settlement
 from .tokens import Tokens
 from .validation import validate
 
@@ -44,6 +45,7 @@ class World:
         self.registrations_before = {}  # the same, before the last one was made or deleted
         self.made = {}  # what was made, and for whom -> the last answer
         self.answers = {}  # (MSN, idempotency key) -> request and its answer
+        self.settlement = Settlement(self)
         self._deadlines = []
         self._tickets = itertools.count()
 
@@ -85,13 +87,17 @@ class World:
         if key in self.payments:
             raise Problem('4150', "Another payment has this reference.")
         phone = self.customers.identify(request.get('customer') or {})
-        payment = Payment(unit, request, self.clock.now(), self.deliveries.publish)
+        payment = Payment(unit, request, self.clock.now(), self._publish)
         if payment.user_flow == 'PUSH_MESSAGE':
             payment.notified_phone = phone
         self.payments[key] = payment
         payment.start(idempotency_key)
         self.watch(payment)
         return payment
+
+    def _publish(self, payment, event):
+        self.settlement.publish(payment, event)
+        self.deliveries.publish(payment, event)
 
     def watch(self, payment):
         """Schedule the deadline of a payment."""

@@ -101,6 +101,7 @@ class TestContract(unittest.TestCase):
             merchant.call('GET', f'/vipps-userinfo-api/userinfo/{sub}', **changes)
         merchant.call('GET', '/vipps-userinfo-api/userinfo/unknown')
 
+        cls.talk_of_settlement(simulator, merchant)
         merchant.cancel(merchant.create())
         simulator.decline(merchant.create())
         simulator.expire(merchant.create(**QR, qrFormat={'format': 'IMAGE/PNG', 'size': 300}))
@@ -117,6 +118,24 @@ class TestContract(unittest.TestCase):
         assert simulator.wait_for_deliveries()
         merchant.call('DELETE', f"/webhooks/v1/webhooks/{webhook['id']}")
         merchant.call('DELETE', f"/webhooks/v1/webhooks/{webhook['id']}")
+
+    @classmethod
+    def talk_of_settlement(cls, simulator, merchant):
+        msn, day = merchant.unit.msn, simulator.settlement.find(merchant.unit.msn).open_date
+        simulator.settlement.close(msn)
+        simulator.settlement.configure(msn, page_size=2)
+        merchant.call('GET', f'/settlement/v1/ledgers?settlesForRecipientHandles=api:{msn}')
+        for topic in ('funds', 'fees'):
+            account = f'/report/v2/ledgers/9{msn}/{topic}'
+            cursor = merchant.call('GET', f'{account}/feed').json()['cursor']
+            merchant.call('GET', f'{account}/feed?cursor={cursor}')
+            merchant.call('GET', f'{account}/dates/{day}')
+            merchant.call('GET', f'{account}/feed?cursor=wrong')
+        merchant.call('GET', '/report/v2/ledgers/1/funds/feed')
+        merchant.call('GET', '/report/v2/ledgers/1/funds/feed', Authorization='Bearer wrong')
+        simulator.settlement.is_available = False
+        merchant.call('GET', '/settlement/v1/ledgers')
+        simulator.settlement.is_available = True
 
     @classmethod
     def talk_at_till(cls, simulator, merchant):
@@ -149,7 +168,8 @@ class TestContract(unittest.TestCase):
         operations = {entry.get('operation') for entry in self.entries}
         self.assertLessEqual({
             'token', 'create', 'get', 'events', 'capture', 'refund', 'cancel', 'force_approve',
-            'category', 'register_webhook', 'list_webhooks', 'delete_webhook',
+            'category', 'register_webhook', 'list_webhooks', 'delete_webhook', 'ledgers',
+            'report_feed', 'report_date',
         }, operations)
         self.assertEqual(
             {e['body']['name'] for e in self.entries if e['type'] == 'webhook'},
@@ -247,6 +267,21 @@ class TestContract(unittest.TestCase):
             lambda entry: entry.update(answer={}),
         ):
             entry = self.find(operation='category', status=200)
+            change(entry)
+            self.assertEqual(len(self.check(entry)), 1, self.check(entry))
+
+    def test_wrong_reports_are_noticed(self):
+        for change in (
+            lambda entry: entry['query'].update(page='2'),
+            lambda entry: entry['answer'].update(more=1),
+            lambda entry: entry['answer'].update(tryLater='true'),
+            lambda entry: entry['answer']['items'][0].update(amount='100'),
+            lambda entry: entry['answer']['items'][0].update(fee=1),
+            lambda entry: entry.update(path='/report/v2/ledgers/1/funds/dates/today'),
+            lambda entry: entry.update(path='/report/v2/ledgers/1/money/dates/2026-11-01'),
+            lambda entry: entry.update(path='/report/v1/ledgers/1/funds/dates/2026-11-01'),
+        ):
+            entry = self.find(operation='report_date', status=200)
             change(entry)
             self.assertEqual(len(self.check(entry)), 1, self.check(entry))
 
