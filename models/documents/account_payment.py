@@ -108,14 +108,14 @@ class AccountPayment(models.Model):
             'provider_code'
         ):
             raise AccessError(_(
-                "What was captured and refunded with Vipps MobilePay is booked by Odoo. No other"
-                " payment can be linked with it."
+                "Odoo books captures and refunds with Vipps MobilePay. No other payment can be"
+                " linked with them."
             ))
 
     #=== ACTION METHODS ===#
 
     def action_refund_wizard(self):
-        """ Override of `account_payment` to let only those open the window who may refund. """
+        """ Override of `account_payment` to open its dialog only for operators. """
         tx_sudo = self.payment_transaction_id.sudo()
         if tx_sudo.provider_code == 'vipps':
             tx_sudo._vipps_check_operator()

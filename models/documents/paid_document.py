@@ -126,7 +126,6 @@ class VippsPaidDocument(models.AbstractModel):
         """ Return the payments that the staff of a branch operates on: those that it may read, and
         those of Vipps MobilePay that belong to the parent. None if it may read all of them.
 
-        :rtype: payment.transaction
         :raise AccessError: If the user may not write the documents.
         """
         if not self._vipps_filter_paid():
@@ -147,6 +146,6 @@ class VippsPaidDocument(models.AbstractModel):
 
     def _vipps_refuse_link(self):
         raise AccessError(_(
-            "Payments of Vipps MobilePay belong to what the customer paid. They cannot be put into"
-            " another document, nor taken out of theirs."
+            "A payment of Vipps MobilePay belongs to the document that the customer paid. It cannot"
+            " be put into another document, nor taken out of its own."
         ))

@@ -13,7 +13,7 @@ class ResPartner(models.Model):
     def action_vipps_personal_data(self):
         """ Show the data of the contact from Vipps MobilePay; that is recorded.
 
-        :return: The action that opens the window.
+        :return: The action that opens the dialog.
         :rtype: dict
         :raise AccessError: If the user is not a payment manager.
         """
@@ -24,13 +24,8 @@ class ResPartner(models.Model):
     #=== BUSINESS METHODS ===#
 
     def _vipps_get_missing_values(self, details):
-        """ Return the values that a customer shared and the contact does not have: nothing that is
-        on the contact is changed, and an address is not made of two.
-
-        :param dict details: The data that the customer shared, see :mod:`protocol.user_info`.
-        :return: The values to write.
-        :rtype: dict
-        """
+        """ Return the values that a customer shared, see :mod:`protocol.user_info`, and the contact
+        does not have: nothing on it is changed, and an address is not made of two. """
         names = []
         if not self.name:
             names.append('name')

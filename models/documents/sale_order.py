@@ -34,11 +34,8 @@ class SaleOrder(models.Model):
         )
 
     def _vipps_get_amount_paid_otherwise(self):
-        """ Hook: return the amount that was paid for the order otherwise than by its transactions.
-
-        :return: The amount, in major units of the currency of the order.
-        :rtype: float
-        """
+        """ Hook: return the amount that was paid for the order otherwise than by its transactions,
+        in its currency. """
         self.ensure_one()
         return sum(
             self._vipps_convert(
@@ -49,11 +46,8 @@ class SaleOrder(models.Model):
 
     def _vipps_get_amount_paid_on(self, invoice):
         """ Return the amount that was paid on an invoice for the order without transactions of its
-        orders: its share of the amount that they left to pay, if it is for several orders.
-
-        :return: The amount, in major units of the currency of the invoice.
-        :rtype: float
-        """
+        orders, in the currency of the invoice: the share of the order in the amount that they left
+        to pay, if it is for several orders. """
         orders = invoice.invoice_line_ids.sale_line_ids.order_id
         own_amounts, other_amount = dict.fromkeys(orders, 0), 0
         for partial in invoice.line_ids.matched_credit_ids:
@@ -76,7 +70,7 @@ class SaleOrder(models.Model):
 
     def _vipps_get_uninvoiced_amount(self):
         """ Return the amount of the order that is to be paid, and neither invoiced nor paid without
-        an invoice, in major units of its currency. """
+        an invoice, in its currency. """
         self.ensure_one()
         if self.state == 'cancel':
             return 0

@@ -9,87 +9,47 @@ from odoo.addons.payment import utils as payment_utils
 
 from ...trust import clean, get_readable
 
+# Salespersons have no access to transactions.
+STAFF = {'compute_sudo': True, 'groups': 'base.group_user'}
+PAYMENTS = {**STAFF, 'compute': '_compute_vipps_payments'}
+AMOUNT = {**PAYMENTS, 'currency_field': 'vipps_currency_id'}
+
 
 class SaleOrder(models.Model):
+    """ The state of the payments of orders, and their buttons, for the staff. """
     _inherit = 'sale.order'
 
-    # Salespersons have no access to transactions.
-    vipps_status = fields.Text(
-        string="Vipps MobilePay Status",
-        compute='_compute_vipps_payments',
-        compute_sudo=True,
-        groups='base.group_user',
-    )
+    vipps_status = fields.Text(string="Vipps MobilePay Status", **PAYMENTS)
     vipps_summary = fields.Html(
-        string="Vipps MobilePay Summary",
-        compute='_compute_vipps_summary',
-        sanitize=False,
-        compute_sudo=True,
-        groups='base.group_user',
+        string="Vipps MobilePay Summary", compute='_compute_vipps_summary', sanitize=False, **STAFF
     )
     vipps_currency_id = fields.Many2one(
         comodel_name='res.currency',
         help="The currency of the payments, if it is the same for all of them.",
-        compute='_compute_vipps_payments',
-        compute_sudo=True,
-        groups='base.group_user',
+        **PAYMENTS,
     )
-    vipps_authorized_amount = fields.Monetary(
-        string="Authorized",
-        compute='_compute_vipps_payments',
-        currency_field='vipps_currency_id',
-        compute_sudo=True,
-        groups='base.group_user',
-    )
-    vipps_captured_amount = fields.Monetary(
-        string="Captured",
-        compute='_compute_vipps_payments',
-        currency_field='vipps_currency_id',
-        compute_sudo=True,
-        groups='base.group_user',
-    )
-    vipps_refunded_amount = fields.Monetary(
-        string="Refunded",
-        compute='_compute_vipps_payments',
-        currency_field='vipps_currency_id',
-        compute_sudo=True,
-        groups='base.group_user',
-    )
-    vipps_remaining_amount = fields.Monetary(
-        string="Reserved",
-        compute='_compute_vipps_payments',
-        currency_field='vipps_currency_id',
-        compute_sudo=True,
-        groups='base.group_user',
-    )
+    vipps_authorized_amount = fields.Monetary(string="Authorized", **AMOUNT)
+    vipps_captured_amount = fields.Monetary(string="Captured", **AMOUNT)
+    vipps_refunded_amount = fields.Monetary(string="Refunded", **AMOUNT)
+    vipps_remaining_amount = fields.Monetary(string="Reserved", **AMOUNT)
     vipps_guaranteed_until = fields.Datetime(
         string="Guaranteed Until",
-        help="Until when Vipps MobilePay guarantees that what is still reserved can be captured."
+        help="Vipps MobilePay guarantees until then that the reserved amount can be captured."
              " After that, a capture can fail, because the bank may have released the money.",
-        compute='_compute_vipps_payments',
-        compute_sudo=True,
-        groups='base.group_user',
+        **PAYMENTS,
     )
     vipps_capture_deadline = fields.Datetime(
         string="Last Day of Capture",
-        help="After that, what is still reserved can no longer be captured.",
-        compute='_compute_vipps_payments',
-        compute_sudo=True,
-        groups='base.group_user',
+        help="After that, the reserved amount can no longer be captured.",
+        **PAYMENTS,
     )
     vipps_app_link = fields.Char(
         string="Link in the App",
         help="Where the link leads that the customer finds with the payment in the app.",
-        compute='_compute_vipps_payments',
-        compute_sudo=True,
-        groups='base.group_user',
+        **PAYMENTS,
     )
     vipps_timeline = fields.Html(
-        string="History",
-        compute='_compute_vipps_timeline',
-        sanitize=False,
-        compute_sudo=True,
-        groups='base.group_user',
+        string="History", compute='_compute_vipps_timeline', sanitize=False, **STAFF
     )
 
     #=== COMPUTE METHODS ===#
@@ -174,11 +134,7 @@ class SaleOrder(models.Model):
         return values
 
     def _vipps_make_link(self, tx):
-        """ Return the reference of a transaction, as a link for users who may read it.
-
-        :param payment.transaction tx: The transaction.
-        :rtype: str
-        """
+        """ Return the reference of a transaction, as a link for users who may read it. """
         if not tx.sudo(False).check_access_rights('read', raise_exception=False):
             return tx.reference
         return Markup('<a href="/web#id=%s&amp;model=%s&amp;view_type=form">%s</a>') % (

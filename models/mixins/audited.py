@@ -54,10 +54,7 @@ class VippsAudited(models.AbstractModel):
     #=== BUSINESS METHODS ===#
 
     def _vipps_filter_audited(self, values):
-        """ Hook to return the records that are ours, or become ours.
-
-        :param dict values: The values about to be written.
-        """
+        """ Hook to return the records that are ours, or become ours by values to be written. """
         return self.browse()
 
     def _vipps_get_audited_provider(self):
@@ -70,11 +67,7 @@ class VippsAudited(models.AbstractModel):
 
     def _vipps_get_settings(self, values):
         """ Return the settings that values are for: a plain one as a text, any other as a value
-        that only shows a change. For a secret, that is its ciphertext.
-
-        :param dict values: The values of fields.
-        :rtype: dict[str, object]
-        """
+        that only shows a change. For a secret, that is its ciphertext. """
         record = self.sudo()
         settings = {}
         for name in dict.fromkeys(name.removesuffix('_ciphertext') for name in values):
@@ -91,11 +84,7 @@ class VippsAudited(models.AbstractModel):
         return settings
 
     def _vipps_describe_changes(self, values, old_settings):
-        """ Return the changes, as texts without anything secret.
-
-        :param dict values: The values that were written.
-        :param dict old_settings: The settings before; empty for a new record.
-        :rtype: list[str]
+        """ Return the changes, as texts without anything secret. A new record has no old settings.
         """
         changes = []
         for name, new in self._vipps_get_settings(values).items():
@@ -111,12 +100,7 @@ class VippsAudited(models.AbstractModel):
         return changes
 
     def _vipps_record_settings(self, changes, old_provider=None):
-        """ Record changes of a record.
-
-        :param list[str] changes: The changes, for people.
-        :param payment.provider old_provider: The provider that it belonged to before.
-        :return: None
-        """
+        """ Record changes of a record, with the provider that it belongs or belonged to. """
         provider = self._vipps_get_audited_provider() or old_provider
         details = "; ".join(changes)
         if self._name != 'payment.provider':

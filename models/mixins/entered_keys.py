@@ -29,7 +29,6 @@ class VippsEnteredKeys(models.AbstractModel):
     def _vipps_get_entered_keys(self):
         """ Return the keys that were entered, in clear text.
 
-        :rtype: dict[str, str]
         :raise UserError: If they cannot be decrypted.
         """
         with self._vipps_explain_encryption_errors():

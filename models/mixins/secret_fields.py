@@ -72,13 +72,7 @@ class VippsSecrets(models.AbstractModel):
         return True
 
     def _vipps_store(self, secrets, values=None):
-        """ Store secrets encrypted, without the checks of values that people write.
-
-        :param dict secrets: The secrets in clear text, False to clear.
-        :param dict values: Other values, which are stored as they are.
-        :return: None
-        :raise UserError: If the secrets cannot be encrypted.
-        """
+        """ Store secrets encrypted, beside other values, without the checks of :meth:`write`. """
         if any(secrets.values()):
             self.env['payment.provider']._vipps_report_lost_key()
         with self._vipps_explain_encryption_errors():
@@ -90,11 +84,7 @@ class VippsSecrets(models.AbstractModel):
         super().write({**(values or {}), **ciphertexts})
 
     def _vipps_write_protected(self, values):
-        """ Write fields that are protected from people, and replace secrets that are set.
-
-        :param dict values: The values, secrets in clear text.
-        :return: None
-        """
+        """ Write fields that are protected from people, and replace secrets that are set. """
         self.with_context(vipps_permit=Fact(True)).write(values)
 
     def _vipps_is_permitted(self):
@@ -102,12 +92,7 @@ class VippsSecrets(models.AbstractModel):
         return isinstance(self.env.context.get('vipps_permit'), Fact)
 
     def _vipps_check_replacement(self, secrets):
-        """ Hook to ensure that secrets may be entered here.
-
-        :param dict secrets: The secrets in clear text, False to clear.
-        :return: None
-        :raise UserError: If they may not.
-        """
+        """ Hook to ensure that secrets may be entered here, else to raise a UserError. """
 
     #=== BUSINESS METHODS ===#
 
@@ -131,15 +116,12 @@ class VippsSecrets(models.AbstractModel):
         return bool(self[f'{name}_ciphertext'])
 
     def _vipps_take_secrets(self, values):
-        """ Return values without the secrets, and the secrets. No clear text may be left in values
-        that the ORM writes: it would stay readable in the cache until the end of the request.
+        """ Return values without the secrets, and the secrets in clear text, False to clear. No
+        clear text may be left in values that the ORM writes: it would stay readable in the cache
+        until the end of the request.
 
-        :param dict values: The values as they were entered.
-        :return: The other values, and the secrets in clear text, False to clear.
-        :rtype: tuple[dict, dict]
         :raise AccessError: If somebody writes fields that only Odoo itself may write,
                             administrators and their automations included.
-        :raise UserError: If there are secrets that may not be entered here.
         """
         names = self._vipps_get_protected_names() & values.keys()
         if names and not self._vipps_is_permitted():
@@ -161,11 +143,7 @@ class VippsSecrets(models.AbstractModel):
     @api.model
     def _vipps_clean_key(self, key):
         """ Return a key without the white space and the invisible characters that one copies along
-        from a page, and without the mask, if one pasted behind it.
-
-        :param str|bool key: The key as it was pasted.
-        :rtype: str|bool
-        """
+        from a page, and without the mask, if one pasted behind it. """
         return key and re.sub(rf'[\s{SECRET_MASK}]', '', ''.join(
             char for char in key if unicodedata.category(char)[0] != 'C' or char.isspace()
         ))
@@ -178,8 +156,6 @@ class VippsSecrets(models.AbstractModel):
     def _vipps_decrypt(self, name):
         """ Return a secret in clear text, or False if there is none.
 
-        :param str name: The name of the field.
-        :rtype: str|bool
         :raise EncryptionKeyError: If it cannot be decrypted here.
         """
         ciphertext = self.sudo()[f'{name}_ciphertext']

@@ -35,7 +35,7 @@ class VippsRefundWizard(models.TransientModel):
         string="Left to Refund", compute='_compute_transactions'
     )
     reserved_amount = fields.Monetary(string="Reserved", compute='_compute_transactions')
-    # The amounts that the user decides on: those that Odoo held when the window was opened.
+    # The amounts that the user decides on: those that Odoo held when the dialog opened.
     seen_amounts = fields.Char(
         compute='_compute_seen_amounts', compute_sudo=False, store=True
     )
@@ -83,7 +83,7 @@ class VippsRefundWizard(models.TransientModel):
     def action_refund(self):
         """ Refund the amount to the customer, and reconcile it with the credit note.
 
-        :return: The action that closes the window and reports the refunded amount.
+        :return: The action that closes the dialog and reports the refunded amount.
         :rtype: dict
         :raise UserError: If nothing was refunded.
         """
@@ -105,7 +105,7 @@ class VippsRefundWizard(models.TransientModel):
     def action_release(self):
         """ Release all that is reserved and was not captured.
 
-        :return: The action that closes the window and reports the released amount.
+        :return: The action that closes the dialog and reports the released amount.
         :rtype: dict
         :raise UserError: If it was not released.
         """
@@ -113,7 +113,7 @@ class VippsRefundWizard(models.TransientModel):
         self._prepare_operation()
         reserved_amount = self.reserved_amount
         if reserved_amount <= 0:
-            raise ValidationError(_("Nothing is reserved any longer. Close this window."))
+            raise ValidationError(_("Nothing is reserved any longer. Close this dialog."))
         for tx_sudo in self._get_transactions():
             amount = tx_sudo._vipps_get_reserved_amount()
             if amount > 0:
@@ -127,7 +127,6 @@ class VippsRefundWizard(models.TransientModel):
     def _get_transactions(self):
         """ Return the payments of the documents in their currency, oldest first, in sudo mode.
 
-        :rtype: payment.transaction
         :raise AccessError: If the user may not see the credit note.
         """
         self.move_id._origin.check_access_rights('read')
@@ -138,11 +137,7 @@ class VippsRefundWizard(models.TransientModel):
 
     def _get_owed_amount(self):
         """ Return the open amount of the credit note, without refunds that do not settle it yet,
-        because they could not be booked or not be reconciled.
-
-        :return: The amount, in major units.
-        :rtype: float
-        """
+        because they could not be booked or not be reconciled. """
         refund_txs = self._get_transactions().mapped(lambda t: t._vipps_get_refunds()).filtered(
             lambda t: self.move_id in (t.invoice_ids or self.move_id)
         )
@@ -157,9 +152,8 @@ class VippsRefundWizard(models.TransientModel):
         """ Ensure that the user may refund, is alone in it, and decides on amounts that are still
         true.
 
-        :return: None
         :raise AccessError: If the user may not.
-        :raise ValidationError: If something happened since the window was opened.
+        :raise ValidationError: If something happened since the dialog opened.
         """
         self.check_access_rights('write')
         self.check_access_rule('write')
@@ -171,11 +165,7 @@ class VippsRefundWizard(models.TransientModel):
         self._get_transactions()._vipps_check_seen_amounts(self.seen_amounts)
 
     def _check_amount(self):
-        """ Ensure that the amount can be refunded.
-
-        :return: None
-        :raise ValidationError: If it cannot; it says why.
-        """
+        """ Ensure that the amount can be refunded, else raise a ValidationError that says why. """
         if not self.move_id._vipps_is_open_credit_note():
             raise ValidationError(_(
                 "The credit note is not posted or has nothing left to pay back. Nothing was"
@@ -186,18 +176,17 @@ class VippsRefundWizard(models.TransientModel):
         for limit, text in (
             (self.refundable_amount, _("Only %s is left to refund with Vipps MobilePay.")),
             (self._get_owed_amount(), _(
-                "Only %s of the credit note is left to pay back. What was refunded before counts,"
-                " even if it is not booked yet."
+                "Only %s of the credit note is left to pay back. Earlier refunds count, even if"
+                " they are not booked yet."
             )),
         ):
             if self.currency_id.compare_amounts(self.amount, limit) > 0:
                 raise ValidationError(text % self._format(limit))
 
     def _send_refunds(self):
-        """ Refund the amount, the oldest payments first.
+        """ Refund the amount, the oldest payments first. Return the refunds, and the error that
+        stopped the rest, if there was one.
 
-        :return: The refunds, in sudo mode, and the error that stopped the rest, if there was one.
-        :rtype: tuple[payment.transaction, UserError | None]
         :raise UserError: If nothing was refunded.
         """
         left = self.amount
