@@ -69,8 +69,11 @@ class Ledger:
 
     def date_of(self, moment):
         """Return the ledger date of a moment, which ends at the cutoff, not at midnight."""
-        moment = datetime.fromtimestamp(moment, timezone.utc)
-        return (moment + _offset(moment, self.winter_offset) - self._cutoff).date()
+        return (self.local(datetime.fromtimestamp(moment, timezone.utc)) - self._cutoff).date()
+
+    def local(self, moment):
+        """Return a moment on the clocks of the market."""
+        return moment + _offset(moment, self.winter_offset)
 
     def end_of(self, day):
         """Return when a ledger date ends, in seconds since the epoch."""

@@ -2,6 +2,7 @@
 
 from datetime import date
 
+from . import portal_file
 from .ledger import FUNDS, SCHEDULES, TOPICS, Ledger
 from .validation import BOOLEAN, array, integer, nullable, one_of, record, text, validate
 
@@ -185,6 +186,11 @@ class Settlement:
                 capture['amount'] if won else -capture['amount'], self._world.clock.now(),
                 capture['pspReference'], reference, capture['recipientHandle'],
             )
+
+    def export(self, msn, language='nb'):
+        """Return the file of a sales unit that the portal exports, see :mod:`portal_file`."""
+        with self._world.lock:
+            return portal_file.export(self.find_all(msn), language)
 
     def describe(self, msn):
         """Return all that is known about the ledgers of a sales unit, but their entries."""

@@ -24,6 +24,8 @@ class SettlementControl:
     - `POST settlements/MSN/payouts/NUMBER/abort`: the transfer fails
     - `POST settlements/MSN/entries`: `{"entries": [{"topic": "funds", "entryType": "top-up",
       "amount": 100}]}`, see :meth:`settlement.Settlement.add_entry`
+    - `GET settlements/MSN/file`: `{"csv": "…"}`, the export of the portal with personal data;
+      `?language=en` or nb
     - `POST settlements/MSN/disputes`: `{"reference": "…", "won": false}`, and `psp_reference`
     """
 
@@ -39,6 +41,7 @@ class SettlementControl:
             ('POST', rf'{msn}/close', self._close),
             ('POST', rf'{msn}/payouts/([0-9]+)/abort', self._abort),
             ('POST', rf'{msn}/entries', self._add_entries),
+            ('GET', rf'{msn}/file', self._export),
             ('POST', rf'{msn}/disputes', self._dispute),
         ]
 
@@ -80,6 +83,9 @@ class SettlementControl:
     def _add_entries(self, request, body, msn):
         validate(_ENTRIES, body)
         return {'entries': [self._settlement.add_entry(msn, **entry) for entry in body['entries']]}
+
+    def _export(self, request, body, msn):
+        return {'csv': self._settlement.export(msn, request.args.get('language', 'nb'))}
 
     def _dispute(self, request, body, msn):
         validate(_DISPUTE, body)

@@ -1,3 +1,5 @@
+import csv
+import io
 import json
 from datetime import date, datetime, timezone
 from pathlib import Path
@@ -572,6 +574,40 @@ class TestSettlementControl(ReportCase):
         self.assertEqual(len(self.control('GET', f'{path}/fees')['entries']), 2)
         self.control('POST', f'{path}/ledgers', {'ledger_id': '7'})
         self.assertEqual(len(self.control('GET', path)['ledgers']), 2)
+
+    def test_the_file_of_the_portal(self):
+        path = f'/{self.msn}'
+        self.control('POST', path, {
+            'fee_rate': 175, 'fee_fixed': 0, 'automatic': False, 'open_date': '2026-03-23',
+        })
+        reference = self.sell(270000)
+        self.merchant.modify('refund', reference, 5)
+        self.settlement.close(self.msn)
+        self.sell(100)
+        for language, labels, types in (
+            ('nb', ("Salgssted", "Beløp", "Planlagt utbetalingsdato"),
+             ["Belastning", "Refusjon", "Gebyrer fratrukket", "Utbetaling planlagt", "Belastning"]),
+            ('en', ("Sales unit", "Amount", "Scheduled payout date"),
+             ["Capture", "Refund", "Fees retained", "Payout scheduled", "Capture"]),
+        ):
+            text = self.control('GET', f'{path}/file?language={language}')['csv']
+            head, *rows = csv.reader(io.StringIO(text, newline=''))
+            self.assertEqual((head[0], head[7], head[-1]), labels)
+            self.assertEqual([row[6] for row in rows], types)
+            self.assertEqual([row[7:12] for row in rows[:4]], [
+                ['2700.00', '2700.00', '-47.25', '2652.75', 'NOK'],
+                ['-0.05', '2699.95', '', '', 'NOK'],
+                ['-47.25', '2652.70', '', '', 'NOK'],
+                ['-2652.70', '0.00', '', '', 'NOK'],
+            ])
+            self.assertEqual([row[18] for row in rows], ['2000001'] * 4 + [''])
+            self.assertEqual([row[-1] for row in rows], ['2026-03-25'] * 4 + [''])
+            self.assertEqual([row[16] for row in rows], [
+                entry['pspReference'] for entry in self.read_all()
+            ])
+            self.assertEqual({row[5] for row in rows[:4]}, {'2026-03-23'})
+            self.assertEqual(rows[3][4], '2026-03-24 00:10:00')
+        self.control('GET', f'{path}/file?language=da', status=400)
 
     def test_the_switch(self):
         self.control('POST', '', {'available': False})
