@@ -51,6 +51,7 @@ from .provider import test_setup_guide_keys
 from .provider import test_setup_guide_payment
 from .provider import test_setup_guide_access
 from .provider import test_setup_tours
+from .provider import test_webhook_address
 from .provider import test_webhook_set_up
 from .provider import test_webhook_watch
 from .till import test_pos_access
