@@ -25,7 +25,7 @@ class Patience:
     def __init__(self, is_polling):
         """ Begin to wait.
 
-        :param bool is_polling: Whether the page or the till asks again without being told to.
+        :param bool is_polling: Whether the page or the till asks again automatically.
         """
         self.is_polling = is_polling
         self.is_over = False

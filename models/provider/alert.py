@@ -129,7 +129,7 @@ class PaymentProvider(models.Model):
         """
         assert problem in PROBLEMS
         key, name = f'{problem}:{tx.id}' if tx else problem, tx and tx.reference
-        self._vipps_tell_later(
+        self._vipps_change_alerts_later(
             lambda provider: provider._vipps_raise_alert(key, note, values, name), is_always=True
         )
 
@@ -137,22 +137,22 @@ class PaymentProvider(models.Model):
         """ End the activity of a problem that is over, after this is committed. """
         key = f'{problem}:{tx.id}' if tx else problem
         if self.env['mail.activity']._vipps_find(self, key):
-            self._vipps_tell_later(lambda provider: provider._vipps_take_alert_back(key))
+            self._vipps_change_alerts_later(lambda provider: provider._vipps_take_alert_back(key))
 
-    def _vipps_tell_later(self, tell, is_always=False):
-        """ Have an administrator told something after the database transaction.
+    def _vipps_change_alerts_later(self, change, is_always=False):
+        """ Change the alerts of an administrator after the database transaction.
 
-        :param function tell: Is called with the provider, in the language of the administrator.
-        :param bool is_always: Whether it is also told if the transaction is rolled back.
+        :param function change: Is called with the provider, in the language of the administrator.
+        :param bool is_always: Whether to do it also if the transaction is rolled back.
         """
         provider_id = self.id
 
-        def tell_administrator(env):
+        def change_alerts(env):
             provider = env['payment.provider'].browse(provider_id).exists()
             if provider:
-                tell(provider.with_context(lang=provider._vipps_get_administrator().lang))
+                change(provider.with_context(lang=provider._vipps_get_administrator().lang))
 
-        after_transaction(self.env, tell_administrator, is_always)
+        after_transaction(self.env, change_alerts, is_always)
 
     def _vipps_raise_alert(self, key, note, values, name):
         Activity = self.env['mail.activity']

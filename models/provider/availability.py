@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from odoo import api, fields, models
 
-# After so many calls in a row without an answer, or whose keys were refused, people pay otherwise.
+# After this many calls in a row without an answer, or with refused keys, people pay otherwise.
 MAX_FAILURES = 5
 
 # For as long again as it has lasted, within these bounds, nobody is sent to an API that fails.

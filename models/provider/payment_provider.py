@@ -307,7 +307,7 @@ class PaymentProvider(models.Model):
         }
 
     def _vipps_get_administrator(self):
-        """ Return the user who is told of problems: an administrator of the company. """
+        """ Return the user that problems are reported to: an administrator of the company. """
         administrators = self.env.ref('base.group_system').users.filtered(
             lambda user: user.active and self.company_id in user.company_ids
         )

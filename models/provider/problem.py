@@ -20,7 +20,7 @@ MAX_OPEN_AGE = timedelta(hours=1)
 MAX_CLOCK_OFFSET = timedelta(minutes=2)
 CLOCK_PERIOD = timedelta(days=1)
 
-# So many payments without any event, within this time, are no coincidence.
+# This many payments without any event, within this time, are no coincidence.
 MAX_UNTOLD_PAYMENTS = 3
 UNTOLD_PERIOD = timedelta(days=1)
 EVENT_DELAY = timedelta(minutes=15)
@@ -42,8 +42,8 @@ class Problem(NamedTuple):
     listed: str | None = None
     # ... or the method that finds it: returns whether there is one, or `count`, `since`, `values`.
     find: str | None = None
-    # Whether code that meets it tells somebody, of it or of the payments in its list, and not the
-    # health job: so people are not told again after they decided to wait.
+    # Whether the code that meets it alerts somebody, of it or of the payments in its list, and not
+    # the health job, which would alert people again after they decided to wait.
     is_raised: bool = False
     # The method of `payment.provider` that returns whether an activity of a problem that is not
     # found is over; if there is none, code ends it that sees that it is solved.

@@ -2,7 +2,7 @@
 
 import paymentPostProcessing from '@payment/js/post_processing';
 
-// After so many polls, about ten seconds, the customer goes on although the order is not confirmed.
+// After this many polls, about ten seconds, the customer goes on without the order's confirmation.
 const MAX_POLLS_FOR_ORDER = 4;
 
 paymentPostProcessing.include({

@@ -11,7 +11,7 @@ import { standardFieldProps } from "@web/views/fields/standard_field_props";
 
 const { DateTime } = luxon;
 
-/** Return the moment that was so many seconds ago, for people. */
+/** Return the moment that lies some seconds back, for people. */
 function formatAge(seconds) {
     return Number.isInteger(seconds) ? formatDateTime(DateTime.now().minus({ seconds })) : "";
 }
