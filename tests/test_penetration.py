@@ -120,7 +120,13 @@ METHODS = {
     'vipps.key.rotation': {
         'action_rotate': NOBODY, 'create': NOBODY, 'default_get': NOBODY, 'write': NOBODY,
     },
-    'vipps.paid.document': {'create': NOBODY, 'export_data': NOBODY, 'write': NOBODY},
+    'vipps.paid.document': {
+        'create': NOBODY,
+        'export_data': NOBODY,
+        'payment_action_capture': NOBODY,
+        'payment_action_void': NOBODY,
+        'write': NOBODY,
+    },
     'vipps.personal.data': {
         'action_erase': NOBODY,
         'action_copy_to_contact': NOBODY,

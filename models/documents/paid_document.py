@@ -128,6 +128,7 @@ class VippsPaidDocument(models.AbstractModel):
 
         :raise AccessError: If the user may not write the documents.
         """
+        self.check_access_rights('write')
         if not self._vipps_filter_paid():
             return self.env['payment.transaction'].sudo()
         payment_utils.check_rights_on_recordset(self)
