@@ -386,12 +386,12 @@ class TestMigration(TransactionCommon):
         self._approve(told_tx)
         self._refresh(told_tx)
         order.pending_email_template_id = False  # It was sent.
-        told_tx.vipps_is_order_mail_sent = False  # As the version before had it.
+        told_tx._vipps_keep_told('order_mail', None)  # As the version before had it.
         self.env.flush_all()
         self._migrate('17.0.1.5.0', 'post', 'mails')
-        self.assertEqual(
-            (told_tx | open_tx | other_tx).mapped('vipps_is_order_mail_sent'), [True, False, False]
-        )
+        self.assertTrue(told_tx._vipps_get_told('order_mail'))
+        self.assertFalse(open_tx._vipps_get_told('order_mail'))
+        self.assertFalse(other_tx._vipps_get_told('order_mail'))
         self._capture(told_tx)
         self._follow_up()
         self.assertTrue(told_tx.is_post_processed)

@@ -26,7 +26,9 @@ class TestMigrationTold(TransactionCommon):
                                             ADD COLUMN vipps_is_guarantee_told boolean,
                                             ADD COLUMN vipps_told_change varchar,
                                             ADD COLUMN vipps_told_unpaid varchar,
-                                            ADD COLUMN vipps_proposed_refund numeric;
+                                            ADD COLUMN vipps_proposed_refund numeric,
+                                            ADD COLUMN vipps_is_order_mail_sent boolean,
+                                            ADD COLUMN vipps_app_link_key varchar;
             CREATE INDEX payment_transaction_vipps_deadline_index
                 ON payment_transaction (vipps_capture_deadline)
              WHERE vipps_payment_state = 'AUTHORIZED' AND vipps_is_deadline_told IS NOT TRUE;
@@ -38,20 +40,22 @@ class TestMigrationTold(TransactionCommon):
             UPDATE payment_transaction
                SET vipps_is_guarantee_told = TRUE, vipps_is_deadline_told = FALSE,
                    vipps_told_change = 'dearer 250.000000',
-                   vipps_told_unpaid = 'delivered 99.500000', vipps_proposed_refund = 12.30
+                   vipps_told_unpaid = 'delivered 99.500000', vipps_proposed_refund = 12.30,
+                   vipps_is_order_mail_sent = TRUE, vipps_app_link_key = 'sale.order(7,)'
              WHERE id = %s
         """, [told_tx.id])
         self.env.cr.execute("""
             UPDATE payment_transaction
                SET vipps_is_guarantee_told = TRUE, vipps_is_deadline_told = TRUE,
-                   vipps_told_change = '', vipps_proposed_refund = 0
+                   vipps_told_change = '', vipps_proposed_refund = 0,
+                   vipps_is_order_mail_sent = FALSE
              WHERE id = %s
         """, [late_tx.id])
         for _i in range(2):  # An update that was stopped is made again.
             self._migrate()
         self.assertEqual(told_tx.vipps_told, {
             'guarantee': True, 'change': 'dearer 250.000000', 'unpaid': 'delivered 99.500000',
-            'refund': 12.3,
+            'refund': 12.3, 'order_mail': True, 'app_link': 'sale.order(7,)',
         })
         self.assertEqual(late_tx.vipps_told, {'guarantee': True, 'deadline': True})
         self.assertFalse(other_tx.vipps_told)

@@ -11,7 +11,7 @@ def migrate(cr, version):
     """
     cr.execute("""
         UPDATE payment_transaction tx
-           SET vipps_is_order_mail_sent = TRUE
+           SET vipps_told = COALESCE(vipps_told, '{}') || '{"order_mail": true}'
           FROM sale_order_transaction_rel rel
          WHERE rel.transaction_id = tx.id
            AND tx.vipps_payment_reference IS NOT NULL

@@ -9,6 +9,8 @@ COLUMNS = {
     'change': 'vipps_told_change',
     'unpaid': 'vipps_told_unpaid',
     'refund': 'vipps_proposed_refund',
+    'order_mail': 'vipps_is_order_mail_sent',
+    'app_link': 'vipps_app_link_key',
 }
 
 

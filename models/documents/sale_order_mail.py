@@ -56,7 +56,7 @@ class SaleOrder(models.Model):
         txs = self.transaction_ids.sudo().filtered(
             lambda t: t.state == 'done' and not t.is_post_processed
         )
-        return bool(txs) and all(txs.mapped('vipps_is_order_mail_sent'))
+        return bool(txs) and all(tx._vipps_get_told('order_mail') for tx in txs)
 
     def _vipps_get_approved_payments(self):
         """ Return the transactions of Vipps MobilePay that are approved, the newest first. """

@@ -21,7 +21,8 @@ class PaymentTransaction(models.Model):
     _inherit = 'payment.transaction'
 
     # The last message to people, by the key of the problem: nobody is told the same again, least of
-    # all a person who has solved the problem.
+    # all a person who has solved the problem. With `order_mail`, the customer had a mail when the
+    # payment was approved; `app_link` is the target of the last link in the app.
     vipps_told = fields.Json(copy=False, readonly=True)
 
     #=== BUSINESS METHODS - ACTIVITIES ===#
@@ -33,7 +34,7 @@ class PaymentTransaction(models.Model):
     def _vipps_keep_told(self, problem, value):
         """ Keep that people are told of a problem.
 
-        :param str problem: The key of the problem, see `PROBLEMS`.
+        :param str problem: The key, see `vipps_told`.
         """
         told = {**(self.vipps_told or {}), problem: value}
         self.vipps_told = {key: told[key] for key in told if told[key]}

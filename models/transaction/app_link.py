@@ -1,12 +1,11 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from datetime import timedelta
 from urllib.parse import urljoin
 
 from odoo import fields, models
 from odoo.tools import SQL
 
-from ..jobs.task import DONE, LATER, NO_ANSWER
+from ..jobs.task import DONE, LATER
 
 CATEGORIES = {'order': 'ORDER_CONFIRMATION', 'delivery': 'DELIVERY'}
 
@@ -21,9 +20,6 @@ class PaymentTransaction(models.Model):
         copy=False,
         readonly=True,
     )
-    # The shipment with its tracking reference, or the order, that the link was last made for. It is
-    # made once for each.
-    vipps_app_link_key = fields.Char(copy=False, readonly=True, groups='base.group_system')
 
     #=== BUSINESS METHODS - LINK IN THE APP ===#
 
@@ -33,9 +29,10 @@ class PaymentTransaction(models.Model):
             return
         picking = self._vipps_get_tracked_pickings()[:1]
         order = self._vipps_get_confirmed_orders()[:1]
+        # The link is made once for each shipment with its tracking reference, and for the order.
         key = f'{picking},{picking.carrier_tracking_ref}' if picking else str(order)
-        if order and key != self.vipps_app_link_key:
-            self.vipps_app_link_key = key
+        if order and key != self._vipps_get_told('app_link'):
+            self._vipps_keep_told('app_link', key)
             self.env['vipps.task']._schedule(self, 'app_link')
 
     def _vipps_get_confirmed_orders(self):
@@ -51,21 +48,15 @@ class PaymentTransaction(models.Model):
 
     def _vipps_do_app_link(self):
         """ Set the link in the app. """
-        tasks, now = self.env['vipps.task'], fields.Datetime.now()
         order = self._vipps_get_confirmed_orders()[:1]
         if order and not order.access_token:
             # Nobody who needs the order waits for Vipps MobilePay.
             order._portal_ensure_token()
-            tasks._limit_due(self, 'app_link', latest=now)
+            self.env['vipps.task']._limit_due(self, 'app_link', latest=fields.Datetime.now())
             return LATER
         self._vipps_lock_rows(self, SQL())
         error = self._vipps_try(self._vipps_set_app_link, 'app_link_set')
-        if not error:
-            return DONE
-        tasks._limit_due(
-            self, 'app_link', earliest=now + timedelta(seconds=error.retry_after)
-        )
-        return NO_ANSWER if error.is_no_answer else LATER
+        return self._vipps_put_off('app_link', error) if error else DONE
 
     def _vipps_set_app_link(self):
         """ Set the link in the app to the newest target that the app can show.

@@ -1,6 +1,6 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from odoo import _, fields, models
+from odoo import _, models
 from odoo.tools import SQL
 
 from ...source import Fact
@@ -25,12 +25,6 @@ class PaymentTransaction(models.Model):
     rest, in database transactions of its own, again and again until it works.
     """
     _inherit = 'payment.transaction'
-
-    vipps_is_order_mail_sent = fields.Boolean(
-        help="Whether a mail about the order was sent when the payment was approved.",
-        copy=False,
-        readonly=True,
-    )
 
     #=== BUSINESS METHODS - STATE ===#
 
@@ -120,7 +114,7 @@ class PaymentTransaction(models.Model):
             tx._set_authorized()
             super(PaymentTransaction, tx)._execute_callback()
             if self.sale_order_ids:
-                self.vipps_is_order_mail_sent = True
+                self._vipps_keep_told('order_mail', True)
         if self.state != 'done':
             self._vipps_end_follow_up()
         return DONE
