@@ -76,6 +76,8 @@ from .till import test_pos_settling
 from .till import test_pos_sync
 from .till import test_pos_tours
 from .transaction import test_accounting
+from .transaction import test_accounting_invoices
+from .transaction import test_accounting_problems
 from .transaction import test_app_link
 from .transaction import test_changed_total
 from .transaction import test_checkout
