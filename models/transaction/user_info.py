@@ -44,7 +44,7 @@ class PaymentTransaction(models.Model):
         copy=False,
         readonly=True,
     )
-    # Only the window that records its readers shows these.
+    # Only the dialog that records its readers shows these.
     vipps_user_sub = fields.Char(copy=False, readonly=True, groups=NO_ACCESS)
     vipps_user_details = fields.Json(copy=False, readonly=True, groups=NO_ACCESS)
 
@@ -65,7 +65,7 @@ class PaymentTransaction(models.Model):
     def action_vipps_personal_data(self):
         """ Show the data that the customer shared with the payment; that is recorded.
 
-        :return: The action that opens the window.
+        :return: The action that opens the dialog.
         :rtype: dict
         :raise AccessError: If the user is not a payment manager.
         """

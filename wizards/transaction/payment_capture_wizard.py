@@ -38,7 +38,7 @@ class PaymentCaptureWizard(models.TransientModel):
         captures from refunds. """
         self.transaction_ids._vipps_check_operator()
         super()._compute_captured_amount()
-        for wizard in self.filtered(lambda w: w._vipps_is_for_vipps()):
+        for wizard in self._vipps_filter_own():
             wizard.captured_amount = sum(
                 tx._vipps_get_captured_amount() for tx in wizard.transaction_ids
             )
@@ -49,7 +49,7 @@ class PaymentCaptureWizard(models.TransientModel):
         releases from other children that were cancelled. """
         self.transaction_ids._vipps_check_operator()
         super()._compute_voided_amount()
-        for wizard in self.filtered(lambda w: w._vipps_is_for_vipps()):
+        for wizard in self._vipps_filter_own():
             wizard.voided_amount = sum(
                 tx._vipps_get_released_amount() for tx in wizard.transaction_ids
             )
@@ -59,7 +59,7 @@ class PaymentCaptureWizard(models.TransientModel):
         """ Override of `payment` to propose at most the amount left to pay of the documents. """
         self.transaction_ids._vipps_check_operator()
         super()._compute_amount_to_capture()
-        for wizard in self.filtered(lambda w: w._vipps_is_for_vipps()):
+        for wizard in self._vipps_filter_own():
             wizard.amount_to_capture = min(
                 wizard.available_amount, wizard._vipps_get_left_amount()
             )
@@ -67,16 +67,15 @@ class PaymentCaptureWizard(models.TransientModel):
     @api.depends('available_amount')
     def _compute_vipps_limit_hint(self):
         self.transaction_ids._vipps_check_operator()
-        for wizard in self:
-            left_amount = wizard._vipps_is_for_vipps() and wizard._vipps_get_left_amount()
-            wizard.vipps_limit_hint = (
-                wizard._vipps_is_for_vipps() and left_amount < wizard.available_amount
-                and _(
+        self.vipps_limit_hint = False
+        for wizard in self._vipps_filter_own():
+            left_amount = wizard._vipps_get_left_amount()
+            if left_amount < wizard.available_amount:
+                wizard.vipps_limit_hint = _(
                     "Only %s is left to pay: the rest was paid otherwise, or the total was lowered"
                     " since the customer approved. Capture no more than that, and release the"
                     " rest.", format_amount(self.env, left_amount, wizard.currency_id),
                 )
-            )
 
     def _vipps_get_left_amount(self):
         """ Return the amount left to pay with the transactions, in major units. """
@@ -91,8 +90,10 @@ class PaymentCaptureWizard(models.TransientModel):
         for wizard in self:
             wizard.vipps_seen_amounts = wizard.transaction_ids._vipps_list_amounts()
 
-    def _vipps_is_for_vipps(self):
-        return all(tx.provider_code == 'vipps' for tx in self.transaction_ids)
+    def _vipps_filter_own(self):
+        return self.filtered(
+            lambda wizard: all(tx.provider_code == 'vipps' for tx in wizard.transaction_ids)
+        )
 
     #=== CONSTRAINT METHODS ===#
 
@@ -110,7 +111,7 @@ class PaymentCaptureWizard(models.TransientModel):
 
         :raise ValidationError: If more is to be captured than is reserved.
         """
-        for wizard in self.sudo().filtered(lambda w: w._vipps_is_for_vipps()):
+        for wizard in self.sudo()._vipps_filter_own():
             if wizard.currency_id.compare_amounts(
                 wizard.amount_to_capture, wizard.available_amount
             ) > 0:
@@ -136,7 +137,7 @@ class PaymentCaptureWizard(models.TransientModel):
             wizard_sudo.transaction_ids._vipps_check_seen_amounts(
                 wizard_sudo.vipps_seen_amounts, 'capture', wizard_sudo.amount_to_capture
             )
-        if not all(wizard_sudo._vipps_is_for_vipps() for wizard_sudo in wizards_sudo):
+        if wizards_sudo._vipps_filter_own() != wizards_sudo:
             return super().action_capture()
         action = super(PaymentCaptureWizard, wizards_sudo).action_capture()
         return action or wizards_sudo.transaction_ids._vipps_notify_done(

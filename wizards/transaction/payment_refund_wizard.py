@@ -34,8 +34,6 @@ class PaymentRefundWizard(models.TransientModel):
         """
         self.sudo().transaction_id._vipps_check_operator()
 
-    #=== CRUD METHODS ===#
-
     #=== ACTION METHODS ===#
 
     def action_refund(self):

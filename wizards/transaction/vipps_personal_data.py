@@ -13,7 +13,7 @@ SHOWN_PAYMENTS = 100
 class VippsPersonalData(models.TransientModel):
     """ The data of a customer from Vipps MobilePay: shown, exported and erased.
 
-    No data is stored here. The window can be created and not be changed, so that each look is
+    No data is stored here. The dialog can be created and not be changed, so that each look is
     recorded, and nothing is computed for a record that its reader did not store.
     """
     _name = 'vipps.personal.data'
@@ -62,7 +62,12 @@ class VippsPersonalData(models.TransientModel):
             wizard.partner_id.check_access_rights('read')
             wizard.partner_id.check_access_rule('read')
             wizard.transaction_id.check_access_rule('read')
-            wizard._check_is_one_person()
+            users_sudo = wizard.partner_id.sudo().with_context(active_test=False).user_ids
+            if not wizard.transaction_id and any(user._is_public() for user in users_sudo):
+                raise UserError(_(
+                    "Many people have paid as this contact. Open the payment of the one who asks,"
+                    " and choose Show there."
+                ))
             wizard._record('data_read')
         return wizards
 
@@ -111,18 +116,6 @@ class VippsPersonalData(models.TransientModel):
         self.check_access_rule('read')
         self.ensure_one()
         self.partner_id.check_access_rule('read')
-
-    def _check_is_one_person(self):
-        """ Ensure that the contact is not the one of all customers without a name.
-
-        :raise UserError: If it is.
-        """
-        users_sudo = self.partner_id.sudo().with_context(active_test=False).user_ids
-        if not self.transaction_id and any(user._is_public() for user in users_sudo):
-            raise UserError(_(
-                "Many people have paid as this contact. Open the payment of the one who asks, and"
-                " choose Show there."
-            ))
 
     def _get_transactions_sudo(self, with_parts=False):
         """ Return the payments of the customer in the companies that the user works in.
