@@ -99,7 +99,7 @@ class PaymentTransaction(models.Model):
         payments = self.sudo()._vipps_get_refundable_payments()
         if not payments:
             raise UserError(_(
-                "There is nothing to refund. What was captured can be refunded as soon as its"
+                "There is nothing to refund. A captured amount can be refunded as soon as its"
                 " payment is posted, which takes a few minutes."
             ))
         if len(payments) > 1:
@@ -301,11 +301,11 @@ class PaymentTransaction(models.Model):
             ):
                 raise ValidationError(_(
                     "%s: what you ask for is done already. Nothing more was done now. Close the"
-                    " window and look at the payment again.", root_sudo.reference,
+                    " dialog and look at the payment again.", root_sudo.reference,
                 ))
         raise ValidationError(_(
-            "Something was captured, released or refunded since you opened this window. Nothing was"
-            " done now. Close the window, look at the payment again, and decide then."
+            "Something was captured, released or refunded since you opened this dialog. Nothing was"
+            " done now. Close the dialog, look at the payment again, and decide then."
         ))
 
     #=== BUSINESS METHODS - READING ===#

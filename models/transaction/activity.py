@@ -91,7 +91,7 @@ class PaymentTransaction(models.Model):
             return
         self._vipps_keep_told('refund', amount)
         if not amount:
-            self._vipps_end_activity('refund', _("What is captured is delivered or refunded."))
+            self._vipps_end_activity('refund', _("The captured amount is delivered or refunded."))
         elif change > 0 or self._vipps_get_activities('refund'):
             self._vipps_schedule_activity(
                 'refund',

@@ -159,7 +159,9 @@ class PaymentTransaction(models.Model):
         if not reason:
             if told_reason:
                 tx._vipps_keep_told('unpaid', None)
-                tx._vipps_end_activity('unpaid', _("What is delivered is paid, or going to be."))
+                tx._vipps_end_activity(
+                    'unpaid', _("The delivered goods are paid, or going to be.")
+                )
             return
         is_worse = reason != told_reason and told_reason != 'delivered' or (
             tx.currency_id.compare_amounts(amount, float(told_amount or 0)) > 0

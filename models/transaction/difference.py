@@ -31,7 +31,7 @@ class PaymentTransaction(models.Model):
 
     vipps_difference = fields.Char(
         string="Difference with Vipps MobilePay",
-        help="What Vipps MobilePay said of the payment when it was last read, and Odoo does not.",
+        help="The amounts at Vipps MobilePay that differ from those in Odoo, as last read.",
         copy=False,
         readonly=True,
     )

@@ -55,20 +55,21 @@ class PaymentTransaction(models.Model):
     )
     vipps_remaining_amount = fields.Monetary(
         string="Reserved Amount",
-        help="What is reserved, and neither captured nor released.",
+        help="The amount that is reserved, and neither captured nor released.",
         copy=False,
         readonly=True,
     )
     vipps_guaranteed_until = fields.Datetime(
         string="Guaranteed Until",
-        help="Until when Vipps MobilePay guarantees that what is reserved can be captured. After"
-             " that, a capture can fail, because the bank may have released the money.",
+        help="The day until which Vipps MobilePay guarantees that the reserved amount can be"
+             " captured. After that, a capture can fail, because the bank may have released the"
+             " money.",
         copy=False,
         readonly=True,
     )
     vipps_capture_deadline = fields.Datetime(
         string="Last Day of Capture",
-        help="After that, what is reserved can no longer be captured.",
+        help="After that, the reserved amount can no longer be captured.",
         copy=False,
         readonly=True,
     )

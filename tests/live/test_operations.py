@@ -6,7 +6,7 @@ from .stopping_point import collision_point, stopping_point
 
 PART = 4000
 REPEATED = "does not answer"
-OVERTAKEN = "since you opened this window"
+OVERTAKEN = "since you opened this dialog"
 DONE = "is done already"
 
 # Whether the books of a payment are free.
