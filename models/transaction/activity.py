@@ -5,7 +5,7 @@ import logging
 from psycopg2 import OperationalError
 
 from odoo import SUPERUSER_ID, _, api, fields, models
-from odoo.tools import SQL, format_amount, format_date
+from odoo.tools import SQL, format_date
 
 from ..api.client import VippsError
 from ..jobs.own_transaction import DONE, NOTHING_LEFT, run_steps
@@ -94,8 +94,7 @@ class PaymentTransaction(models.Model):
             self._vipps_end_activity('refund', _("The captured amount is delivered or refunded."))
         elif change > 0 or self._vipps_get_activities('refund'):
             self._vipps_schedule_activity(
-                'refund',
-                self._vipps_explain_excess(format_amount(self.env, amount, self.currency_id)),
+                'refund', self._vipps_explain_excess(self._vipps_format(amount))
             )
 
     def _vipps_explain_excess(self, amount):
@@ -109,8 +108,8 @@ class PaymentTransaction(models.Model):
             reason = _(
                 "%(amount)s more is paid than the order is worth. Its total was %(before)s when the"
                 " customer started to pay, and is %(now)s now.", amount=amount,
-                before=format_amount(self.env, self.vipps_document_amount, self.currency_id),
-                now=format_amount(self.env, self._vipps_get_total_amount(), self.currency_id),
+                before=self._vipps_format(self.vipps_document_amount),
+                now=self._vipps_format(self._vipps_get_total_amount()),
             )
         return reason + " " + _(
             "If the customer gets it back, make a credit note and choose Refund with Vipps"

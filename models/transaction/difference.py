@@ -4,7 +4,6 @@ import logging
 from datetime import timedelta
 
 from odoo import _, _lt, api, fields, models
-from odoo.tools import format_amount
 
 from ...step_log import log_step
 from ..jobs.task import DONE
@@ -60,8 +59,8 @@ class PaymentTransaction(models.Model):
         return ". ".join(
             _("%(what)s at Vipps MobilePay: %(theirs)s, in Odoo: %(ours)s",
               what=names[name],
-              theirs=format_amount(self.env, to_major(theirs, self.currency_id), self.currency_id),
-              ours=format_amount(self.env, ours, self.currency_id))
+              theirs=self._vipps_format(to_major(theirs, self.currency_id)),
+              ours=self._vipps_format(ours))
             for name, theirs, ours in differences
         )
 
@@ -112,7 +111,7 @@ class PaymentTransaction(models.Model):
             reference=payment.reference,
             read=self.env['vipps.api.client']._to_major(read_amount, self.currency_id),
             read_currency=payment.currency,
-            expected=format_amount(self.env, self.amount, self.currency_id),
+            expected=self._vipps_format(self.amount),
         )
 
     #=== BUSINESS METHODS - COMPARISON ===#

@@ -8,7 +8,7 @@ from psycopg2 import IntegrityError, OperationalError
 
 from odoo import _, models
 from odoo.exceptions import UserError, ValidationError
-from odoo.tools import float_compare, format_amount
+from odoo.tools import float_compare
 
 from ...step_log import log_step
 from ..api.client import VippsError
@@ -328,7 +328,7 @@ class PaymentTransaction(models.Model):
         if not is_number or currency.compare_amounts(amount, 0) <= 0:
             raise ValidationError(_(
                 "Enter an amount of at least %s.",
-                format_amount(self.env, max(currency.rounding, 10 ** -decimals), currency),
+                self._vipps_format(max(currency.rounding, 10 ** -decimals)),
             ))
         if not api_client._is_exact(amount, currency) or float_compare(
             amount, currency.round(amount), precision_digits=6
