@@ -1,9 +1,8 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 import logging
-from datetime import timedelta
 
-from odoo import fields, models
+from odoo import models
 
 from ...step_log import log_step
 from ..api.client import VippsError
@@ -12,9 +11,6 @@ _logger = logging.getLogger(__name__)
 
 # The events that move money. They are booked in this order.
 MONEY_EVENTS = ('CAPTURED', 'CANCELLED', 'REFUNDED')
-
-# The period of waiting for the event of a booked operation, when the log lags behind the sums.
-LOG_PERIOD = timedelta(days=1)
 
 
 class PaymentTransaction(models.Model):
@@ -190,11 +186,6 @@ class PaymentTransaction(models.Model):
         return (
             self._vipps_get_captures() | self._vipps_get_releases() | self._vipps_get_refunds()
         ).filtered(lambda t: not t.vipps_psp_reference)
-
-    def _vipps_is_log_awaited(self):
-        """ Return whether something was booked lately whose event is not known yet. """
-        since = fields.Datetime.now() - LOG_PERIOD
-        return any(tx.last_state_change >= since for tx in self._vipps_get_unreferenced())
 
     def _vipps_get_new_events(self, events):
         """ Return the events that moved money and that no transaction stands for.

@@ -29,6 +29,9 @@ FIRST_READ_DELAY = timedelta(minutes=1)
 # A customer's status page reads every few seconds: payments read within this time are watched.
 WATCHED_PERIOD = timedelta(seconds=30)
 
+# The period of waiting for the event of a booked operation, when the log lags behind the sums.
+LOG_PERIOD = timedelta(days=1)
+
 # How long something of which was heard is waited with, at most, if there is no answer.
 LAST_NO_ANSWER_DELAY = timedelta(minutes=5)
 
@@ -311,8 +314,12 @@ class PaymentTransaction(models.Model):
         return bool(self._vipps_get_due_operation()[0])
 
     def _vipps_is_read_due(self):
-        """ Return whether the customer may still decide, or an event is still to come. """
-        return self._vipps_is_decision_open() or self._vipps_is_log_awaited()
+        """ Return whether the customer may still decide, or something was booked lately whose event
+        is still to come. """
+        since = fields.Datetime.now() - LOG_PERIOD
+        return self._vipps_is_decision_open() or any(
+            tx.last_state_change >= since for tx in self._vipps_get_unreferenced()
+        )
 
     def _vipps_watch(self):
         """ Have the job read the payment until the customer has decided, in growing intervals. """
