@@ -63,7 +63,6 @@ class PaymentTransaction(models.Model):
         """ Hook: ensure that a capture or refund can be booked today, which is the day in the
         market of the payment.
 
-        :return: None
         :raise ValidationError: If it cannot; the text names the remedy.
         """
         problem = self._vipps_find_booking_problem()

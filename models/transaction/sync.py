@@ -224,7 +224,6 @@ class PaymentTransaction(models.Model):
         """ Hook: keep the amounts, dates and state of a payment, even if it is not the right one.
 
         :param protocol.payment.Payment payment: The payment as read.
-        :return: None
         """
         api_client = self.env['vipps.api.client']
         if payment.authorized and not self.vipps_authorized_amount:

@@ -79,7 +79,6 @@ class PaymentTransaction(models.Model):
         """ Fill in the empty fields of the contact with the data that the customer shared; that is
         recorded.
 
-        :return: None
         :raise AccessError: If the user is not a payment manager, or may not change the contact.
         :raise UserError: If there is nothing to fill in.
         """
@@ -200,10 +199,7 @@ class PaymentTransaction(models.Model):
 
     def _vipps_forget_customer(self):
         """ Hook: forget the data about customers that are not needed for the accounts. The name and
-        the address stay as core copied them.
-
-        :return: None
-        """
+        the address stay as core copied them. """
         self.filtered('vipps_user_info_state')._vipps_forget()
         self.sudo().write({
             'vipps_scopes': False,  # Data that are still to come are not kept either.
