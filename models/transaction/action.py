@@ -139,37 +139,33 @@ class PaymentTransaction(models.Model):
         :return: The notification; None if nothing was done.
         """
         held_amounts = json.loads(seen_amounts)
-        sentences = [
-            sentence
-            for root_sudo in self._vipps_get_roots_sudo()
-            for sentence in root_sudo._vipps_describe_done(held_amounts[str(root_sudo.id)])
-        ]
+        sentences = []
+        for root_sudo in self._vipps_get_roots_sudo():
+            done = root_sudo._vipps_describe_done(held_amounts[str(root_sudo.id)])
+            sentences += done
+            if done and root_sudo._vipps_get_reserved_amount():
+                sentences += root_sudo._vipps_describe_reserved()
         return self.env['payment.provider']._vipps_notify(
             " ".join(sentences), next={'type': next_action, 'tag': 'soft_reload'},
         ) if sentences else None
 
     def _vipps_describe_done(self, held_amounts):
-        """ Return sentences about the captured, released and reserved amounts.
+        """ Return sentences about the amounts that were captured or released meanwhile.
 
-        :return: Sentences for the staff; none if nothing was done.
+        :param dict held_amounts: The amounts that Odoo held before, in minor units.
         """
-        done = {
-            name: self.env['vipps.api.client']._to_major(
-                amount - held_amounts[name], self.currency_id
-            )
-            for name, amount in self._vipps_get_held_amounts().items()
-        }
-        sentences = []
+        now_amounts, sentences = self._vipps_get_held_amounts(), []
         for name, sentence in (
             ('CAPTURED', _("%(reference)s: captured %(amount)s.")),
             ('CANCELLED', _("%(reference)s: released %(amount)s.")),
         ):
-            if done[name] > 0:
+            amount = self.env['vipps.api.client']._to_major(
+                now_amounts[name] - held_amounts[name], self.currency_id
+            )
+            if amount > 0:
                 sentences.append(sentence % {
-                    'reference': self.reference, 'amount': self._vipps_format(done[name]),
+                    'reference': self.reference, 'amount': self._vipps_format(amount),
                 })
-        if sentences and self._vipps_get_reserved_amount():
-            sentences += self._vipps_describe_reserved()
         return sentences
 
     #=== ACTION METHODS - SEVERAL PAYMENTS ===#

@@ -34,11 +34,9 @@ class PaymentTransaction(models.Model):
 
     #=== BUSINESS METHODS - FOLLOW-UP ===#
 
-    def _vipps_follow_up_change(self, is_new=False):
+    def _vipps_follow_up_change(self, is_new):
         """ Report to the staff that the documents changed, or were paid otherwise, and take that
         back when it is settled. """
-        if self.state not in ('authorized', 'done', 'cancel'):
-            return
         change = self._vipps_get_change(is_new)
         told = self._vipps_get_told('change') or ''
         is_waiting = change == 'dearer'

@@ -123,7 +123,7 @@ class PaymentTransaction(models.Model):
             self._vipps_converge(payment)
         if may_capture and payment and not self._vipps_capture_if_due() and not was_approved:
             tasks._schedule(self, 'capture')  # It took too long here.
-        if self.state not in ('draft', 'pending'):
+        if self.state in ('authorized', 'done', 'cancel'):
             self._vipps_tell_safely(lambda tx: tx._vipps_follow_up_change(is_new=not was_approved))
         self._vipps_tell_safely(lambda tx: tx._vipps_follow_up())
         self._vipps_schedule_app_link()
