@@ -190,7 +190,8 @@ class PaymentTransaction(models.Model):
     def _vipps_get_new_events(self, events):
         """ Return the events that moved money and that no transaction stands for.
 
-        Transactions whose event was not known yet get its reference. """
+        Transactions whose event was not known yet get its reference.
+        """
         txs = self | self._vipps_get_parts() | self._vipps_get_refunds()
         known = set(txs.mapped('vipps_psp_reference'))
         new_events = {

@@ -141,7 +141,8 @@ class PaymentTransaction(models.Model):
         or about an amount that is no longer covered since a reservation was released, and take it
         back when it is settled.
 
-        However many payments an order has, its first one tells it. """
+        However many payments an order has, its first one tells it.
+        """
         approved_txs = self.sale_order_ids.transaction_ids.filtered(
             lambda tx: tx.vipps_payment_reference and tx.vipps_authorized_amount > 0
         )

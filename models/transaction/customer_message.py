@@ -99,7 +99,8 @@ class PaymentTransaction(models.Model):
         """ Inform the customer that a reservation was released, or lowered, after the order was
         confirmed: without a word, it looks as if the order was paid.
 
-        The mail is left to the queue: a mail server that hangs holds nothing up here. """
+        The mail is left to the queue: a mail server that hangs holds nothing up here.
+        """
         amount = self.amount
         self = self._vipps_get_root()._vipps_in_customer_language()
         order = self._vipps_get_released_order()
