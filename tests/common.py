@@ -2,15 +2,17 @@
 
 import os
 from contextlib import contextmanager
+from functools import cache
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
 from passlib.context import CryptContext
 
-from odoo import fields
+from odoo import SUPERUSER_ID, api, fields
 from odoo.fields import Command
+from odoo.modules.registry import Registry
 from odoo.tests import new_test_user
-from odoo.tests.common import HOST, _super_send
+from odoo.tests.common import HOST, _super_send, get_db_name
 
 from odoo.addons.account.tests.common import (
     AccountTestInvoicingCommon,
@@ -32,27 +34,60 @@ KEYS = {
 }
 
 
+@cache
+def make_company(name):
+    """ Make a company with a chart of accounts, for all classes: that takes seconds.
+
+    :param str name: Its name.
+    :return: Its id.
+    :rtype: int
+    """
+    with Registry(get_db_name()).cursor() as cr:
+        env = api.Environment(cr, SUPERUSER_ID, {})
+        currency = env.ref('base.USD')
+        company = env['res.company'].create({'name': name, 'currency_id': currency.id})
+        env['account.chart.template'].try_loading('generic_coa', company, install_demo=False)
+        company.write({
+            'currency_id': currency.id, 'account_fiscal_country_id': env.ref('base.us').id,
+        })
+        return company.id
+
+
 class CompanyCommon(AccountTestInvoicingCommon):
     """ An accountant, and a company with a chart of accounts. """
 
-    # Its chart of accounts takes seconds, and few tests need it.
     has_second_company = False
 
     @classmethod
     def setUpClass(cls):
-        """ Override of `account` to make no products, taxes and partners that no test looks at. """
+        """ Override of `account` to share companies between classes, and to make no products, taxes
+        and partners that no test looks at. """
+        names = ['company_1_data', 'company_2_data'][:2 if cls.has_second_company else 1]
+        company_ids = [make_company(name) for name in names]
         super(AccountTestInvoicingCommon, cls).setUpClass()
         instantiate_accountman(cls)
         cls.env.ref('base.main_company').currency_id = cls.env.ref('base.USD')
-        companies = cls.env['res.company']
-        if cls.has_second_company:
-            cls.company_data_2 = cls.setup_company_data('company_2_data')
-            companies += cls.company_data_2['company']
-        cls.company_data = cls.setup_company_data('company_1_data')
-        company = cls.company_data['company']
         cls.user.write({
-            'company_ids': [Command.set((company + companies).ids)], 'company_id': company.id,
+            'company_ids': [Command.set(company_ids)], 'company_id': company_ids[0],
         })
+        companies = cls.env['res.company'].browse(company_ids)
+        cls.company_data = cls._get_company_data(companies[0])
+        if cls.has_second_company:
+            cls.company_data_2 = cls._get_company_data(companies[1])
+
+    @classmethod
+    def _get_company_data(cls, company):
+        """ Return the records of a company that tests look at, by the names of `account`. """
+        return {
+            'company': company,
+            'default_account_revenue': cls.env['account.account'].search([
+                ('company_id', '=', company.id), ('account_type', '=', 'income'),
+                ('id', '!=', company.account_journal_early_pay_discount_gain_account_id.id),
+            ], limit=1),
+            'default_journal_bank': cls.env['account.journal'].search([
+                ('company_id', '=', company.id), ('type', '=', 'bank'),
+            ], limit=1),
+        }
 
 
 class VippsCommon(PaymentCommon, CompanyCommon):
