@@ -22,6 +22,7 @@ PAYLOAD = {
 }
 PUSH = {**PAYLOAD, 'customer': {'personalQr': CODE}, 'userFlow': 'PUSH_MESSAGE'}
 REFERENCE = 'AB2CD-S00042-XYZ234'
+SOON = 10  # seconds, on a busy machine; half of what a call may take that nobody waits for
 
 
 def money(value):

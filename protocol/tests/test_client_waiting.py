@@ -8,7 +8,7 @@ from unittest import mock
 
 from .. import connection, errors
 from ..access_token import TokenCache
-from .client_case import CREATED, PAYLOAD, REFERENCE, ClientCase, payment, problem, success
+from .client_case import CREATED, PAYLOAD, REFERENCE, SOON, ClientCase, payment, problem, success
 from .server import CUT
 
 
@@ -91,7 +91,7 @@ class TestClientWaiting(ClientCase):
                     self.client = self.make_client(deadline=0.4, max_attempts=max_attempts)
                     started = time.monotonic()
                     self.assert_fails(errors.NoAnswer, self.create)
-                    self.assertLess(time.monotonic() - started, 1)
+                    self.assertLess(time.monotonic() - started, SOON)
 
     def talk(self, *pieces):
         """Return the address of a server that answers with pieces, the last one for ever."""
@@ -121,7 +121,7 @@ class TestClientWaiting(ClientCase):
                 client = self.make_client(base_url=url, deadline=0.4, max_attempts=1)
                 started = time.monotonic()
                 self.assert_fails(errors.NoAnswer, client.fetch_token)
-                self.assertLess(time.monotonic() - started, 1)
+                self.assertLess(time.monotonic() - started, SOON)
                 # The connection is given up, too, and not read by a thread for ever.
                 self.assertTrue(closed.wait(5))
 
@@ -134,7 +134,7 @@ class TestClientWaiting(ClientCase):
             client = self.make_client(deadline=0.4, max_attempts=1)
             started = time.monotonic()
             self.assert_fails(errors.NoAnswer, client.fetch_token)
-            self.assertLess(time.monotonic() - started, 1)
+            self.assertLess(time.monotonic() - started, SOON)
 
     def test_the_deadline_is_one_for_all_that_a_call_needs(self):
         def slow(answer):
@@ -154,12 +154,12 @@ class TestClientWaiting(ClientCase):
             self.assert_fails(
                 errors.NoAnswer, lambda client=client, operation=operation: operation(client)
             )
-            self.assertLess(time.monotonic() - started, 1.2)
+            self.assertLess(time.monotonic() - started, SOON)
         self.server.answers = [slow(problem(400, '6050')), self.hold]
         started = time.monotonic()
         client = self.make_client(deadline=0.9)
         self.assert_fails(errors.NoAnswer, lambda: client.cancel(REFERENCE))
-        self.assertLess(time.monotonic() - started, 1.4)
+        self.assertLess(time.monotonic() - started, SOON)
 
     def test_one_attempt_is_one_request(self):
         for failure in (CUT, problem(503), problem(429), (200, {}, b'<html>')):
@@ -187,16 +187,15 @@ class TestClientWaiting(ClientCase):
         tokens = TokenCache()
         arrived = threading.Event()
         self.server.token_answer = lambda request: arrived.set() or self.hold(request)
-        patient = self.make_client(deadline=0.6, tokens=tokens)
+        patient = self.make_client(deadline=2, tokens=tokens)
         hurried = self.make_client(deadline=0.1, tokens=tokens)
         thread = threading.Thread(target=lambda: self.assert_fails(
             errors.NoAnswer, lambda: patient.get_payment(REFERENCE)
         ))
         thread.start()
         arrived.wait()
-        started = time.monotonic()
         self.assert_fails(errors.NoAnswer, lambda: hurried.get_payment(REFERENCE))
-        self.assertLess(time.monotonic() - started, 0.4)
+        self.assertTrue(thread.is_alive())
         thread.join()
         self.assertEqual(len(self.server.token_requests), 1)
 
