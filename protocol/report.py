@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 
 from .client import Client
 from .errors import NotFound, UnreadableAnswer, _
-from .payment import MAX_TEXT_LENGTH, parse_timestamp
+from .fields import Fields, is_storable
 
 LEDGERS = '/settlement/v1/ledgers'
 ENTRIES = '/report/v2/ledgers'
@@ -35,10 +35,7 @@ OLD_TYPES = {'scheduled-for-payout': 'payout-scheduled'}
 PERSONAL_FIELDS = {'message', 'name', 'maskedphoneno'}
 MAX_DEPTH = 4  # of what is kept of fields that are not known
 
-MAX_AMOUNT = 2**53  # Balances can be more than a payment; floats are exact up to here.
 MAX_LEDGER_PAGES = 100
-DATE_PATTERN = re.compile(r'\d{4}-\d\d-\d\d', re.ASCII)
-CURRENCY_PATTERN = re.compile(r'[A-Z]{3}')
 # Of Norwegian payouts, on bank statements; the first is how it was written before.
 BANK_TEXT_PATTERN = re.compile(
     r'(?:Vipps utbet|Utb)\.\s*(\d{1,20})\s+Vippsnr\.?\s+(\d{1,20})', re.ASCII | re.IGNORECASE
@@ -89,9 +86,9 @@ class Ledger:
         :rtype: Ledger
         :raise UnreadableAnswer: If it is not a ledger.
         """
-        ledger = _Fields(data, 'a ledger')
+        ledger = Fields(data, 'a ledger')
         handles = ledger.get('settlesForRecipientHandles', list)
-        if not all(map(_is_storable, handles)):
+        if not all(map(is_storable, handles)):
             raise UnreadableAnswer('strange recipients in a ledger')
         units = data.get('salesUnits')
         return cls(
@@ -102,7 +99,7 @@ class Ledger:
                 unit['recipientHandle']: unit['name']
                 for unit in (units if isinstance(units, list) else ())
                 if isinstance(unit, dict)
-                and _is_storable(unit.get('recipientHandle')) and _is_storable(unit.get('name'))
+                and is_storable(unit.get('recipientHandle')) and is_storable(unit.get('name'))
             },
             bank_account=_parse_identifier(data.get('payoutBankAccount')),
             owner=_parse_identifier(data.get('owner')),
@@ -138,7 +135,7 @@ class Entry:
         :rtype: Entry
         :raise UnreadableAnswer: If it is not an entry, or one that cannot be stored.
         """
-        fields = _Fields(data, 'an entry')
+        fields = Fields(data, 'an entry')
         entry_type = fields.get_text('entryType')
         return cls(
             psp_reference=fields.get_text('pspReference'),
@@ -215,7 +212,7 @@ class ReportClient(Client):
         ledgers, query, cursors = [], {'settlesForRecipientHandles': get_handle(msn)}, set()
         while query:
             answer = self._read(f'{LEDGERS}?{urlencode(query)}', NotHere, NOT_HERE, end)
-            page = _Fields(answer, 'the ledgers')
+            page = Fields(answer, 'the ledgers')
             ledgers += map(Ledger.parse, page.get('items', list))
             cursor = page.get_cursor_or_none()
             if cursor in cursors or len(cursors) == MAX_LEDGER_PAGES:
@@ -302,8 +299,8 @@ def parse_feed_page(data, cursor=None):
     :rtype: Page
     :raise UnreadableAnswer: If it is no such page. Nothing of it may be used then.
     """
-    page = _Fields(data, 'the page')
-    entries, next_cursor = page.get_entries(), page.get_text('cursor', math.inf)
+    page = Fields(data, 'the page')
+    entries, next_cursor = _get_entries(page), page.get_cursor()
     # The same place without an entry is the end, too.
     goes_on = bool(entries) or next_cursor != cursor
     has_more = goes_on and not page.get_flag('tryLater')
@@ -319,9 +316,9 @@ def parse_date_page(data):
     :rtype: Page
     :raise UnreadableAnswer: If it is no such page. Nothing of it may be used then.
     """
-    page = _Fields(data, 'the page')
-    entries, has_more = page.get_entries(), page.get('hasMore', bool)
-    cursor = page.get_text('cursor', math.inf) if has_more else None
+    page = Fields(data, 'the page')
+    entries, has_more = _get_entries(page), page.get('hasMore', bool)
+    cursor = page.get_cursor() if has_more else None
     return Page(entries, cursor, has_more, is_open=page.get_flag('tryLater'))
 
 
@@ -342,98 +339,23 @@ def find_gap(entries, balance_before=None):
     return None
 
 
-class _Fields:
-    """The fields of an object in an answer, each of which may be missing or of another type."""
-
-    def __init__(self, data, place):
-        if not isinstance(data, dict):
-            raise UnreadableAnswer(f'{place} is no object')
-        self._data = data
-        self._place = place
-
-    def get(self, name, kind):
-        value = self._data.get(name)
-        # A bool is an int to Python, but not an amount.
-        if type(value) is not kind:
-            raise UnreadableAnswer(f'no {name} in {self._place}')
-        return value
-
-    def get_text(self, name, max_length=MAX_TEXT_LENGTH):
-        text = self.get(name, str)
-        if not _is_storable(text, max_length):
-            raise UnreadableAnswer(f'a strange {name} in {self._place}')
-        return text
-
-    def get_text_or_none(self, name):
-        return None if self._data.get(name) is None else self.get_text(name)
-
-    def get_free_text(self, name):
-        """Return a text that others wrote: it is cut and cleaned rather than refused."""
-        text = '' if self._data.get(name) is None else self.get(name, str)
-        return ''.join(c if c.isprintable() else ' ' for c in text)[:MAX_TEXT_LENGTH].strip()
-
-    def get_flag(self, name):
-        """Return a flag that may be left out when it is false."""
-        return False if self._data.get(name) is None else self.get(name, bool)
-
-    def get_cursor_or_none(self):
-        return self.get_text('cursor', math.inf) if self._data.get('cursor') else None
-
-    def get_amount(self, name):
-        amount = self.get(name, int)
-        if abs(amount) > MAX_AMOUNT:
-            raise UnreadableAnswer(f'a strange {name} in {self._place}')
-        return amount
-
-    def get_currency(self):
-        currency = self.get('currency', str)
-        if not CURRENCY_PATTERN.fullmatch(currency):
-            raise UnreadableAnswer(f'a strange currency in {self._place}')
-        return currency
-
-    def get_moment(self, name):
-        moment = parse_timestamp(self.get(name, str))
-        if not moment:
-            raise UnreadableAnswer(f'a strange {name} in {self._place}')
-        return moment
-
-    def get_date(self, name):
-        if self._data.get(name) is None:
-            return None
-        day = _parse_date(self.get(name, str))
-        if not day:
-            raise UnreadableAnswer(f'a strange {name} in {self._place}')
-        return day
-
-    def get_entries(self):
-        entries = []
-        for position, item in enumerate(self.get('items', list), 1):
-            try:
-                entries.append(Entry.parse(item))
-            except UnreadableAnswer as error:
-                problem = f'{error.operation}, number {position} of the page'
-            else:
-                continue
-            raise UnreadableAnswer(problem)
-        return tuple(entries)
-
-
-def _is_storable(value, max_length=MAX_TEXT_LENGTH):
-    # Neither NUL nor half a surrogate pair is printable, and PostgreSQL takes neither.
-    return isinstance(value, str) and 0 < len(value) <= max_length and value.isprintable()
-
-
-def _parse_date(text):
-    try:
-        return date.fromisoformat(text) if DATE_PATTERN.fullmatch(text) else None
-    except ValueError:
-        return None
+def _get_entries(page):
+    entries = []
+    for position, item in enumerate(page.get('items', list), 1):
+        try:
+            entries.append(Entry.parse(item))
+        except UnreadableAnswer as error:
+            problem = f'{error.operation}, number {position} of the page'
+        else:
+            continue
+        raise UnreadableAnswer(problem)
+    return tuple(entries)
 
 
 def _parse_identifier(data):
     data = data if isinstance(data, dict) else {}
     values = data.get('scheme'), data.get('id')
-    return Identifier(*values) if all(map(_is_storable, values)) else None
+    return Identifier(*values) if all(map(is_storable, values)) else None
 
 
 def _keep(value, depth=0):
