@@ -9,6 +9,7 @@ from odoo.exceptions import UserError
 from odoo.fields import Command
 from odoo.tests import tagged
 
+from ...models.api.client import VippsError
 from ...models.till.payment_transaction import LIFETIME, POLLING_INTERVAL
 from ...protocol.payment import Event
 from ...simulator.sales_units import NOK_UNIT
@@ -320,6 +321,20 @@ class TestPosAttempt(PosAttemptCommon):
         status = self._call('vipps_start_attempt', status['reference'], other_code)
         self.assertEqual(status['state'], 'waiting')
         self.assertEqual(self._get_created(), [status['reference']])
+
+    def test_a_found_payment_whose_movements_cannot_be_read_is_not_refused(self):
+        status = self._create(flow='code')
+        self.simulator.fault('create', 'lost_answer', times=None)
+        with self._without_pauses():
+            self._call('vipps_start_attempt', status['reference'], self.simulator.make_code())
+        self.simulator.clear_faults()
+        self.simulator.approve(status['reference'])
+        self.simulator.capture(status['reference'], 100)
+        self.simulator.fault('events', 'status', times=None, status=503)
+        with self._without_pauses(), self.assertRaises(VippsError):
+            self._call('vipps_start_attempt', status['reference'], self.simulator.make_code())
+        self.simulator.clear_faults()
+        self.assertEqual(self._look(status['reference'])['state'], 'paid')
 
     def test_an_attempt_that_was_never_started_ends_by_itself(self):
         status = self._create(flow='push', phone='98765432')
