@@ -32,7 +32,7 @@ WATCHED_PERIOD = timedelta(seconds=30)
 # The period of waiting for the event of a booked operation, when the log lags behind the sums.
 LOG_PERIOD = timedelta(days=1)
 
-# How long something of which was heard is waited with, at most, if there is no answer.
+# The longest delay of a read after an event, as long as Vipps MobilePay does not answer.
 LAST_NO_ANSWER_DELAY = timedelta(minutes=5)
 
 # How often a capture is tried, in growing intervals, before somebody is told.
