@@ -154,19 +154,17 @@ class PaymentTransaction(models.Model):
 
         :param dict held_amounts: The amounts that Odoo held before, in minor units.
         """
-        now_amounts, sentences = self._vipps_get_held_amounts(), []
-        for name, sentence in (
-            ('CAPTURED', _("%(reference)s: captured %(amount)s.")),
-            ('CANCELLED', _("%(reference)s: released %(amount)s.")),
-        ):
-            amount = self.env['vipps.api.client']._to_major(
-                now_amounts[name] - held_amounts[name], self.currency_id
-            )
-            if amount > 0:
-                sentences.append(sentence % {
-                    'reference': self.reference, 'amount': self._vipps_format(amount),
-                })
-        return sentences
+        sentences = {
+            'CAPTURED': _("%(reference)s: captured %(amount)s."),
+            'CANCELLED': _("%(reference)s: released %(amount)s."),
+        }
+        return [
+            sentences[name] % {
+                'reference': self.reference, 'amount': self._vipps_format(now - before),
+            }
+            for name, (before, now) in self._vipps_get_moved_amounts(held_amounts).items()
+            if name in sentences and now > before
+        ]
 
     #=== ACTION METHODS - SEVERAL PAYMENTS ===#
 

@@ -99,6 +99,18 @@ class PaymentTransaction(models.Model):
             'REFUNDED': to_minor(self._vipps_get_refunded_amount(), self.currency_id),
         }
 
+    def _vipps_get_moved_amounts(self, held_amounts):
+        """ Return the amounts that were captured, released or refunded meanwhile.
+
+        :param dict held_amounts: The amounts that Odoo held before, in minor units.
+        :return: The amounts before and now, in major units, by the event.
+        """
+        to_major = self.env['vipps.api.client']._to_major
+        return {
+            name: (to_major(held_amounts[name], self.currency_id), to_major(now, self.currency_id))
+            for name, now in self._vipps_get_held_amounts().items() if now != held_amounts[name]
+        }
+
     #=== BUSINESS METHODS - CONVERGING ===#
 
     def _vipps_converge_operations(self, payment, own_tx=None):

@@ -216,19 +216,17 @@ class PaymentTransaction(models.Model):
         :param str reason: See :meth:`_vipps_find_unpaid`.
         :param float amount: The amount, in major units.
         """
-        if reason == 'delivered':
-            summary = None
-            note = _(
+        amount = self._vipps_format(amount)
+        summary, note = {
+            'delivered': (None, _(
                 "%s is delivered and not paid, and nothing is reserved for it. Ask the customer for"
                 " it, with a payment link or an invoice. This disappears when it is paid. If it is"
-                " settled in another way, mark it as done.", self._vipps_format(amount),
-            )
-        else:
-            summary = _("Payment %s no longer covers the order", self.reference)
-            note = _(
+                " settled in another way, mark it as done.", amount,
+            )),
+            'released': (_("Payment %s no longer covers the order", self.reference), _(
                 "The reservation was released, and %s of the order is not paid. Ask the customer to"
                 " pay again, with a payment link, before you deliver. This disappears when it is"
-                " paid. If it is settled in another way, mark it as done.",
-                self._vipps_format(amount),
-            )
+                " paid. If it is settled in another way, mark it as done.", amount,
+            )),
+        }[reason]
         self._vipps_schedule_activity('unpaid', note, summary)

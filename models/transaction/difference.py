@@ -42,27 +42,21 @@ class PaymentTransaction(models.Model):
 
         :return: The difference, if there is one.
         """
-        to_major = self.env['vipps.api.client']._to_major
-        differences = [
-            (name, theirs, ours)
-            for name, theirs, ours in (
-                ('reserved', payment.remaining, self._vipps_get_reserved_amount()),
-                ('captured', payment.captured, self._vipps_get_captured_amount()),
-                ('refunded', payment.refunded, self._vipps_get_refunded_amount()),
-            )
-            if self.currency_id.compare_amounts(to_major(theirs, self.currency_id), ours)
-        ]
-        if not differences:
-            return None
         self = self._vipps_in_staff_language()  # `_` looks for the language in what is called self.
-        names = {'reserved': _("Reserved"), 'captured': _("Captured"), 'refunded': _("Refunded")}
+        to_major, currency = self.env['vipps.api.client']._to_major, self.currency_id
         return ". ".join(
             _("%(what)s at Vipps MobilePay: %(theirs)s, in Odoo: %(ours)s",
-              what=names[name],
-              theirs=self._vipps_format(to_major(theirs, self.currency_id)),
-              ours=self._vipps_format(ours))
-            for name, theirs, ours in differences
-        )
+              what=name, theirs=self._vipps_format(theirs), ours=self._vipps_format(ours))
+            for name, theirs, ours in (
+                (_("Reserved"), to_major(payment.remaining, currency),
+                 self._vipps_get_reserved_amount()),
+                (_("Captured"), to_major(payment.captured, currency),
+                 self._vipps_get_captured_amount()),
+                (_("Refunded"), to_major(payment.refunded, currency),
+                 self._vipps_get_refunded_amount()),
+            )
+            if currency.compare_amounts(theirs, ours)
+        ) or None
 
     def _vipps_flag_difference(self, difference):
         """ Keep the difference between the transaction and the payment, and alert an administrator

@@ -271,14 +271,11 @@ class PaymentTransaction(models.Model):
             'CANCELLED': _("Released: %(now)s instead of %(before)s."),
             'REFUNDED': _("Refunded: %(now)s instead of %(before)s."),
         }
-        to_major = self.env['vipps.api.client']._to_major
         changes = [
-            sentences[event_name] % {
-                name: self._vipps_format(to_major(value, self.currency_id))
-                for name, value in (('now', amount), ('before', held_amounts[event_name]))
+            sentences[name] % {
+                'before': self._vipps_format(before), 'now': self._vipps_format(now),
             }
-            for event_name, amount in self._vipps_get_held_amounts().items()
-            if amount != held_amounts[event_name]
+            for name, (before, now) in self._vipps_get_moved_amounts(held_amounts).items()
         ]
         return _(
             "Payment %(reference)s has changed at Vipps MobilePay, so nothing was done now."
