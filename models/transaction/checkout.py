@@ -3,7 +3,6 @@
 import logging
 import re
 import time
-from functools import partial
 from urllib.parse import urlencode, urlsplit
 
 from odoo import _, models
@@ -127,22 +126,22 @@ class PaymentTransaction(models.Model):
         :raise VippsError: If a payment was found whose movements cannot be read.
         """
         self._vipps_watch()
-        record = partial(
-            self.env['vipps.audit.event']._record, 'started', tx=self, step=step,
-            started=time.monotonic(), amount=self.amount,
-            log={'currency': self.currency_id.name, 'flow': self.vipps_user_flow},
-        )
+        audit = self.env['vipps.audit.event']
+        entry = {
+            'tx': self, 'step': step, 'started': time.monotonic(), 'amount': self.amount,
+            'log': {'currency': self.currency_id.name, 'flow': self.vipps_user_flow},
+        }
         try:
             self.vipps_redirect_url = self._vipps_request_payment(values)
         except VippsError as error:
-            record(error=error)
+            audit._record('started', error=error, **entry)
             if error.is_conflict:
                 self._vipps_find_payment()
             elif not error.is_unknown:
                 return error
         else:
             self.vipps_payment_state = 'CREATED'
-            record()
+            audit._record('started', **entry)
         return None
 
     def _vipps_request_payment(self, values):
