@@ -4,7 +4,7 @@ import contextlib
 import logging
 import os
 
-from odoo import _, api, fields, models
+from odoo import _, _lt, api, fields, models
 from odoo.exceptions import UserError
 from odoo.osv import expression
 
@@ -21,6 +21,51 @@ KEY_VARIABLES = {
     'vipps_client_secret': 'VIPPS_CLIENT_SECRET',
     'vipps_subscription_key': 'VIPPS_SUBSCRIPTION_KEY',
     'vipps_secondary_subscription_key': 'VIPPS_SECONDARY_SUBSCRIPTION_KEY',
+}
+
+# The sentences about keys that Vipps MobilePay refuses: by the operation that it refused, or
+# `search` if the keys were tried in all environments, and by the key at fault.
+PRIMARY_KEY, SECONDARY_KEY = SUBSCRIPTION_KEYS
+REFUSALS = {
+    ('token', PRIMARY_KEY): _lt(
+        "The subscription key is wrong. Copy the Ocp-Apim-Subscription-Key of this sales unit from"
+        " the Vipps MobilePay portal (For developers, API keys) again."
+    ),
+    ('token', SECONDARY_KEY): _lt(
+        "The secondary subscription key is wrong. Copy the secondary Ocp-Apim-Subscription-Key of"
+        " this sales unit from the Vipps MobilePay portal (For developers, API keys) again, or"
+        " leave it empty."
+    ),
+    ('token', 'client'): _lt(
+        "The client ID or the client secret is wrong. Copy both from the Vipps MobilePay portal"
+        " (For developers, API keys) again, and make sure that they are of the %(environment)s"
+        " environment."
+    ),
+    ('token', 'environment'): _lt(
+        "These are keys of the %(other)s environment, but the provider is set to %(environment)s."
+        " Change the state of the provider, or enter the keys of the %(environment)s environment."
+    ),
+    ('search', 'client'): _lt(
+        "The client ID or the client secret is wrong, or not of the same sales unit as the"
+        " subscription key. Copy all of them from the Vipps MobilePay portal (For developers, API"
+        " keys) again, either from Test or from Production."
+    ),
+    ('list_webhooks', PRIMARY_KEY): _lt(
+        "The client ID and the client secret fit, but the subscription key is of another sales"
+        " unit. Copy the Ocp-Apim-Subscription-Key of this sales unit again."
+    ),
+    ('list_webhooks', SECONDARY_KEY): _lt(
+        "The secondary subscription key is of another sales unit. Copy the secondary"
+        " Ocp-Apim-Subscription-Key of this sales unit again, or leave it empty."
+    ),
+    ('list_webhooks', 'client'): _lt(
+        "The client ID and the client secret fit, but the merchant serial number %(msn)s is not the"
+        " one of their sales unit. Copy it from the Vipps MobilePay portal again."
+    ),
+    ('list_webhooks', 'product'): _lt(
+        "The keys fit, but the sales unit %(msn)s may not use the payment API. Order Payment"
+        " Integration for it in the Vipps MobilePay portal, or wait until it is active."
+    ),
 }
 
 
@@ -121,86 +166,61 @@ class PaymentProvider(models.Model):
                            not among them, any that works will do.
         :raise UserError: If one is wrong; it says which one.
         """
-        api_client = self.env['vipps.api.client']
         key_names = [n for n in SUBSCRIPTION_KEYS if n in names and self._vipps_has_key(n)]
         for name in key_names or [None]:
-            try:
-                api_client._call(self, 'token', key_name=name)
-            except VippsError as error:
-                raise UserError(self._vipps_explain_token_error(error, name)) from error
-            try:
-                api_client._call(self, 'list_webhooks', key_name=name)
-            except VippsError as error:
-                raise UserError(self._vipps_explain_list_error(error, name)) from error
+            for operation in ('token', 'list_webhooks'):
+                try:
+                    self.env['vipps.api.client']._call(self, operation, key_name=name)
+                except VippsError as error:
+                    raise UserError(
+                        self._vipps_explain_refusal(error, operation, name)
+                    ) from error
 
     def _vipps_follow_good_keys(self):
         """ Hook: forget refusals that may be over, as an administrator has found the keys good. """
 
-    def _vipps_explain_token_error(self, error, key_name=None):
-        """ Return a sentence that says which key is wrong when no access token was given. """
-        environment = self._vipps_get_environment_name(self.vipps_environment)
+    def _vipps_find_environment(self, environments, key_name=None):
+        """ Return the first of some environments that takes the keys, or None, and the errors of
+        the others.
+
+        While a simulator stands in for Vipps MobilePay, test keys are not sent to the real one, nor
+        keys of production to the simulator.
+        """
+        errors, api_client = [], self.env['vipps.api.client']
+        for environment in environments:
+            if environment != self.vipps_environment and api_client._get_simulator_url():
+                continue
+            try:
+                api_client._call(self, 'token', environment=environment, key_name=key_name)
+            except VippsError as error:
+                errors.append(error)
+            else:
+                return environment, errors
+        return None, errors
+
+    def _vipps_explain_refusal(self, error, operation, key_name=None):
+        """ Return a sentence that says which key is wrong, or that of the error if none is.
+
+        :param VippsError error: The error.
+        :param str operation: The operation, see :data:`REFUSALS`.
+        :param str key_name: The field of the subscription key that was tried, if not any.
+        """
         other = 'production' if self.vipps_environment == 'test' else 'test'
-        if not error.is_unauthorized and error.status != 400:
+        is_list = operation == 'list_webhooks'
+        if is_list and error.is_forbidden:
+            fault = 'product'
+        elif not (error.is_unauthorized or error.status == 400 or is_list and error.is_not_found):
             return str(error)
-        if self._vipps_are_keys_of(other, key_name):
-            return _(
-                "These are keys of the %(other)s environment, but the provider is set to"
-                " %(environment)s. Change the state of the provider, or enter the keys of the"
-                " %(environment)s environment.",
-                other=self._vipps_get_environment_name(other), environment=environment,
-            )
-        if error.is_subscription_key:
-            return _(
-                "The secondary subscription key is wrong. Copy the secondary"
-                " Ocp-Apim-Subscription-Key of this sales unit from the Vipps MobilePay portal"
-                " (For developers, API keys) again, or leave it empty."
-            ) if key_name == SUBSCRIPTION_KEYS[1] else _(
-                "The subscription key is wrong. Copy the Ocp-Apim-Subscription-Key of this sales"
-                " unit from the Vipps MobilePay portal (For developers, API keys) again."
-            )
-        return _(
-            "The client ID or the client secret is wrong. Copy both from the Vipps MobilePay portal"
-            " (For developers, API keys) again, and make sure that they are of the %(environment)s"
-            " environment.", environment=environment,
-        )
-
-    def _vipps_explain_list_error(self, error, key_name=None):
-        """ Return a sentence that says which key is wrong when there is a token, but no access. """
-        if error.is_subscription_key:
-            return _(
-                "The secondary subscription key is of another sales unit. Copy the secondary"
-                " Ocp-Apim-Subscription-Key of this sales unit again, or leave it empty."
-            ) if key_name == SUBSCRIPTION_KEYS[1] else _(
-                "The client ID and the client secret fit, but the subscription key is of another"
-                " sales unit. Copy the Ocp-Apim-Subscription-Key of this sales unit again."
-            )
-        if error.is_forbidden:
-            return _(
-                "The keys fit, but the sales unit %s may not use the payment API. Order Payment"
-                " Integration for it in the Vipps MobilePay portal, or wait until it is active.",
-                self.vipps_merchant_serial_number,
-            )
-        if error.is_unauthorized or error.is_not_found or error.status == 400:
-            return _(
-                "The client ID and the client secret fit, but the merchant serial number %s is not"
-                " the one of their sales unit. Copy it from the Vipps MobilePay portal again.",
-                self.vipps_merchant_serial_number,
-            )
-        return str(error)
-
-    def _vipps_are_keys_of(self, environment, key_name=None):
-        """ Return whether the keys are accepted in another environment. """
-        # While a simulator stands in for Vipps MobilePay, test keys are not sent to the real one,
-        # nor keys of production to the simulator.
-        if self.env['vipps.api.client']._get_simulator_url():
-            return False
-        try:
-            self.env['vipps.api.client']._call(
-                self, 'token', environment=environment, key_name=key_name
-            )
-        except VippsError:
-            return False
-        return True
+        elif operation == 'token' and self._vipps_find_environment([other], key_name)[0]:
+            fault = 'environment'
+        else:
+            fault = (key_name or PRIMARY_KEY) if error.is_subscription_key else 'client'
+        sentence = REFUSALS.get((operation, fault)) or REFUSALS['token', fault]
+        return str(sentence) % {
+            'msn': self.vipps_merchant_serial_number,
+            'environment': self._vipps_get_environment_name(self.vipps_environment),
+            'other': self._vipps_get_environment_name(other),
+        }
 
     def _vipps_watch_subscription_keys(self):
         """ Check both subscription keys, if there are two, and report one that is refused. """
@@ -212,16 +232,14 @@ class PaymentProvider(models.Model):
                 self.env['vipps.api.client']._call(self, 'list_webhooks', key_name=name)
             except VippsError as error:
                 if error.is_subscription_key:
-                    self._vipps_alert_refused_key(name == SUBSCRIPTION_KEYS[1])
+                    self._vipps_alert_refused_key(name == SECONDARY_KEY)
             else:
                 self._vipps_end_alert(name.removeprefix('vipps_'))
 
     def _vipps_alert_refused_key(self, is_secondary):
         """ Report to an administrator that a subscription key is refused while the other one is
         good. """
-        self._vipps_alert_administrator(
-            SUBSCRIPTION_KEYS[is_secondary].removeprefix('vipps_')
-        )
+        self._vipps_alert_administrator(SUBSCRIPTION_KEYS[is_secondary].removeprefix('vipps_'))
 
     #=== CONSTRAINT METHODS ===#
 

@@ -80,11 +80,19 @@ class VippsSetupGuide(models.TransientModel):
             provider._vipps_write_protected(keys)
         if provider.state == 'disabled':
             provider.is_published = False  # It is in use from now on; a person publishes it.
-        provider.state = STATES[self._find_environment()]
+        environment, errors = provider._vipps_find_environment(('test', 'production'))
+        if not environment:
+            # An environment that did not answer may be the right one.
+            errors.sort(key=lambda error: (error.is_unauthorized or error.status == 400,
+                                           error.is_subscription_key))
+            raise UserError(provider._vipps_explain_refusal(errors[0], 'search')) from errors[0]
+        provider.state = STATES[environment]
         try:
             self.env['vipps.api.client']._call(provider, 'list_webhooks')
         except VippsError as error:
-            raise UserError(provider._vipps_explain_list_error(error)) from error
+            raise UserError(
+                provider._vipps_explain_refusal(error, 'list_webhooks')
+            ) from error
 
     def _take_entered_keys(self):
         """ Return the values that were entered and not stored on the provider yet; clear them. """
@@ -94,40 +102,3 @@ class VippsSetupGuide(models.TransientModel):
             {**dict.fromkeys(values, False), 'entered_merchant_serial_number': False}
         )
         return {**values, 'vipps_merchant_serial_number': msn} if msn else values
-
-    def _find_environment(self):
-        """ Return the environment that the keys are of, by trying them.
-
-        :raise UserError: If they are of none, or if that cannot be found out.
-        """
-        api_client = self.env['vipps.api.client']
-        environments = ('test', 'production')
-        if api_client._get_simulator_url():
-            # Test keys are not sent to Vipps MobilePay while a simulator stands in for it, nor
-            # those of production to the simulator.
-            environments = (self.provider_id.vipps_environment,)
-        errors = []
-        for environment in environments:
-            try:
-                api_client._call(self.provider_id, 'token', environment=environment)
-            except VippsError as error:
-                errors.append(error)
-            else:
-                return environment
-        raise UserError(self._explain_refusal(errors)) from errors[0]
-
-    def _explain_refusal(self, errors):
-        """ Return a sentence that says which key is wrong when no environment takes them. """
-        for error in errors:
-            if not error.is_unauthorized and error.status != 400:
-                return str(error)  # It may be the right one, and just not answer.
-        if all(error.is_subscription_key for error in errors):
-            return _(
-                "The subscription key is wrong. Copy the Ocp-Apim-Subscription-Key of this sales"
-                " unit from the Vipps MobilePay portal (For developers, API keys) again."
-            )
-        return _(
-            "The client ID or the client secret is wrong, or not of the same sales unit as the"
-            " subscription key. Copy all of them from the Vipps MobilePay portal (For developers,"
-            " API keys) again, either from Test or from Production."
-        )
