@@ -6,12 +6,6 @@ from odoo.tools import SQL
 
 from ...trust import clean
 
-# Fields that are not copied for another company: it has a sales unit of its own.
-KEY_FIELDS = (
-    'vipps_merchant_serial_number', 'vipps_client_id', 'vipps_client_secret',
-    'vipps_subscription_key',
-)
-
 MESSAGE_FIELDS = ('pre_msg', 'pending_msg', 'auth_msg', 'done_msg', 'cancel_msg')
 
 
@@ -76,7 +70,7 @@ class PaymentProvider(models.Model):
     @api.model
     def _vipps_find_for_guide(self):
         """ Return the provider of the current company. If there is none, the one of another company
-        is duplicated without its keys, as core asks people to do by hand. """
+        is duplicated without its sales unit, as core asks people to do by hand. """
         company = self.env.company
         provider = self.search([
             ('code', '=', 'vipps'), *self._check_company_domain(company),
@@ -84,5 +78,5 @@ class PaymentProvider(models.Model):
         # The first one may be of a company that the user is not working in.
         return provider or self.env.ref('mobilepay_vipps.payment_provider_vipps').sudo().copy({
             'company_id': company.id,
-            **dict.fromkeys((*KEY_FIELDS, 'vipps_secondary_subscription_key'), False),
+            'vipps_merchant_serial_number': False,
         }).sudo(False)

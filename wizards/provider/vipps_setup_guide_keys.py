@@ -4,9 +4,12 @@ from odoo import _, api, fields, models
 from odoo.exceptions import UserError
 
 from ...models.api.client import VippsError
-from ...models.provider.setup_guide import KEY_FIELDS
 
 STATES = {'test': 'test', 'production': 'enabled'}
+KEY_FIELDS = (
+    'vipps_merchant_serial_number', 'vipps_client_id', 'vipps_client_secret',
+    'vipps_subscription_key',
+)
 
 
 class VippsSetupGuide(models.TransientModel):
