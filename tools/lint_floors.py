@@ -27,7 +27,6 @@ PRODUCT = ('models/', 'wizards/', 'controllers/')
 EXCEPTIONS = {
     'length': {},
     'cursor': {
-        'models/api/api_call.py': 1,
         'models/documents/sale_order_mail.py': 1,
     },
     'pos': {},

@@ -1,14 +1,12 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-import logging
 from datetime import timedelta
 
-from odoo import SUPERUSER_ID, _, api, fields, models
-from odoo.tools import create_index
+from odoo import _, api, fields, models
+from odoo.tools import SQL, create_index
 
 from ...protocol import errors
-
-_logger = logging.getLogger(__name__)
+from ..jobs.own_transaction import after_transaction
 
 # Of calls that succeed one after the other, one is kept within this time.
 SUCCESS_INTERVAL = timedelta(minutes=5)
@@ -16,6 +14,7 @@ SUCCESS_INTERVAL = timedelta(minutes=5)
 # The calls without which nobody can pay.
 PAYMENT_OPERATIONS = ('create', 'get', 'events', 'capture', 'refund', 'cancel')
 
+# The calls of a database transaction that are stored after it, among the data of its cursor.
 PENDING_KEY = 'vipps_api_calls'
 
 # As many rows are removed in one database transaction.
@@ -128,12 +127,8 @@ class VippsApiCall(models.Model):
         :param str code: The code of Vipps MobilePay, if there was one.
         :rtype: str
         """
-        known = errors.CODES.get(code) or errors.STATUSES.get(status)
-        if known:
-            return _(known[0])
-        if outcome == 'no_answer':
-            return _(errors.NO_ANSWER)
-        return _(errors.WRONG_REQUEST)
+        unknown = [errors.NO_ANSWER if outcome == 'no_answer' else errors.WRONG_REQUEST]
+        return _((errors.CODES.get(code) or errors.STATUSES.get(status) or unknown)[0])
 
     #=== BUSINESS METHODS - NOTING ===#
 
@@ -147,7 +142,7 @@ class VippsApiCall(models.Model):
 
         :param payment.provider provider: The provider.
         :param str operation: The operation: `create`, `get`, `capture`, `token`, ...
-        :param protocol.errors.VippsError error: The error, if there was one.
+        :param VippsError error: The error, if there was one.
         :param payment.transaction tx: The root transaction, if it was about a payment.
         :param str environment: The environment, if not the one of the provider.
         :param float duration: How long it took, in seconds.
@@ -169,23 +164,19 @@ class VippsApiCall(models.Model):
             'create_date': fields.Datetime.now(),
             'is_impatient': is_impatient,
         }
-        pending = self.env.cr.postcommit.data.get(PENDING_KEY, [])
-        if error:
-            self._store_later(values)
-        elif self._is_payment_call(values) and not any(
-            call['outcome'] == 'success' for call in pending[-1:]
+        pending = self.env.cr.postcommit.data.get(PENDING_KEY)
+        if error or self._is_payment_call(values) and self._is_news(
+            values, pending[-1] if pending else self._get_last(values)
         ):
-            # Calls that failed before in this request are not stored yet.
-            if pending or self._is_news(values, self._get_last(values)):
-                self._store_later(values)
+            self._store_later(values)
 
     @api.model
     def _get_outcome(self, error):
         if not error:
             return 'success'
-        if isinstance(error, errors.NoAnswer) and not isinstance(error, errors.NotNow):
+        if error.is_no_answer:
             return 'no_answer'
-        return 'unauthorized' if isinstance(error, errors.Unauthorized) else 'refused'
+        return 'unauthorized' if error.is_unauthorized else 'refused'
 
     @api.model
     def _is_payment_call(self, values):
@@ -232,25 +223,15 @@ class VippsApiCall(models.Model):
     @api.model
     def _store_later(self, values):
         """ Store a call at the end of the database transaction, whether it is committed or not. """
-        cr, registry = self.env.cr, self.env.registry
-        calls = cr.postcommit.data.get(PENDING_KEY)
-        if calls is not None:
-            calls.append(values)
-            return
-        calls = cr.postcommit.data[PENDING_KEY] = [values]
+        calls = self.env.cr.postcommit.data.setdefault(PENDING_KEY, [])
+        calls.append(values)
 
-        def store():
-            # Other callbacks may have run by now, and the committed work was right.
-            try:
-                with registry.cursor() as own_cr:
-                    env = api.Environment(own_cr, SUPERUSER_ID, {})
-                    for call in calls:
-                        env['vipps.api.call']._store(call)
-            except Exception as error:
-                _logger.info("Calls of Vipps MobilePay are not noted: %s", error)
+        def store(env):
+            for call in calls:
+                env['vipps.api.call']._store(call)
 
-        cr.postcommit.add(store)
-        cr.postrollback.add(store)
+        if len(calls) == 1:
+            after_transaction(self.env, store, is_always=True)
 
     @api.model
     def _store(self, values):
@@ -263,27 +244,20 @@ class VippsApiCall(models.Model):
         last = self._get_last(values)
         if not provider or (values['outcome'] == 'success' and not self._is_news(values, last)):
             return
-        series = self._count(values, last)
-        self.env.cr.execute("""
-            INSERT INTO vipps_api_call (
-                provider_id, environment, operation, reference, outcome, status, code, trace_id,
-                duration, clock_offset, failure_count, failing_since,
-                create_date, write_date, create_uid, write_uid
-            )
-            VALUES (
-                %(provider_id)s, %(environment)s, %(operation)s, %(reference)s, %(outcome)s,
-                %(status)s, %(code)s, %(trace_id)s, %(duration)s, %(clock_offset)s,
-                %(failure_count)s, %(failing_since)s,
-                %(create_date)s, %(create_date)s, %(uid)s, %(uid)s
-            )
-        """, {**values, **series, 'uid': self.env.uid})
-        if (
-            series['failure_count'] is not None
-            and values['environment'] == provider.vipps_environment
-        ):
-            provider._vipps_note_availability(
-                last['failure_count'] if last else 0, series['failure_count']
-            )
+        failure_count, failing_since = self._count(values, last)
+        row = {
+            **values, 'failure_count': failure_count, 'failing_since': failing_since,
+            'write_date': values['create_date'], 'create_uid': self.env.uid,
+            'write_uid': self.env.uid,
+        }
+        row.pop('is_impatient', None)
+        # The time is that of the call, which the ORM would not take.
+        self.env.cr.execute(SQL(
+            "INSERT INTO vipps_api_call (%s) VALUES %s",
+            SQL(", ").join(map(SQL.identifier, row)), tuple(row.values()),
+        ))
+        if failure_count is not None and values['environment'] == provider.vipps_environment:
+            provider._vipps_note_availability(last['failure_count'] if last else 0, failure_count)
 
     @api.model
     def _count(self, values, last):
@@ -295,21 +269,19 @@ class VippsApiCall(models.Model):
 
         :param dict values: The call.
         :param dict|None last: The last one, see :meth:`_get_last`.
-        :rtype: dict
+        :return: The number, which is empty if the call does not count, and the time.
+        :rtype: tuple[int | None, datetime | None]
         """
         if not self._is_payment_call(values):
-            return {'failure_count': None, 'failing_since': None}
+            return None, None
         if values['outcome'] in ('success', 'refused'):
-            return {'failure_count': 0, 'failing_since': None}
+            return 0, None
         if not last or not last['failure_count']:
-            return {'failure_count': 1, 'failing_since': values['create_date']}
+            return 1, values['create_date']
         is_same = values.get('is_impatient') or (
             values['reference'] and values['reference'] == last['reference']
         )
-        return {
-            'failure_count': last['failure_count'] + (0 if is_same else 1),
-            'failing_since': last['failing_since'],
-        }
+        return last['failure_count'] + (not is_same), last['failing_since']
 
     #=== BUSINESS METHODS - RETENTION ===#
 

@@ -115,15 +115,6 @@ class VippsApiClient(models.AbstractModel):
         patience = self._get_patience()
         limits = self._get_limits(provider, operation, tx, patience)
         started = time.monotonic()
-
-        def log(error=None):
-            duration = time.monotonic() - started
-            self.env['vipps.api.call']._note(
-                provider, operation, error, tx, environment, duration, take_clock_offset(),
-                is_impatient=bool(patience) and not getattr(error, 'status', None)
-                and duration >= limits['deadline'],
-            )
-
         if tx:
             client = self._connect_for(tx, **limits)
         else:
@@ -132,16 +123,24 @@ class VippsApiClient(models.AbstractModel):
                 with_unit=operation != 'token',  # A wrong one must not look like a wrong client ID.
                 **limits,
             )
+        answer = error = None
         try:
             answer = getattr(client, METHODS[operation])(**arguments)
-        except errors.VippsError as error:
-            log(error)
-            if patience and isinstance(error, errors.NoAnswer) and not isinstance(
-                error, errors.NotNow
-            ):
+        except errors.VippsError as cause:
+            error = VippsError(_(cause.sentence), cause)
+            error.__cause__ = cause
+        duration = time.monotonic() - started
+        is_impatient = bool(patience) and duration >= limits['deadline'] and not (
+            error and error.status
+        )
+        self.env['vipps.api.call']._note(
+            provider, operation, error, tx, environment, duration, take_clock_offset(),
+            is_impatient,
+        )
+        if error:
+            if patience and error.is_no_answer:
                 patience.is_over = True
-            raise VippsError(_(error.sentence), error) from error
-        log()
+            raise error
         return answer
 
     #=== PAYMENTS ===#
