@@ -222,8 +222,6 @@ class VippsApiClient(models.AbstractModel):
         except errors.VippsError as error:
             raise ValueError("not an event of a payment") from error
 
-    #=== CONNECTION ===#
-
     @api.model
     def _prepare_webhook_deletion(self, provider, webhook_ids):
         """ Return a function that deletes webhooks of a provider, needs no database, and only logs
@@ -246,6 +244,8 @@ class VippsApiClient(models.AbstractModel):
                     _logger.info("The webhook %s is left at Vipps MobilePay: %s", webhook_id, error)
 
         return delete
+
+    #=== CONNECTION ===#
 
     @api.model
     def _connect_for(self, tx, **limits):
