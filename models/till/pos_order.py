@@ -179,13 +179,6 @@ class PosOrder(models.Model):
                     order=order.pos_reference, amount=format_amount(self.env, amount, currency),
                 ))
 
-    def get_and_set_online_payments_data(self, next_online_payment_amount=False):
-        """ Override of `pos_online_payment` to keep the draft: an order that is not paid online is
-        deleted otherwise, to be created again. """
-        if next_online_payment_amount == 0 and self._vipps_get_attempts()._vipps_filter_unsettled():
-            next_online_payment_amount = False
-        return super().get_and_set_online_payments_data(next_online_payment_amount)
-
     def _vipps_check_payments(self):
         """ Ensure that the payments with Vipps MobilePay are paid, and that none is left out.
 
@@ -231,6 +224,17 @@ class PosOrder(models.Model):
         return txs_sudo.filtered(lambda tx: tx.vipps_pos_order_id in self or tx in orphans_sudo)
 
     #=== BUSINESS METHODS - RECEIPT IN THE APP ===#
+
+    def _vipps_round_for_app(self, amount):
+        """ Return an amount of the order as an app can pay it, whether or not a part is paid in
+        cash.
+
+        :param float amount: The amount, in major units.
+        :rtype: float
+        """
+        if self.config_id.only_round_cash_method:
+            return self.currency_id.round(amount)
+        return self._get_rounded_amount(amount)
 
     def _vipps_prepare_receipt_lines(self):
         """ Return the lines of the order for the receipt in the app, in major units; without tips,

@@ -14,7 +14,8 @@ FLOWS = {'qr': 'QR', 'push': 'PUSH_MESSAGE', 'code': 'PUSH_MESSAGE'}
 
 class PosPaymentMethod(models.Model):
     _name = 'pos.payment.method'
-    _inherit = ['pos.payment.method', 'vipps.guarded.export']
+    _inherit = ['pos.payment.method', 'vipps.guarded.export', 'vipps.audited']
+    _vipps_silent_fields = ('vipps_push_refused',)
 
     vipps_provider_id = fields.Many2one(
         string="Vipps MobilePay Provider",
@@ -67,6 +68,12 @@ class PosPaymentMethod(models.Model):
         copy=False,
         readonly=True,
     )
+    vipps_is_paused = fields.Boolean(
+        string="Not Answering",
+        help="Vipps MobilePay did not answer several times in a row.",
+        compute='_compute_vipps_is_paused',
+        compute_sudo=True,
+    )
 
     #=== COMPUTE METHODS ===#
 
@@ -96,6 +103,14 @@ class PosPaymentMethod(models.Model):
             currency = method.journal_id.currency_id or method.company_id.currency_id
             method.vipps_brand_id = (
                 method._vipps_get_brand(currency) if method.vipps_provider_id else False
+            )
+
+    @api.depends('vipps_provider_id')
+    def _compute_vipps_is_paused(self):
+        for method in self:
+            provider = method.vipps_provider_id
+            method.vipps_is_paused = bool(
+                provider and provider._vipps_is_failing(provider._vipps_get_last_call())
             )
 
     #=== CONSTRAINT METHODS ===#
@@ -238,3 +253,15 @@ class PosPaymentMethod(models.Model):
                 "Vipps MobilePay has not approved push messages for this shop. Show a QR code"
                 " instead."
             ))
+
+    #=== BUSINESS METHODS - AUDIT TRAIL ===#
+
+    def _vipps_filter_audited(self, values):
+        """ Override of `vipps.audited` to leave other methods alone. """
+        return self.filtered(lambda method: 'vipps' in (
+            method.use_payment_terminal, values.get('use_payment_terminal')
+        ))
+
+    def _vipps_get_audited_provider(self):
+        """ Override of `vipps.audited`. """
+        return self.sudo().vipps_provider_id

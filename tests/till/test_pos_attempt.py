@@ -10,7 +10,7 @@ from odoo.fields import Command
 from odoo.tests import tagged
 
 from ...models.api.client import VippsError
-from ...models.till.payment_transaction import LIFETIME, POLLING_INTERVAL
+from ...models.till.attempt import LIFETIME, POLLING_INTERVAL
 from ...protocol.payment import Event
 from ...simulator.sales_units import NOK_UNIT
 from ..pos_common import PosCommon

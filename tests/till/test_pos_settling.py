@@ -8,8 +8,8 @@ from odoo.fields import Command
 from odoo.tests import new_test_user, tagged
 from odoo.tools import mute_logger
 
-from ...models.till.payment_transaction import LIFETIME
-from ...models.till.payment_transaction_settling import GIVE_UP_AGE
+from ...models.till.attempt import LIFETIME
+from ...models.till.closing import GIVE_UP_AGE
 from ..pos_common import SYNCHRONIZATION, PosCommon
 
 

@@ -14,16 +14,39 @@ class PaymentTransaction(models.Model):
     """ Attempts at tills and the orders that they are for. """
     _inherit = 'payment.transaction'
 
-    # Core gives two orders the same number when two browsers have the same login number.
-    vipps_pos_order_id = fields.Many2one(
-        string="POS Order to Pay", comodel_name='pos.order', copy=False, readonly=True,
-        ondelete='set null', index='btree_not_null',
+    vipps_is_unattached = fields.Boolean(
+        string="Belongs to No Order",
+        help="Paid at a till, but part of no finished order.",
+        compute='_compute_vipps_is_unattached',
+        search='_search_vipps_is_unattached',
+        compute_sudo=True,
     )
-    vipps_pos_order_total = fields.Monetary(
-        help="What the order came to when the customer was asked.", copy=False, readonly=True,
-    )
-    # Booked without an order: a refund whose order is gone, or a payment that a manager booked so.
-    vipps_pos_is_alone = fields.Boolean(copy=False, readonly=True)
+
+    #=== COMPUTE METHODS ===#
+
+    @api.depends('state', 'child_transaction_ids.state', 'vipps_pos_payment_ids.pos_order_id.state')
+    def _compute_vipps_is_unattached(self):
+        for tx in self:
+            tx.vipps_is_unattached = (
+                bool(tx.vipps_pos_session_id)
+                and tx._vipps_get_till_state() == 'paid'
+                and not tx._vipps_is_attached()
+            )
+
+    @api.model
+    def _search_vipps_is_unattached(self, operator, value):
+        query = self.sudo()._search([
+            ('vipps_pos_session_id', '!=', False),
+            ('operation', '!=', 'refund'),
+            ('state', 'in', ('authorized', 'done')),
+            ('vipps_payment_state', '!=', 'REFUNDED'),  # In full.
+            ('vipps_pos_is_alone', '=', False),
+            ('vipps_pos_payment_ids', 'not any', [
+                ('pos_order_id.state', 'not in', ('draft', 'cancel')),
+            ]),
+        ])
+        is_unattached = (operator == '=') == bool(value)
+        return [('id', 'in' if is_unattached else 'not in', query)]
 
     #=== BUSINESS METHODS - FINDING ===#
 
@@ -89,6 +112,10 @@ class PaymentTransaction(models.Model):
         return not self.currency_id.compare_amounts(
             order.amount_total, self.vipps_pos_order_total
         )
+
+    def _vipps_get_finished_payments(self):
+        """ Return the payments of finished orders that this stands for; there is at most one. """
+        return self.vipps_pos_payment_ids._vipps_filter_finished()
 
     def _vipps_is_attached(self):
         """ Return whether the attempt is part of a finished order. """
@@ -188,3 +215,53 @@ class PaymentTransaction(models.Model):
             return super()._vipps_is_paid_otherwise()
         order = self._vipps_get_pos_order()
         return order.state not in (False, 'draft', 'cancel') and not self._vipps_is_attached()
+
+
+class PosOrder(models.Model):
+    """ Finishing an order on the server, although some orders need a browser for that. """
+    _inherit = 'pos.order'
+
+    #=== BUSINESS METHODS ===#
+
+    def _vipps_finish(self):
+        """ Finish a draft if nothing is left to pay and no browser is needed for it.
+
+        :return: Why it is still a draft, if it is.
+        :rtype: str
+        :raise UserError: If a payment of Vipps MobilePay differs from the paid amount.
+        """
+        self.ensure_one()
+        self._vipps_check_payments()
+        if self._vipps_has_loyalty():
+            return _(
+                "The payment is in order %s. It has gift cards, coupons or points, which only the"
+                " till can settle: open the order at the till, and validate it there.",
+                self.pos_reference,
+            )
+        try:
+            with self.env.cr.savepoint():
+                self.action_pos_order_paid()
+        except UserError as error:
+            return _(
+                "The payment is in order %(order)s, which is not finished: %(reason)s Open it at"
+                " the till.", order=self.pos_reference, reason=error,
+            )
+        self._process_saved_order(False)
+        return ''
+
+    def _vipps_has_loyalty(self):
+        """ Return whether the order takes or gives gift cards, coupons or points, which
+        `pos_loyalty` books from the browser alone. """
+        if 'reward_id' not in self.lines._fields:
+            return False
+        if self.lines.filtered(lambda line: line.is_reward_line or line.reward_id):
+            return True
+        # Those of the present order give only rewards, which are lines.
+        programs = self.config_id.sudo()._get_program_ids().filtered(
+            lambda program: program.applies_on != 'current'
+            and (self.partner_id or not program.is_nominative)
+        )
+        return any(
+            rule.any_product or rule.valid_product_ids & self.lines.product_id
+            for rule in programs.rule_ids
+        )

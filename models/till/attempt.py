@@ -67,6 +67,14 @@ class PaymentTransaction(models.Model):
     vipps_pos_reference = fields.Char(
         string="Order of the Till", copy=False, readonly=True, index='btree_not_null',
     )
+    # Core gives two orders the same number when two browsers have the same login number.
+    vipps_pos_order_id = fields.Many2one(
+        string="POS Order to Pay", comodel_name='pos.order', copy=False, readonly=True,
+        ondelete='set null', index='btree_not_null',
+    )
+    vipps_pos_order_total = fields.Monetary(
+        help="What the order came to when the customer was asked.", copy=False, readonly=True,
+    )
     vipps_pos_uuid = fields.Char(copy=False, readonly=True, index='btree_not_null')
     vipps_pos_flow = fields.Selection(
         selection=[('qr', "QR code"), ('push', "Phone number"), ('code', "Customer's code")],
@@ -82,6 +90,8 @@ class PaymentTransaction(models.Model):
     # Masked as soon as it is decided whether the customer pays.
     vipps_customer_phone = fields.Char(copy=False, readonly=True, groups='base.group_system')
     vipps_qr_code = fields.Char(compute='_compute_vipps_qr_code', groups='base.group_system')
+    # Booked without an order: a refund whose order is gone, or a payment that a manager booked so.
+    vipps_pos_is_alone = fields.Boolean(copy=False, readonly=True)
 
     #=== COMPUTE METHODS ===#
 

@@ -6,6 +6,8 @@ from odoo import _, api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import format_amount
 
+from odoo.addons.payment import utils as payment_utils
+
 from ...patience import WAITING_SECONDS
 from ...step_log import log_step
 from ..api.client import VippsError
@@ -175,3 +177,93 @@ class PaymentTransaction(models.Model):
         for tx in self._vipps_get_stored_refunds():
             if fields.Datetime.now() - tx.create_date > NOT_FOUND_PERIOD:
                 tx._set_canceled(_("The refund was not done. Nothing has been refunded."))
+
+    #=== BUSINESS METHODS - BACK OFFICE ===#
+
+    def _vipps_is_refundable(self):
+        """ Override to refund payments at tills, which have no payment of their own in the books.
+        """
+        if self.vipps_pos_session_id:
+            return self.operation != 'refund' and self._vipps_get_refundable_amount() > 0
+        return super()._vipps_is_refundable()
+
+    def action_vipps_refund(self):
+        """ Override to refund payments at tills, which have no payment of their own in the books.
+        """
+        if not self.sudo().vipps_pos_session_id:
+            return super().action_vipps_refund()
+        payment_utils.check_rights_on_recordset(self)
+        self.ensure_one()
+        self.sudo()._ensure_provider_is_not_disabled()
+        wizard = self.env['vipps.till.refund.wizard'].create({'transaction_id': self.id})
+        return {
+            'name': _("Refund"),
+            'type': 'ir.actions.act_window',
+            'res_model': wizard._name,
+            'res_id': wizard.id,
+            'view_mode': 'form',
+            'target': 'new',
+        }
+
+
+class PosOrder(models.Model):
+    """ The limit of a refund order: browsers name the products and their prices. """
+    _inherit = 'pos.order'
+
+    #=== BUSINESS METHODS ===#
+
+    def _vipps_check_returned_value(self, payment, amount):
+        """ Ensure that no more is refunded than the returned products were sold for.
+
+        :param pos.payment payment: The payment of the refund order.
+        :param float amount: The amount to refund with it, in major units.
+        :return: None
+        :raise UserError: If it is more.
+        """
+        left_value = self._vipps_get_returned_value()
+        if self.currency_id.compare_amounts(amount, left_value) > 0:
+            raise UserError(_(
+                "At most %(amount)s can be refunded with %(method)s: that is left of what the"
+                " returned products were sold for. Enter that amount.",
+                amount=format_amount(self.env, max(left_value, 0), self.currency_id),
+                method=payment.payment_method_id.name,
+            ))
+
+    def _vipps_get_returned_value(self):
+        """ Return the part of the price of the returned products that is left to refund, in major
+        units. """
+        self.ensure_one()
+        value = self._vipps_round_for_app(sum(
+            lines._vipps_get_returned_value()
+            for lines in self.lines.grouped('refunded_orderline_id').values()
+        ))
+        done_sudo = self._vipps_get_attempts()._vipps_filter_done()
+        left_value = value + sum(done_sudo.mapped('amount'))
+        # Taxes may have been rounded for each line, or for the whole order.
+        missing = abs(self.amount_total) - value
+        if 0 < missing <= self.currency_id.rounding * len(self.lines):
+            left_value += missing
+        return self.currency_id.round(left_value)
+
+
+class PosOrderLine(models.Model):
+    _inherit = 'pos.order.line'
+
+    def _vipps_get_returned_value(self):
+        """ Return the amount that lines of a refund order may give back of the line that they
+        refund: no more than is left of its price.
+
+        :return: The amount, in major units; below zero for a discount that is taken back.
+        :rtype: float
+        """
+        original = self.refunded_orderline_id
+        if original.company_id != self.company_id:
+            return 0
+        other_lines = (original.refund_orderline_ids - self).filtered(
+            lambda line: line.order_id.state not in ('draft', 'cancel')
+            or line.order_id._vipps_get_attempts()._vipps_filter_done()
+        )
+        left_value = original.price_subtotal_incl + sum(
+            other_lines.mapped('price_subtotal_incl')
+        )
+        return min(-sum(self.mapped('price_subtotal_incl')), left_value)

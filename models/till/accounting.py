@@ -2,9 +2,6 @@
 
 from odoo import _, models
 
-from ...source import Fact
-from ..transaction.follow_up import FOLLOWING_TASKS
-
 
 class PaymentTransaction(models.Model):
     """ The books of tills: closing a session books its payments and refunds. Only a refund that was
@@ -46,43 +43,6 @@ class PaymentTransaction(models.Model):
                 break
             undoing_txs |= tx
         return undoing_txs
-
-    def _vipps_get_finished_payments(self):
-        """ Return the payments of finished orders that this stands for; there is at most one. """
-        return self.vipps_pos_payment_ids._vipps_filter_finished()
-
-    #=== BUSINESS METHODS - ONLINE PAYMENTS ===#
-
-    def _set_authorized(self, *args, **kwargs):
-        """ Override of `payment` to put approved online payments into the orders of tills without a
-        customer who opens core's page. """
-        result = super()._set_authorized(*args, **kwargs)
-        self.filtered(lambda tx: tx.provider_code == 'vipps')._process_pos_online_payment()
-        return result
-
-    def _process_pos_online_payment(self):
-        """ Override of `pos_online_payment` to leave the work of the customer's page to the job,
-        and to send invoices later: a document can hang. """
-        own_txs = self.filtered(lambda tx: tx.provider_code == 'vipps' and tx.pos_order_id)
-        super(PaymentTransaction, self - own_txs)._process_pos_online_payment()
-        if isinstance(self.env.context.get('vipps_is_page'), Fact):
-            for state, kind in FOLLOWING_TASKS.items():
-                self.env['vipps.task']._schedule(
-                    own_txs.filtered(lambda tx, state=state: tx.state == state), kind
-                )
-            return
-        for tx in own_txs.with_context(generate_pdf=False):
-            had_invoice = bool(tx.pos_order_id.account_move)
-            super(PaymentTransaction, tx)._process_pos_online_payment()
-            if not had_invoice and tx.pos_order_id.account_move:
-                self.env['vipps.task']._schedule(tx, 'invoice_mail')
-
-    def _vipps_do_invoice_mail(self):
-        """ Override to send the invoice of an order of a till, too. """
-        invoice = self.pos_order_id.account_move - self.invoice_ids  # Core sends the others.
-        if invoice and not invoice.is_move_sent:
-            invoice._generate_pdf_and_send_invoice(self.env.ref(invoice._get_mail_template()))
-        return super()._vipps_do_invoice_mail()
 
     #=== BUSINESS METHODS - REFUNDS MADE ELSEWHERE ===#
 

@@ -1,0 +1,299 @@
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+import logging
+from datetime import timedelta
+
+from odoo import _, api, fields, models
+from odoo.exceptions import RedirectWarning, UserError
+from odoo.tools import format_amount
+
+from ...source import TILL
+from ...trust import clean
+from .attempt import LIFETIME
+
+# After this time nobody can approve a payment any more, whether or not it could be read.
+GIVE_UP_AGE = LIFETIME + timedelta(minutes=5)
+
+
+class PosSession(models.Model):
+    """ The payments that keep a session from being closed, and the list in which people settle
+    them. """
+    _inherit = 'pos.session'
+
+    vipps_unsettled_count = fields.Integer(compute='_compute_vipps_unsettled_count')
+
+    #=== COMPUTE METHODS ===#
+
+    @api.depends('order_ids.state')
+    def _compute_vipps_unsettled_count(self):
+        for session in self:
+            session.vipps_unsettled_count = len(session._vipps_search_unsettled())
+
+    #=== ACTION METHODS ===#
+
+    def action_vipps_view_unsettled(self):
+        """ Open the list of the attempts that are open, or that took money for no finished order.
+
+        :rtype: dict
+        :raise AccessError: If this is not for the user.
+        """
+        self = clean(self)
+        self._vipps_check_till()
+        attempts = self.env['vipps.till.attempt'].create([
+            {'session_id': self.id, 'reference': tx_sudo.reference}
+            for tx_sudo in self._vipps_get_unsettled()
+        ])
+        return {
+            'name': _("Vipps MobilePay Payments"),
+            'type': 'ir.actions.act_window',
+            'res_model': attempts._name,
+            'view_mode': 'tree',
+            'domain': [('id', 'in', attempts.ids)],
+        }
+
+    #=== BUSINESS METHODS ===#
+
+    def _vipps_search_unsettled(self):
+        """ Return the attempts of the session that are open, or that took money for no finished
+        order, for a user that may see the session. """
+        self.check_access_rights('read')
+        self.check_access_rule('read')
+        return self.env['payment.transaction'].sudo().search([
+            ('vipps_pos_session_id', 'in', self.ids),
+            ('state', 'in', ('draft', 'authorized', 'done')),
+            ('vipps_pos_is_alone', '=', False),
+            # All others of a long day are not even looked at.
+            ('vipps_pos_payment_ids', 'not any', [
+                ('pos_order_id.state', 'not in', ('draft', 'cancel')),
+            ]),
+        ], order='id')._vipps_filter_unsettled()
+
+    def _vipps_get_unsettled(self):
+        """ Return the attempts of the session that are open, or that took money for no finished
+        order, after a look at those that are open: at those that nobody has looked at for the
+        longest time first, for no longer than a person waits. A till that is closed asks for this
+        several times in a row. """
+        attempts_sudo = clean(self)._vipps_search_unsettled().with_context(
+            vipps_source=TILL
+        )._vipps_with_patience(is_polling=True)
+        for tx_sudo in attempts_sudo._vipps_filter_open().sorted(
+            lambda tx: tx.vipps_last_read or tx.create_date
+        ):
+            tx_sudo._vipps_sync_for_till()
+        return attempts_sudo._vipps_filter_unsettled()
+
+    def _cannot_close_session(self, bank_payment_method_diffs=None):
+        """ Override of `point_of_sale` to refuse while somebody is paying, or has paid for no
+        finished order. """
+        attempts_sudo = self._vipps_get_unsettled()
+        if attempts_sudo:
+            return {
+                'successful': False,
+                'message': self._vipps_describe_unsettled(attempts_sudo),
+                'redirect': False,
+                'vipps_attempts': [tx._vipps_get_till_status() for tx in attempts_sudo],
+            }
+        return super()._cannot_close_session(bank_payment_method_diffs)
+
+    def update_closing_control_state_session(self, notes):
+        """ Override of `point_of_sale` to keep on taking payments: tills without cash ask for
+        nothing else before this. """
+        self._vipps_check_settled()
+        return super().update_closing_control_state_session(notes)
+
+    def action_pos_session_closing_control(self, *args, **kwargs):
+        """ Override of `point_of_sale` to refuse in the back office, too, before anything is
+        changed. """
+        for session in self:
+            session._vipps_check_settled()
+        return super().action_pos_session_closing_control(*args, **kwargs)
+
+    def _validate_session(self, *args, **kwargs):
+        """ Override of `point_of_sale` to refuse on all ways that close a session. """
+        self._vipps_check_settled()
+        self._vipps_tell_uncaptured()
+        return super()._validate_session(*args, **kwargs)
+
+    def _vipps_check_settled(self):
+        """ Ensure that nobody is paying, and that all that was paid belongs to a finished order.
+
+        :return: None
+        :raise RedirectWarning: If not; it names the payments and leads to where to settle them.
+        """
+        attempts_sudo = self._vipps_get_unsettled()
+        if not attempts_sudo:
+            return
+        warning = RedirectWarning(
+            self._vipps_describe_unsettled(attempts_sudo),
+            self.env.ref('mobilepay_vipps.action_vipps_unsettled').id,
+            _("Show the Payments"),
+            {'active_model': self._name, 'active_id': self.id, 'active_ids': self.ids},
+        )
+        warning.loglevel = logging.WARNING  # It is no fault of the server, as a `UserError`.
+        raise warning
+
+    def _vipps_describe_unsettled(self, attempts_sudo):
+        return _(
+            "The session cannot be closed yet, because of payments with Vipps MobilePay that are"
+            " open, or that belong to no finished order. Finish or cancel them at the till, or"
+            " under Vipps MobilePay Payments on the session:\n%s",
+            '\n'.join(
+                f"{tx.vipps_pos_reference}: {format_amount(self.env, tx.amount, tx.currency_id)}"
+                f" ({tx.reference})" for tx in attempts_sudo
+            ),
+        )
+
+    def _vipps_tell_uncaptured(self):
+        """ Schedule an activity for payments that are part of an order, and only reserved, or not
+        even that, when the session is closed. """
+        attempts_sudo = self.env['payment.transaction'].sudo().search([
+            ('vipps_pos_session_id', '=', self.id),
+            ('state', 'in', ('authorized', 'cancel')),
+            ('vipps_pos_payment_ids.pos_order_id.state', 'not in', ('draft', 'cancel')),
+        ])
+        for tx_sudo in attempts_sudo:
+            if tx_sudo.state == 'cancel':  # Then it is too late to capture it.
+                tx_sudo._vipps_follow_up_unpaid()
+            else:
+                tx_sudo._vipps_tell_uncaptured()
+
+
+class PaymentTransaction(models.Model):
+    """ The decisions of managers that let a session be closed, and the reports about payments that
+    are not captured then. """
+    _inherit = 'payment.transaction'
+
+    # Its outcome is unknown: the session was closed all the same.
+    vipps_pos_is_given_up = fields.Boolean(copy=False, readonly=True)
+
+    #=== BUSINESS METHODS - WITHOUT AN ANSWER ===#
+
+    def _vipps_may_give_up(self):
+        """ Return whether the session may be closed although the outcome of the attempt is unknown:
+        nobody can approve it any more. """
+        return (
+            bool(self) and self._vipps_get_till_state() in ('unknown', 'waiting')
+            and self.state == 'draft' and fields.Datetime.now() - self.create_date > GIVE_UP_AGE
+        )
+
+    def _vipps_give_up(self):
+        """ Let the session be closed although the outcome of the attempt is unknown. The attempt is
+        read until its outcome is known; an approved payment that is not captured is released then.
+
+        :return: None
+        :raise UserError: If the customer may still approve it.
+        """
+        self.ensure_one()
+        root = self._vipps_get_root()
+        root._vipps_lock_for_person()
+        if self.state != 'draft':
+            return
+        if not self._vipps_may_give_up():
+            raise UserError(_(
+                "The customer may still approve this payment. Cancel it, or wait until %s minutes"
+                " have passed since it was started.", int(GIVE_UP_AGE.total_seconds() // 60),
+            ))
+        self._set_canceled(_("It is not known whether the customer has paid."))
+        self.vipps_pos_is_given_up = True
+        root._vipps_watch()
+        amount = format_amount(self.env, abs(self.amount), self.currency_id)
+        self = self._vipps_in_staff_language()  # `_` looks for the language in `self`.
+        if self.operation == 'refund':
+            note = _(
+                "It is not known yet whether %(amount)s of order %(order)s were refunded: Vipps"
+                " MobilePay did not answer. Odoo keeps asking, and books the refund if it was made."
+                " This disappears when it is known.",
+                amount=amount, order=self.vipps_pos_reference,
+            )
+        else:
+            note = _(
+                "It is not known yet whether a customer has approved %(amount)s for order"
+                " %(order)s: Vipps MobilePay did not answer. Odoo keeps asking, and releases the"
+                " payment if it was approved. This disappears when it is known.",
+                amount=amount, order=self.vipps_pos_reference,
+            )
+        self._vipps_schedule_activity('given_up', note)
+
+    def _vipps_get_given_up(self):
+        """ Return the transactions of the payment that were given up: itself, or refunds at
+        tills. """
+        children = self.child_transaction_ids
+        return (self | children | children.child_transaction_ids).filtered('vipps_pos_is_given_up')
+
+    def _vipps_is_decision_open(self):
+        """ Override to look at a transaction that was given up until its outcome is known. """
+        return super()._vipps_is_decision_open() or bool(self._vipps_get_given_up())
+
+    def _vipps_follow_up(self):
+        """ Override to end the activities for transactions that were given up: now their outcome is
+        known. """
+        super()._vipps_follow_up()
+        for tx in self._vipps_get_given_up():
+            tx.vipps_pos_is_given_up = False
+            tx._vipps_in_staff_language()._vipps_end_activity(
+                'given_up', _("It is known now how this payment stands.")
+            )
+
+    #=== BUSINESS METHODS - WITHOUT AN ORDER ===#
+
+    def _vipps_may_be_booked_alone(self):
+        """ Return whether the customer has paid for an order that is not finished with it. """
+        return self._vipps_get_till_state() == 'paid' and not self._vipps_is_attached()
+
+    def _vipps_book_without_order(self):
+        """ Book the customer's payment outside of the session, which then can be closed without
+        refunding it. From now on, no order can be paid with it.
+
+        :return: None
+        :raise UserError: If it was not paid, or if it cannot be booked.
+        """
+        self.ensure_one()
+        self._vipps_lock_for_person()  # Nobody finishes the order with it from now on.
+        if self.vipps_pos_is_alone:
+            return
+        if not self._vipps_may_be_booked_alone():
+            raise UserError(_(
+                "Payment %s is not paid, or it is part of a finished order.", self.reference
+            ))
+        problem = self._vipps_find_booking_problem()
+        if problem:
+            raise UserError(problem)
+        self.vipps_pos_is_alone = True
+        # Its refunds were not booked either. A reservation is booked when it is captured.
+        for tx in self._vipps_get_captures() | self._vipps_get_refunds():
+            if tx.is_post_processed and not tx.payment_id:
+                tx.with_company(tx.company_id)._create_payment()
+        amount = format_amount(self.env, self._vipps_get_till_amount(), self.currency_id)
+        self = self._vipps_in_staff_language()
+        self._vipps_schedule_activity(
+            'alone',
+            _("%(amount)s were paid for order %(order)s, which was not finished. The payment was"
+              " booked without the sale: make an invoice for it, or refund the payment. Then mark"
+              " this as done.", amount=amount, order=self.vipps_pos_reference),
+        )
+
+    #=== BUSINESS METHODS - DELIVERED GOODS ===#
+
+    def _vipps_get_delivered_amount(self):
+        """ Override to count payments at a till, where customers take the goods at once. """
+        return super()._vipps_get_delivered_amount() + sum(
+            self._vipps_get_finished_payments().mapped('amount')
+        )
+
+    def _vipps_get_paid_amount(self):
+        """ Override to count the captured amount of a payment at a till. """
+        if self.vipps_pos_session_id:
+            return self._vipps_get_captured_amount()
+        return super()._vipps_get_paid_amount()
+
+    def _vipps_follow_up_unpaid(self):
+        """ Override to report goods that a customer took at a till and that are neither paid nor
+        reserved. """
+        if not self.vipps_pos_session_id:
+            return super()._vipps_follow_up_unpaid()
+        tx = self._vipps_in_staff_language()
+        reason, amount = tx._vipps_find_unpaid()
+        told = f'{reason} {amount:.6f}'
+        if self.state == 'cancel' and reason and told != self._vipps_get_told('unpaid'):
+            tx._vipps_tell_unpaid(reason, amount)
+            tx._vipps_keep_told('unpaid', told)
