@@ -1,5 +1,6 @@
 """Measure a shop: started by `./dev bench` in the environment of Odoo."""
 
+import json
 import os
 import platform
 import signal
@@ -97,6 +98,5 @@ def main(is_quick):
 
 
 if __name__ == '__main__':
-    if sys.argv[1:2] == ['soak']:
-        sys.exit(soak.main(sys.argv[2:]))
-    sys.exit(main(is_quick='--quick' in sys.argv))
+    options = json.loads(sys.argv[1])
+    sys.exit(soak.main(**options) if 'minutes' in options else main(**options))

@@ -35,9 +35,9 @@ def measure_start(shop):
     with shop.jobs_paused():  # The event of the new payment would be dealt with meanwhile.
         for number in range(WARM_UP + CUSTOMERS):
             customer = shop.new_customer(TimedCustomer)
-            reference = shop.press_pay(customer)['reference']
+            reference = customer.press_pay()['reference']
             other = shop.new_customer(TimedCustomer)
-            shop.press_pay(other, 'demo')
+            other.press_pay('demo')
             if number >= WARM_UP:
                 ours.append(customer.seconds)
                 theirs.append(other.seconds)

@@ -31,7 +31,7 @@ def _walk(shop):
     """Be a customer who pays and comes back before anybody else looks; returns the counts."""
     customer = shop.new_customer()
     size = shop.log_size()
-    reference = shop.press_pay(customer)['reference']
+    reference = customer.press_pay()['reference']
     started = (
         "a checkout start", shop.queries('POST /shop/payment/transaction', size),
         len(shop.calls_about(reference)),

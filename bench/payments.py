@@ -33,7 +33,7 @@ class Copies:
     def __init__(self, shop):
         """Have a customer start the payment that the others are like."""
         self._shop = shop
-        values = shop.press_pay(shop.new_customer())
+        values = shop.new_customer().press_pay()
         self._reference = values['reference']
         (self._transaction, self._order), = shop.sql("""
             SELECT t.id, r.sale_order_id

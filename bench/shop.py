@@ -10,13 +10,12 @@ import uuid
 from pathlib import Path
 
 import psycopg2
-import requests
 
 from protocol.signature import sign
 from simulator.clock import timestamp
 from simulator.sales_units import NOK_UNIT
 from tools.console import Failure
-from tools.customer import Customer, ShopError
+from tools.customer import Customer
 
 from .access_log import count_queries
 
@@ -32,9 +31,10 @@ class Shop:
         """Connect to the database of the stack."""
         self.stack = stack
         self.rpc = stack.rpc
+        self.control = stack.control
         self.provider = self.rpc.reference('mobilepay_vipps.payment_provider_vipps')
         self.webhook_url = f'{stack.url}/payment/vipps/webhook/{self.provider}'
-        self.webhook_secret, = stack.simulator('secrets')['webhookSecrets']
+        self.webhook_secret, = stack.control('GET', 'secrets')['webhookSecrets']
         self.product, = self.rpc('product.product', 'search', [('name', '=', PRODUCT)])
         os.environ.update(stack.workspace.server.variables)  # libpq reads them
         self.connection = psycopg2.connect(dbname=stack.odoo.database)
@@ -132,26 +132,7 @@ class Shop:
         customer.enter_address()
         return customer
 
-    def press_pay(self, customer, provider_code='vipps'):
-        """Press *Pay now*, again while Odoo still works on the order; returns the values."""
-        for _attempt in range(20):
-            try:
-                return customer.start_payment(provider_code)
-            except ShopError as error:
-                if "already being processed" not in str(error):
-                    raise
-                time.sleep(0.2)
-        raise Failure("The shop does not stop processing the order.")
-
     # Vipps MobilePay
-
-    def control(self, method, path, **body):
-        """Call the simulator's control endpoint; returns the answer, decoded."""
-        answer = requests.request(
-            method, f'{self.stack.simulator_url}/control/{path}', json=body, timeout=120
-        )
-        answer.raise_for_status()
-        return answer.json()
 
     def approve(self, reference):
         """Let the customer approve in the app."""

@@ -4,7 +4,6 @@ Started by `./dev bench soak --minutes N`. In the end everything is repaired, an
 inbox, the books and the memory are looked at, see `bench.verdict`. The exit code is the verdict.
 """
 
-import argparse
 import contextlib
 import functools
 import os
@@ -17,11 +16,11 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
-from tools.chaos import BAD_LUCK, FAULTS, Verdict
+from tools.chaos import BAD_LUCK, Verdict, make_trouble
 from tools.console import Failure, say
 from tools.customer import Customer, ShopError
 from tools.stack import Stack
-from tools.till import Cashier, Till
+from tools.till import Cashier, Till, create_configs
 from tools.workspace import Workspace
 
 from .figures import Row, table
@@ -71,21 +70,16 @@ class Soak:
         self.counts = Counter()
         self.met = Counter()  # what people read when something went wrong
         self.kept = {kind: shop.stack.workers(kind)[0] for kind in ('WorkerHTTP', 'WorkerCron')}
-        self.tills = [self._open_till(login) for login in CASHIERS]
+        self.tills = [
+            Till(Cashier(shop.stack, login), config) for login, config in zip(
+                CASHIERS, create_configs(shop.rpc, len(CASHIERS)), strict=True,
+            )
+        ]
         self.orders = {}  # those that cashiers have asked a payment for, by its reference
         self.over = threading.Event()
         self.start = time.monotonic()
         self.end = self.start + seconds
         self.memory = []
-
-    def _open_till(self, login):
-        method, = self.shop.rpc(
-            'pos.payment.method', 'search', [('use_payment_terminal', '=', 'vipps')]
-        )
-        config = self.shop.rpc(
-            'pos.config', 'create', {'name': "Till", 'payment_method_ids': [(6, 0, [method])]}
-        )
-        return Till(Cashier(self.shop.stack, login), config)
 
     def trade(self):
         """Trade until the time is over."""
@@ -140,7 +134,7 @@ class Soak:
         """Buy as a customer, and perhaps leave at any time."""
         address = '.'.join(str(choose.randrange(1, 255)) for _part in range(4))
         customer = self.shop.new_customer(functools.partial(Shopper, address=address))
-        values = self.shop.press_pay(customer)
+        values = customer.press_pay()
         reference = values['reference']
         self.counts["checkouts"] += 1
         customer.follow(values)
@@ -196,21 +190,9 @@ class Soak:
         """Let one thing after the other go wrong."""
         choose = random.Random(f'{self.seed} trouble')
         while not self.over.wait(choose.uniform(*TROUBLE)):
-            kind = choose.choices(('fault', 'WorkerHTTP', 'WorkerCron', 'token'), (12, 2, 2, 1))[0]
             with self._unlucky():
-                if kind == 'fault':
-                    self.shop.control('POST', 'faults', **choose.choice(FAULTS))
-                elif kind == 'token':
-                    self.shop.control('POST', 'tokens/revoke')
-                else:
-                    self._kill(kind, choose)
+                kind = make_trouble(self.shop.stack, choose, self.kept.values())
                 self.counts["kills" if kind.startswith('Worker') else "faults"] += 1
-
-    def _kill(self, kind, choose):
-        """Kill a worker, but not the one whose memory is watched."""
-        others = [pid for pid in self.shop.stack.workers(kind) if pid != self.kept[kind]]
-        if others:
-            self.shop.stack.kill_worker(choose.choice(others))
 
 
 def prepare():
@@ -235,18 +217,19 @@ def report(soak, minutes):
         yield Row(f"  {text}", str(count))
 
 
-def main(arguments):
-    """Trade, settle and check; returns the exit code: 0 if everything is as it should be."""
-    parser = argparse.ArgumentParser(prog='./dev bench soak')
-    parser.add_argument('--minutes', type=float, default=10)
-    parser.add_argument('--seed', type=int, default=random.randrange(10 ** 6))
-    options = parser.parse_args(arguments)
+def main(minutes, seed):
+    """Trade, settle and check; returns the exit code: 0 if everything is as it should be.
+
+    :param float minutes: How long to trade.
+    :param int|None seed: What repeats the choices of an earlier run.
+    """
+    seed = random.randrange(10 ** 6) if seed is None else seed
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     rows = []
     try:
         with prepare() as stack:
-            soak = Soak(Shop(stack), options.minutes * 60, options.seed)
-            say(f"Trading for {options.minutes:g} minutes, seed {options.seed} ...")
+            soak = Soak(Shop(stack), minutes * 60, seed)
+            say(f"Trading for {minutes:g} minutes, seed {seed} ...")
             started = time.monotonic()
             soak.trade()
             rows.extend(report(soak, (time.monotonic() - started) / 60))

@@ -6,7 +6,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from tools.till import Cashier, Till
+from tools.till import Cashier, Till, create_configs
 
 from .figures import Row, in_ms, p95
 
@@ -19,13 +19,8 @@ LONGEST = 3  # seconds that a customer takes, so that approvals come at any mome
 
 def measure(shop):
     """Take payments with one till, without the bus, and with many tills at once."""
-    method, = shop.rpc('pos.payment.method', 'search', [('use_payment_terminal', '=', 'vipps')])
-    configs = shop.rpc('pos.config', 'create', [
-        {'name': f"Till {number + 1}", 'payment_method_ids': [(6, 0, [method])]}
-        for number in range(TILLS)
-    ])
     cashier = Cashier(shop.stack, 'nora')
-    tills = [Till(cashier, config) for config in configs]
+    tills = [Till(cashier, config) for config in create_configs(shop.rpc, TILLS)]
     return [
         *_measure_told(shop, tills[0]),
         *_measure_polling(shop, tills[:POLLING_TILLS]),

@@ -1,5 +1,6 @@
 """`./dev bench`: measure a running shop, in a process that can talk to its database."""
 
+import json
 import signal
 import subprocess
 
@@ -7,16 +8,16 @@ from .cache import ROOT
 from .workspace import SHOP, open_workspace
 
 
-def run_bench(*arguments):
+def run_bench(**options):
     """Measure; returns the exit code, which tells nothing of how fast it was.
 
-    :param str arguments: `--quick` to measure less; or `soak` and its options, to trade for some
+    :param options: `is_quick` to measure less or all; or `minutes` and `seed`, to trade for some
         minutes: then the exit code tells whether everything was right in the end.
     """
     with open_workspace(SHOP) as workspace:
         environment = workspace.environment
         process = subprocess.Popen(
-            [environment.python, '-m', 'bench', *arguments], cwd=ROOT,
+            [environment.python, '-m', 'bench', json.dumps(options)], cwd=ROOT,
             env={**environment.variables(), 'VIPPS_DEV_WORKSPACE': workspace.to_json()},
         )
         # Ctrl-C reaches it by itself, and it has something to stop.

@@ -1,11 +1,12 @@
-"""Define the faults while people trade, and check that both sides agree afterwards.
+"""Let things go wrong while people trade, and check that both sides agree afterwards.
 
-Shared by the test of chaos and by `./dev bench soak`, which choose and act in their own ways.
+Shared by the test of chaos and by `./dev bench soak`, whose people act in their own ways.
 """
 
 from http.client import HTTPException
 
 from .customer import ShopError
+from .waiting import wait_until
 
 FAULTS = [
     {'operation': 'webhook', 'kind': 'lost', 'times': 3},
@@ -93,11 +94,41 @@ WAITING_EVENTS = """
          ))
      )
 """
+# What the closing of sessions has booked of the payments that they took with Vipps MobilePay.
+BOOKED_BY_TILLS = """
+    SELECT payment.pos_session_id, round(sum(line.balance) * 100)::int
+      FROM account_payment payment
+      JOIN account_move move ON move.id = payment.move_id
+      JOIN account_move_line line ON line.move_id = move.id
+      JOIN pos_payment_method method ON method.id = payment.pos_payment_method_id
+     WHERE payment.pos_session_id = ANY(%s) AND method.use_payment_terminal = 'vipps'
+       AND line.account_id = payment.outstanding_account_id AND move.state = 'posted'
+     GROUP BY payment.id
+"""
 UNBALANCED = """
     SELECT count(*) FROM (
         SELECT move_id FROM account_move_line GROUP BY move_id HAVING abs(sum(balance)) > 0.001
     ) moves
 """
+
+
+def make_trouble(stack, choose, spared=()):
+    """Let one thing go wrong; returns its kind.
+
+    :param tools.stack.Stack stack: The shop.
+    :param random.Random choose: Who chooses.
+    :param spared: The process ids of the workers that are not killed.
+    """
+    kind = choose.choices(('fault', 'WorkerHTTP', 'WorkerCron', 'token'), (12, 2, 2, 1))[0]
+    if kind == 'fault':
+        stack.control('POST', 'faults', **choose.choice(FAULTS))
+    elif kind == 'token':
+        stack.control('POST', 'tokens/revoke')
+    else:
+        others = [pid for pid in stack.workers(kind) if pid not in spared]
+        if others:
+            stack.kill_worker(choose.choice(others))
+    return kind
 
 
 class Verdict:
@@ -120,12 +151,18 @@ class Verdict:
         """Return the payments at the simulator, by their references."""
         return {
             payment['reference']: payment
-            for payment in self._stack.simulator('payments')['payments']
+            for payment in self._stack.control('GET', 'payments')['payments']
             if payment['reference'] not in self._earlier
         }
 
     def let_time_pass(self):
-        """Make it certain that a payment was never created, or that an event has no payment."""
+        """Let open payments run out of time and all events arrive, and make it certain that a
+        payment was never created, or that an event has no payment."""
+        for reference, payment in self.get_payments().items():
+            if payment['state'] == 'CREATED':
+                self._stack.control('POST', f'payments/{reference}/expire')
+        self._stack.control('POST', 'clock', advance=4000)  # All events are sent again by then.
+        wait_until(lambda: not self._stack.control('GET', 'deliveries')['pending'])
         self._stack.execute(
             (MAKE_OLDER.format(table='payment_transaction', column='create_date'),
              [self._last_tx]),

@@ -70,13 +70,13 @@ def _parser():
         '--quick', action='store_true',
         help="leave out the memory, and have 10 000 payments instead of 100 000; some 6 minutes",
     )
-    bench.set_defaults(run=lambda options: run_bench(*(['--quick'] if options.quick else [])))
+    bench.set_defaults(run=lambda options: run_bench(is_quick=options.quick))
     soak = bench.add_subparsers(metavar='soak').add_parser(
         'soak', help="trade in shop and till while anything goes wrong, and look what it came to",
     )
     soak.add_argument('--minutes', type=float, default=10, help="how long; 10 by default")
     soak.add_argument('--seed', type=int, help="repeat the choices of an earlier run")
-    soak.set_defaults(run=_soak)
+    soak.set_defaults(run=lambda options: run_bench(minutes=options.minutes, seed=options.seed))
 
     lint = commands.add_parser('lint', help="check style, addon conventions, XML and JavaScript")
     lint.set_defaults(run=lambda options: run_lint())
@@ -112,12 +112,6 @@ def _parser():
 def _demo(options):
     """Run the demo, or one purchase."""
     return run_once(options.json) if options.once else run_demo()
-
-
-def _soak(options):
-    """Trade, with the options that were given."""
-    seed = [] if options.seed is None else ['--seed', str(options.seed)]
-    return run_bench('soak', '--minutes', str(options.minutes), *seed)
 
 
 def _simulator(options):

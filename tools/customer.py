@@ -7,6 +7,8 @@ import urllib.parse
 import urllib.request
 from html.parser import HTMLParser
 
+from .waiting import wait_until
+
 TIMEOUT = 120  # seconds; the first page of a new database is slow
 ADDRESS = {
     'name': "Kari Nordmann",
@@ -79,7 +81,7 @@ class Page(HTMLParser):
 
 
 class Customer:
-    """A browser with cookies of its own, and the steps of a purchase; nothing is waited for."""
+    """A browser with cookies of its own, and the steps of a purchase."""
 
     def __init__(self, shop_url, simulator_url):
         """Open the browser.
@@ -153,6 +155,18 @@ class Customer:
             landing_route=form['data-landing-route'],
             access_token=form['data-access-token'],
         )
+
+    def press_pay(self, provider_code='vipps'):
+        """Start a payment, again while Odoo still works on the order; returns the values."""
+        def press():
+            try:
+                return self.start_payment(provider_code)
+            except ShopError as error:
+                if "already being processed" not in str(error):
+                    raise
+                return None
+
+        return wait_until(press)
 
     def follow(self, values):
         """Send the redirect form of a transaction, which ends on the landing page; returns it."""

@@ -1,7 +1,8 @@
 """A purchase that is captured in part, refunded in part, and released for the rest."""
 
 from .cache import ADDON
-from .purchase import FULL_CAPTURE, Purchase, expect, major, wait_until
+from .purchase import FULL_CAPTURE, Purchase, expect, major
+from .waiting import wait_until
 
 SUMS = ('authorized', 'captured', 'refunded', 'remaining')
 
@@ -46,7 +47,7 @@ class PartialPurchase(Purchase):
 
     def _refund(self):
         """Refund a part of that, in the window that the button of its payment opens."""
-        payment, = wait_until(self._get_payments, bool)
+        payment, = wait_until(self._get_payments)
         amount = round(payment['amount'] / 4, 2)
         action = self.stack.rpc('account.payment', 'action_refund_wizard', [payment['id']])
         action['context'] = {'active_model': 'account.payment', 'active_id': payment['id']}

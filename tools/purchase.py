@@ -4,14 +4,12 @@ import contextlib
 import json
 import time
 import urllib.parse
-import urllib.request
 
 from .console import Failure
 from .customer import Customer, ShopError
+from .waiting import wait_until
 
 PRODUCT = "Thermos, 0.75 l"
-PATIENCE = 180  # seconds until what happens in the background must have happened
-POLL_INTERVAL = 0.5
 
 # What a purchase does without, and so who else tells Odoo that the payment was approved.
 RETURN, WEBHOOKS, FULL_CAPTURE = 'return', 'webhooks', 'full_capture'
@@ -67,7 +65,7 @@ class Purchase:
         finally:
             # What went wrong is said already, and a simulator that is gone loses nothing any more.
             with contextlib.suppress(OSError):
-                self._faults('DELETE')
+                self.stack.control('DELETE', 'faults')
 
     def _steps(self):
         """Return the steps as pairs of name and method."""
@@ -106,7 +104,7 @@ class Purchase:
 
     def _lose_webhooks(self):
         """Let no webhook arrive from now on."""
-        self._faults('POST', operation='webhook', kind='lost', times=None)
+        self.stack.control('POST', 'faults', operation='webhook', kind='lost', times=None)
         return "Simulator: faults", None
 
     def _fill_cart(self):
@@ -242,11 +240,11 @@ class Purchase:
 
     def _payment(self):
         """Return the payment as Vipps MobilePay's side has it."""
-        return self.stack.simulator(f'payments/{self.reference}')
+        return self.stack.control('GET', f'payments/{self.reference}')
 
     def _deliveries(self):
         """Return the deliveries of the webhooks about the payment."""
-        found = self.stack.simulator('deliveries')['deliveries']
+        found = self.stack.control('GET', 'deliveries')['deliveries']
         return [
             {name: delivery[name] for name in ('name', 'result', 'accepted')}
             for delivery in found if delivery['reference'] == self.reference
@@ -257,12 +255,6 @@ class Purchase:
         domain = [('reference', '=', self.reference)]
         return self.stack.rpc('vipps.webhook.event', 'search_read', domain, ['name', 'state'])
 
-    def _faults(self, method, **fault):
-        """Let something go wrong at Vipps MobilePay's side, or nothing any more."""
-        urllib.request.urlopen(urllib.request.Request(
-            f'{self.stack.simulator_url}/control/faults', json.dumps(fault).encode(), method=method
-        ), timeout=30).close()
-
     def _same(self, amount):
         """Return the amount when it is the one the customer approved."""
         approved = next(
@@ -270,19 +262,6 @@ class Purchase:
         )
         expect(round(amount * 100) == round(approved * 100), f"{amount} is not {approved}")
         return amount
-
-
-def wait_until(look, is_good):
-    """Return the value of `look` as soon as it is good.
-
-    :raise LookupError: When it does not become so.
-    """
-    deadline = time.monotonic() + PATIENCE
-    while not is_good(found := look()):
-        if time.monotonic() > deadline:
-            raise LookupError(f"still {found} after {PATIENCE} s")
-        time.sleep(POLL_INTERVAL)
-    return found
 
 
 def expect(condition, found):

@@ -18,6 +18,7 @@ from .odoo import free_port
 from .postgres import external, start_server
 from .processes import Child
 from .rpc import Rpc
+from .waiting import PATIENCE
 from .workspace import READY, SHOP
 
 START_TIMEOUT = 120
@@ -172,9 +173,15 @@ class Stack:
         """Execute SQL in the database of the shop; returns the rows of the last statement."""
         return self.workspace.server.execute(*statements, database=self.odoo.database)
 
-    def simulator(self, path):
-        """Call the simulator's control endpoint; `path` follows `/control/`."""
-        with urllib.request.urlopen(f'{self.simulator_url}/control/{path}', timeout=30) as answer:
+    def control(self, method, path, **body):
+        """Call the simulator's control endpoint; returns the answer, decoded.
+
+        :param str path: What follows `/control/`.
+        """
+        request = urllib.request.Request(
+            f'{self.simulator_url}/control/{path}', json.dumps(body).encode(), method=method,
+        )
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return json.load(answer)
 
     def _wait_for(self, url, name):

@@ -10,9 +10,18 @@ import uuid
 import websocket
 
 from .customer import Customer, ShopError
+from .waiting import PATIENCE
 
-PATIENCE = 180  # seconds
 BUS_MESSAGE = 'VIPPS_PAYMENT'
+
+
+def create_configs(rpc, count):
+    """Create Points of Sale that take nothing but Vipps MobilePay; returns their ids."""
+    method, = rpc('pos.payment.method', 'search', [('use_payment_terminal', '=', 'vipps')])
+    return rpc('pos.config', 'create', [
+        {'name': f"Till {number + 1}", 'payment_method_ids': [(6, 0, [method])]}
+        for number in range(count)
+    ])
 
 
 class Cashier(Customer):

@@ -20,16 +20,15 @@ from protocol.signature import sign
 from simulator.faults import ANSWER_KINDS, OPERATIONS
 from simulator.sales_units import NOK_UNIT
 from tools.console import Failure
-from tools.customer import Customer, ShopError
+from tools.customer import Customer
 from tools.odoo_log import problems
 from tools.stack import Stack
+from tools.waiting import PATIENCE, wait_until
 from tools.workspace import Workspace
 
 from .stopping_point import stopping_point
 
 PRODUCT = "Wool socks"
-NOTICE = 0.1  # seconds until we look again whether something has happened
-PATIENCE = 180  # seconds until we give up
 HELD_UP_SECONDS = 15  # at least, for everybody behind a job that waits 20 seconds for an answer
 
 # Everything but the SQL, whose parameters hold what is about to be stored.
@@ -64,21 +63,6 @@ def get_stack():
     return stack
 
 
-def wait_until(condition):
-    """Return the value of `condition` as soon as it is true.
-
-    :raise AssertionError: When it does not become so; shows what it was last.
-    """
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        found = condition()
-        if found:
-            return found
-        if time.monotonic() > deadline:
-            raise AssertionError(f"still {found!r} after {PATIENCE} s")
-        time.sleep(NOTICE)
-
-
 def at_once(*actions):
     """Do things in threads that start at the same moment; returns the results in order."""
     barrier = threading.Barrier(len(actions))
@@ -89,6 +73,19 @@ def at_once(*actions):
 
     with ThreadPoolExecutor(len(actions)) as pool:
         return list(pool.map(act, actions))
+
+
+def not_held_up(*actions):
+    """Do things at once until nothing holds them up; returns the results in order.
+
+    Something that waits for another one does so each time; a busy machine is slow now and then.
+    """
+    def act():
+        started = time.monotonic()
+        results = at_once(*actions)
+        return time.monotonic() - started < HELD_UP_SECONDS and results
+
+    return wait_until(act)
 
 
 def result_on(page):
@@ -106,6 +103,7 @@ class LiveTest(unittest.TestCase):
         """Have the shop started."""
         cls.stack = get_stack()
         cls.rpc = cls.stack.rpc
+        cls.control = cls.stack.control
         cls.provider = cls.rpc.reference('mobilepay_vipps.payment_provider_vipps')
         cls.product, = cls.rpc('product.product', 'search', [('name', '=', PRODUCT)])
 
@@ -149,25 +147,10 @@ class LiveTest(unittest.TestCase):
         customer.enter_address()
         return customer
 
-    def press_pay(self, customer, provider_code='vipps'):
-        """Press *Pay now*; returns the values of the transaction.
-
-        Later releases of Odoo ask to press it again while somebody is working on the order.
-        """
-        def press():
-            try:
-                return customer.start_payment(provider_code)
-            except ShopError as error:
-                if "already being processed" not in str(error):
-                    raise
-                return None
-
-        return wait_until(press)
-
     def start_payment(self):
         """Return a customer on the landing page, and the reference of the payment."""
         customer = self.new_customer()
-        values = self.press_pay(customer)
+        values = customer.press_pay()
         page = customer.follow(values)
         self.assertTrue(page.url.startswith(f'{self.stack.simulator_url}/landing'), page.text)
         return customer, values['reference']
@@ -192,14 +175,6 @@ class LiveTest(unittest.TestCase):
         return wait_until(ask)
 
     # Vipps MobilePay
-
-    def control(self, method, path, **body):
-        """Call the simulator's control endpoint; returns the answer, decoded."""
-        answer = requests.request(
-            method, f'{self.stack.simulator_url}/control/{path}', json=body, timeout=PATIENCE
-        )
-        answer.raise_for_status()
-        return answer.json()
 
     def fault(self, operation, kind, times=None, **more):
         """Let something go wrong at Vipps MobilePay until that is repaired, or `times` times."""
@@ -330,11 +305,12 @@ class LiveTest(unittest.TestCase):
         ))
 
     def start_job(self, name):
-        """Have a job of the addon run by the worker, with all its tasks due.
+        """Have a job run by the worker, with all tasks due.
 
+        :param str name: Its external id, without the module if it is of the addon.
         :return: Its id.
         """
-        job = self.rpc.reference(f'mobilepay_vipps.{name}')
+        job = self.rpc.reference(name if '.' in name else f'mobilepay_vipps.{name}')
         now = "now() AT TIME ZONE 'UTC'"
         self.stack.execute(
             f"UPDATE vipps_task SET due = {now} - interval '1 second'",
@@ -353,11 +329,15 @@ class LiveTest(unittest.TestCase):
         )
 
     def run_job(self, name):
-        """Have a job of the addon run by the worker, see `start_job`, and wait for it."""
+        """Have a job run by the worker, see `start_job`, and wait for it."""
         job = self.start_job(name)
+        waiting = (
+            "SELECT id FROM ir_cron_trigger"
+            " WHERE cron_id = %s AND call_at <= now() AT TIME ZONE 'UTC'", [job],
+        )
 
         def has_ended():
-            is_waiting = self.rpc('ir.cron.trigger', 'search_count', [('cron_id', '=', job)])
+            is_waiting = self.stack.execute(waiting)
             if is_waiting:  # Behind a run that had begun before.
                 self.wake()
             return not is_waiting

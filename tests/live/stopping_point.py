@@ -1,14 +1,13 @@
 """Stop a worker of Odoo at an exact step, or let it collide there, by the row that it writes."""
 
 import contextlib
-import time
 
 import psycopg2
 from psycopg2 import sql
 
+from tools.waiting import wait_until
+
 KEY = 7225  # of the advisory lock that those who are stopped wait for
-PATIENCE = 180  # seconds
-NOTICE = 0.05
 
 FUNCTION = """
     CREATE FUNCTION vipps_test_stop() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -78,14 +77,11 @@ class StoppingPoint:
 
     def _wait_for(self, query, parameters):
         """Return the rows of a query as soon as it has some."""
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
+        def look():
             self._cursor.execute(query, parameters)
-            rows = self._cursor.fetchall()
-            if rows:
-                return rows
-            time.sleep(NOTICE)
-        raise AssertionError(f"nothing within {PATIENCE} s: {query}")
+            return self._cursor.fetchall()
+
+        return wait_until(look)
 
 
 @contextlib.contextmanager
@@ -141,16 +137,13 @@ def collision_point(stack, table, condition, times=2):
 
 def _change(cursor, statement):
     """Change a table as soon as nobody uses it; who waits for that would hold up all others."""
-    deadline = time.monotonic() + PATIENCE
-    cursor.execute("SET lock_timeout = '100ms'")
-    while True:
-        try:
+    def change():
+        with contextlib.suppress(psycopg2.errors.LockNotAvailable):
             cursor.execute(statement)
-            break
-        except psycopg2.errors.LockNotAvailable:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(NOTICE)
+            return True
+
+    cursor.execute("SET lock_timeout = '100ms'")
+    wait_until(change)
     cursor.execute('RESET lock_timeout')
 
 

@@ -36,7 +36,7 @@ class TestAvailability(LiveTest):
     def test_a_failure_is_noted_once_although_its_request_is_rolled_back(self):
         self.fault('create', 'refuse', 1, code='5070')
         with self.assertRaises(ShopError):
-            self.press_pay(self.new_customer())
+            self.new_customer().press_pay()
         call, = self.noted('refused')
         self.assertEqual((call['operation'], call['code']), ('create', '5070'))
         # There is no such transaction: it was rolled back.
@@ -52,7 +52,7 @@ class TestAvailability(LiveTest):
         self.break_api()
 
         def try_to_pay(customer):
-            return result_on(customer.follow(self.press_pay(customer)))
+            return result_on(customer.follow(customer.press_pay()))
 
         results = at_once(*[lambda customer=customer: try_to_pay(customer)
                             for customer in customers])
@@ -60,7 +60,7 @@ class TestAvailability(LiveTest):
         failures = self.noted('no_answer')
         self.assertGreaterEqual(failures[-1]['failure_count'], CUSTOMERS)
         self.assertFalse(self.is_offered())
-        self.assertEqual(self.press_pay(self.new_customer(), 'custom')['provider_code'], 'custom')
+        self.assertEqual(self.new_customer().press_pay('custom')['provider_code'], 'custom')
         # Two that failed at the same moment may both have seen that it began.
         self.assertEqual(set(self.audited()[len(before):]), {'paused'})
         wait_until(lambda: [

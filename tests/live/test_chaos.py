@@ -5,7 +5,7 @@ import os
 import random
 from concurrent.futures import ThreadPoolExecutor
 
-from tools.chaos import BAD_LUCK, FAULTS, Verdict
+from tools.chaos import BAD_LUCK, Verdict, make_trouble
 
 from .shop import LiveTest, wait_until
 
@@ -36,10 +36,10 @@ class TestChaos(LiveTest):
         choose = random.Random(f'{self.seed} {number}')
         with contextlib.suppress(*BAD_LUCK):
             customer = self.new_customer()
-            self.make_trouble(choose)
-            values = self.press_pay(customer)
+            make_trouble(self.stack, choose)
+            values = customer.press_pay()
             customer.follow(values)
-            self.make_trouble(choose)
+            make_trouble(self.stack, choose)
             decision = choose.choices(('approve', 'decline', 'expire', None), (7, 1, 1, 1))[0]
             if decision:
                 self.decide(values['reference'], decision)
@@ -51,26 +51,10 @@ class TestChaos(LiveTest):
                         lambda: self.new_browser().open(self.return_url(values['reference'])),
                     ))()
 
-    def make_trouble(self, choose):
-        """Let one thing go wrong."""
-        kind = choose.choices(('fault', 'WorkerHTTP', 'WorkerCron', 'token'), (12, 1, 2, 1))[0]
-        if kind == 'fault':
-            self.fault(**choose.choice(FAULTS))
-        elif kind == 'token':
-            self.control('POST', 'tokens/revoke')
-        else:
-            for worker in self.stack.workers(kind)[:1]:
-                self.stack.kill_worker(worker)
-
     def calm_down(self):
         """Repair everything, let time pass, and let the jobs finish."""
         self.repair()
         wait_until(lambda: len(self.stack.workers()) == 2 and self.stack.workers('WorkerCron'))
-        for reference, payment in self.verdict.get_payments().items():
-            if payment['state'] == 'CREATED':
-                self.decide(reference, 'expire')
-        self.control('POST', 'clock', advance=4000)  # All events are sent again by then.
-        wait_until(lambda: not self.control('GET', 'deliveries')['pending'])
         self.verdict.let_time_pass()
 
         def settle():

@@ -110,7 +110,7 @@ class TestCheckout(LiveTest):
 
     def pay_again(self, customer):
         """Press *Pay now* once more, and pay; returns the reference."""
-        values = self.press_pay(customer)
+        values = customer.press_pay()
         page = customer.follow(values)
         self.assertTrue(page.url.startswith(f'{self.stack.simulator_url}/landing'), page.text)
         self.decide(values['reference'])

@@ -26,7 +26,7 @@ class TestRateLimit(LiveTest):
     def try_to_pay(self, customer):
         """Press *Pay now*; returns the sentence that says why not, or None."""
         try:
-            self.press_pay(customer)
+            customer.press_pay()
         except ShopError as error:
             return str(error)
         return None
@@ -63,7 +63,7 @@ class TestRateLimit(LiveTest):
     def test_it_is_reported_once_though_each_refusal_is_rolled_back(self):
         customer = self.new_customer()
         for _time in range(MOST):
-            self.press_pay(customer)
+            customer.press_pay()
         rows = self.count_rows()
         before = self.rpc('vipps.audit.event', 'search_count', [('action', '=', 'limited')])
         for _time in range(3):
@@ -77,6 +77,6 @@ class TestRateLimit(LiveTest):
         customer = self.new_customer()
         stored = 'NEW.vipps_payment_reference IS NOT NULL AND NEW.vipps_payment_state IS NULL'
         with collision_point(self.stack, 'payment_transaction', stored):
-            self.press_pay(customer)
+            customer.press_pay()
         # The address, the customer, the order, the provider.
         self.assertEqual(self.count_rows(), 4)

@@ -42,7 +42,7 @@ class TestReturn(LiveTest):
         page = customer.open(self.return_url(first))
         self.assertEqual(result_on(page), 'failed')
         self.assertIn("Nothing has been charged", page.text)
-        values = self.press_pay(customer)
+        values = customer.press_pay()
         self.assertNotEqual(values['reference'], first)
         customer.follow(values)
         self.decide(values['reference'])

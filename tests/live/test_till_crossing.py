@@ -2,8 +2,7 @@
 
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
-
-from requests import HTTPError
+from urllib.error import HTTPError
 
 from .shop import at_once, wait_until
 from .stopping_point import stopping_point

@@ -33,7 +33,7 @@ class TestWhatIsLeft(LiveTest):
             {'vipps_collect_user_info': False},
         )
         customer = self.new_customer()
-        values = self.press_pay(customer)
+        values = customer.press_pay()
         landing_token = customer.follow(values).url.partition('token=')[2]
         self.reference = values['reference']
         self.decide(self.reference)

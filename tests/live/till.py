@@ -1,11 +1,11 @@
 """The people of the shop in town, and the checks that both sides agree after closing."""
 
 import functools
+from urllib.error import HTTPError
 
-from requests import HTTPError
-
+from tools.chaos import BOOKED_BY_TILLS
 from tools.customer import ShopError
-from tools.till import Cashier, Till
+from tools.till import Cashier, Till, create_configs
 
 from .shop import LiveTest, get_stack, wait_until
 
@@ -34,7 +34,7 @@ SOLD = """
     HAVING bool_or(part.vipps_pos_session_id = ANY(%s))
 """
 
-# What finished orders of sessions were paid with Vipps MobilePay, and what was booked for that.
+# What finished orders of sessions were paid with Vipps MobilePay.
 TAKEN = """
     SELECT pos_order.session_id, round(sum(payment.amount) * 100)::int
       FROM pos_payment payment
@@ -43,16 +43,6 @@ TAKEN = """
      WHERE pos_order.session_id = ANY(%s) AND pos_order.state NOT IN ('draft', 'cancel')
        AND method.use_payment_terminal = 'vipps'
      GROUP BY pos_order.session_id
-"""
-BOOKED = """
-    SELECT payment.pos_session_id, round(sum(line.balance) * 100)::int
-      FROM account_payment payment
-      JOIN account_move move ON move.id = payment.move_id
-      JOIN account_move_line line ON line.move_id = move.id
-      JOIN pos_payment_method method ON method.id = payment.pos_payment_method_id
-     WHERE payment.pos_session_id = ANY(%s) AND method.use_payment_terminal = 'vipps'
-       AND line.account_id = payment.outstanding_account_id AND move.state = 'posted'
-     GROUP BY payment.id
 """
 
 
@@ -78,12 +68,7 @@ class TillTest(LiveTest):
     @classmethod
     def new_configs(cls, count):
         """Return new tills that take nothing but Vipps MobilePay."""
-        method, = cls.rpc(
-            'pos.payment.method', 'search', [('use_payment_terminal', '=', 'vipps')]
-        )
-        return cls.rpc('pos.config', 'create', [
-            {'name': "Till", 'payment_method_ids': [(6, 0, [method])]}
-        ] * count)
+        return create_configs(cls.rpc, count)
 
     @classmethod
     def open_till(cls, login=CASHIERS[0], config=None):
@@ -156,7 +141,7 @@ class TillTest(LiveTest):
         try:
             payment = self.payment(reference)
         except HTTPError as error:
-            self.assertEqual(error.response.status_code, 404)
+            self.assertEqual(error.code, 404)
             return 0  # It was never asked for.
         sums = {
             name: payment['aggregate'][f'{name}Amount']['value']
@@ -184,7 +169,7 @@ class TillTest(LiveTest):
             self.assertEqual((reference, self.kept(reference)), (reference, amount))
             self.assertEqual((reference, payments), (reference, 0))
         taken = self.stack.execute((TAKEN, [sessions]))
-        booked = self.stack.execute((BOOKED, [sessions]))
+        booked = self.stack.execute((BOOKED_BY_TILLS, [sessions]))
         self.assertEqual(
             sorted(map(tuple, booked)),
             sorted((session, amount) for session, amount in taken if amount),

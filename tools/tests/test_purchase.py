@@ -1,3 +1,4 @@
+import functools
 import json
 import types
 import unittest
@@ -7,6 +8,7 @@ from simulator.server import Simulator
 from tools.console import Failure
 from tools.odoo import free_port
 from tools.purchase import RETURN, WEBHOOKS, Purchase, as_json, row, summary
+from tools.stack import Stack
 
 
 class TestPurchase(unittest.TestCase):
@@ -17,10 +19,12 @@ class TestPurchase(unittest.TestCase):
 
     def purchase(self, without, simulator_url=None):
         """Return a purchase from a shop that does not answer."""
-        return Purchase(types.SimpleNamespace(
+        stack = types.SimpleNamespace(
             url=f'http://127.0.0.1:{free_port()}',
             simulator_url=simulator_url or self.simulator.url,
-        ), without)
+        )
+        stack.control = functools.partial(Stack.control, stack)
+        return Purchase(stack, without)
 
     def faults(self):
         with urllib.request.urlopen(f'{self.simulator.url}/control/faults') as answer:
