@@ -24,6 +24,20 @@ registry.category("web_tour.tours").add("vipps_health", {
         },
         ...takePicture("health", ".o_vipps_health"),
         {
+            content: "On a phone, the page is as wide as the phone",
+            trigger: ".o_vipps_errors",
+            run() {
+                const page = document.querySelector(".o_field_widget[name=vipps_health_details]");
+                const sheet = page.parentElement;
+                sheet.style.width = "366px";
+                const isTooWide = page.offsetWidth > 366;
+                sheet.style.width = "";
+                if (isTooWide) {
+                    throw new Error("The page is wider than a phone.");
+                }
+            },
+        },
+        {
             content: "Open what is behind the number of failed events",
             trigger: 'button[name="failed_events"]:contains("1")',
         },
