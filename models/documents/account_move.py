@@ -68,7 +68,7 @@ class AccountMove(models.Model):
     def _invoice_paid_hook(self):
         """ Override of `account` to have the payments of orders read that were paid otherwise. """
         res = super()._invoice_paid_hook()
-        self.line_ids.sale_line_ids.order_id._vipps_look_at_payments()
+        self.invoice_line_ids.sale_line_ids.order_id._vipps_look_at_payments()
         return res
 
     def _post(self, soft=True):
@@ -76,17 +76,26 @@ class AccountMove(models.Model):
         that were made before them. """
         posted = super()._post(soft)
         for move in posted:
-            if move.move_type not in ('out_invoice', 'out_refund'):
-                continue
-            try:
-                with self.env.cr.savepoint():
-                    move._vipps_reconcile()
-            except UserError as error:  # Posting does not depend on it.
-                move.message_post(body=_(
-                    "This entry could not be reconciled with its payments with Vipps MobilePay:"
-                    " %s Solve this, and reconcile them under Accounting, Reconcile.", error,
-                ))
+            if move.move_type in ('out_invoice', 'out_refund') and move._vipps_get_transactions():
+                move._vipps_reconcile()
         return posted
+
+    def _vipps_reconcile(self):
+        """ Reconcile the document with the captures or refunds that were booked before it. It is
+        posted anyway. """
+        try:
+            with self.env.cr.savepoint():
+                for tx_sudo in self._vipps_get_transactions():
+                    self._vipps_assign_payments((
+                        tx_sudo._vipps_get_captures() if self.move_type == 'out_invoice'
+                        else tx_sudo._vipps_get_refunds()
+                    ).payment_id)
+                    tx_sudo._vipps_settle_surplus()
+        except UserError as error:
+            self.message_post(body=_(
+                "This entry could not be reconciled with its payments with Vipps MobilePay:"
+                " %s Solve this, and reconcile them under Accounting, Reconcile.", error,
+            ))
 
     def _vipps_look_at_payments(self):
         """ Override to have the reserved payments of invoices read. """
@@ -104,24 +113,11 @@ class AccountMove(models.Model):
             self.env['payment.transaction']._vipps_get_held_invoice_amount(self)
         )
 
-    def _vipps_reconcile(self):
-        """ Reconcile the document with the captures or refunds that were booked before it. """
-        for tx_sudo in self._vipps_get_transactions():
-            self._vipps_assign_payments((
-                tx_sudo._vipps_get_captures() if self.move_type == 'out_invoice'
-                else tx_sudo._vipps_get_refunds()
-            ).payment_id)
-            tx_sudo._vipps_settle_surplus()
-
     def _vipps_get_transactions(self):
         """ Return the transactions of the payments at Vipps MobilePay of an invoice, or of the
-        invoice that a credit note reverses, and of their orders.
+        invoice that a credit note reverses, and of their orders: oldest first, in sudo mode.
 
-        The links can be written by people, so they can lead to another company.
-
-        :return: The transactions, oldest first, in sudo mode.
-        :rtype: payment.transaction
-        """
+        The links can be written by people, so they can lead to another company. """
         return self.sudo()._vipps_get_linked_transactions().filtered(
             lambda tx: tx.provider_code == 'vipps' and tx.vipps_payment_reference
             and tx._vipps_serves(self.company_id)
@@ -131,14 +127,14 @@ class AccountMove(models.Model):
         """ Hook: return all transactions of an invoice, or of the invoice that a credit note
         reverses, and of their orders. """
         moves = self | self.reversed_entry_id
-        return moves.transaction_ids | moves.line_ids.sale_line_ids.order_id.transaction_ids
+        orders = moves.invoice_line_ids.sale_line_ids.order_id
+        return (
+            moves._vipps_filter_paid().transaction_ids
+            | orders._vipps_filter_paid().transaction_ids
+        )
 
     def _vipps_assign_payments(self, payments):
-        """ Reconcile the document with the open amounts of payments, oldest first.
-
-        :param account.payment payments: The payments.
-        :return: None
-        """
+        """ Reconcile the document with the open amounts of payments, oldest first. """
         for line in payments._vipps_get_open_lines():
             if self.currency_id.is_zero(self.amount_residual):
                 return

@@ -161,6 +161,6 @@ class AccountMove(models.Model):
         """ Override to find the payments of an order of a till that a credit note gives back; a
         till settles its own credit notes. """
         txs = super()._vipps_get_linked_transactions()
-        if not self.pos_order_ids:
+        if self.reversed_entry_id and not self.pos_order_ids:
             txs |= self.reversed_entry_id.pos_order_ids.payment_ids.vipps_transaction_id
         return txs

@@ -45,9 +45,7 @@ class SaleOrder(models.Model):
         that is neither paid, reserved nor invoiced. """
         if not self:
             return 0
-        left_amount = self.amount_total - (
-            self.env['payment.transaction']._vipps_get_held_order_amount(self)
-        )
+        left_amount = self._vipps_get_left_to_pay()
         if 'amount_unpaid' in self._fields:
             left_amount = min(left_amount, self.amount_unpaid)
         return max(self.currency_id.round(left_amount), 0)
