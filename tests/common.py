@@ -138,6 +138,14 @@ class VippsCommon(PaymentCommon, CompanyCommon):
             'name': "Wool Sweater", 'list_price': 200, 'taxes_id': [Command.clear()],
         })
 
+    @classmethod
+    def _new_user(cls, login, groups, company=None):
+        """ Return a new user of one company, by default of the one whose payments are tested. """
+        company = company or cls.company
+        return new_test_user(
+            cls.env, login, groups, company_id=company.id, company_ids=[Command.set(company.ids)],
+        )
+
     @staticmethod
     def _hash_passwords_quickly():
         return patch.object(Users, '_crypt_context', lambda self: CryptContext(
@@ -250,13 +258,11 @@ class TransactionCommon(VippsCommon):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.accountant = new_test_user(
-            cls.env, 'vipps_accountant', 'base.group_user,account.group_account_invoice',
-            company_id=cls.company.id, company_ids=[Command.set(cls.company.ids)],
+        cls.accountant = cls._new_user(
+            'vipps_accountant', 'base.group_user,account.group_account_invoice',
         )
-        cls.salesman = new_test_user(
-            cls.env, 'vipps_salesman', 'base.group_user,sales_team.group_sale_salesman',
-            company_id=cls.company.id, company_ids=[Command.set(cls.company.ids)],
+        cls.salesman = cls._new_user(
+            'vipps_salesman', 'base.group_user,sales_team.group_sale_salesman',
         )
 
     def _get_payment(self, tx):

@@ -1,7 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 from odoo.fields import Command
-from odoo.tests import Form, new_test_user
+from odoo.tests import Form
 
 from .common import TransactionCommon
 
@@ -13,9 +13,8 @@ class DeliveryCommon(TransactionCommon):
     def setUpClass(cls):
         super().setUpClass()
         cls.vipps.vipps_capture_mode = 'on_delivery'
-        cls.warehouse_user = new_test_user(
-            cls.env, 'vipps_warehouse', 'base.group_user,stock.group_stock_user',
-            company_id=cls.company.id, company_ids=[Command.set(cls.company.ids)],
+        cls.warehouse_user = cls._new_user(
+            'vipps_warehouse', 'base.group_user,stock.group_stock_user',
         )
         cls.tax = cls.env['account.tax'].create({
             'name': "25%", 'amount': 25, 'company_id': cls.company.id,

@@ -6,8 +6,6 @@ from functools import cache
 from typing import NamedTuple
 
 from odoo.api import call_kw
-from odoo.fields import Command
-from odoo.tests import new_test_user
 from odoo.tools import mute_logger
 
 from ..simulator.sales_units import NOK_UNIT
@@ -78,9 +76,8 @@ class DiscoveryCommon(VictimCommon):
 
     @classmethod
     def _create_attacker(cls, role, group, company):
-        return new_test_user(
-            cls.env, f'discovery_{role}_{company.id}', f'{group},base.group_allow_export',
-            company_id=company.id, company_ids=[Command.set(company.ids)],
+        return cls._new_user(
+            f'discovery_{role}_{company.id}', f'{group},base.group_allow_export', company,
         )
 
     def setUp(self):

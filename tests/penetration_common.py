@@ -3,7 +3,6 @@
 from contextlib import contextmanager
 
 from odoo.fields import Command
-from odoo.tests import new_test_user
 
 from .test_rpc import ACCESS_ERROR, RpcCommon
 
@@ -19,10 +18,10 @@ class PenetrationCommon(RpcCommon):
         super().setUpClass()
         cls.other_company = cls.env['res.company'].create({'name': "Another Shop"})
         cls.users = {**cls.users, **{
-            name: new_test_user(
-                cls.env, f'vipps_{name}',
+            name: cls._new_user(
+                f'vipps_{name}',
                 'base.group_user,base.group_allow_export,mobilepay_vipps.group_payment_manager',
-                company_id=company.id, company_ids=[Command.set(company.ids)],
+                company,
             ) for name, company in (('manager', cls.company), ('stranger', cls.other_company))
         }}
 

@@ -7,7 +7,6 @@ import uuid
 
 from odoo import fields
 from odoo.fields import Command
-from odoo.tests import new_test_user
 
 from .common import TransactionCommon
 
@@ -22,10 +21,7 @@ class PosCommon(TransactionCommon):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.cashier = new_test_user(
-            cls.env, 'vipps_cashier', 'base.group_user,point_of_sale.group_pos_user',
-            company_id=cls.company.id, company_ids=[Command.set(cls.company.ids)],
-        )
+        cls.cashier = cls._new_user('vipps_cashier', 'base.group_user,point_of_sale.group_pos_user')
         cls.company.country_id = cls.country_norway
         bank_journal = cls.env['account.journal'].create({
             'name': "Vipps at the till", 'type': 'bank', 'code': 'VTILL',

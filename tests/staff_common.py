@@ -2,7 +2,6 @@
 
 from lxml import html
 
-from odoo.fields import Command
 from odoo.tests import new_test_user
 
 from .common import TransactionCommon
@@ -14,9 +13,8 @@ class StaffCommon(TransactionCommon):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.other_salesman = new_test_user(
-            cls.env, 'vipps_other_salesman', 'base.group_user,sales_team.group_sale_salesman',
-            company_id=cls.company.id, company_ids=[Command.set(cls.company.ids)],
+        cls.other_salesman = cls._new_user(
+            'vipps_other_salesman', 'base.group_user,sales_team.group_sale_salesman',
         )
         cls.customer = new_test_user(
             cls.env, 'vipps_customer', 'base.group_portal', partner_id=cls.partner.id

@@ -2,7 +2,7 @@
 
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.fields import Command
-from odoo.tests import new_test_user, tagged
+from odoo.tests import tagged
 from odoo.tools import mute_logger
 
 from .pos_common import PosCommon
@@ -33,10 +33,7 @@ class TestAccess(PosCommon):
 
     @classmethod
     def _create_user(cls, groups, company):
-        return new_test_user(
-            cls.env, f'access_{groups.split(".")[-1]}_{company.id}', groups,
-            company_id=company.id, company_ids=[Command.set(company.ids)],
-        )
+        return cls._new_user(f'access_{groups.split(".")[-1]}_{company.id}', groups, company)
 
     def _pay_order(self, price=249.5, **values):
         order = self._create_order(price, **values)
@@ -223,9 +220,8 @@ class TestAccess(PosCommon):
         _order, tx = self._pay_order()
         self.env['vipps.task']._schedule(tx, 'confirm')
         for company, is_read in ((self.company, True), (self.other_company, False)):
-            administrator = new_test_user(
-                self.env, f'vipps_administrator_{company.id}', 'base.group_system',
-                company_id=company.id, company_ids=[Command.set(company.ids)],
+            administrator = self._new_user(
+                f'vipps_administrator_{company.id}', 'base.group_system', company,
             )
             with self.subTest(company=company.name):
                 tasks = self.env['vipps.task'].with_user(administrator).search([])

@@ -2,7 +2,7 @@
 
 from odoo.exceptions import AccessError, ValidationError
 from odoo.fields import Command
-from odoo.tests import new_test_user, tagged
+from odoo.tests import tagged
 
 from .pos_common import PosCommon
 
@@ -37,10 +37,7 @@ class TestBranch(PosCommon):
 
     @classmethod
     def _create_user(cls, login, group, company):
-        return new_test_user(
-            cls.env, login, f'base.group_user,{group}',
-            company_id=company.id, company_ids=[Command.set(company.ids)],
-        )
+        return cls._new_user(login, f'base.group_user,{group}', company)
 
     def _get_offered(self, company):
         return self.env['payment.provider'].sudo()._get_compatible_providers(

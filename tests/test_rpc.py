@@ -4,7 +4,7 @@ import inspect
 import xmlrpc.client
 
 from odoo.fields import Command
-from odoo.tests import HttpCase, new_test_user, tagged
+from odoo.tests import HttpCase, tagged
 from odoo.tests.common import JsonRpcException, get_db_name
 from odoo.tools import mute_logger
 
@@ -31,9 +31,8 @@ class RpcCommon(TransactionCommon, HttpCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.users = {
-            name: new_test_user(
-                cls.env, f'vipps_{name}', groups=f'{group},base.group_allow_export',
-                company_id=cls.company.id, company_ids=[Command.set(cls.company.ids)],
+            name: cls._new_user(
+                f'vipps_{name}', f'{group},base.group_allow_export',
             ) for name, group in {**GROUPS, 'administrator': 'base.group_system'}.items()
         }
 

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 from freezegun import freeze_time
 
-from odoo import Command, fields
+from odoo import fields
 from odoo.exceptions import AccessError, UserError
 from odoo.sql_db import db_connect
-from odoo.tests import new_test_user, tagged
+from odoo.tests import tagged
 
 from ...models.provider.availability import (
     FIRST_PROBE_DELAY,
@@ -195,9 +195,8 @@ class TestWaitingTill(WaitingMixin, PosCommon):
         reference, = self._ask_often()
         tx = self._get_tx(reference)
         self.patch(type(tx), '_vipps_lock', lambda tx, wait=True: isinstance(wait, bool))
-        manager = self.session.with_user(new_test_user(
-            self.env, 'vipps_pos_manager', 'base.group_user,point_of_sale.group_pos_manager',
-            company_id=self.company.id, company_ids=[Command.set(self.company.ids)],
+        manager = self.session.with_user(self._new_user(
+            'vipps_pos_manager', 'base.group_user,point_of_sale.group_pos_manager',
         ))
         self.simulator.approve(reference)
         self._refresh(tx)

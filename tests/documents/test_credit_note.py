@@ -2,7 +2,7 @@
 
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.fields import Command
-from odoo.tests import Form, new_test_user, tagged
+from odoo.tests import Form, tagged
 
 from ...simulator.sales_units import NOK_UNIT
 from ..common import TransactionCommon
@@ -397,9 +397,8 @@ class TestCreditNote(TransactionCommon):
         invoice, tx = self._pay_invoice()
         move = self._reverse(invoice)
         wizard = self._open(move)
-        other_accountant = new_test_user(
-            self.env, 'vipps_other_accountant', 'base.group_user,account.group_account_invoice',
-            company_id=self.company.id, company_ids=[Command.set(self.company.ids)],
+        other_accountant = self._new_user(
+            'vipps_other_accountant', 'base.group_user,account.group_account_invoice',
         )
         for user in (self.salesman, self.portal_user, other_accountant):
             with self.subTest(user=user.login), self.assertRaises(AccessError):

@@ -7,8 +7,7 @@ from unittest.mock import patch
 
 from odoo import fields
 from odoo.exceptions import AccessError, UserError
-from odoo.fields import Command
-from odoo.tests import new_test_user, tagged
+from odoo.tests import tagged
 from odoo.tools import mute_logger
 
 from ...simulator.sales_units import NOK_UNIT
@@ -28,14 +27,12 @@ class TestAudit(WebhookCommon, CheckoutCommon):
     def setUpClass(cls):
         super().setUpClass()
         cls.audit = cls.env['vipps.audit.event'].sudo()
-        cls.manager = new_test_user(
-            cls.env, 'vipps_manager', f'base.group_user,base.group_allow_export,{MANAGER}',
-            company_id=cls.company.id, company_ids=[Command.set(cls.company.ids)],
+        cls.manager = cls._new_user(
+            'vipps_manager', f'base.group_user,base.group_allow_export,{MANAGER}',
         )
         cls.other_company = cls.env['res.company'].create({'name': "Another Shop"})
-        cls.other_manager = new_test_user(
-            cls.env, 'vipps_other_manager', f'base.group_user,{MANAGER}',
-            company_id=cls.other_company.id, company_ids=[Command.set(cls.other_company.ids)],
+        cls.other_manager = cls._new_user(
+            'vipps_other_manager', f'base.group_user,{MANAGER}', cls.other_company,
         )
 
     def setUp(self):
@@ -197,10 +194,7 @@ class TestAudit(WebhookCommon, CheckoutCommon):
 
     def test_settings_are_recorded_with_their_values_and_keys_without(self):
         self.first_id = self.audit.search([], limit=1).id
-        admin = new_test_user(
-            self.env, 'vipps_admin', 'base.group_system', company_id=self.company.id,
-            company_ids=[Command.set(self.company.ids)],
-        )
+        admin = self._new_user('vipps_admin', 'base.group_system')
         self.vipps.with_user(admin).write({
             'vipps_capture_mode': 'on_delivery',
             'vipps_merchant_serial_number': '654321',
@@ -329,10 +323,7 @@ class TestAudit(WebhookCommon, CheckoutCommon):
                 self.audit.with_user(user).sudo(False).search_count([])
 
     def test_what_was_recorded_outlives_the_user_the_payment_and_the_provider(self):
-        clerk = new_test_user(
-            self.env, 'vipps_clerk', 'base.group_user,account.group_account_invoice',
-            company_id=self.company.id, company_ids=[Command.set(self.company.ids)],
-        )
+        clerk = self._new_user('vipps_clerk', 'base.group_user,account.group_account_invoice')
         name = clerk.name
         tx = self._authorize()
         tx.with_user(clerk).action_void()

@@ -7,7 +7,7 @@ from psycopg2 import DatabaseError
 from odoo import fields
 from odoo.exceptions import UserError
 from odoo.fields import Command
-from odoo.tests import new_test_user, tagged
+from odoo.tests import tagged
 from odoo.tools import mute_logger
 
 from ... import const
@@ -26,11 +26,10 @@ class TestAuditProtection(PosCommon):
     def setUpClass(cls):
         super().setUpClass()
         cls.audit = cls.env['vipps.audit.event'].sudo()
-        cls.administrator = new_test_user(
-            cls.env, 'vipps_administrator',
+        cls.administrator = cls._new_user(
+            'vipps_administrator',
             'base.group_user,base.group_system,account.group_account_manager,'
             'point_of_sale.group_pos_manager',
-            company_id=cls.company.id, company_ids=[Command.set(cls.company.ids)],
         )
 
     def setUp(self):

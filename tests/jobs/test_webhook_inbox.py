@@ -7,8 +7,7 @@ from lxml import etree
 
 from odoo import fields
 from odoo.exceptions import AccessError, UserError
-from odoo.fields import Command
-from odoo.tests import Form, new_test_user, tagged
+from odoo.tests import Form, tagged
 from odoo.tools.safe_eval import safe_eval
 
 from ...simulator.sales_units import DKK_UNIT
@@ -28,10 +27,7 @@ class TestWebhookInbox(EventCommon):
 
     @classmethod
     def _create_user(cls, groups, company):
-        return new_test_user(
-            cls.env, f'inbox_{groups}_{company.id}', groups=groups,
-            company_id=company.id, company_ids=[Command.set(company.ids)],
-        )
+        return cls._new_user(f'inbox_{groups}_{company.id}', groups, company)
 
     def _set(self, events, **values):
         """ Let events be in the inbox as if the job had left them there. """

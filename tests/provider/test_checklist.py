@@ -6,7 +6,6 @@ from lxml import html
 
 from odoo import SUPERUSER_ID, fields
 from odoo.exceptions import AccessError
-from odoo.fields import Command
 from odoo.tests import new_test_user, tagged
 
 from ...source import Source
@@ -22,9 +21,8 @@ class TestChecklist(TransactionCommon):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.manager = new_test_user(
-            cls.env, 'vipps_manager', 'base.group_user,mobilepay_vipps.group_payment_manager',
-            company_id=cls.company.id, company_ids=[Command.set(cls.company.ids)],
+        cls.manager = cls._new_user(
+            'vipps_manager', 'base.group_user,mobilepay_vipps.group_payment_manager',
         )
 
     def _read(self, provider=None):

@@ -4,8 +4,7 @@ import json
 from contextlib import suppress
 
 from odoo.exceptions import AccessError
-from odoo.fields import Command
-from odoo.tests import new_test_user, tagged
+from odoo.tests import tagged
 from odoo.tools import mute_logger
 
 from ...simulator.sales_units import DKK_UNIT, NOK_UNIT
@@ -43,10 +42,7 @@ class TestCompany(WebhookCommon, TransactionCommon):
 
     @classmethod
     def _create_user(cls, group, company):
-        return new_test_user(
-            cls.env, f'company_{group}_{company.id}', f'base.group_user,{group}',
-            company_id=company.id, company_ids=[Command.set(company.ids)],
-        )
+        return cls._new_user(f'company_{group}_{company.id}', f'base.group_user,{group}', company)
 
     def setUp(self):
         super().setUp()

@@ -10,8 +10,7 @@ from freezegun import freeze_time
 
 from odoo import fields
 from odoo.exceptions import UserError
-from odoo.fields import Command
-from odoo.tests import new_test_user, tagged
+from odoo.tests import tagged
 from odoo.tools import mute_logger
 
 from ...encryption import KEY_VARIABLE
@@ -31,9 +30,8 @@ class HealthCommon(WebhookCommon, TransactionCommon):
 
     @classmethod
     def _create_manager(cls, login, company):
-        return new_test_user(
-            cls.env, login, 'base.group_user,mobilepay_vipps.group_payment_manager',
-            company_id=company.id, company_ids=[Command.set(company.ids)],
+        return cls._new_user(
+            login, 'base.group_user,mobilepay_vipps.group_payment_manager', company,
         )
 
     def _insert_call(self, outcome='success', count=1, minutes=0, clock_offset=0, **values):

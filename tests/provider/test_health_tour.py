@@ -1,8 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 from odoo import fields
-from odoo.fields import Command
-from odoo.tests import new_test_user, tagged
+from odoo.tests import tagged
 
 from ..pos_tour_common import PosTourCommon
 
@@ -26,9 +25,8 @@ class TestHealthTours(PosTourCommon):
         })
 
     def test_manager_finds_out_what_is_wrong_and_what_is_behind_a_number(self):
-        manager = new_test_user(
-            self.env, 'vipps_manager', 'base.group_user,mobilepay_vipps.group_payment_manager',
-            company_id=self.company.id, company_ids=[Command.set(self.company.ids)],
+        manager = self._new_user(
+            'vipps_manager', 'base.group_user,mobilepay_vipps.group_payment_manager',
         )
         self.env['vipps.webhook.event'].sudo().create({
             'provider_id': self.vipps.id, 'name': 'CREATED', 'reference': 'failed-payment',

@@ -8,8 +8,7 @@ from unittest.mock import patch
 from cryptography.fernet import Fernet
 
 from odoo.exceptions import AccessError, UserError
-from odoo.fields import Command
-from odoo.tests import Form, new_test_user, tagged
+from odoo.tests import Form, tagged
 from odoo.tools import config, mute_logger
 
 from ... import encryption
@@ -27,10 +26,9 @@ class TestKeyRotation(TransactionCommon):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.administrator = new_test_user(
-            cls.env, 'vipps_administrator',
+        cls.administrator = cls._new_user(
+            'vipps_administrator',
             'base.group_user,base.group_system,account.group_account_invoice',
-            company_id=cls.company.id, company_ids=[Command.set(cls.company.ids)],
         )
         cls.vipps = cls.vipps.with_user(cls.administrator).with_company(cls.company)
 
@@ -259,9 +257,8 @@ class TestKeyRotation(TransactionCommon):
         self.assertNotIn('fake-new-secret', str(self.env.cr.fetchall()))
 
     def test_only_administrators_replace_keys(self):
-        manager = new_test_user(
-            self.env, 'vipps_manager', 'base.group_user,mobilepay_vipps.group_payment_manager',
-            company_id=self.company.id, company_ids=[Command.set(self.company.ids)],
+        manager = self._new_user(
+            'vipps_manager', 'base.group_user,mobilepay_vipps.group_payment_manager',
         )
         with self.assertRaises(AccessError):
             self.env['vipps.key.rotation'].with_user(manager).create(

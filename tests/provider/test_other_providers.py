@@ -7,7 +7,7 @@ from lxml import html
 
 from odoo.exceptions import UserError
 from odoo.fields import Command
-from odoo.tests import new_test_user, tagged
+from odoo.tests import tagged
 from odoo.tools.safe_eval import safe_eval
 
 from ...protocol import signature
@@ -27,10 +27,9 @@ class TestOtherProviders(CheckoutCommon):
             'name': "Bank Card", 'available_currency_ids': [Command.link(cls.currency_nok.id)],
         })
         cls.vipps.action_vipps_set_up_webhooks()
-        cls.manager = new_test_user(
-            cls.env, 'vipps_sales_accountant',
+        cls.manager = cls._new_user(
+            'vipps_sales_accountant',
             'sales_team.group_sale_salesman_all_leads,account.group_account_invoice',
-            company_id=cls.company.id, company_ids=[Command.set(cls.company.ids)],
         )
 
     #=== Helpers ===#

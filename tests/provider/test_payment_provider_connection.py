@@ -5,7 +5,6 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from unittest.mock import patch
 
 from odoo.exceptions import AccessError, UserError, ValidationError
-from odoo.fields import Command
 from odoo.tests import new_test_user, tagged
 
 from ... import const
@@ -202,10 +201,7 @@ class TestConnection(ConnectionCommon):
 
     def test_administrator_of_another_company_may_not_test_and_set_up(self):
         company = self.company_data_2['company']
-        user = new_test_user(
-            self.env, 'elsewhere', groups='base.group_user,base.group_system',
-            company_id=company.id, company_ids=[Command.set(company.ids)],
-        )
+        user = self._new_user('elsewhere', 'base.group_user,base.group_system', company)
         for name in ('action_vipps_test_connection', 'action_vipps_set_up_webhooks'):
             with self.subTest(name=name), self.assertRaises(AccessError):
                 getattr(self.vipps.with_user(user).with_company(company), name)()

@@ -3,8 +3,7 @@
 import uuid
 
 from odoo.exceptions import AccessError, UserError
-from odoo.fields import Command
-from odoo.tests import Form, HttpCase, new_test_user, tagged
+from odoo.tests import Form, HttpCase, tagged
 from odoo.tests.common import JsonRpcException
 from odoo.tools import mute_logger
 
@@ -28,10 +27,9 @@ class TestSecrets(TransactionCommon, HttpCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.administrator = new_test_user(
-            cls.env, 'vipps_administrator',
+        cls.administrator = cls._new_user(
+            'vipps_administrator',
             'base.group_user,base.group_system,account.group_account_invoice',
-            company_id=cls.company.id, company_ids=[Command.set(cls.company.ids)],
         )
 
     def setUp(self):

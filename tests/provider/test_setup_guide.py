@@ -34,11 +34,10 @@ class SetupGuideCommon(TransactionCommon):
         cls.vipps.write({
             'state': 'disabled', 'is_published': False, **dict.fromkeys(KEYS, False),
         })
-        cls.administrator = new_test_user(
-            cls.env, 'vipps_administrator',
+        cls.administrator = cls._new_user(
+            'vipps_administrator',
             'base.group_user,base.group_system,account.group_account_invoice,'
             'point_of_sale.group_pos_manager',
-            company_id=cls.company.id, company_ids=[Command.set(cls.company.ids)],
         )
         cls.till = cls.env['pos.config'].create({
             'name': "Shop", 'company_id': cls.company.id,
@@ -293,10 +292,10 @@ class TestSetupGuide(SetupGuideCommon):
     def test_administrator_of_another_company_does_not_reach_the_provider(self):
         guide = self._go_to_payment()
         company = self.company_data_2['company']
-        stranger = new_test_user(
-            self.env, 'vipps_stranger',
+        stranger = self._new_user(
+            'vipps_stranger',
             'base.group_user,base.group_system,account.group_account_invoice',
-            company_id=company.id, company_ids=[Command.set(company.ids)],
+            company,
         )
         with self.assertRaises(AccessError):
             guide.with_user(stranger).action_next()
@@ -323,10 +322,10 @@ class TestSetupGuide(SetupGuideCommon):
             {**KEYS, **secondary_key}
         )
         company = self.company_data_2['company']
-        stranger = new_test_user(
-            self.env, 'vipps_stranger',
+        stranger = self._new_user(
+            'vipps_stranger',
             'base.group_user,base.group_system,account.group_account_invoice',
-            company_id=company.id, company_ids=[Command.set(company.ids)],
+            company,
         )
         for _i in range(2):
             guide = self._open(self.vipps.browse(), stranger)

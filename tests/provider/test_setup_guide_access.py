@@ -3,8 +3,7 @@
 from contextlib import suppress
 
 from odoo.exceptions import AccessError
-from odoo.fields import Command
-from odoo.tests import new_test_user, tagged
+from odoo.tests import tagged
 from odoo.tools import mute_logger
 
 from ...simulator.sales_units import NOK_UNIT
@@ -33,10 +32,7 @@ class TestSetupGuideAccess(TransactionCommon):
 
     @classmethod
     def _create_user(cls, group, company, base='base.group_user'):
-        return new_test_user(
-            cls.env, f'guide_{group}_{company.id}', f'{base},{group}',
-            company_id=company.id, company_ids=[Command.set(company.ids)],
-        )
+        return cls._new_user(f'guide_{group}_{company.id}', f'{base},{group}', company)
 
     def _open(self, **context):
         vipps = self.vipps.with_user(self.administrator).with_context(**context)

@@ -1,7 +1,6 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from odoo.fields import Command
-from odoo.tests import new_test_user, tagged
+from odoo.tests import tagged
 
 from ..pos_tour_common import PosTourCommon
 from .test_setup_guide import KEYS
@@ -11,11 +10,10 @@ from .test_setup_guide import KEYS
 class TestSetupTours(PosTourCommon):
 
     def test_administrator_goes_from_an_empty_provider_to_a_paid_order(self):
-        administrator = new_test_user(
-            self.env, 'vipps_administrator',
+        administrator = self._new_user(
+            'vipps_administrator',
             'base.group_user,base.group_system,account.group_account_invoice,'
             'point_of_sale.group_pos_manager',
-            company_id=self.company.id, company_ids=[Command.set(self.company.ids)],
         )
         provider = self.vipps
         provider.write({

@@ -10,9 +10,8 @@ from freezegun import freeze_time
 
 from odoo import fields
 from odoo.exceptions import AccessError
-from odoo.fields import Command
 from odoo.sql_db import TestCursor
-from odoo.tests import new_test_user, tagged
+from odoo.tests import tagged
 from odoo.tools import mute_logger
 
 from ... import const, encryption
@@ -327,13 +326,11 @@ class TestWebhookWatch(WebhookWatchCommon):
         headers = self._sign(body)
         self.vipps.action_vipps_set_up_webhooks()
         secret = self.vipps._vipps_get_secret('vipps_webhook_secret')
-        manager = new_test_user(
-            self.env, 'vipps_revoker', 'base.group_user,mobilepay_vipps.group_payment_manager',
-            company_id=self.company.id, company_ids=[Command.set(self.company.ids)],
+        manager = self._new_user(
+            'vipps_revoker', 'base.group_user,mobilepay_vipps.group_payment_manager',
         )
-        accountant = new_test_user(
-            self.env, 'vipps_no_revoker', 'base.group_user,account.group_account_manager',
-            company_id=self.company.id, company_ids=[Command.set(self.company.ids)],
+        accountant = self._new_user(
+            'vipps_no_revoker', 'base.group_user,account.group_account_manager',
         )
         with self.assertRaises(AccessError):
             self.vipps.with_user(accountant).action_vipps_revoke_replaced_secrets()

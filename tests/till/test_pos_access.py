@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.fields import Command
-from odoo.tests import new_test_user, tagged
+from odoo.tests import tagged
 from odoo.tools import mute_logger
 
 from ...hooks import uninstall_hook
@@ -32,23 +32,16 @@ class TestPosAccess(PosCommon):
     def setUpClass(cls):
         super().setUpClass()
         cls.other_company = cls.company_data_2['company']
-        cls.manager = cls._create_user('vipps_pos_manager', 'point_of_sale.group_pos_manager')
-        cls.internal_user = cls._create_user('vipps_internal', 'base.group_user')
-        cls.portal_user = cls._create_user('vipps_portal', 'base.group_portal')
-        cls.other_cashier = cls._create_user(
+        cls.manager = cls._new_user('vipps_pos_manager', 'point_of_sale.group_pos_manager')
+        cls.internal_user = cls._new_user('vipps_internal', 'base.group_user')
+        cls.portal_user = cls._new_user('vipps_portal', 'base.group_portal')
+        cls.other_cashier = cls._new_user(
             'vipps_other_cashier', 'point_of_sale.group_pos_user', cls.other_company
         )
         cls.other_config = cls._create_config(
             "Kiosk", payment_method_ids=[Command.set(cls.pos_method.ids)]
         )
         cls.other_session = cls._open_session(cls.other_config)
-
-    @classmethod
-    def _create_user(cls, login, group, company=None):
-        company = company or cls.company
-        return new_test_user(
-            cls.env, login, group, company_id=company.id, company_ids=[Command.set(company.ids)],
-        )
 
     def _prepare_calls(self, order_id, uuid, reference, name):
         """ Return every request of a till. """

@@ -16,9 +16,8 @@ class TestPosBackOffice(PosCommon):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.pos_manager = new_test_user(
-            cls.env, 'vipps_pos_manager', 'base.group_user,point_of_sale.group_pos_manager',
-            company_id=cls.company.id, company_ids=[Command.set(cls.company.ids)],
+        cls.pos_manager = cls._new_user(
+            'vipps_pos_manager', 'base.group_user,point_of_sale.group_pos_manager',
         )
 
     #=== What happens ===#
@@ -259,9 +258,8 @@ class TestPosBackOffice(PosCommon):
                 tx.with_user(user).action_vipps_refund()
             with self.assertRaises(AccessError):
                 wizard.with_user(user).action_refund()
-        other_accountant = new_test_user(
-            self.env, 'vipps_other_accountant', 'base.group_user,account.group_account_invoice',
-            company_id=self.company.id, company_ids=[Command.set(self.company.ids)],
+        other_accountant = self._new_user(
+            'vipps_other_accountant', 'base.group_user,account.group_account_invoice',
         )
         with self.assertRaises(AccessError):
             wizard.with_user(other_accountant).action_refund()

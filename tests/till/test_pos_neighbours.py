@@ -2,7 +2,7 @@
 
 from odoo.exceptions import UserError
 from odoo.fields import Command
-from odoo.tests import HttpCase, new_test_user, tagged
+from odoo.tests import HttpCase, tagged
 from odoo.tests.common import JsonRpcException
 from odoo.tools import mute_logger
 
@@ -16,9 +16,8 @@ class TestPosGuests(PosCommon, HttpCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.guest_user = new_test_user(
-            cls.env, 'vipps_guest', 'base.group_user,point_of_sale.group_pos_manager',
-            company_id=cls.company.id, company_ids=[Command.set(cls.company.ids)],
+        cls.guest_user = cls._new_user(
+            'vipps_guest', 'base.group_user,point_of_sale.group_pos_manager',
         )
         cls.config.write({
             'self_ordering_default_user_id': cls.guest_user.id,

@@ -2,7 +2,7 @@
 
 from odoo.exceptions import UserError
 from odoo.fields import Command
-from odoo.tests import new_test_user, tagged
+from odoo.tests import tagged
 from odoo.tools import mute_logger
 
 from ..pos_common import SYNCHRONIZATION, PosCommon
@@ -16,9 +16,8 @@ class TestPosOrderGuard(PosCommon):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.manager = new_test_user(
-            cls.env, 'vipps_pos_manager', 'base.group_user,point_of_sale.group_pos_manager',
-            company_id=cls.company.id, company_ids=[Command.set(cls.company.ids)],
+        cls.manager = cls._new_user(
+            'vipps_pos_manager', 'base.group_user,point_of_sale.group_pos_manager',
         )
 
     def _ask_in_both_states(self, ui_order):

@@ -5,7 +5,7 @@ from freezegun import freeze_time
 from odoo import SUPERUSER_ID, fields
 from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command
-from odoo.tests import new_test_user, tagged
+from odoo.tests import tagged
 from odoo.tools import mute_logger
 
 from ...models.till.attempt import LIFETIME
@@ -20,9 +20,8 @@ class TestPosSettling(PosCommon):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.manager = new_test_user(
-            cls.env, 'vipps_pos_manager', 'base.group_user,point_of_sale.group_pos_manager',
-            company_id=cls.company.id, company_ids=[Command.set(cls.company.ids)],
+        cls.manager = cls._new_user(
+            'vipps_pos_manager', 'base.group_user,point_of_sale.group_pos_manager',
         )
 
     def _start_outage(self):

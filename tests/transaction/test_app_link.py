@@ -7,8 +7,7 @@ from unittest.mock import patch
 from freezegun import freeze_time
 
 from odoo import fields
-from odoo.fields import Command
-from odoo.tests import new_test_user, tagged
+from odoo.tests import tagged
 
 from ...models.jobs.task import FOLLOW_UP, KINDS_BY_JOB, MAX_TRIES
 from ..common import TransactionCommon
@@ -23,9 +22,8 @@ class TestAppLink(TransactionCommon):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.warehouse_user = new_test_user(
-            cls.env, 'vipps_warehouse', 'base.group_user,stock.group_stock_user',
-            company_id=cls.company.id, company_ids=[Command.set(cls.company.ids)],
+        cls.warehouse_user = cls._new_user(
+            'vipps_warehouse', 'base.group_user,stock.group_stock_user',
         )
         cls.product.detailed_type = 'product'
         cls.carrier = cls.env['delivery.carrier'].create({

@@ -210,9 +210,8 @@ class TestOperationInput(TransactionCommon):
         tx = self._start_order(order)
         self._approve(tx)
         self._refresh(tx)
-        other = new_test_user(
-            self.env, 'vipps_other_salesman', 'base.group_user,sales_team.group_sale_salesman',
-            company_id=self.company.id, company_ids=[Command.set(self.company.ids)],
+        other = self._new_user(
+            'vipps_other_salesman', 'base.group_user,sales_team.group_sale_salesman',
         )
         nobody = new_test_user(self.env, 'vipps_nobody', 'base.group_user')
         Wizard = self.env['payment.capture.wizard']

@@ -8,8 +8,7 @@ from freezegun import freeze_time
 
 from odoo import fields
 from odoo.exceptions import AccessError, UserError
-from odoo.fields import Command
-from odoo.tests import new_test_user, tagged
+from odoo.tests import tagged
 from odoo.tools import mute_logger
 from odoo.tools.safe_eval import safe_eval
 
@@ -26,10 +25,7 @@ class TestPaymentComparison(TransactionCommon):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.administrator = new_test_user(
-            cls.env, 'vipps_administrator', 'base.group_system',
-            company_id=cls.company.id, company_ids=[Command.set(cls.company.ids)],
-        )
+        cls.administrator = cls._new_user('vipps_administrator', 'base.group_system')
 
     def _compare(self):
         """ Run the nightly job and what it starts, and return the references that were read. """

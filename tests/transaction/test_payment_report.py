@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from lxml import etree
 
-from odoo.fields import Command, Datetime
-from odoo.tests import new_test_user, tagged
+from odoo.fields import Datetime
+from odoo.tests import tagged
 from odoo.tools.safe_eval import safe_eval
 
 from ..common import TransactionCommon
@@ -152,9 +152,10 @@ class TestPaymentReport(TransactionCommon):
 
     def test_nothing_of_another_company_is_listed_or_summed(self):
         other_company = self.company_data_2['company']
-        accountant = new_test_user(
-            self.env, 'vipps_other_accountant', 'base.group_user,account.group_account_invoice',
-            company_id=other_company.id, company_ids=[Command.set(other_company.ids)],
+        accountant = self._new_user(
+            'vipps_other_accountant',
+            'base.group_user,account.group_account_invoice',
+            other_company,
         )
         self._authorize(amount=100)
         self.assertTrue(self._search('action_vipps_reserved'))

@@ -4,7 +4,6 @@ import json
 from unittest.mock import patch
 
 from odoo.exceptions import AccessError, UserError
-from odoo.fields import Command
 from odoo.tests import HttpCase, new_test_user, tagged
 from odoo.tests.common import JsonRpcException
 from odoo.tools import mute_logger
@@ -39,9 +38,8 @@ class PersonalDataCommon(TransactionCommon, HttpCase):
 
     @classmethod
     def _create_manager(cls, login, company):
-        return new_test_user(
-            cls.env, login, 'base.group_user,mobilepay_vipps.group_payment_manager',
-            company_id=company.id, company_ids=[Command.set(company.ids)],
+        return cls._new_user(
+            login, 'base.group_user,mobilepay_vipps.group_payment_manager', company,
         )
 
     def _share(self):

@@ -4,7 +4,7 @@ import json
 from unittest.mock import patch
 
 from odoo.fields import Command
-from odoo.tests import HttpCase, new_test_user, tagged
+from odoo.tests import HttpCase, tagged
 from odoo.tests.common import ChromeBrowser
 
 from ..common import TransactionCommon, VippsCommon
@@ -175,10 +175,7 @@ class TestOperationTours(TransactionCommon, HttpCase):
             'product_id': self.product.id, 'price_unit': 100, 'product_uom_qty': 2,
             'tax_id': [Command.clear()],
         })])
-        worker = new_test_user(
-            self.env, 'vipps_warehouse', 'base.group_user,stock.group_stock_user',
-            company_id=self.company.id, company_ids=[Command.set(self.company.ids)],
-        )
+        worker = self._new_user('vipps_warehouse', 'base.group_user,stock.group_stock_user')
         self._start_on(tx.sale_order_ids.picking_ids, 'vipps_backorder', worker)
         self._run_due()
         self.assertEqual(self._get_aggregate(tx)['captured'], 10000)
