@@ -96,7 +96,7 @@ class VippsAuditEvent(models.Model):
             ('release', "Release"),
             ('refund', "Refund"),
             ('replayed', "Event replayed"),
-            ('dismissed', "Event dealt with"),
+            ('dismissed', "Event marked as done"),
             ('webhook_registered', "Webhook registered"),
             ('data_read', "Personal data read"),
             ('data_exported', "Personal data exported"),
@@ -112,8 +112,7 @@ class VippsAuditEvent(models.Model):
     )
     outcome = fields.Selection(
         string="Outcome",
-        help="Asked for: somebody asked for it. What came of it follows; if nothing does, Odoo was"
-             " stopped in the middle.\n"
+        help="Asked for: the result follows. If none does, Odoo was stopped in the middle.\n"
              "Unknown: it may have taken effect. Odoo reads the payment again automatically.",
         selection=[
             ('asked', "Asked for"),
@@ -307,12 +306,7 @@ class VippsAuditEvent(models.Model):
     @api.model
     def _insert_apart(self, values, is_to_sync):
         """ Insert a row in a database transaction of its own. If that fails, an action that was
-        only asked for is not done.
-
-        :param dict values: The values of :meth:`_prepare_values`.
-        :param bool is_to_sync: Whether the payment is read in any case.
-        :return: None
-        """
+        only asked for is not done. """
         trusted = self.with_env(self.env(context=keep_trusted(self.env.context)))
         try:
             call_apart(trusted, '_insert_once', values, is_to_sync)
@@ -357,12 +351,7 @@ class VippsAuditEvent(models.Model):
     @api.model
     def _insert_once(self, values, is_to_sync):
         """ Insert a row, unless the newest one of the payment says the same: after a collision,
-        Odoo repeats the whole request.
-
-        :param dict values: The values of :meth:`_prepare_values`.
-        :param bool is_to_sync: Whether the payment is read in any case.
-        :return: None
-        """
+        Odoo repeats the whole request. """
         # The request holds locks. If a change of the table waits for them, as in an update of Odoo,
         # and this for the change, PostgreSQL sees no deadlock: the request is to start anew.
         self.env.cr.execute("SET LOCAL lock_timeout = %s", [LOCK_TIMEOUT])

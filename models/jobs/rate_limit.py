@@ -196,22 +196,22 @@ class VippsRequest(models.Model):
         is_first, _wait, _kind = self._count({f'limited {provider.id}': 1})
         if not is_first:
             return
-        what = {
+        details = {
             'document': _("Payments of one order or invoice were started too often."),
             'partner': _("One customer started payments too often."),
             'address': _("Payments were started too often from one network address."),
             'provider': _("Payments were started too often, from many network addresses."),
-            'refused': _("Requests that did not prove who sends them came too often from one"
+            'refused': _("Too many requests without a valid signature or token arrived from one"
                          " network address."),
-            'refusals': _("Requests that did not prove who sends them came too often, from many"
+            'refusals': _("Too many requests without a valid signature or token arrived, from many"
                           " network addresses."),
-            'events': _("More events with a good signature came than a shop can have. Vipps"
+            'events': _("More events with a valid signature arrived than a shop can have. Vipps"
                         " MobilePay sends them again later. If you did not sell that much, somebody"
                         " else has the secret: set up the webhooks again, and revoke the one that"
                         " was replaced."),
         }[kind]
         self.env['vipps.audit.event']._record(
-            'limited', provider=provider.with_env(self.env), outcome='refused', details=what
+            'limited', provider=provider.with_env(self.env), outcome='refused', details=details
         )
         _logger.warning(
             "Requests to provider %s are limited for some minutes (%s). If all clients have the"

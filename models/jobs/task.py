@@ -90,7 +90,7 @@ class VippsTask(models.Model):
             ('verify', "Verify Operation"), ('sync', "Read"), ('capture', "Capture or Release"),
             ('confirm', "Confirm"), ('book', "Book"), ('order_mail', "Send Order Mail"),
             ('invoice_mail', "Send Invoice"), ('template_mail', "Send Mail"),
-            ('release_message', "Tell Customer of Release"), ('app_link', "Set Link in App"),
+            ('release_message', "Send Release Message"), ('app_link', "Set Link in App"),
             ('user_info', "Fetch Shared Data"), ('compare', "Compare"),
         ],
         required=True,
@@ -154,16 +154,15 @@ class VippsTask(models.Model):
         self.env.cr.postrollback.add(schedule)
 
     @api.model
-    def _get_money_tasks(self, tx):
-        """ Return the tasks of the money job for a transaction, as far as this database transaction
-        sees them.
+    def _find(self, txs, kinds):
+        """ Return the tasks of some kinds for transactions, as far as this database transaction
+        sees them. """
+        return self.sudo().search([('transaction_id', 'in', txs.ids), ('kind', 'in', kinds)])
 
-        :param payment.transaction tx: The transaction.
-        :rtype: vipps.task
-        """
-        return self.sudo().search([
-            ('transaction_id', '=', tx.id), ('kind', 'in', KINDS_BY_JOB[MONEY]),
-        ])
+    @api.model
+    def _get_money_tasks(self, tx):
+        """ Return the tasks of the money job for a transaction, see :meth:`_find`. """
+        return self._find(tx, KINDS_BY_JOB[MONEY])
 
     def _settle(self, tx, kinds):
         """ Remove the tasks that are done since the payment was read, and schedule missing ones.
@@ -203,20 +202,14 @@ class VippsTask(models.Model):
         :param datetime latest: When it is tried at the latest.
         :return: None
         """
-        for task in self.sudo().search([('transaction_id', '=', tx.id), ('kind', '=', kind)]):
+        for task in self._find(tx, [kind]):
             due = min(task.due, latest) if latest else task.due
             task.due = max(due, earliest) if earliest else due
 
     @api.model
     def _put_off(self, tx, kind, due):
-        """ Put a task of a transaction off that was not tried after all.
-
-        :param payment.transaction tx: The transaction.
-        :param str kind: The kind of the task.
-        :param datetime due: When it is due.
-        :return: None
-        """
-        for task in self.sudo().search([('transaction_id', '=', tx.id), ('kind', '=', kind)]):
+        """ Put a task of a transaction off that was not tried after all. """
+        for task in self._find(tx, [kind]):
             task.write({'due': due, 'tries': task.tries - 1})
 
     @api.model
@@ -237,23 +230,12 @@ class VippsTask(models.Model):
     @api.model
     def _get_scheduled(self, txs, *kinds):
         """ Return those of some transactions that have a task of one of some kinds. """
-        if not txs:
-            return txs
-        return self.sudo().search([
-            ('transaction_id', 'in', txs.ids), ('kind', 'in', kinds),
-        ]).transaction_id & txs
+        return txs and self._find(txs, kinds).transaction_id & txs
 
     @api.model
     def _get_tries(self, tx, kind):
-        """ Return how often a task of a transaction was tried, with this try.
-
-        :param payment.transaction tx: The transaction.
-        :param str kind: The kind of the task.
-        :rtype: int
-        """
-        return min(self.sudo().search([
-            ('transaction_id', '=', tx.id), ('kind', '=', kind),
-        ]).mapped('tries'), default=0)
+        """ Return how often a task of a transaction was tried, with this try. """
+        return min(self._find(tx, [kind]).mapped('tries'), default=0)
 
     #=== BUSINESS METHODS - JOB ===#
 
@@ -266,7 +248,7 @@ class VippsTask(models.Model):
 
     @api.model
     def _cron_follow_up(self):
-        """ Confirm orders, book payments, tell customers of releases, set links in the app, and
+        """ Confirm orders, book payments, inform customers of releases, set links in the app, and
         fetch the data that customers share.
 
         Notifications are left to Odoo's queue of mails: a mail server can hang.
@@ -380,15 +362,13 @@ class VippsTask(models.Model):
             if getattr(error, 'pgcode', None) in PG_CONCURRENCY_ERRORS_TO_RETRY:
                 _logger.info("Task %s collides with others, and is tried later.", self.id)
                 return LATER
-            if isinstance(error, UserError):
-                problem = str(error)
-            else:
+            problem = str(error) if isinstance(error, UserError) else None
+            if not problem:
                 _logger.exception("Task %s failed.", self.id)
-                problem = None
             try:
                 call_apart(self, '_fail', problem)
             except Exception:
-                _logger.exception("Nobody is told that task %s failed.", self.id)
+                _logger.exception("The failure of task %s is not reported.", self.id)
             return LATER
 
     def _do(self):
@@ -416,11 +396,7 @@ class VippsTask(models.Model):
         return outcome
 
     def _fail(self, problem):
-        """ Alert people to the task, which could not be done.
-
-        :param str|None problem: The problem, if there is a sentence for people.
-        :return: None
-        """
+        """ Alert people to the task, which could not be done; with a sentence if there is one. """
         task = self.exists()
         if task:
             tx = task.transaction_id

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from odoo import _, _lt, api, fields, models
 from odoo.exceptions import UserError
-from odoo.tools import create_index
+from odoo.tools import SQL, create_index
 
 from ... import const
 from ...step_log import log_step
@@ -64,7 +64,7 @@ class VippsWebhookEvent(models.Model):
     event_time = fields.Datetime(string="Time at Vipps MobilePay", readonly=True)
     success = fields.Boolean(
         string="Success",
-        help="Whether the operation that the event tells of took effect. If not, nothing changed.",
+        help="Whether the operation of the event took effect. If not, nothing changed.",
         readonly=True,
     )
     state = fields.Selection(
@@ -129,17 +129,12 @@ class VippsWebhookEvent(models.Model):
         :return: None
         :raise AccessError: If the user is neither a payment manager nor an administrator.
         """
-        # Nobody else may read events, and nobody may write them.
-        self.check_access_rights('read')
-        self.check_access_rule('read')
-        now = fields.Datetime.now()
-        self.sudo().write({'state': 'pending', 'pending_since': now, 'error': False})
-        self.sudo()._dispatch()
-        for event in self.sudo():
-            self.env['vipps.audit.event']._record(
-                'replayed', event.provider_id, reference=event.reference,
-                psp_reference=event.psp_reference,
-            )
+        events_sudo = self._check_reader()
+        events_sudo.write({
+            'state': 'pending', 'pending_since': fields.Datetime.now(), 'error': False,
+        })
+        events_sudo._dispatch()
+        events_sudo._record('replayed')
 
     def action_dismiss(self):
         """ Ignore events that somebody has looked into and that cannot be processed here, like
@@ -149,17 +144,30 @@ class VippsWebhookEvent(models.Model):
         :raise AccessError: If the user is neither a payment manager nor an administrator.
         :raise UserError: If an event does not need attention.
         """
+        events_sudo = self._check_reader()
+        if events_sudo - events_sudo.filtered_domain(ATTENTION_DOMAIN):
+            raise UserError(_(
+                "Only events that need attention can be marked as done: unmatched or failed ones"
+                " that are not tried again."
+            ))
+        events_sudo.state = 'ignored'
+        events_sudo._record('dismissed')
+
+    def _check_reader(self):
+        """ Return the events in sudo mode for a user who may read them: nobody may write them.
+
+        :rtype: vipps.webhook.event
+        :raise AccessError: If the user may not read them.
+        """
         self.check_access_rights('read')
         self.check_access_rule('read')
-        if self - self.filtered_domain(ATTENTION_DOMAIN):
-            raise UserError(_(
-                "Only events that need attention can be marked as dealt with: unmatched or failed"
-                " ones that are not tried again."
-            ))
-        self.sudo().state = 'ignored'
-        for event in self.sudo():
+        return self.sudo()
+
+    def _record(self, action):
+        """ Record an action of a user on the events in the audit trail. """
+        for event in self:
             self.env['vipps.audit.event']._record(
-                'dismissed', event.provider_id, reference=event.reference,
+                action, event.provider_id, reference=event.reference,
                 psp_reference=event.psp_reference,
             )
 
@@ -179,39 +187,53 @@ class VippsWebhookEvent(models.Model):
         ])
         is_relevant = self._is_about(tx, provider, event.msn, event.success)
         now = fields.Datetime.now()
-        self.env.cr.execute("""
-            INSERT INTO vipps_webhook_event (
-                provider_id, msn, name, reference, psp_reference, amount, currency, event_time,
-                success, state, pending_since, create_date, write_date, create_uid, write_uid
-            )
-            SELECT %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s
+        values = {
+            'provider_id': provider.id,
+            'msn': event.msn,
+            'name': event.name,
+            'reference': event.reference,
+            'psp_reference': event.psp_reference,
+            'amount': event.amount,
+            'currency': event.currency,
+            'event_time': event.timestamp,
+            'success': event.success,
+            'state': 'ignored' if not is_relevant else 'pending' if tx else 'unmatched',
+            'pending_since': now,
+            'create_date': now,
+            'write_date': now,
+            'create_uid': self.env.uid,
+            'write_uid': self.env.uid,
+        }
+        self.env.cr.execute(SQL(
+            """
+            INSERT INTO vipps_webhook_event (%(columns)s)
+            SELECT %(values)s
              WHERE (
                 SELECT count(*)
                   FROM vipps_webhook_event
-                 WHERE provider_id = %s AND create_date > %s
-             ) < %s
+                 WHERE provider_id = %(provider_id)s AND create_date > %(since)s
+             ) < %(limit)s
             ON CONFLICT (provider_id, psp_reference, name) DO NOTHING
-        """, [
-            provider.id, event.msn, event.name, event.reference, event.psp_reference, event.amount,
-            event.currency, event.timestamp, event.success,
-            'ignored' if not is_relevant else 'pending' if tx else 'unmatched', now,
-            now, now, self.env.uid, self.env.uid,
-            provider.id, now - timedelta(hours=1), const.MAX_EVENTS_PER_HOUR,
-        ], log_exceptions=False)  # Another worker can be storing it: then Odoo tries again.
-        is_new = bool(self.env.cr.rowcount)
-        if not is_new and not self.search_count([
-            ('provider_id', '=', provider.id), ('psp_reference', '=', event.psp_reference),
-            ('name', '=', event.name),
-        ], limit=1):
+            """,
+            columns=SQL(", ").join(map(SQL.identifier, values)),
+            values=SQL(", ").join(SQL("%s", value) for value in values.values()),
+            provider_id=provider.id, since=now - timedelta(hours=1),
+            limit=const.MAX_EVENTS_PER_HOUR,
+        ), log_exceptions=False)  # Another worker can be storing it: then Odoo tries again.
+        if not self.env.cr.rowcount:
+            if self.search_count([
+                ('provider_id', '=', provider.id), ('psp_reference', '=', event.psp_reference),
+                ('name', '=', event.name),
+            ], limit=1):
+                return True
             self.env['vipps.request'].sudo()._report('events', provider)
             return False
-        if is_new:
-            log_step(
-                _logger, 'event_stored', provider=provider,
-                outcome='done' if is_relevant else 'ignored', reference=event.reference,
-                event=event.name,
-            )
-        if is_relevant and is_new:
+        log_step(
+            _logger, 'event_stored', provider=provider,
+            outcome='done' if is_relevant else 'ignored', reference=event.reference,
+            event=event.name,
+        )
+        if is_relevant:
             # The latest events are processed first.
             self.env['vipps.task']._schedule(tx, 'sync', due=min(event.timestamp, now))
             if not tx:  # It may be there in a moment, when its request is committed.
@@ -325,11 +347,7 @@ class VippsWebhookEvent(models.Model):
 
     def _keep_error(self, error):
         """ Note the error that keeps the payment of the events from being read, and leave events
-        that have been waiting for too long to an administrator.
-
-        :param VippsError|str error: The error.
-        :return: None
-        """
+        that have been waiting for too long to an administrator. """
         old_events = self.filtered(lambda event: event._get_waiting_time() > RETRY_PERIOD)
         (self - old_events).error = str(error)
         old_events._give_up('failed', str(error))
@@ -339,12 +357,7 @@ class VippsWebhookEvent(models.Model):
         return fields.Datetime.now() - (self.pending_since or self.create_date)
 
     def _give_up(self, state, error):
-        """ Leave the events to an administrator.
-
-        :param str state: The verdict.
-        :param str error: The error.
-        :return: None
-        """
+        """ Leave the events to an administrator. """
         self.write({'state': state, 'error': error})
         for provider in self.provider_id:
             provider._vipps_alert_administrator(

@@ -378,7 +378,7 @@ class TestEventJob(EventCommon):
             self.assertEqual(self._post(first), 200)  # It is there.
         self.assertEqual(len(self._get_inbox()), 2)
         event, = self.env['vipps.audit.event'].sudo().search([('action', '=', 'limited')])
-        self.assertIn("events with a good signature", event.details)
+        self.assertIn("events with a valid signature", event.details)
         self.env.cr.execute(
             "UPDATE vipps_webhook_event SET create_date = create_date - interval '1 hour'"
         )
