@@ -159,11 +159,6 @@ class VippsTask(models.Model):
         sees them. """
         return self.sudo().search([('transaction_id', 'in', txs.ids), ('kind', 'in', kinds)])
 
-    @api.model
-    def _get_money_tasks(self, tx):
-        """ Return the tasks of the money job for a transaction, see :meth:`_find`. """
-        return self._find(tx, KINDS_BY_JOB[MONEY])
-
     def _settle(self, tx, kinds):
         """ Remove the tasks that are done since the payment was read, and schedule missing ones.
 

@@ -14,7 +14,7 @@ from ...patience import WAITING_SECONDS
 from ...source import WEBHOOK
 from ...step_log import log_step
 from ..api.client import VippsError
-from ..jobs.task import DONE, LATER, NO_ANSWER
+from ..jobs.task import DONE, KINDS_BY_JOB, LATER, MONEY, NO_ANSWER
 
 _logger = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ class PaymentTransaction(models.Model):
             return False
         was_approved = self.state in ('authorized', 'done')
         events = self.env['vipps.webhook.event']._get_pending(self)
-        tasks = self.env['vipps.task']._get_money_tasks(self)
+        tasks = self.env['vipps.task']._find(self, KINDS_BY_JOB[MONEY])
         self.vipps_last_read = now  # Kept when the rest fails, so that nobody asks without pause.
         with self.env.cr.savepoint():
             payment = self._vipps_read()
