@@ -6,7 +6,6 @@ from . import pos_payment_method
 from . import pos_payment
 from . import pos_order
 from . import pos_session
-from . import pos_session_limits
 from . import attempt
 from . import attempt_order
 from . import refund

@@ -125,11 +125,7 @@ class PaymentTransaction(models.Model):
 
     def _vipps_get_till_receivable_account(self, order):
         """ Return the account that the refund is due from: the customer's if that is where the sale
-        was booked, or else the one of the till.
-
-        :param pos.order order: The order that was paid.
-        :rtype: account.account
-        """
+        was booked, or else the one of the till. """
         root = self._vipps_get_root()
         method = root.vipps_pos_method_id
         # Where there is no sale in the till's books, an invoice is to come.

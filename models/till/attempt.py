@@ -180,11 +180,7 @@ class PaymentTransaction(models.Model):
         }
 
     def _vipps_get_till_message(self, state):
-        """ Return the message for the cashier, in the cashier's language.
-
-        :param str state: The state of the status.
-        :rtype: str
-        """
+        """ Return the message for the cashier, in the cashier's language. """
         if state == 'unpaid' and self.vipps_payment_state == 'EXPIRED':
             return _("The time ran out. Nothing was charged.")
         if state == 'unpaid' and self.operation != 'refund' and self.vipps_payment_state in (
@@ -198,10 +194,7 @@ class PaymentTransaction(models.Model):
         return ''
 
     def _vipps_get_ticket(self):
-        """ Return the text about the payment or the refund on the receipt.
-
-        :rtype: str
-        """
+        """ Return the text about the payment or the refund on the receipt. """
         root = self._vipps_get_root()
         phone = root.sudo().vipps_customer_phone
         moment = format_datetime(self.env, self.last_state_change or self.create_date)
@@ -232,10 +225,6 @@ class PaymentTransaction(models.Model):
         """ Create the payment at Vipps MobilePay, or find it again after a lost answer.
 
         It may be called again: that never makes a second payment.
-
-        :param str code: The customer's code, if it was scanned; it is sent,
-                         and kept nowhere.
-        :return: None
         """
         self.ensure_one()
         is_wanted = self._vipps_claim_order()
@@ -258,11 +247,7 @@ class PaymentTransaction(models.Model):
             self._vipps_refuse_attempt(error)
 
     def _vipps_check_enabled(self):
-        """ Ensure that the provider takes payments and refunds.
-
-        :return: None
-        :raise UserError: If it is disabled.
-        """
+        """ Ensure that the provider takes payments and refunds. """
         if self.provider_id.state == 'disabled':
             raise UserError(_(
                 "%s is switched off. Take another payment method, and ask an administrator to"
@@ -272,9 +257,7 @@ class PaymentTransaction(models.Model):
     def _vipps_prepare_attempt_values(self, code=None):
         """ Return the values to create the payment with.
 
-        :param str code: The customer's code, if it was scanned.
         :return: The values, amounts in major units.
-        :rtype: dict
         """
         order = self._vipps_get_pos_order()
         return {
@@ -293,9 +276,6 @@ class PaymentTransaction(models.Model):
 
     def _vipps_refuse_attempt(self, error):
         """ Tell the cashier that there is no payment, and an administrator why if that is needed.
-
-        :param VippsError error: Why.
-        :return: None
         """
         sentence = str(error)
         if error.code == PUSH_REFUSED:
@@ -386,11 +366,7 @@ class PaymentTransaction(models.Model):
                 self._vipps_try(self._vipps_sync)
 
     def _vipps_undo_attempt(self):
-        """ Give back a payment that is part of no finished order.
-
-        :return: None
-        :raise UserError: If it is part of an order, or was not given back, or if that is unknown.
-        """
+        """ Give back a payment that is part of no finished order. """
         self.ensure_one()
         self._vipps_lock_for_person()  # Nobody finishes the order with it from now on.
         if self._vipps_is_attached():

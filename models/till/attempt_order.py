@@ -65,12 +65,7 @@ class PaymentTransaction(models.Model):
 
     @api.model
     def _vipps_find_attempt(self, order, uuid):
-        """ Return the attempt of a payment of an order that is open or that succeeded.
-
-        :param pos.order order: The order.
-        :param str uuid: The key by which the till knows the payment.
-        :rtype: payment.transaction
-        """
+        """ Return the attempt of a payment of an order that is open or that succeeded. """
         return order._vipps_get_attempts().filtered(
             lambda tx: uuid and tx.vipps_pos_uuid == uuid and not tx.vipps_pos_is_alone
             and tx._vipps_get_till_state() not in ('unpaid', 'returned')
@@ -129,18 +124,13 @@ class PaymentTransaction(models.Model):
         """ Let nobody finish or delete the draft order as long as the customer is being asked.
 
         :return: Whether it is there, and a draft.
-        :rtype: bool
         """
         order = self._vipps_get_pos_order()
         return order.state == 'draft' and serialize(order)
 
     def _vipps_touch(self):
         """ Let everybody start anew who gives back a payment, or finishes an order with it, at the
-        same time. The cashier does not wait for long for a job that waits for Vipps MobilePay.
-
-        :return: None
-        :raise VippsError: If others work on a payment for longer.
-        """
+        same time. The cashier does not wait for long for a job that waits for Vipps MobilePay. """
         if not self:
             return
         try:
@@ -156,8 +146,6 @@ class PaymentTransaction(models.Model):
         A refund whose order is gone is booked without it, as one that was not made at a till.
 
         :return: Why the order is still a draft, if it is.
-        :rtype: str
-        :raise UserError: If it was not paid, or if the order is gone.
         """
         self.ensure_one()
         state, order = self._vipps_get_till_state(), self._vipps_get_pos_order()
@@ -227,8 +215,6 @@ class PosOrder(models.Model):
         """ Finish a draft if nothing is left to pay and no browser is needed for it.
 
         :return: Why it is still a draft, if it is.
-        :rtype: str
-        :raise UserError: If a payment of Vipps MobilePay differs from the paid amount.
         """
         self.ensure_one()
         self._vipps_check_payments()

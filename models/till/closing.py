@@ -116,9 +116,6 @@ class PosSession(models.Model):
 
     def _vipps_check_settled(self):
         """ Ensure that nobody is paying, and that all that was paid belongs to a finished order.
-
-        :return: None
-        :raise RedirectWarning: If not; it names the payments and leads to where to settle them.
         """
         attempts_sudo = self._vipps_get_unsettled()
         if not attempts_sudo:
@@ -179,9 +176,6 @@ class PaymentTransaction(models.Model):
     def _vipps_give_up(self):
         """ Let the session be closed although the outcome of the attempt is unknown. The attempt is
         read until its outcome is known; an approved payment that is not captured is released then.
-
-        :return: None
-        :raise UserError: If the customer may still approve it.
         """
         self.ensure_one()
         root = self._vipps_get_root()
@@ -242,11 +236,7 @@ class PaymentTransaction(models.Model):
 
     def _vipps_book_without_order(self):
         """ Book the customer's payment outside of the session, which then can be closed without
-        refunding it. From now on, no order can be paid with it.
-
-        :return: None
-        :raise UserError: If it was not paid, or if it cannot be booked.
-        """
+        refunding it. From now on, no order can be paid with it. """
         self.ensure_one()
         self._vipps_lock_for_person()  # Nobody finishes the order with it from now on.
         if self.vipps_pos_is_alone:

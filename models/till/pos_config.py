@@ -35,11 +35,7 @@ class PosConfig(models.Model):
         ])
 
     def _vipps_record_methods(self, old_methods):
-        """ Record which of our payment methods were added and removed.
-
-        :param pos.payment.method old_methods: The methods that there were before.
-        :return: None
-        """
+        """ Record which of our payment methods were added and removed. """
         for methods, text in (
             (self.payment_method_ids - old_methods, _("Added to %s", self.name)),
             (old_methods - self.payment_method_ids, _("Taken from %s", self.name)),

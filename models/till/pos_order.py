@@ -43,7 +43,6 @@ class PosOrder(models.Model):
         orders to core.
 
         :param list[dict] orders: The orders as browsers send them, which are changed.
-        :return: None
         """
         zero_uuids = [
             payment['vipps_uuid'] for order in orders
@@ -76,10 +75,7 @@ class PosOrder(models.Model):
         return super()._process_order(order, draft, existing_order)
 
     def _vipps_cancel_questions(self):
-        """ Cancel the payments that customers are asked for, unless they have approved them.
-
-        :return: None
-        """
+        """ Cancel the payments that customers are asked for, unless they have approved them. """
         for tx_sudo in self._vipps_get_attempts()._vipps_filter_open():
             if tx_sudo.operation != 'refund':
                 clean(tx_sudo).with_company(tx_sudo.company_id).with_context(
@@ -95,10 +91,7 @@ class PosOrder(models.Model):
         }
 
     def _process_payment_lines(self, pos_order, order, pos_session, draft):
-        """ Override of `point_of_sale` to let no order be paid because a browser says so.
-
-        :raise UserError: If a payment of Vipps MobilePay differs from the browser's.
-        """
+        """ Override of `point_of_sale` to let no order be paid because a browser says so. """
         super()._process_payment_lines(pos_order, order, pos_session, draft)
         order.payment_ids._vipps_link()
         if not draft:
@@ -143,11 +136,7 @@ class PosOrder(models.Model):
         self._vipps_check_nothing_paid()
 
     def _vipps_check_nothing_paid(self):
-        """ Ensure that no payment would belong to no order if these were gone.
-
-        :return: None
-        :raise UserError: If one would.
-        """
+        """ Ensure that no payment would belong to no order if these were gone. """
         unsettled_sudo = self._vipps_get_attempts()._vipps_filter_unsettled()
         if unsettled_sudo:
             raise UserError(_(
@@ -158,12 +147,7 @@ class PosOrder(models.Model):
 
     def _vipps_check_not_lowered(self, amount_total):
         """ Ensure that the totals of drafts do not sink below the amounts that customers pay or
-        have paid.
-
-        :param float amount_total: The new total of each order, in major units.
-        :return: None
-        :raise UserError: If one would.
-        """
+        have paid. """
         if isinstance(self.env.context.get('vipps_finishing'), Fact):
             return
         for order in self.filtered(lambda o: o.state == 'draft'):
@@ -184,9 +168,6 @@ class PosOrder(models.Model):
 
         An order that a till finished without a connection is taken as it is: the customer is gone.
         A payment that was left out of it shows when the session is closed.
-
-        :return: None
-        :raise UserError: If one is not, or is missing; it says what to do.
         """
         self.payment_ids._vipps_check_paid()
         if self.env.context.get('is_receipt_printed'):
@@ -203,10 +184,7 @@ class PosOrder(models.Model):
                 ))
 
     def _vipps_get_attempts(self):
-        """ Return the attempts to pay the orders, and to refund them, oldest first.
-
-        :rtype: payment.transaction
-        """
+        """ Return the attempts to pay the orders, and to refund them, oldest first. """
         pos_references = self.filtered('pos_reference').mapped('pos_reference')
         txs_sudo = self.env['payment.transaction'].sudo().search([
             '|', ('vipps_pos_order_id', 'in', self.ids),
@@ -227,11 +205,7 @@ class PosOrder(models.Model):
 
     def _vipps_round_for_app(self, amount):
         """ Return an amount of the order as an app can pay it, whether or not a part is paid in
-        cash.
-
-        :param float amount: The amount, in major units.
-        :rtype: float
-        """
+        cash. """
         if self.config_id.only_round_cash_method:
             return self.currency_id.round(amount)
         return self._get_rounded_amount(amount)
@@ -260,7 +234,6 @@ class PosOrder(models.Model):
 
         :param str uuid: The key of the payment that is not to count as another one.
         :return: Amounts in major units.
-        :rtype: dict
         """
         amounts = {'cash': 0, 'bank': 0}
         for payment in self.payment_ids.filtered(lambda p: p.vipps_uuid != uuid):

@@ -62,11 +62,7 @@ class PosPayment(models.Model):
             raise AccessError(_("Payments of Vipps MobilePay can only be linked by Odoo itself."))
 
     def _vipps_check_finished(self):
-        """ Ensure that nothing is claimed in orders that nobody checks again.
-
-        :return: None
-        :raise UserError: If it is.
-        """
+        """ Ensure that nothing is claimed in orders that nobody checks again. """
         self._vipps_filter_finished()._vipps_check_paid()
 
     def _vipps_filter_finished(self):
@@ -84,10 +80,7 @@ class PosPayment(models.Model):
 
     def _vipps_link(self):
         """ Link the payments with the attempts that they stand for, and copy the known facts of
-        those.
-
-        :return: None
-        """
+        those. """
         for payment in self.sudo().filtered(
             lambda p: p.vipps_uuid and p.payment_method_id.use_payment_terminal == 'vipps'
         ):
@@ -104,11 +97,7 @@ class PosPayment(models.Model):
 
     def _vipps_check_paid(self):
         """ Ensure that the payments of a finished order are paid or refunded at Vipps MobilePay,
-        with their amounts, and each once.
-
-        :return: None
-        :raise UserError: If one is not, or if others work on it for long.
-        """
+        with their amounts, and each once. """
         payments_sudo = self.sudo().filtered(
             lambda p: p.payment_method_id.use_payment_terminal == 'vipps'
             and (p.amount or p.vipps_transaction_id)

@@ -117,10 +117,7 @@ class PosPaymentMethod(models.Model):
 
     @api.constrains('use_payment_terminal', 'vipps_provider_id', 'company_id')
     def _check_vipps_provider_id(self):
-        """ Ensure that the payments have a sales unit of the same company or of a parent.
-
-        :raise ValidationError: If they have not.
-        """
+        """ Ensure that the payments have a sales unit of the same company or of a parent. """
         for method in self.sudo().filtered(lambda m: m.use_payment_terminal == 'vipps'):
             provider = method.vipps_provider_id
             if not provider:
@@ -142,10 +139,7 @@ class PosPaymentMethod(models.Model):
         'vipps_default_flow',
     )
     def _check_vipps_default_flow(self):
-        """ Ensure that the first way to ask is among those that are allowed.
-
-        :raise ValidationError: If it is not.
-        """
+        """ Ensure that the first way to ask is among those that are allowed. """
         for method in self.filtered(lambda m: m.use_payment_terminal == 'vipps'):
             flow = method.vipps_default_flow
             if not flow or not method[f'vipps_allow_{flow}']:
@@ -167,13 +161,7 @@ class PosPaymentMethod(models.Model):
     #=== BUSINESS METHODS ===#
 
     def _vipps_check_usable(self, currency, amount):
-        """ Ensure that the method can take a payment.
-
-        :param res.currency currency: The currency of the till.
-        :param float amount: The amount, in major units.
-        :return: None
-        :raise UserError: If it cannot; it says what to do.
-        """
+        """ Ensure that the method can take a payment. """
         provider_sudo = self.sudo().vipps_provider_id
         if provider_sudo.state == 'disabled' or not provider_sudo.is_published:
             self._vipps_refuse(_lt(
@@ -212,12 +200,7 @@ class PosPaymentMethod(models.Model):
 
     def _vipps_refuse(self, sentence):
         """ Tell the cashier that the method takes no payments, and an administrator, as only
-        administrators can change that.
-
-        :param _lt sentence: Why, and what to do.
-        :return: None
-        :raise UserError: In any case.
-        """
+        administrators can change that. """
         self.sudo().vipps_provider_id._vipps_alert_administrator('tills', sentence)
         raise UserError(str(sentence))
 
@@ -225,9 +208,7 @@ class PosPaymentMethod(models.Model):
         """ Return the payment method of the shop that carries the brand of payments at tills. It
         may be archived or not offered: shops without a webshop do that.
 
-        :param res.currency currency: The currency of the till.
         :return: The payment method; empty if both were deleted.
-        :rtype: payment.method
         """
         provider_sudo = self.sudo().vipps_provider_id
         method_sudo = provider_sudo._vipps_get_payment_method(currency)
@@ -240,12 +221,7 @@ class PosPaymentMethod(models.Model):
         return method_sudo
 
     def _vipps_check_flow(self, flow):
-        """ Ensure that the till may ask for a payment in this way.
-
-        :param str flow: One of :data:`FLOWS`.
-        :return: None
-        :raise UserError: If it may not.
-        """
+        """ Ensure that the till may ask for a payment in this way. """
         if flow not in list(FLOWS) or not self[f'vipps_allow_{flow}']:
             raise UserError(_("This way to ask for a payment is switched off. Take another one."))
         if flow != 'qr' and self.vipps_push_refused:

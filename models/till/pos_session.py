@@ -1,9 +1,12 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+from datetime import timedelta
+
 from psycopg2 import OperationalError
 
-from odoo import _, models
+from odoo import _, fields, models
 from odoo.exceptions import AccessError, UserError
+from odoo.tools import format_amount
 
 from ...source import TILL
 from ...trust import clean
@@ -13,11 +16,18 @@ from .pos_payment_method import FLOWS
 MAX_KEY_LENGTH = 64
 MAX_ID = 2 ** 31 - 1  # of PostgreSQL
 
+# More than the longest queue needs, and too few to find out whose numbers are known to the app.
+MAX_PUSHES = 30
+PUSH_PERIOD = timedelta(minutes=10)
+
 
 class PosSession(models.Model):
     """ The requests of tills to the server.
 
-    Each method checks the user, and that all named records belong to the till of the session.
+    Each public method checks the user, and that all named records belong to the till of the
+    session; if not, it raises an `AccessError`. A `UserError` says what to do. Most take the
+    reference of an attempt and return its status, see
+    `payment.transaction._vipps_get_till_status`.
     """
     _inherit = 'pos.session'
 
@@ -64,10 +74,8 @@ class PosSession(models.Model):
         :param str uuid: The key by which the till knows the payment.
         :param str flow: One of :data:`FLOWS`; not used for refunds.
         :param str phone: The customer's phone number as it was typed, for push messages.
-        :return: The status, see `payment.transaction._vipps_get_till_status`.
         :rtype: dict
-        :raise AccessError: If this is not for the user or for this till.
-        :raise UserError: If no payment can be taken; it says what to do.
+        :raise UserError: If no payment can be taken.
         """
         self = clean(self)
         self._vipps_check_till(is_open=True)
@@ -100,13 +108,10 @@ class PosSession(models.Model):
 
         :param str reference: The reference of the attempt.
         :param str code: The customer's code, if it was scanned to ask.
-        :return: The status, see `payment.transaction._vipps_get_till_status`.
         :rtype: dict
-        :raise AccessError: If this is not for the user or for this till.
+        :raise UserError: If the session is closed, or the provider is disabled.
         """
-        self = clean(self)
-        self._vipps_check_till(is_open=True)
-        tx_sudo = self._vipps_get_attempt_sudo(reference)
+        tx_sudo = self._vipps_get_attempt_sudo(reference, is_open=True)
         tx_sudo._vipps_check_enabled()
         if tx_sudo.operation == 'refund':
             tx_sudo._vipps_start_refund()
@@ -119,26 +124,14 @@ class PosSession(models.Model):
 
         :param str reference: The reference of the attempt.
         :param bool with_qr: Whether the till needs the QR code.
-        :return: The status, see `payment.transaction._vipps_get_till_status`.
         :rtype: dict
-        :raise AccessError: If this is not for the user or for this till.
         """
-        self = clean(self)
-        self._vipps_check_till()
         tx_sudo = self._vipps_get_attempt_sudo(reference, is_polling=True)
         tx_sudo._vipps_sync_for_till()
         return tx_sudo._vipps_get_till_status(with_qr)
 
     def vipps_cancel_attempt(self, reference):
-        """ Cancel an attempt, unless the customer has approved it.
-
-        :param str reference: The reference of the attempt.
-        :return: The status, see `payment.transaction._vipps_get_till_status`; it may be paid.
-        :rtype: dict
-        :raise AccessError: If this is not for the user or for this till.
-        """
-        self = clean(self)
-        self._vipps_check_till()
+        """ Cancel an attempt, unless the customer has approved it: then it is paid. """
         tx_sudo = self._vipps_get_attempt_sudo(reference)
         if tx_sudo.operation == 'refund':
             tx_sudo._vipps_drop_refund()
@@ -149,14 +142,8 @@ class PosSession(models.Model):
     def vipps_undo_attempt(self, reference):
         """ Give back a payment that is part of no finished order.
 
-        :param str reference: The reference of the attempt.
-        :return: The status, see `payment.transaction._vipps_get_till_status`.
-        :rtype: dict
-        :raise AccessError: If this is not for the user or for this till.
         :raise UserError: If it was not given back, or if that is unknown.
         """
-        self = clean(self)
-        self._vipps_check_till()
         tx_sudo = self._vipps_get_attempt_sudo(reference)
         tx_sudo._vipps_undo_attempt()
         return tx_sudo._vipps_get_till_status()
@@ -165,15 +152,9 @@ class PosSession(models.Model):
         """ Put the payment or the refund into its draft order, and finish the order if nothing is
         left to pay.
 
-        :param str reference: The reference of the attempt.
-        :return: The status, see `payment.transaction._vipps_get_till_status`, and as `notice` why
-                 the order is still a draft, if it is.
-        :rtype: dict
-        :raise AccessError: If this is not for the user or for this till.
+        :return: The status, and as `notice` why the order is still a draft, if it is.
         :raise UserError: If it was not paid, or if the order is gone.
         """
-        self = clean(self)
-        self._vipps_check_till()
         tx_sudo = self._vipps_get_attempt_sudo(reference)
         notice = tx_sudo._vipps_attach()
         return {**tx_sudo._vipps_get_till_status(), 'notice': notice}
@@ -181,30 +162,18 @@ class PosSession(models.Model):
     def vipps_give_up_attempt(self, reference):
         """ Let the session be closed although the outcome of an attempt is unknown.
 
-        :param str reference: The reference of the attempt.
-        :return: The status, see `payment.transaction._vipps_get_till_status`.
-        :rtype: dict
-        :raise AccessError: If this is not for the user or for this till.
         :raise UserError: If the customer may still approve it.
         """
-        self = clean(self)
-        self._vipps_check_till(is_manager=True)
-        tx_sudo = self._vipps_get_attempt_sudo(reference)
+        tx_sudo = self._vipps_get_attempt_sudo(reference, is_manager=True)
         tx_sudo._vipps_give_up()
         return tx_sudo._vipps_get_till_status()
 
     def vipps_book_attempt(self, reference):
         """ Book outside of the session a payment whose order is not finished.
 
-        :param str reference: The reference of the attempt.
-        :return: The status, see `payment.transaction._vipps_get_till_status`.
-        :rtype: dict
-        :raise AccessError: If this is not for the user or for this till.
         :raise UserError: If it was not paid, or if it cannot be booked.
         """
-        self = clean(self)
-        self._vipps_check_till(is_manager=True)
-        tx_sudo = self._vipps_get_attempt_sudo(reference)
+        tx_sudo = self._vipps_get_attempt_sudo(reference, is_manager=True)
         tx_sudo._vipps_book_without_order()
         return tx_sudo._vipps_get_till_status()
 
@@ -213,9 +182,7 @@ class PosSession(models.Model):
 
         :param list[str] pos_references: The orders, or None for all attempts of the session.
         :param int order_id: The order, if the till knows its id: two may have the same number.
-        :return: The statuses, see `payment.transaction._vipps_get_till_status`.
         :rtype: list[dict]
-        :raise AccessError: If this is not for the user or for this till.
         """
         self = clean(self)
         self._vipps_check_till()
@@ -235,10 +202,7 @@ class PosSession(models.Model):
         """ Ensure that a push message can be sent to a phone number, before a running attempt is
         cancelled for that.
 
-        :param str phone: The customer's phone number as it was typed.
         :return: True
-        :rtype: bool
-        :raise AccessError: If this is not for the user or for this till.
         :raise UserError: If it is no phone number.
         """
         self = clean(self)
@@ -248,14 +212,8 @@ class PosSession(models.Model):
     #=== BUSINESS METHODS - CHECKS ===#
 
     def _vipps_check_till(self, is_open=False, is_manager=False):
-        """ Ensure that the user may work at the till of the session.
-
-        :param bool is_open: Whether the session has to be open.
-        :param bool is_manager: Whether the user has to be a manager of tills.
-        :return: None
-        :raise AccessError: If the user may not.
-        :raise UserError: If the session is closed.
-        """
+        """ Ensure that the user may work at the till of the session, and that the session is open or
+        the user a manager of tills where that is needed. """
         if not self.env.user.has_group('point_of_sale.group_pos_user'):
             raise AccessError(_("Only the staff of a Point of Sale can do this."))
         if is_manager and not self.env.user.has_group('point_of_sale.group_pos_manager'):
@@ -280,12 +238,7 @@ class PosSession(models.Model):
         return [value for value in values if isinstance(value, str) and value.isprintable()]
 
     def _vipps_get_order(self, order_id):
-        """ Return a draft order of the till, or of one that shares its orders with it.
-
-        :param int order_id: The id of the order.
-        :rtype: pos.order
-        :raise UserError: If there is none.
-        """
+        """ Return a draft order of the till, or of one that shares its orders with it. """
         order = self.env['pos.order'].search([
             ('id', '=', order_id),
             ('state', '=', 'draft'),
@@ -298,14 +251,19 @@ class PosSession(models.Model):
             ))
         return order.sudo()  # Cashiers may not read the attempts of its payments.
 
-    def _vipps_get_attempt_sudo(self, reference, is_polling=False):
-        """ Return an attempt of the till, or of one that shares its orders with it.
+    def _vipps_get_attempt_sudo(
+        self, reference, is_open=False, is_manager=False, is_polling=False
+    ):
+        """ Return an attempt of the till, or of one that shares its orders with it, for a user who
+        passes :meth:`_vipps_check_till`.
 
         :param str reference: The reference of the attempt.
         :param bool is_polling: Whether the till asks again without being told to.
         :rtype: payment.transaction
-        :raise AccessError: If there is none.
+        :raise AccessError: If there is none, or if it is not for the user.
         """
+        self = clean(self)
+        self._vipps_check_till(is_open, is_manager)
         tx_sudo = self.env['payment.transaction'].sudo().search([
             ('reference', 'in', self._vipps_filter_texts([reference])),
             ('vipps_pos_session_id', '!=', False),
@@ -319,30 +277,69 @@ class PosSession(models.Model):
         )._vipps_with_patience(is_polling)
 
     def _vipps_check_nothing_open(self, order_sudo):
-        """ Ensure that nobody is paying the order already.
-
-        :param pos.order order_sudo: The order.
-        :return: None
-        :raise UserError: If somebody is.
-        """
+        """ Ensure that nobody is paying the order already. """
         if order_sudo._vipps_get_attempts()._vipps_filter_open():
             raise UserError(_(
                 "The customer is already being asked to pay order %s. Cancel that payment first, or"
                 " wait for it.", order_sudo.pos_reference,
             ))
 
+    #=== BUSINESS METHODS - LIMITS ===#
+
+    def _vipps_check_pushes(self):
+        """ Ensure that the till does not send push messages to all numbers there are. """
+        since = fields.Datetime.now() - PUSH_PERIOD
+        if self.env['payment.transaction'].sudo().search_count([
+            ('vipps_pos_config_id', '=', self.config_id.id),
+            ('vipps_pos_flow', '=', 'push'),
+            ('create_date', '>=', since),
+        ], limit=MAX_PUSHES) >= MAX_PUSHES:
+            raise UserError(_(
+                "This till has sent %(count)s push messages within %(minutes)s minutes, which is"
+                " the limit. Show a QR code instead, or try again in a few minutes.",
+                count=MAX_PUSHES, minutes=int(PUSH_PERIOD.total_seconds() // 60),
+            ))
+
+    def _vipps_check_amount(self, payment_sudo):
+        """ Ensure that a payment is not for more than is left to pay of the order. """
+        order_sudo = payment_sudo.pos_order_id
+        currency = order_sudo.currency_id
+        sign = -1 if payment_sudo.amount < 0 else 1
+        # A browser may not know of all that was paid.
+        done_sudo = order_sudo._vipps_get_attempts()._vipps_filter_done()
+        total_amount = order_sudo._vipps_round_for_app(order_sudo.amount_total)
+        if order_sudo.payment_ids.filtered(
+            lambda p: p.id > payment_sudo.id and p.payment_method_id.is_cash_count
+        ):  # Cash that comes last is rounded, up or down.
+            rounded_amount = order_sudo._get_rounded_amount(order_sudo.amount_total)
+            total_amount = sign * max(sign * total_amount, sign * rounded_amount)
+        left_amount = sign * (
+            total_amount
+            - sum(tx._vipps_get_till_amount() for tx in done_sudo)
+            - sum(order_sudo.payment_ids.filtered(
+                lambda p: p.payment_method_id.use_payment_terminal != 'vipps'
+            ).mapped('amount'))
+        )
+        if currency.compare_amounts(abs(payment_sudo.amount), left_amount) <= 0:
+            return
+        left = format_amount(self.env, max(left_amount, 0), currency)
+        if not done_sudo and currency.compare_amounts(left_amount, 0) <= 0:
+            raise UserError(_("Nothing is left to pay or to give back for this order."))
+        if done_sudo:
+            raise UserError(_(
+                "Order %(order)s is paid or refunded with %(method)s already, all or a part of it:"
+                " %(left)s is left. Open the payments of the order again.",
+                order=order_sudo.pos_reference, left=left,
+                method=payment_sudo.payment_method_id.name,
+            ))
+        if sign < 0:
+            raise UserError(_("Only %s is to be given back. Enter that amount.", left))
+        raise UserError(_("Only %s is left to pay of this order. Enter that amount.", left))
+
     #=== BUSINESS METHODS - STORING ===#
 
     def _vipps_store_attempt(self, payment_sudo, flow, phone):
-        """ Store an attempt to take a payment of a draft order.
-
-        :param pos.payment payment_sudo: The payment as the till has saved it.
-        :param str flow: One of :data:`FLOWS`.
-        :param str phone: The customer's phone number as it was typed.
-        :return: The attempt.
-        :rtype: payment.transaction
-        :raise UserError: If no payment can be taken.
-        """
+        """ Store an attempt to take a payment of a draft order, see :meth:`vipps_create_attempt`. """
         order_sudo = payment_sudo.pos_order_id
         method_sudo = payment_sudo.payment_method_id
         provider_sudo = method_sudo.vipps_provider_id
@@ -377,12 +374,7 @@ class PosSession(models.Model):
         return tx_sudo
 
     def _vipps_check_phone(self, phone):
-        """ Return a phone number as Vipps MobilePay takes it.
-
-        :param str phone: The number as it was typed.
-        :rtype: str
-        :raise UserError: If it is none.
-        """
+        """ Return a phone number, as it was typed, in the way that Vipps MobilePay takes it. """
         number = isinstance(phone, str) and self.env['vipps.api.client']._normalize_phone(
             phone, self.company_id.country_id
         )

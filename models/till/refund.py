@@ -28,10 +28,6 @@ class PaymentTransaction(models.Model):
         """ Store a refund to the payment with which the returned products were paid.
 
         :param pos.payment payment: The payment of the refund order; its amount is negative.
-        :param pos.session session: The session of the till.
-        :return: The transaction of the refund.
-        :rtype: payment.transaction
-        :raise UserError: If so much was not paid with Vipps MobilePay.
         """
         amount = -payment.amount
         root = self._vipps_choose_refunded(payment, amount)
@@ -64,13 +60,7 @@ class PaymentTransaction(models.Model):
 
     @api.model
     def _vipps_choose_refunded(self, payment, amount):
-        """ Return the payment that is refunded: one with which the returned products were paid.
-
-        :param pos.payment payment: The payment of the refund order.
-        :param float amount: The amount to refund, in major units.
-        :rtype: payment.transaction
-        :raise UserError: If there is none of which so much is left.
-        """
+        """ Return the payment that is refunded: one with which the returned products were paid. """
         refunded_orders = payment.pos_order_id.lines.refunded_orderline_id.order_id.filtered(
             lambda order: order.company_id == payment.company_id
         )
@@ -213,13 +203,7 @@ class PosOrder(models.Model):
     #=== BUSINESS METHODS ===#
 
     def _vipps_check_returned_value(self, payment, amount):
-        """ Ensure that no more is refunded than the returned products were sold for.
-
-        :param pos.payment payment: The payment of the refund order.
-        :param float amount: The amount to refund with it, in major units.
-        :return: None
-        :raise UserError: If it is more.
-        """
+        """ Ensure that no more is refunded than the returned products were sold for. """
         left_value = self._vipps_get_returned_value()
         if self.currency_id.compare_amounts(amount, left_value) > 0:
             raise UserError(_(
@@ -254,7 +238,6 @@ class PosOrderLine(models.Model):
         refund: no more than is left of its price.
 
         :return: The amount, in major units; below zero for a discount that is taken back.
-        :rtype: float
         """
         original = self.refunded_orderline_id
         if original.company_id != self.company_id:

@@ -97,10 +97,7 @@ class SaleOrder(models.Model):
         )
 
     def _vipps_get_till_lines(self):
-        """ Return the lines of finished orders of tills that pay for the order, or refund that.
-
-        :rtype: pos.order.line
-        """
+        """ Return the lines of finished orders of tills that pay for the order, or refund that. """
         lines_sudo = self.env['pos.order.line'].sudo()
         if 'sale_order_origin_id' not in lines_sudo._fields or not self.ids:
             return lines_sudo

@@ -6,7 +6,7 @@ from odoo import fields
 from odoo.exceptions import UserError
 from odoo.tests import tagged
 
-from ...models.till.pos_session_limits import MAX_PUSHES, PUSH_PERIOD
+from ...models.till.pos_session import MAX_PUSHES, PUSH_PERIOD
 from ..pos_common import PosCommon
 
 

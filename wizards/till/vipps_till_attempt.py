@@ -30,8 +30,7 @@ class VippsTillAttempt(models.TransientModel):
 
     def _compute_status(self):
         for attempt in self:
-            attempt.session_id._origin._vipps_check_till()
-            tx_sudo = attempt.session_id._vipps_get_attempt_sudo(attempt.reference)
+            tx_sudo = attempt.session_id._origin._vipps_get_attempt_sudo(attempt.reference)
             state, is_attached = tx_sudo._vipps_get_till_state(), tx_sudo._vipps_is_attached()
             attempt.create_time = tx_sudo.create_date
             attempt.order_name = tx_sudo.vipps_pos_reference
@@ -51,13 +50,7 @@ class VippsTillAttempt(models.TransientModel):
             attempt.may_book_alone = tx_sudo._vipps_may_be_booked_alone()
 
     def _describe(self, tx_sudo, state, is_attached):
-        """ Return the status of an attempt, as a sentence for the staff of the till.
-
-        :param payment.transaction tx_sudo: The attempt.
-        :param str state: Its state, as tills know it.
-        :param bool is_attached: Whether it is part of a finished order.
-        :rtype: str
-        """
+        """ Return the status of an attempt, as a sentence for the staff of the till. """
         if is_attached:
             return _("Settled. There is nothing left to do.")
         return {
@@ -120,12 +113,7 @@ class VippsTillAttempt(models.TransientModel):
         self._call('vipps_book_attempt')
 
     def _call(self, name):
-        """ Call a method of the session as a till does.
-
-        :param str name: The method of the session.
-        :return: The status, see `payment.transaction._vipps_get_till_status`.
-        :rtype: dict
-        """
+        """ Call a method of the session as a till does. """
         self.check_access_rights('read')
         self.check_access_rule('read')
         self.ensure_one()

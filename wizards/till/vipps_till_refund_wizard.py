@@ -63,10 +63,7 @@ class VippsTillRefundWizard(models.TransientModel):
 
     @api.constrains('transaction_id')
     def _check_transaction_id(self):
-        """ Ensure that the user may refund the payment.
-
-        :raise AccessError: If the user may not.
-        """
+        """ Ensure that the user may refund the payment. """
         payment_utils.check_rights_on_recordset(self.transaction_id._origin)
 
     #=== ACTION METHODS ===#
