@@ -28,7 +28,8 @@ class TestMigrationTold(TransactionCommon):
                                             ADD COLUMN vipps_told_unpaid varchar,
                                             ADD COLUMN vipps_proposed_refund numeric,
                                             ADD COLUMN vipps_is_order_mail_sent boolean,
-                                            ADD COLUMN vipps_app_link_key varchar;
+                                            ADD COLUMN vipps_app_link_key varchar,
+                                            ADD COLUMN vipps_pos_is_given_up boolean;
             CREATE INDEX payment_transaction_vipps_deadline_index
                 ON payment_transaction (vipps_capture_deadline)
              WHERE vipps_payment_state = 'AUTHORIZED' AND vipps_is_deadline_told IS NOT TRUE;
@@ -41,14 +42,16 @@ class TestMigrationTold(TransactionCommon):
                SET vipps_is_guarantee_told = TRUE, vipps_is_deadline_told = FALSE,
                    vipps_told_change = 'dearer 250.000000',
                    vipps_told_unpaid = 'delivered 99.500000', vipps_proposed_refund = 12.30,
-                   vipps_is_order_mail_sent = TRUE, vipps_app_link_key = 'sale.order(7,)'
+                   vipps_is_order_mail_sent = TRUE, vipps_app_link_key = 'sale.order(7,)',
+                   vipps_pos_is_given_up = TRUE
              WHERE id = %s
         """, [told_tx.id])
         self.env.cr.execute("""
             UPDATE payment_transaction
                SET vipps_is_guarantee_told = TRUE, vipps_is_deadline_told = TRUE,
                    vipps_told_change = '', vipps_proposed_refund = 0,
-                   vipps_is_order_mail_sent = FALSE
+                   vipps_is_order_mail_sent = FALSE,
+                   vipps_pos_is_given_up = FALSE
              WHERE id = %s
         """, [late_tx.id])
         for _i in range(2):  # An update that was stopped is made again.
@@ -56,6 +59,7 @@ class TestMigrationTold(TransactionCommon):
         self.assertEqual(told_tx.vipps_told, {
             'guarantee': True, 'change': 'dearer 250.000000', 'unpaid': 'delivered 99.500000',
             'refund': 12.3, 'order_mail': True, 'app_link': 'sale.order(7,)',
+            'given_up': True,
         })
         self.assertEqual(late_tx.vipps_told, {'guarantee': True, 'deadline': True})
         self.assertFalse(other_tx.vipps_told)

@@ -11,6 +11,7 @@ COLUMNS = {
     'refund': 'vipps_proposed_refund',
     'order_mail': 'vipps_is_order_mail_sent',
     'app_link': 'vipps_app_link_key',
+    'given_up': 'vipps_pos_is_given_up',
 }
 
 

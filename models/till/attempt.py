@@ -16,6 +16,7 @@ from odoo.tools import format_datetime
 from ...patience import WAITING_SECONDS
 from ...step_log import log_step
 from ..api.client import VippsError
+from ..transaction.sync import NOT_FOUND_PERIOD
 from .pos_payment_method import FLOWS
 
 _logger = logging.getLogger(__name__)
@@ -174,7 +175,7 @@ class PaymentTransaction(models.Model):
             'seconds_left': max(int(remaining_time.total_seconds()), 0),
             'qr': with_qr and state == 'waiting' and self.vipps_qr_code,
             'may_give_up': self._vipps_may_give_up(),
-            'may_book_alone': self._vipps_may_be_booked_alone(),
+            'may_book_alone': self._vipps_is_unattached(),
             'push_refused': self.vipps_pos_method_id.vipps_push_refused,
             'ticket': self._vipps_get_ticket() if state in ('paid', 'refunded') else '',
         }
@@ -321,6 +322,26 @@ class PaymentTransaction(models.Model):
             ('create_date', '>=', self.vipps_last_read or self.create_date),
         ], limit=1))
 
+    def _vipps_is_decision_open(self):
+        """ Override to look at payments as long as the outcome of a refund, or of an attempt that
+        was given up, is unknown. """
+        return super()._vipps_is_decision_open() or bool(
+            self._vipps_get_stored_refunds() | self._vipps_get_given_up()
+        )
+
+    def _vipps_follow_up(self):
+        """ Override to end the activities for attempts that were given up, whose outcome is known
+        now, and to drop refunds that a till stored and then never asked for. """
+        super()._vipps_follow_up()
+        for tx in self._vipps_get_given_up():
+            tx._vipps_keep_told('given_up', None)
+            tx._vipps_in_staff_language()._vipps_end_activity(
+                'given_up', _("It is known now how this payment stands.")
+            )
+        for tx in self._vipps_get_stored_refunds():
+            if fields.Datetime.now() - tx.create_date > NOT_FOUND_PERIOD:
+                tx._set_canceled(_("The refund was not done. Nothing has been refunded."))
+
     def _vipps_keep_state(self, payment):
         """ Override to show the QR code although the answer that brought it was lost. """
         super()._vipps_keep_state(payment)
@@ -385,9 +406,3 @@ class PaymentTransaction(models.Model):
         if self.vipps_pos_session_id:
             return self.vipps_pos_session_id.with_user(SUPERUSER_ID)
         return super()._vipps_get_activity_document()
-
-    def _vipps_tell_uncaptured(self):
-        """ Schedule an activity for a payment that is only reserved, although the customer has the
-        goods. """
-        if not self._vipps_get_activities('failure'):
-            self._vipps_tell_failure(VippsError(_("This payment is reserved and not captured.")))

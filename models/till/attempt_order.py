@@ -9,6 +9,12 @@ from ...patience import WAITING_SECONDS
 from ..api.client import VippsError
 from ..jobs.serialize import serialize
 
+UNFINISHED_STATES = ('draft', 'cancel')
+UNATTACHED_DOMAIN = [
+    ('vipps_pos_is_alone', '=', False),
+    ('vipps_pos_payment_ids', 'not any', [('pos_order_id.state', 'not in', UNFINISHED_STATES)]),
+]
+
 
 class PaymentTransaction(models.Model):
     """ Attempts at tills and the orders that they are for. """
@@ -27,11 +33,7 @@ class PaymentTransaction(models.Model):
     @api.depends('state', 'child_transaction_ids.state', 'vipps_pos_payment_ids.pos_order_id.state')
     def _compute_vipps_is_unattached(self):
         for tx in self:
-            tx.vipps_is_unattached = (
-                bool(tx.vipps_pos_session_id)
-                and tx._vipps_get_till_state() == 'paid'
-                and not tx._vipps_is_attached()
-            )
+            tx.vipps_is_unattached = tx._vipps_is_unattached()
 
     @api.model
     def _search_vipps_is_unattached(self, operator, value):
@@ -40,10 +42,7 @@ class PaymentTransaction(models.Model):
             ('operation', '!=', 'refund'),
             ('state', 'in', ('authorized', 'done')),
             ('vipps_payment_state', '!=', 'REFUNDED'),  # In full.
-            ('vipps_pos_is_alone', '=', False),
-            ('vipps_pos_payment_ids', 'not any', [
-                ('pos_order_id.state', 'not in', ('draft', 'cancel')),
-            ]),
+            *UNATTACHED_DOMAIN,
         ])
         is_unattached = (operator == '=') == bool(value)
         return [('id', 'in' if is_unattached else 'not in', query)]
@@ -114,8 +113,14 @@ class PaymentTransaction(models.Model):
 
     def _vipps_is_attached(self):
         """ Return whether the attempt is part of a finished order. """
-        return self.vipps_pos_is_alone or bool(
-            self.vipps_pos_payment_ids._vipps_filter_finished()
+        return self.vipps_pos_is_alone or bool(self._vipps_get_finished_payments())
+
+    def _vipps_is_unattached(self):
+        """ Return whether the customer has paid for an order that is not finished with it. """
+        return (
+            bool(self.vipps_pos_session_id)
+            and self._vipps_get_till_state() == 'paid'
+            and not self._vipps_is_attached()
         )
 
     #=== BUSINESS METHODS - ORDERS ===#

@@ -5,11 +5,12 @@ from datetime import timedelta
 
 from odoo import _, api, fields, models
 from odoo.exceptions import RedirectWarning, UserError
-from odoo.tools import format_amount
 
 from ...source import TILL
 from ...trust import clean
+from ..api.client import VippsError
 from .attempt import LIFETIME
+from .attempt_order import UNATTACHED_DOMAIN, UNFINISHED_STATES
 
 # After this time nobody can approve a payment any more, whether or not it could be read.
 GIVE_UP_AGE = LIFETIME + timedelta(minutes=5)
@@ -61,11 +62,7 @@ class PosSession(models.Model):
         return self.env['payment.transaction'].sudo().search([
             ('vipps_pos_session_id', 'in', self.ids),
             ('state', 'in', ('draft', 'authorized', 'done')),
-            ('vipps_pos_is_alone', '=', False),
-            # All others of a long day are not even looked at.
-            ('vipps_pos_payment_ids', 'not any', [
-                ('pos_order_id.state', 'not in', ('draft', 'cancel')),
-            ]),
+            *UNATTACHED_DOMAIN,  # All others of a long day are not even looked at.
         ], order='id')._vipps_filter_unsettled()
 
     def _vipps_get_unsettled(self):
@@ -135,8 +132,8 @@ class PosSession(models.Model):
             " open, or that belong to no finished order. Finish or cancel them at the till, or"
             " under Vipps MobilePay Payments on the session:\n%s",
             '\n'.join(
-                f"{tx.vipps_pos_reference}: {format_amount(self.env, tx.amount, tx.currency_id)}"
-                f" ({tx.reference})" for tx in attempts_sudo
+                f"{tx.vipps_pos_reference}: {tx._vipps_format(tx.amount)} ({tx.reference})"
+                for tx in attempts_sudo
             ),
         )
 
@@ -146,22 +143,21 @@ class PosSession(models.Model):
         attempts_sudo = self.env['payment.transaction'].sudo().search([
             ('vipps_pos_session_id', '=', self.id),
             ('state', 'in', ('authorized', 'cancel')),
-            ('vipps_pos_payment_ids.pos_order_id.state', 'not in', ('draft', 'cancel')),
+            ('vipps_pos_payment_ids.pos_order_id.state', 'not in', UNFINISHED_STATES),
         ])
         for tx_sudo in attempts_sudo:
             if tx_sudo.state == 'cancel':  # Then it is too late to capture it.
                 tx_sudo._vipps_follow_up_unpaid()
-            else:
-                tx_sudo._vipps_tell_uncaptured()
+            elif not tx_sudo._vipps_get_activities('failure'):
+                tx_sudo._vipps_tell_failure(
+                    VippsError(_("This payment is reserved and not captured."))
+                )
 
 
 class PaymentTransaction(models.Model):
     """ The decisions of managers that let a session be closed, and the reports about payments that
     are not captured then. """
     _inherit = 'payment.transaction'
-
-    # Its outcome is unknown: the session was closed all the same.
-    vipps_pos_is_given_up = fields.Boolean(copy=False, readonly=True)
 
     #=== BUSINESS METHODS - WITHOUT AN ANSWER ===#
 
@@ -188,51 +184,34 @@ class PaymentTransaction(models.Model):
                 " have passed since it was started.", int(GIVE_UP_AGE.total_seconds() // 60),
             ))
         self._set_canceled(_("It is not known whether the customer has paid."))
-        self.vipps_pos_is_given_up = True
+        self._vipps_keep_told('given_up', True)
         root._vipps_watch()
-        amount = format_amount(self.env, abs(self.amount), self.currency_id)
         self = self._vipps_in_staff_language()  # `_` looks for the language in `self`.
+        values = {
+            'amount': self._vipps_format(abs(self.amount)), 'order': self.vipps_pos_reference,
+        }
         if self.operation == 'refund':
             note = _(
                 "It is not known yet whether %(amount)s of order %(order)s were refunded: Vipps"
                 " MobilePay did not answer. Odoo keeps asking, and books the refund if it was made."
-                " This disappears when it is known.",
-                amount=amount, order=self.vipps_pos_reference,
+                " This disappears when it is known.", **values,
             )
         else:
             note = _(
                 "It is not known yet whether a customer has approved %(amount)s for order"
                 " %(order)s: Vipps MobilePay did not answer. Odoo keeps asking, and releases the"
-                " payment if it was approved. This disappears when it is known.",
-                amount=amount, order=self.vipps_pos_reference,
+                " payment if it was approved. This disappears when it is known.", **values,
             )
         self._vipps_schedule_activity('given_up', note)
 
     def _vipps_get_given_up(self):
         """ Return the transactions of the payment that were given up: itself, or refunds at
         tills. """
-        children = self.child_transaction_ids
-        return (self | children | children.child_transaction_ids).filtered('vipps_pos_is_given_up')
-
-    def _vipps_is_decision_open(self):
-        """ Override to look at a transaction that was given up until its outcome is known. """
-        return super()._vipps_is_decision_open() or bool(self._vipps_get_given_up())
-
-    def _vipps_follow_up(self):
-        """ Override to end the activities for transactions that were given up: now their outcome is
-        known. """
-        super()._vipps_follow_up()
-        for tx in self._vipps_get_given_up():
-            tx.vipps_pos_is_given_up = False
-            tx._vipps_in_staff_language()._vipps_end_activity(
-                'given_up', _("It is known now how this payment stands.")
-            )
+        return (self | self._vipps_get_till_refunds()).filtered(
+            lambda tx: tx._vipps_get_told('given_up')
+        )
 
     #=== BUSINESS METHODS - WITHOUT AN ORDER ===#
-
-    def _vipps_may_be_booked_alone(self):
-        """ Return whether the customer has paid for an order that is not finished with it. """
-        return self._vipps_get_till_state() == 'paid' and not self._vipps_is_attached()
 
     def _vipps_book_without_order(self):
         """ Book the customer's payment outside of the session, which then can be closed without
@@ -241,7 +220,7 @@ class PaymentTransaction(models.Model):
         self._vipps_lock_for_person()  # Nobody finishes the order with it from now on.
         if self.vipps_pos_is_alone:
             return
-        if not self._vipps_may_be_booked_alone():
+        if not self._vipps_is_unattached():
             raise UserError(_(
                 "Payment %s is not paid, or it is part of a finished order.", self.reference
             ))
@@ -253,14 +232,14 @@ class PaymentTransaction(models.Model):
         for tx in self._vipps_get_captures() | self._vipps_get_refunds():
             if tx.is_post_processed and not tx.payment_id:
                 tx.with_company(tx.company_id)._create_payment()
-        amount = format_amount(self.env, self._vipps_get_till_amount(), self.currency_id)
         self = self._vipps_in_staff_language()
-        self._vipps_schedule_activity(
-            'alone',
-            _("%(amount)s were paid for order %(order)s, which was not finished. The payment was"
-              " booked without the sale: make an invoice for it, or refund the payment. Then mark"
-              " this as done.", amount=amount, order=self.vipps_pos_reference),
-        )
+        self._vipps_schedule_activity('alone', _(
+            "%(amount)s were paid for order %(order)s, which was not finished. The payment was"
+            " booked without the sale: make an invoice for it, or refund the payment. Then mark"
+            " this as done.",
+            amount=self._vipps_format(self._vipps_get_till_amount()),
+            order=self.vipps_pos_reference,
+        ))
 
     #=== BUSINESS METHODS - DELIVERED GOODS ===#
 

@@ -212,8 +212,8 @@ class PosSession(models.Model):
     #=== BUSINESS METHODS - CHECKS ===#
 
     def _vipps_check_till(self, is_open=False, is_manager=False):
-        """ Ensure that the user may work at the till of the session, and that the session is open or
-        the user a manager of tills where that is needed. """
+        """ Ensure that the user may work at the till of the session, and that the session is open
+        or the user a manager of tills where that is needed. """
         if not self.env.user.has_group('point_of_sale.group_pos_user'):
             raise AccessError(_("Only the staff of a Point of Sale can do this."))
         if is_manager and not self.env.user.has_group('point_of_sale.group_pos_manager'):
@@ -339,7 +339,7 @@ class PosSession(models.Model):
     #=== BUSINESS METHODS - STORING ===#
 
     def _vipps_store_attempt(self, payment_sudo, flow, phone):
-        """ Store an attempt to take a payment of a draft order, see :meth:`vipps_create_attempt`. """
+        """ Store an attempt to take a payment, see :meth:`vipps_create_attempt`. """
         order_sudo = payment_sudo.pos_order_id
         method_sudo = payment_sudo.payment_method_id
         provider_sudo = method_sudo.vipps_provider_id

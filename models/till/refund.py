@@ -2,7 +2,7 @@
 
 import logging
 
-from odoo import _, api, fields, models
+from odoo import _, api, models
 from odoo.exceptions import UserError
 from odoo.tools import format_amount
 
@@ -11,7 +11,6 @@ from odoo.addons.payment import utils as payment_utils
 from ...patience import WAITING_SECONDS
 from ...step_log import log_step
 from ..api.client import VippsError
-from ..transaction.sync import NOT_FOUND_PERIOD
 
 _logger = logging.getLogger(__name__)
 
@@ -135,12 +134,16 @@ class PaymentTransaction(models.Model):
 
     #=== BUSINESS METHODS - CONVERGING ===#
 
-    def _vipps_get_stored_refunds(self):
-        """ Return the refunds of tills that are stored and not confirmed. """
+    def _vipps_get_till_refunds(self):
+        """ Return the refunds of the payment that tills have stored, whatever became of them. """
         children = self.child_transaction_ids
         return (children | children.child_transaction_ids).filtered(
-            lambda tx: tx.operation == 'refund' and tx.state == 'draft' and tx.vipps_pos_session_id
+            lambda tx: tx.operation == 'refund' and tx.vipps_pos_session_id
         )
+
+    def _vipps_get_stored_refunds(self):
+        """ Return the refunds of tills that are stored and not confirmed. """
+        return self._vipps_get_till_refunds().filtered(lambda tx: tx.state == 'draft')
 
     def _vipps_choose_child(self, name, amount, own_tx, event):
         """ Override to know a refund that was stored before it was asked for by its key.
@@ -156,17 +159,6 @@ class PaymentTransaction(models.Model):
                 lambda tx: not tx.currency_id.compare_amounts(-tx.amount, amount)
             )[:1]
         )
-
-    def _vipps_is_decision_open(self):
-        """ Override to look at payments as long as the outcome of a refund is unknown. """
-        return super()._vipps_is_decision_open() or bool(self._vipps_get_stored_refunds())
-
-    def _vipps_follow_up(self):
-        """ Override to drop refunds that a till stored and then never asked for. """
-        super()._vipps_follow_up()
-        for tx in self._vipps_get_stored_refunds():
-            if fields.Datetime.now() - tx.create_date > NOT_FOUND_PERIOD:
-                tx._set_canceled(_("The refund was not done. Nothing has been refunded."))
 
     #=== BUSINESS METHODS - BACK OFFICE ===#
 

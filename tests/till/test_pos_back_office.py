@@ -49,7 +49,7 @@ class TestPosBackOffice(PosCommon):
         return [
             name for name, is_shown in (
                 ('attach', attempt.is_attachable),
-                ('return', attempt.is_returnable),
+                ('return', attempt.is_unattached),
                 ('cancel', attempt.is_open),
             ) if is_shown
         ]

@@ -22,9 +22,8 @@ class VippsTillAttempt(models.TransientModel):
     # Which buttons fit.
     is_open = fields.Boolean(compute='_compute_status')
     is_attachable = fields.Boolean(compute='_compute_status')
-    is_returnable = fields.Boolean(compute='_compute_status')
+    is_unattached = fields.Boolean(compute='_compute_status')
     may_give_up = fields.Boolean(compute='_compute_status')
-    may_book_alone = fields.Boolean(compute='_compute_status')
 
     #=== COMPUTE METHODS ===#
 
@@ -45,9 +44,8 @@ class VippsTillAttempt(models.TransientModel):
                     tx_sudo._vipps_get_till_amount(), tx_sudo.amount
                 )
             )
-            attempt.is_returnable = state == 'paid' and not is_attached
+            attempt.is_unattached = tx_sudo._vipps_is_unattached()
             attempt.may_give_up = tx_sudo._vipps_may_give_up()
-            attempt.may_book_alone = tx_sudo._vipps_may_be_booked_alone()
 
     def _describe(self, tx_sudo, state, is_attached):
         """ Return the status of an attempt, as a sentence for the staff of the till. """
