@@ -81,41 +81,32 @@ class PaymentTransaction(models.Model):
     def _create_payment(self, **extra_create_values):
         """ Override of `account_payment` to book a refund of a sale at a till where the session
         booked the sale, and a sale that is booked without its order where it would be booked. """
-        root = self._vipps_get_root()
-        method = root.vipps_pos_method_id
-        if method:
-            order = self._vipps_get_booked_order()
-            partner = self.env['res.partner']._find_accounting_partner(order.partner_id)
-            extra_create_values = {
-                'partner_id': partner.id,
-                'journal_id': method.journal_id.id,
-                'payment_method_line_id': self._vipps_get_till_method_lines()[:1].id,
-                'force_outstanding_account_id': self._vipps_get_till_outstanding_account().id,
-                'destination_account_id': self._vipps_get_till_receivable_account(order).id,
-                'pos_payment_method_id': method.id,
-                **extra_create_values,
-            }
-            sale = root._vipps_get_captures().payment_id[:1]  # If it was booked without its order.
-            if sale:
-                extra_create_values.update(
-                    partner_id=sale.partner_id.id,
-                    destination_account_id=sale.destination_account_id.id,
-                )
+        if self._vipps_get_root().vipps_pos_method_id:
+            extra_create_values = {**self._vipps_prepare_till_payment(), **extra_create_values}
         return super()._create_payment(**extra_create_values)
 
-    def _vipps_get_booked_order(self):
-        """ Return the order that is named in the books: the finished one, or the one that was never
-        finished. """
+    def _vipps_prepare_till_payment(self):
+        """ Return the values of the payment in the books of the till. """
         root = self._vipps_get_root()
-        if root.vipps_pos_is_alone:
-            return root._vipps_get_pos_order()
-        return root._vipps_get_finished_payments().pos_order_id
-
-    def _vipps_get_till_method_lines(self):
-        journal = self._vipps_get_root().vipps_pos_method_id.journal_id
-        if self.operation == 'refund':
-            return journal.outbound_payment_method_line_ids
-        return journal.inbound_payment_method_line_ids
+        method = root.vipps_pos_method_id
+        journal = method.journal_id
+        method_lines = (
+            journal.outbound_payment_method_line_ids if self.operation == 'refund'
+            else journal.inbound_payment_method_line_ids
+        )
+        sale = root._vipps_get_captures().payment_id[:1]  # If it was booked without its order.
+        if sale:
+            partner, account = sale.partner_id, sale.destination_account_id
+        else:
+            partner, account = self._vipps_get_till_debtor()
+        return {
+            'partner_id': partner.id,
+            'journal_id': journal.id,
+            'payment_method_line_id': method_lines[:1].id,
+            'force_outstanding_account_id': self._vipps_get_till_outstanding_account().id,
+            'destination_account_id': account.id,
+            'pos_payment_method_id': method.id,
+        }
 
     def _vipps_get_till_outstanding_account(self):
         return (
@@ -123,17 +114,21 @@ class PaymentTransaction(models.Model):
             or self.company_id.account_journal_payment_debit_account_id
         )
 
-    def _vipps_get_till_receivable_account(self, order):
-        """ Return the account that the refund is due from: the customer's if that is where the sale
-        was booked, or else the one of the till. """
+    def _vipps_get_till_debtor(self):
+        """ Return the partner and the account that the amount is due from: the customer's account
+        if that is where the sale was booked, or else the one of the till. """
         root = self._vipps_get_root()
         method = root.vipps_pos_method_id
+        order = (
+            root._vipps_get_pos_order() if root.vipps_pos_is_alone
+            else root._vipps_get_finished_payments().pos_order_id
+        )
+        partner = self.env['res.partner']._find_accounting_partner(order.partner_id)
         # Where there is no sale in the till's books, an invoice is to come.
         is_due_from_customer = root.vipps_pos_is_alone and order.partner_id
         if is_due_from_customer or order.account_move or method.split_transactions:
-            partner = self.env['res.partner']._find_accounting_partner(order.partner_id)
-            return partner.with_company(self.company_id).property_account_receivable_id
-        return (
+            return partner, partner.with_company(self.company_id).property_account_receivable_id
+        return partner, (
             method.receivable_account_id
             or self.company_id.account_default_pos_receivable_account_id
         )

@@ -17,7 +17,7 @@ from ...patience import WAITING_SECONDS
 from ...step_log import log_step
 from ..api.client import VippsError
 from ..transaction.sync import NOT_FOUND_PERIOD
-from .pos_payment_method import FLOWS
+from .pos_payment_method import FLOW_NAMES, FLOWS
 
 _logger = logging.getLogger(__name__)
 
@@ -77,11 +77,7 @@ class PaymentTransaction(models.Model):
         help="What the order came to when the customer was asked.", copy=False, readonly=True,
     )
     vipps_pos_uuid = fields.Char(copy=False, readonly=True, index='btree_not_null')
-    vipps_pos_flow = fields.Selection(
-        selection=[('qr', "QR code"), ('push', "Phone number"), ('code', "Customer's code")],
-        copy=False,
-        readonly=True,
-    )
+    vipps_pos_flow = fields.Selection(selection=FLOW_NAMES, copy=False, readonly=True)
     vipps_pos_payment_ids = fields.One2many(
         string="POS Payments",
         comodel_name='pos.payment',

@@ -8,8 +8,8 @@ from odoo.exceptions import UserError
 from ...patience import WAITING_SECONDS
 from ..api.client import VippsError
 from ..jobs.serialize import serialize
+from .pos_payment import UNFINISHED_STATES
 
-UNFINISHED_STATES = ('draft', 'cancel')
 UNATTACHED_DOMAIN = [
     ('vipps_pos_is_alone', '=', False),
     ('vipps_pos_payment_ids', 'not any', [('pos_order_id.state', 'not in', UNFINISHED_STATES)]),
@@ -207,7 +207,7 @@ class PaymentTransaction(models.Model):
         if not self.vipps_pos_session_id:
             return super()._vipps_is_paid_otherwise()
         order = self._vipps_get_pos_order()
-        return order.state not in (False, 'draft', 'cancel') and not self._vipps_is_attached()
+        return order.state not in (False, *UNFINISHED_STATES) and not self._vipps_is_attached()
 
 
 class PosOrder(models.Model):

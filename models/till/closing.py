@@ -10,7 +10,8 @@ from ...source import TILL
 from ...trust import clean
 from ..api.client import VippsError
 from .attempt import LIFETIME
-from .attempt_order import UNATTACHED_DOMAIN, UNFINISHED_STATES
+from .attempt_order import UNATTACHED_DOMAIN
+from .pos_payment import UNFINISHED_STATES
 
 # After this time nobody can approve a payment any more, whether or not it could be read.
 GIVE_UP_AGE = LIFETIME + timedelta(minutes=5)

@@ -7,6 +7,7 @@ from odoo.tools import format_amount
 from ...source import TILL, Fact
 from ...trust import clean
 from ..jobs.serialize import serialize
+from .pos_payment import UNFINISHED_STATES
 
 
 class PosOrder(models.Model):
@@ -20,49 +21,46 @@ class PosOrder(models.Model):
         Odoo starts anew, and not where core logs that as an error. """
         self.check_access_rights('write')
         if not draft:
-            self._vipps_drop_dead_lines(orders)
-        uuids = [
-            payment['vipps_uuid'] for order in orders
-            for _command, _id, payment in order['data']['statement_ids']
-            if isinstance(payment.get('vipps_uuid'), str)
-        ]
-        if uuids and not draft:
-            serialize(self.sudo().search([
-                ('state', '=', 'draft'),
-                ('pos_reference', 'in', [order['data']['name'] for order in orders]),
-            ]))
-            self.env['payment.transaction'].sudo().search([
-                ('vipps_pos_uuid', 'in', uuids),
-            ])._vipps_touch()
+            self._vipps_prepare_finishing(orders)
         return super().create_from_ui(orders, draft)
 
     @api.model
-    def _vipps_drop_dead_lines(self, orders):
-        """ Leave payments that were asked for and never made, or given back, out of the orders that
-        browsers finish: they would be on the receipt. Sent once more, they are still the same
-        orders to core.
+    def _vipps_prepare_finishing(self, orders):
+        """ Lock the orders that browsers finish, and their payments. Leave out the payments that
+        were asked for and never made, or given back: they would be on the receipt. Sent once more,
+        they are still the same orders to core.
 
         :param list[dict] orders: The orders as browsers send them, which are changed.
         """
-        zero_uuids = [
-            payment['vipps_uuid'] for order in orders
-            for _command, _id, payment in order['data']['statement_ids']
-            if not payment.get('amount') and isinstance(payment.get('vipps_uuid'), str)
-            and '\0' not in payment['vipps_uuid']
-        ]
-        if not zero_uuids:
+        uuids = self._vipps_list_uuids(orders)
+        if not uuids:
             return
-        live_uuids = self.env['payment.transaction'].sudo().search([
-            ('vipps_pos_uuid', 'in', zero_uuids),
-        ]).filtered(
+        txs_sudo = self.env['payment.transaction'].sudo().search([('vipps_pos_uuid', 'in', uuids)])
+        live_uuids = txs_sudo.filtered(
             lambda tx: tx._vipps_get_till_state() not in ('unpaid', 'returned')
         ).mapped('vipps_pos_uuid')
         for order in orders:
             order['data']['statement_ids'] = [
                 command for command in order['data']['statement_ids']
-                if command[2].get('vipps_uuid') not in zero_uuids
-                or command[2].get('amount') or command[2]['vipps_uuid'] in live_uuids
+                if command[2].get('amount') or command[2].get('vipps_uuid') in live_uuids
+                or command[2].get('vipps_uuid') not in uuids
             ]
+        uuids = self._vipps_list_uuids(orders)
+        if uuids:
+            serialize(self.sudo().search([
+                ('state', '=', 'draft'),
+                ('pos_reference', 'in', [order['data']['name'] for order in orders]),
+            ]))
+            txs_sudo.filtered(lambda tx: tx.vipps_pos_uuid in uuids)._vipps_touch()
+
+    @api.model
+    def _vipps_list_uuids(self, orders):
+        """ Return the keys of our payments in orders as browsers send them. """
+        keys = [
+            command[2].get('vipps_uuid') for order in orders
+            for command in order['data']['statement_ids']
+        ]
+        return [key for key in keys if isinstance(key, str) and key.isprintable()]
 
     @api.model
     def _process_order(self, order, draft, existing_order):
@@ -111,15 +109,11 @@ class PosOrder(models.Model):
             self._vipps_check_not_lowered(values['amount_total'])
         if 'state' not in values:
             return super().write(values)
-        unfinished = self.filtered(lambda o: o.state in ('draft', 'cancel'))
-        if values['state'] not in ('draft', 'cancel'):
+        unfinished = self.filtered(lambda o: o.state in UNFINISHED_STATES)
+        if values['state'] not in UNFINISHED_STATES:
             unfinished._vipps_check_payments()
         else:
-            if (self - unfinished).sudo().payment_ids.vipps_transaction_id:
-                raise UserError(_(
-                    "What was paid with Vipps MobilePay stays in its order. Refund the order"
-                    " instead."
-                ))
+            (self - unfinished).sudo().payment_ids._vipps_check_removable()
             if values['state'] == 'cancel':
                 unfinished._vipps_check_nothing_paid()
         # Asked before: for a finished order, no attempt is open any longer.
@@ -235,16 +229,16 @@ class PosOrder(models.Model):
         :param str uuid: The key of the payment that is not to count as another one.
         :return: Amounts in major units.
         """
-        amounts = {'cash': 0, 'bank': 0}
-        for payment in self.payment_ids.filtered(lambda p: p.vipps_uuid != uuid):
+        def sum_of(kind):
             # A payment made in another way keeps the lines from adding up: then no receipt is sent.
-            amounts[payment.payment_method_id.type] = amounts.get(
-                payment.payment_method_id.type, 0
-            ) + payment.amount
+            return sum(self.payment_ids.filtered(
+                lambda p: p.vipps_uuid != uuid and p.payment_method_id.type == kind
+            ).mapped('amount'))
+
         return {
             'pos_id': self.config_id.name,
             'receipt_number': self.pos_reference,
             'tip_amount': sum(self._vipps_get_tip_lines().mapped('price_subtotal_incl')),
-            'cash_amount': amounts['cash'],
-            'card_amount': amounts['bank'],
+            'cash_amount': sum_of('cash'),
+            'card_amount': sum_of('bank'),
         }

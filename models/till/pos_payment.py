@@ -4,6 +4,9 @@ from odoo import _, api, fields, models
 from odoo.exceptions import AccessError, UserError
 from odoo.tools import format_amount
 
+# The states of an order that is not sold, or no longer.
+UNFINISHED_STATES = ('draft', 'cancel')
+
 
 class PosPayment(models.Model):
     _inherit = 'pos.payment'
@@ -52,6 +55,9 @@ class PosPayment(models.Model):
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_paid_with_vipps(self):
+        self._vipps_check_removable()
+
+    def _vipps_check_removable(self):
         if self.sudo()._vipps_filter_finished().vipps_transaction_id:
             raise UserError(_(
                 "What was paid with Vipps MobilePay stays in its order. Refund the order instead."
@@ -66,7 +72,7 @@ class PosPayment(models.Model):
         self._vipps_filter_finished()._vipps_check_paid()
 
     def _vipps_filter_finished(self):
-        return self.filtered(lambda p: p.pos_order_id.state not in ('draft', 'cancel'))
+        return self.filtered(lambda p: p.pos_order_id.state not in UNFINISHED_STATES)
 
     #=== BUSINESS METHODS ===#
 
@@ -76,6 +82,17 @@ class PosPayment(models.Model):
             **super()._export_for_ui(payment),
             'vipps_uuid': payment.vipps_uuid,
             'vipps_reference': payment.sudo().vipps_transaction_id.reference,
+        }
+
+    def _vipps_prepare_attempt(self, session):
+        """ Return the values by which an attempt, or a refund, knows what it is for. """
+        return {
+            'vipps_pos_session_id': session.id,
+            'vipps_pos_method_id': self.payment_method_id.id,
+            'vipps_pos_reference': self.pos_order_id.pos_reference,
+            'vipps_pos_order_id': self.pos_order_id.id,
+            'vipps_pos_order_total': self.pos_order_id.amount_total,
+            'vipps_pos_uuid': self.vipps_uuid,
         }
 
     def _vipps_link(self):

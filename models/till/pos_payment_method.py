@@ -10,6 +10,7 @@ from ... import const
 # code is scanned to find the customer for the push message.
 # https://developer.vippsmobilepay.com/docs/APIs/epayment-api/features/
 FLOWS = {'qr': 'QR', 'push': 'PUSH_MESSAGE', 'code': 'PUSH_MESSAGE'}
+FLOW_NAMES = [('qr', "QR code"), ('push', "Phone number"), ('code', "Customer's code")]
 
 
 class PosPaymentMethod(models.Model):
@@ -49,9 +50,7 @@ class PosPaymentMethod(models.Model):
     vipps_default_flow = fields.Selection(
         string="Default",
         help="The way to pay that tills offer first.",
-        selection=[
-            ('qr', "QR code"), ('push', "Phone number"), ('code', "Customer's code"),
-        ],
+        selection=FLOW_NAMES,
         default='qr',
     )
     vipps_brand_id = fields.Many2one(

@@ -360,14 +360,9 @@ class PosSession(models.Model):
             'partner_id': partner.id,
             'vipps_user_flow': FLOWS[flow],
             'vipps_customer_phone': self._vipps_check_phone(phone) if flow == 'push' else False,
-            'vipps_pos_session_id': self.id,
             'vipps_capture_mode': 'automatic',  # The goods leave the shop at once.
-            'vipps_pos_method_id': method_sudo.id,
-            'vipps_pos_reference': order_sudo.pos_reference,
-            'vipps_pos_order_id': order_sudo.id,
-            'vipps_pos_order_total': order_sudo.amount_total,
-            'vipps_pos_uuid': payment_sudo.vipps_uuid,
             'vipps_pos_flow': flow,
+            **payment_sudo._vipps_prepare_attempt(self),
         })
         # It ends, too, if the till goes away before it asks for the payment.
         tx_sudo._vipps_watch()

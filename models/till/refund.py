@@ -11,6 +11,7 @@ from odoo.addons.payment import utils as payment_utils
 from ...patience import WAITING_SECONDS
 from ...step_log import log_step
 from ..api.client import VippsError
+from .pos_payment import UNFINISHED_STATES
 
 _logger = logging.getLogger(__name__)
 
@@ -39,14 +40,7 @@ class PaymentTransaction(models.Model):
         )[:1]
         # A reserved amount is captured before it is refunded.
         refund_tx = (capture_tx or root)._create_child_transaction(
-            amount,
-            is_refund=True,
-            vipps_pos_session_id=session.id,
-            vipps_pos_method_id=payment.payment_method_id.id,
-            vipps_pos_reference=payment.pos_order_id.pos_reference,
-            vipps_pos_order_id=payment.pos_order_id.id,
-            vipps_pos_order_total=payment.pos_order_id.amount_total,
-            vipps_pos_uuid=payment.vipps_uuid,
+            amount, is_refund=True, **payment._vipps_prepare_attempt(session),
         )
         # It stays the same until Vipps MobilePay refuses it: a cashier that asks again after a
         # refund that seemed to have failed does not make it twice.
@@ -235,7 +229,7 @@ class PosOrderLine(models.Model):
         if original.company_id != self.company_id:
             return 0
         other_lines = (original.refund_orderline_ids - self).filtered(
-            lambda line: line.order_id.state not in ('draft', 'cancel')
+            lambda line: line.order_id.state not in UNFINISHED_STATES
             or line.order_id._vipps_get_attempts()._vipps_filter_done()
         )
         left_value = original.price_subtotal_incl + sum(
