@@ -74,7 +74,9 @@ class PaymentTransaction(models.Model):
         ondelete='set null', index='btree_not_null',
     )
     vipps_pos_order_total = fields.Monetary(
-        help="What the order came to when the customer was asked.", copy=False, readonly=True,
+        help="The total of the order when the customer was asked to pay.",
+        copy=False,
+        readonly=True,
     )
     vipps_pos_uuid = fields.Char(copy=False, readonly=True, index='btree_not_null')
     vipps_pos_flow = fields.Selection(selection=FLOW_NAMES, copy=False, readonly=True)
@@ -286,7 +288,7 @@ class PaymentTransaction(models.Model):
             self.provider_id._vipps_alert_administrator('tills', error)
             sentence = _(
                 "%s cannot take payments right now. Nothing has been charged. Take another payment"
-                " method, and tell an administrator.", self.vipps_pos_method_id.name,
+                " method, and inform an administrator.", self.vipps_pos_method_id.name,
             )
         self._set_canceled(sentence)
 
@@ -332,7 +334,7 @@ class PaymentTransaction(models.Model):
         for tx in self._vipps_get_given_up():
             tx._vipps_keep_told('given_up', None)
             tx._vipps_in_staff_language()._vipps_end_activity(
-                'given_up', _("It is known now how this payment stands.")
+                'given_up', _("The outcome of this payment is known now.")
             )
         for tx in self._vipps_get_stored_refunds():
             if fields.Datetime.now() - tx.create_date > NOT_FOUND_PERIOD:

@@ -157,7 +157,7 @@ class PaymentTransaction(models.Model):
         if self._vipps_is_attached():
             return ''
         if state not in ('paid', 'refunded'):
-            raise UserError(_("It is not known that the customer has paid or got back anything."))
+            raise UserError(_("This payment is neither paid nor refunded. Look again in a moment."))
         if state == 'refunded' and order.state != 'draft':
             self.vipps_pos_is_alone = True
             self.with_company(self.company_id)._create_payment()

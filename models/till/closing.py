@@ -193,7 +193,7 @@ class PaymentTransaction(models.Model):
         }
         if self.operation == 'refund':
             note = _(
-                "It is not known yet whether %(amount)s of order %(order)s were refunded: Vipps"
+                "It is not known yet whether %(amount)s of order %(order)s was refunded: Vipps"
                 " MobilePay did not answer. Odoo keeps asking, and books the refund if it was made."
                 " This disappears when it is known.", **values,
             )
@@ -235,7 +235,7 @@ class PaymentTransaction(models.Model):
                 tx.with_company(tx.company_id)._create_payment()
         self = self._vipps_in_staff_language()
         self._vipps_schedule_activity('alone', _(
-            "%(amount)s were paid for order %(order)s, which was not finished. The payment was"
+            "%(amount)s was paid for order %(order)s, which was not finished. The payment was"
             " booked without the sale: make an invoice for it, or refund the payment. Then mark"
             " this as done.",
             amount=self._vipps_format(self._vipps_get_till_amount()),

@@ -10,7 +10,7 @@ PROBLEMS.update({
         level='error', over='_vipps_do_tills_take_payments',
     ),
     'given_up': Problem(_lt("Payment %s was unknown when the session was closed")),
-    'alone': Problem(_lt("Invoice what was paid with payment %s")),
+    'alone': Problem(_lt("Make an invoice for payment %s")),
 })
 
 AVAILABILITY_MESSAGE = 'VIPPS_AVAILABILITY'

@@ -171,8 +171,8 @@ class PosOrder(models.Model):
             tx = (txs - order_sudo.payment_ids.vipps_transaction_id)[:1]
             if tx:
                 raise UserError(_(
-                    "%(amount)s of order %(order)s are paid or refunded with %(method)s, but that"
-                    " is missing here. Open the payments of the order again.",
+                    "%(amount)s of order %(order)s is paid or refunded with %(method)s, but that is"
+                    " missing here. Open the payments of the order again.",
                     amount=format_amount(self.env, tx.amount, tx.currency_id),
                     order=order_sudo.pos_reference, method=tx.vipps_pos_method_id.name,
                 ))

@@ -13,7 +13,7 @@ class PosPayment(models.Model):
 
     # Core deletes and creates the payments of a draft order with each synchronization.
     vipps_uuid = fields.Char(
-        help="What the till knows this payment by.",
+        help="The key by which the till knows this payment.",
         copy=False,
         readonly=True,
         index='btree_not_null',
@@ -47,7 +47,9 @@ class PosPayment(models.Model):
             {'amount', 'payment_method_id', 'pos_order_id', 'vipps_uuid'} & values.keys()
         )
         if is_other and not self.env.su and self.sudo().vipps_transaction_id:
-            raise AccessError(_("What was paid with Vipps MobilePay cannot be edited."))
+            raise AccessError(_(
+                "A payment made with Vipps MobilePay cannot be edited. Refund the order instead."
+            ))
         res = super().write(values)
         if is_other:
             self._vipps_check_finished()
@@ -60,7 +62,7 @@ class PosPayment(models.Model):
     def _vipps_check_removable(self):
         if self.sudo()._vipps_filter_finished().vipps_transaction_id:
             raise UserError(_(
-                "What was paid with Vipps MobilePay stays in its order. Refund the order instead."
+                "A payment made with Vipps MobilePay stays in its order. Refund the order instead."
             ))
 
     def _vipps_check_system(self):
@@ -133,8 +135,8 @@ class PosPayment(models.Model):
                 or others & payment.pos_order_id.payment_ids
             ):
                 raise UserError(_(
-                    "%(amount)s of order %(order)s are not paid with %(method)s. Open the payments"
-                    " of the order again: they show what was paid, and what is to be asked for.",
+                    "%(amount)s of order %(order)s is not paid with %(method)s. Open the payments"
+                    " of the order again: they show what is paid, and what is left to ask for.",
                     amount=format_amount(self.env, payment.amount, payment.currency_id),
                     order=payment.pos_order_id.pos_reference, method=payment.payment_method_id.name,
                 ))

@@ -324,16 +324,16 @@ class PosSession(models.Model):
             return
         left = format_amount(self.env, max(left_amount, 0), currency)
         if not done_sudo and currency.compare_amounts(left_amount, 0) <= 0:
-            raise UserError(_("Nothing is left to pay or to give back for this order."))
+            raise UserError(_("Nothing is left to pay or to refund for this order."))
         if done_sudo:
             raise UserError(_(
-                "Order %(order)s is paid or refunded with %(method)s already, all or a part of it:"
+                "Order %(order)s is already paid or refunded with %(method)s, in full or in part:"
                 " %(left)s is left. Open the payments of the order again.",
                 order=order_sudo.pos_reference, left=left,
                 method=payment_sudo.payment_method_id.name,
             ))
         if sign < 0:
-            raise UserError(_("Only %s is to be given back. Enter that amount.", left))
+            raise UserError(_("Only %s is left to refund. Enter that amount.", left))
         raise UserError(_("Only %s is left to pay of this order. Enter that amount.", left))
 
     #=== BUSINESS METHODS - STORING ===#

@@ -69,8 +69,8 @@ class PaymentTransaction(models.Model):
         method = payment.payment_method_id.name
         if currency.is_zero(most):
             raise UserError(_(
-                "Nothing that these products were paid with can be refunded with %s: they were paid"
-                " in another way, or are refunded already. Refund them the way they were paid.",
+                "These products cannot be refunded with %s: they were paid in another way, or are"
+                " refunded already. Refund them the way they were paid.",
                 method,
             ))
         raise UserError(_(
@@ -193,8 +193,8 @@ class PosOrder(models.Model):
         left_value = self._vipps_get_returned_value()
         if self.currency_id.compare_amounts(amount, left_value) > 0:
             raise UserError(_(
-                "At most %(amount)s can be refunded with %(method)s: that is left of what the"
-                " returned products were sold for. Enter that amount.",
+                "At most %(amount)s can be refunded with %(method)s: no more is left of the price"
+                " of the returned products. Enter that amount.",
                 amount=format_amount(self.env, max(left_value, 0), self.currency_id),
                 method=payment.payment_method_id.name,
             ))

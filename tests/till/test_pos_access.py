@@ -389,7 +389,7 @@ class TestPosAccess(PosCommon):
         self.vipps.maximum_amount = 40
         self._assert_refused("too little or too much", self._prepare_ui_order())
         self.vipps.maximum_amount = 0
-        self._assert_refused("to give back", self._prepare_ui_order(
+        self._assert_refused("to refund", self._prepare_ui_order(
             payments=[self._prepare_ui_payment(-45)]
         ))
 

@@ -33,7 +33,7 @@ class TestPosCrossing(PosCommon):
         ui_order = self._prepare_ui_order()
         reference = self._ask_and_approve(ui_order)['reference']
         self._replace_lines(ui_order, 45)
-        with self.assertRaisesRegex(UserError, "is paid or refunded with Vipps already"):
+        with self.assertRaisesRegex(UserError, "is already paid or refunded with Vipps"):
             self._ask(ui_order)
         self._replace_lines(ui_order, 10)
         with self.assertRaisesRegex(UserError, "is left. Open the payments of the order again"):
@@ -106,7 +106,7 @@ class TestPosCrossing(PosCommon):
     def test_no_more_is_refunded_than_the_refund_order_gives_back(self):
         order = self._sell(100)
         ui_refund = self._prepare_ui_refund(order, 10, payments=[self._prepare_ui_payment(-100)])
-        with self.assertRaisesRegex(UserError, "is to be given back"):
+        with self.assertRaisesRegex(UserError, "is left to refund"):
             self._ask(ui_refund, flow=False)
         self.assertEqual(self._get_refunded(order), 0)
 
@@ -115,7 +115,7 @@ class TestPosCrossing(PosCommon):
         ui_refund, status = self._refund(order, 10)
         lines = ui_refund['data']['statement_ids']
         self._replace_lines(ui_refund, -10)
-        with self.assertRaisesRegex(UserError, "is paid or refunded with Vipps already"):
+        with self.assertRaisesRegex(UserError, "is already paid or refunded with Vipps"):
             self._ask(ui_refund, flow=False)
         self.assertEqual(self._get_refunded(order), 1000)
         ui_refund['data']['statement_ids'] = lines

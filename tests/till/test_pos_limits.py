@@ -172,5 +172,5 @@ class TestPosLimits(PosCommon):
             [self.env.ref('base.DKK').id, tx.id],
         )
         self.env.invalidate_all()
-        with self.assertRaisesRegex(UserError, "are not paid with Vipps"):
+        with self.assertRaisesRegex(UserError, "is not paid with Vipps"):
             self.env['pos.order'].browse(tx.vipps_pos_order_id.id).write({'state': 'paid'})

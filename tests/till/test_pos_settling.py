@@ -238,7 +238,7 @@ class TestPosSettling(PosCommon):
         ui_order = self._prepare_ui_order()
         tx = self._get_attempt(self._ask_and_approve(ui_order)['reference'])
         self._call('vipps_book_attempt', tx.reference, user=self.manager)
-        with self.assertRaisesRegex(UserError, "are not paid with Vipps"), \
+        with self.assertRaisesRegex(UserError, "is not paid with Vipps"), \
                 mute_logger(SYNCHRONIZATION), self.env.cr.savepoint():
             self._finish(ui_order)
         self.env.invalidate_all()

@@ -7,7 +7,7 @@ from odoo.tools import mute_logger
 
 from ..pos_common import SYNCHRONIZATION, PosCommon
 
-NOT_PAID = "are not paid with Vipps"
+NOT_PAID = "is not paid with Vipps"
 
 
 @tagged('post_install', '-at_install')
@@ -428,7 +428,7 @@ class TestPosSync(PosCommon):
 
     def test_what_is_not_paid_is_not_put_into_an_order(self):
         status = self._ask(self._prepare_ui_order())
-        with self.assertRaisesRegex(UserError, "not known that the customer has paid"):
+        with self.assertRaisesRegex(UserError, "neither paid nor refunded"):
             self._call('vipps_attach_attempt', status['reference'])
 
     #=== Undoing ===#

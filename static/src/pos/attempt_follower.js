@@ -280,7 +280,7 @@ export class AttemptFollower {
             this.notification.add(
                 line.amount > 0
                     ? _t("%(order)s: the customer has paid %(amount)s with %(method)s.", values)
-                    : _t("%(order)s: %(amount)s were refunded with %(method)s.", values),
+                    : _t("%(order)s: %(amount)s was refunded with %(method)s.", values),
                 NOTIFICATION_TIME
             );
         }

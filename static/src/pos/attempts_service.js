@@ -277,7 +277,7 @@ export class VippsAttempts extends AttemptFollower {
         const { confirmed } = await this.popup.add(ConfirmPopup, {
             title: _t("The customer has just paid"),
             body: _t(
-                "%(amount)s were paid with %(method)s, which is more than the order is worth now. Refund the payment, or add the products again.",
+                "%(amount)s was paid with %(method)s, which is more than the order is worth now. Refund the payment, or add the products again.",
                 {
                     amount: this.env.utils.formatCurrency(line.amount),
                     method: line.payment_method.name,

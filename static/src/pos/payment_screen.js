@@ -207,7 +207,7 @@ patch(PaymentScreen.prototype, {
         await this.popup.add(ErrorPopup, {
             title: line.amount > 0 ? _t("The customer has just paid") : _t("It was just refunded"),
             body: _t(
-                "%(amount)s with %(method)s are done. Together with the other payments that is %(paid)s, for an order of %(total)s. Remove another payment, or refund this one.",
+                "%(amount)s is done with %(method)s. Together with the other payments, that is %(paid)s for an order of %(total)s. Remove another payment, or refund this one.",
                 this._describeVippsLine(line)
             ),
         });
@@ -217,7 +217,7 @@ patch(PaymentScreen.prototype, {
         await this.popup.add(ErrorPopup, {
             title: _t("Not known yet"),
             body: _t(
-                "It is not known yet how the payment of %(amount)s with %(method)s stands. Try again in a moment.",
+                "The outcome of the payment of %(amount)s with %(method)s is not known yet. Try again in a moment.",
                 this._describeVippsLine(line)
             ),
         });

@@ -55,7 +55,7 @@ export class OpenPaymentsPopup extends AbstractAwaitablePopup {
     }
     async giveUp(attempt) {
         const body = _t(
-            "It is not known yet how this payment stands. If you close the session without it, Odoo keeps asking, and an administrator gets an activity."
+            "The outcome of this payment is not known yet. If you close the session without it, Odoo keeps asking, and an administrator gets an activity."
         );
         if (await this._confirm(_t("Close without it"), body)) {
             await this._settle("vipps_give_up_attempt", attempt);
