@@ -4,14 +4,12 @@ import json
 import logging
 from contextlib import contextmanager
 
-from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
-from ...hooks import uninstall_hook
 from ...simulator.sales_units import NOK_UNIT
-from ..common import KEYS
 from ..pos_common import PosCommon
 
 OUR_LOGGER = 'odoo.addons.mobilepay_vipps'
@@ -433,73 +431,3 @@ class TestPosAccess(PosCommon):
                     self._call('vipps_get_attempt', reference)['state'], 'unknown'
                 )
         self.assertFalse(self.simulator.payments)
-
-    #=== Payment methods ===#
-
-    def _prepare_method(self, **values):
-        number = next(self.sequence)
-        journal = self.env['account.journal'].create({
-            'name': f"Vipps at till {number}", 'type': 'bank', 'code': f'VT{number}',
-            'company_id': self.company.id,
-        })
-        return {
-            'name': "Vipps 2", 'journal_id': journal.id, 'use_payment_terminal': 'vipps',
-            'company_id': self.company.id, **values,
-        }
-
-    def test_a_pos_manager_creates_a_method_of_the_only_provider_and_sees_no_provider(self):
-        methods = self.env['pos.payment.method'].with_user(self.manager)
-        method = methods.create(self._prepare_method())
-        self.assertEqual(method.sudo().vipps_provider_id, self.vipps)
-        self.assertIn(method.vipps_default_flow, ('qr', 'push', 'code'))
-        copy = method.copy({'journal_id': self._prepare_method()['journal_id']})
-        self.assertEqual(copy.sudo().vipps_provider_id, self.vipps)
-        with self.assertRaises(AccessError), mute_logger('odoo.models'):
-            method.read(['vipps_provider_id'])
-        with self.assertRaises(AccessError), mute_logger('odoo.models'):
-            method.write({'vipps_provider_id': self.vipps.id})
-
-    def test_a_method_without_one_provider_in_its_company_is_refused_with_a_sentence(self):
-        other = self.vipps.copy({**KEYS, 'state': 'test'})
-        with self.assertRaisesRegex(ValidationError, "Ask an administrator"):
-            self.env['pos.payment.method'].with_user(self.manager).create(self._prepare_method())
-        method = self.env['pos.payment.method'].create(
-            self._prepare_method(vipps_provider_id=other.id)
-        )
-        self.assertEqual(method.vipps_provider_id, other)
-        foreign = self.vipps.copy({**KEYS, 'company_id': self.other_company.id, 'state': 'test'})
-        for provider in (foreign, self.dummy_provider):
-            with self.subTest(provider=provider.name), \
-                    self.assertRaisesRegex(ValidationError, "Choose another one"):
-                method.vipps_provider_id = provider
-        with self.assertRaisesRegex(ValidationError, "Ask an administrator"):
-            method.vipps_provider_id = False
-
-    def test_the_first_way_to_ask_is_one_that_is_allowed(self):
-        methods = self.env['pos.payment.method'].with_user(self.manager)
-        for values in (
-            {'vipps_allow_qr': False},
-            {'vipps_allow_push': False, 'vipps_default_flow': 'push'},
-            {'vipps_default_flow': False},
-            {'vipps_allow_qr': False, 'vipps_allow_push': False, 'vipps_allow_code': False},
-        ):
-            with self.subTest(**values), self.assertRaisesRegex(
-                ValidationError, "one of those that are allowed"
-            ):
-                methods.create(self._prepare_method(**values))
-        methods.create(self._prepare_method(vipps_allow_qr=False, vipps_default_flow='push'))
-
-    def test_a_method_of_an_open_session_keeps_its_provider(self):
-        other = self.vipps.copy({**KEYS, 'state': 'test'})
-        with self.assertRaisesRegex(UserError, "close"):
-            self.pos_method.vipps_provider_id = other
-        self.assertEqual(self.pos_method.vipps_provider_id, self.vipps)
-
-    def test_uninstallation_leaves_methods_without_a_terminal(self):
-        method = self.env['pos.payment.method'].create(self._prepare_method(active=False))
-        self.env.cr.postcommit.clear()
-        (self.session | self.other_session).sudo().state = 'closed'
-        uninstall_hook(self.env(su=True))
-        self.env.invalidate_all()
-        self.assertFalse((self.pos_method | method).filtered('use_payment_terminal'))
-        self.assertFalse(self.cash_method.use_payment_terminal)
