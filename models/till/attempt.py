@@ -274,8 +274,8 @@ class PaymentTransaction(models.Model):
         }
 
     def _vipps_refuse_attempt(self, error):
-        """ Tell the cashier that there is no payment, and an administrator why if that is needed.
-        """
+        """ Inform the cashier that there is no payment, and an administrator about a fault that the
+        cashier cannot correct. """
         sentence = str(error)
         if error.code == PUSH_REFUSED:
             self.vipps_pos_method_id.vipps_push_refused = True

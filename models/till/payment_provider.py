@@ -38,7 +38,7 @@ class PaymentProvider(models.Model):
         ]).vipps_push_refused = False
 
     def _vipps_follow_availability(self, is_available):
-        """ Override to tell the open tills whether their payments can be taken just now. """
+        """ Override to inform the open tills whether their payments can be taken just now. """
         super()._vipps_follow_availability(is_available)
         methods = self.env['pos.payment.method'].sudo().search([
             ('vipps_provider_id', '=', self.id),

@@ -198,7 +198,7 @@ class PosPaymentMethod(models.Model):
             ))
 
     def _vipps_refuse(self, sentence):
-        """ Tell the cashier that the method takes no payments, and an administrator, as only
+        """ Inform the cashier that the method takes no payments, and an administrator, as only
         administrators can change that. """
         self.sudo().vipps_provider_id._vipps_alert_administrator('tills', sentence)
         raise UserError(str(sentence))

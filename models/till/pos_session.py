@@ -258,7 +258,7 @@ class PosSession(models.Model):
         passes :meth:`_vipps_check_till`.
 
         :param str reference: The reference of the attempt.
-        :param bool is_polling: Whether the till asks again without being told to.
+        :param bool is_polling: Whether the till asks again on its own.
         :rtype: payment.transaction
         :raise AccessError: If there is none, or if it is not for the user.
         """

@@ -142,7 +142,7 @@ class PaymentTransaction(models.Model):
     def _vipps_choose_child(self, name, amount, own_tx, event):
         """ Override to know a refund that was stored before it was asked for by its key.
 
-        Vipps MobilePay does not always tell the key: then its amount has to do.
+        Vipps MobilePay does not always give the key: then its amount has to do.
         """
         stored_txs = self._vipps_get_stored_refunds() if name == 'REFUNDED' else self.browse()
         key = event and event.idempotency_key

@@ -35,12 +35,12 @@ class SaleOrder(models.Model):
     def _compute_vipps_till_amount(self):
         for order in self:
             stored_order = get_readable(order)
-            order.vipps_till_amount = stored_order._vipps_get_till_amount()
+            order.vipps_till_amount = stored_order._vipps_get_left_amount()
             order.vipps_till_warning = stored_order._vipps_get_till_warning()
 
     #=== BUSINESS METHODS ===#
 
-    def _vipps_get_till_amount(self):
+    def _vipps_get_left_amount(self):
         """ Return the amount that is left to pay of the order at a till, in major units: the part
         that is neither paid, reserved nor invoiced. """
         if not self:
@@ -65,9 +65,9 @@ class SaleOrder(models.Model):
         values = {
             'reserved': format_amount(self.env, reserved_amount, self.currency_id),
             'paid': format_amount(self.env, paid_amount, self.currency_id),
-            'left': format_amount(self.env, self._vipps_get_till_amount(), self.currency_id),
+            'left': format_amount(self.env, self._vipps_get_left_amount(), self.currency_id),
         }
-        is_covered = not self._vipps_get_till_amount()
+        is_covered = not self._vipps_get_left_amount()
         if is_covered and not self.currency_id.is_zero(reserved_amount):
             return _(
                 "The customer has approved this order in the app: %(reserved)s is reserved and"

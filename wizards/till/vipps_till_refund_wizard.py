@@ -29,7 +29,7 @@ class VippsTillRefundWizard(models.TransientModel):
         string="Left to Refund", compute='_compute_refundable_amount'
     )
     is_unattached = fields.Boolean(compute='_compute_refundable_amount')
-    # The user decides on these: the amounts in Odoo when the window was opened.
+    # The user decides on these: the amounts in Odoo when the dialog was opened.
     seen_amounts = fields.Char(
         compute='_compute_seen_amounts', compute_sudo=False, store=True
     )
@@ -71,7 +71,7 @@ class VippsTillRefundWizard(models.TransientModel):
     def action_refund(self):
         """ Refund the amount to the customer.
 
-        :return: The action that closes the window and shows the refunded amount.
+        :return: The action that closes the dialog and shows the refunded amount.
         :rtype: dict
         :raise AccessError: If the user may not.
         :raise ValidationError: If it was not refunded, or if that is unknown.

@@ -8,7 +8,7 @@ import { Payment } from "@point_of_sale/app/store/models";
 import { PaymentScreen } from "@point_of_sale/app/screens/payment_screen/payment_screen";
 
 const POLLING_INTERVAL = 1500;
-// How long the server gets to find out by itself before it is asked to start again.
+// How long the server gets to find out on its own before it is asked to start again.
 const START_INTERVAL = 15000;
 // Connections can hang for minutes without failing.
 const ANSWER_TIMEOUT = 30000;

@@ -116,7 +116,7 @@ export class VippsAttempts extends AttemptFollower {
         }
     }
     /**
-     * Tell whether an attempt is one that was stored before, whose answer was lost, and that is
+     * Return whether an attempt is one that was stored before, whose answer was lost, and that is
      * not what is wanted now.
      */
     _isOtherAttempt(line, status, flow) {
@@ -161,7 +161,7 @@ export class VippsAttempts extends AttemptFollower {
         });
     }
     /**
-     * Tell that nothing was started.
+     * Report that nothing was started.
      */
     _refuse(line, error) {
         line.set_payment_status("retry");
@@ -315,7 +315,7 @@ export class VippsAttempts extends AttemptFollower {
             try {
                 this.apply(await this._call("vipps_undo_attempt", line.vipps_reference));
             } catch (error) {
-                // The next look tells whether it was refunded all the same.
+                // The next look shows whether it was refunded all the same.
                 line.set_payment_status("waitingCard");
                 this._tellFailure(line, error);
                 this.popup.add(ErrorPopup, {

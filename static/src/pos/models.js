@@ -38,7 +38,7 @@ patch(Payment.prototype, {
         return this.payment_method.use_payment_terminal === "vipps";
     },
     /**
-     * Tell whether the customer may be paying this line, or may have paid it.
+     * Return whether the customer may be paying this line, or may have paid it.
      */
     is_vipps_open() {
         return (

@@ -144,7 +144,7 @@ patch(PaymentScreen.prototype, {
         return false;
     },
     /**
-     * Tell whether nothing is left to refund: to core, an order that gives money back is paid.
+     * Return whether nothing is left to refund: to core, an order that gives money back is paid.
      */
     async _areVippsRefundsDone() {
         const line = this.currentOrder

@@ -5,7 +5,7 @@ import { PosBus } from "@point_of_sale/app/bus/pos_bus_service";
 
 patch(PosBus.prototype, {
     /**
-     * Override to look at a payment at once when the server tells that there is news of it.
+     * Override to look at a payment at once when the server says that there is news of it.
      */
     dispatch(message) {
         super.dispatch(...arguments);

@@ -8,7 +8,7 @@ const NOTIFICATION_TIME = 8000;
 
 patch(PosBus.prototype, {
     /**
-     * Override to tell the cashier that a payment method does not answer just now, or does again.
+     * Override to inform the cashier that a payment method does not answer just now, or does again.
      * It is still there: the cashier may try.
      */
     dispatch(message) {
