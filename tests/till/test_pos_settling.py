@@ -188,7 +188,7 @@ class TestPosSettling(PosCommon):
         with self.assertRaises(AccessError):
             self._call('vipps_book_attempt', tx.reference)
         attempt = self._get_listed()
-        self.assertTrue(attempt.may_book_alone)
+        self.assertTrue(attempt.is_unattached)
         attempt.action_book_alone()
         self._call('vipps_book_attempt', tx.reference, user=self.manager)
         self.assertTrue(self._close()['successful'])
