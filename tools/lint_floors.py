@@ -26,9 +26,7 @@ PRODUCT = ('models/', 'wizards/', 'controllers/')
 
 EXCEPTIONS = {
     'length': {},
-    'cursor': {
-        'models/documents/sale_order_mail.py': 1,
-    },
+    'cursor': {},
     'pos': {},
     'url': {},
     'override': set(),

@@ -3,6 +3,7 @@
 from odoo import api, fields, models
 
 from ...source import Fact
+from ..jobs.own_transaction import in_own_transaction
 
 
 class SaleOrder(models.Model):
@@ -75,12 +76,15 @@ class SaleOrder(models.Model):
 
         They are given to Odoo's queue of mails: a mail server that hangs keeps one worker waiting,
         and not this one, too. """
-        self.env.flush_all()
         self.env['vipps.task']._send_mails()
-        if auto_commit:
-            self.env.cr.commit()  # pylint: disable=invalid-commit  # See the sent mails.
-        self.env.invalidate_all()
-        return super()._cron_send_pending_emails(auto_commit=auto_commit)
+        if not auto_commit:
+            return super()._cron_send_pending_emails(auto_commit=False)
+        # The present database transaction does not see that ours are sent.
+        return in_own_transaction(
+            self.env.registry,
+            lambda env: super(SaleOrder, self.with_env(env))._cron_send_pending_emails(),
+            self.env.context,
+        )
 
     @api.model
     def _vipps_queue_mails(self):
@@ -91,12 +95,7 @@ class SaleOrder(models.Model):
                 order._vipps_queue_mail(order.pending_email_template_id, tx)
 
     def _vipps_queue_mail(self, mail_template, tx):
-        """ Take the pending mail out of core's list.
-
-        :param mail.template mail_template: The mail.
-        :param payment.transaction tx: The payment whose task sends it.
-        :return: None
-        """
+        """ Take the pending mail out of core's list, for a task of the payment to send it. """
         self.write({
             'vipps_mail_template_id': mail_template.id,
             'pending_email_template_id': False,

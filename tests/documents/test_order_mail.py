@@ -126,6 +126,21 @@ class TestOrderMail(TransactionCommon):
         self.assertEqual(self._count_mails(other), 1)
         self.assertFalse(self.env['vipps.task'].search([]))
 
+    def test_the_job_sends_mails_about_orders_of_others_after_ours(self):
+        self.parameters.set_param('sale.async_emails', 'True')
+        other = self._create_order()
+        other._send_order_notification_mail(other._get_confirmation_template())
+        order, tx = self._approve_order()
+        self._refresh(tx)
+        self.assertTrue(other.pending_email_template_id and order.pending_email_template_id)
+        self.env.flush_all()
+        with mute_logger('odoo.addons.mail'):
+            self.env['sale.order']._cron_send_pending_emails()
+        self.env.invalidate_all()
+        for sent in (order, other):
+            self.assertFalse(sent.pending_email_template_id)
+            self.assertEqual(self._count_mails(sent), 1)
+
     def test_what_cannot_be_rendered_waits_and_the_others_are_sent(self):
         orders = []
         for _i in range(2):
