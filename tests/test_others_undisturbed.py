@@ -40,7 +40,6 @@ class TestOthersUndisturbed(PosCommon):
         })
         cls.other_config = cls._create_config(
             "Kiosk", payment_method_ids=[Command.set(method.ids)],
-            invoice_journal_id=cls.company_data['default_journal_sale'].id,
         )
         cls.bank_journal = cls.company_data['default_journal_bank']
         cls.unknown_method = cls.env.ref('payment.payment_method_unknown')
