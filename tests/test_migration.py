@@ -304,7 +304,7 @@ class TestMigration(TransactionCommon):
             ALTER TABLE sale_order ADD COLUMN vipps_is_locked_by_person boolean;
         """)
         self._migrate('17.0.1.5.0', 'pre', 'delivery')
-        self._migrate('17.0.1.6.0', 'pre', 'told')
+        self._migrate('17.0.1.7.0', 'pre', 'told')
         self.assertEqual(guaranteed_tx.vipps_guaranteed_until, guaranteed_until)
         self.assertEqual(guaranteed_tx.vipps_capture_deadline, last_day)
         self.assertEqual(guaranteed_tx.vipps_told, {'guarantee': True})
@@ -371,8 +371,8 @@ class TestMigration(TransactionCommon):
             self._migrate(version, 'pre')
         for theme in ('delivery', 'keys'):
             self._migrate('17.0.1.5.0', 'pre', theme)
-        for theme in ('told', 'views'):
-            self._migrate('17.0.1.6.0', 'pre', theme)
+        self._migrate('17.0.1.6.0', 'pre', 'views')
+        self._migrate('17.0.1.7.0', 'pre', 'told')
         self._migrate('17.0.1.5.0', 'post', 'tasks')
         self._migrate('17.0.1.6.0', 'post', 'user_info')
         self.env.cr.execute("SELECT kind, transaction_id FROM vipps_task")

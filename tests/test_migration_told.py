@@ -10,10 +10,10 @@ from .common import TransactionCommon
 
 @tagged('post_install', '-at_install')
 class TestMigrationTold(TransactionCommon):
-    """ What people were told of payments in versions before 17.0.1.6.0. """
+    """ What people were told of payments in versions before 17.0.1.7.0. """
 
     def _migrate(self):
-        path = f'{get_module_path("mobilepay_vipps")}/migrations/17.0.1.6.0/pre-told.py'
+        path = f'{get_module_path("mobilepay_vipps")}/migrations/17.0.1.7.0/pre-told.py'
         load_script(path, 'pre_told').migrate(self.env.cr, '17.0.1.5.0')
         self.env.invalidate_all()
 

@@ -28,16 +28,23 @@ def migrate(cr, version):
         cr.execute(f"DROP INDEX IF EXISTS payment_transaction_vipps_{name}_index")
     if not sql.column_exists(cr, 'payment_transaction', 'vipps_told'):
         sql.create_column(cr, 'payment_transaction', 'vipps_told', 'jsonb')
-    for problem, column in COLUMNS.items():
-        if not sql.column_exists(cr, 'payment_transaction', column):
-            continue
-        cr.execute(f"""
-            UPDATE payment_transaction
-               SET vipps_told = COALESCE(vipps_told, '{{}}')
-                                || jsonb_build_object('{problem}', {column})
-             WHERE to_jsonb({column}) NOT IN ('false', '0', '""')
-        """)
-        cr.execute(f"ALTER TABLE payment_transaction DROP COLUMN {column}")  # With its index.
+    columns = {
+        problem: column for problem, column in COLUMNS.items()
+        if sql.column_exists(cr, 'payment_transaction', column)
+    }
+    if columns:
+        is_told = "to_jsonb({}) NOT IN ('false', '0', '\"\"')".format
+        notices = " || ".join(
+            f"CASE WHEN {is_told(column)} THEN jsonb_build_object('{problem}', {column})"
+            " ELSE '{}' END" for problem, column in columns.items()
+        )
+        # In one statement: each rewrites the rows of payments.
+        cr.execute(
+            f"UPDATE payment_transaction SET vipps_told = COALESCE(vipps_told, '{{}}') || {notices}"
+            f" WHERE {' OR '.join(map(is_told, columns.values()))}"
+        )
+        drops = ", ".join(f"DROP COLUMN {column}" for column in columns.values())
+        cr.execute(f"ALTER TABLE payment_transaction {drops}")  # With their indexes.
     # Searches and exports that people have saved fail without the fields.
     pattern = '|'.join(COLUMNS.values())
     cr.execute(
