@@ -164,7 +164,11 @@ class VippsApiCall(models.Model):
             'create_date': fields.Datetime.now(),
             'is_impatient': is_impatient,
         }
-        pending = self.env.cr.postcommit.data.get(PENDING_KEY)
+        pending = [
+            call for call in self.env.cr.postcommit.data.get(PENDING_KEY, ())
+            if (call['provider_id'], call['environment'])
+            == (values['provider_id'], values['environment'])
+        ]
         if error or self._is_payment_call(values) and self._is_news(
             values, pending[-1] if pending else self._get_last(values)
         ):

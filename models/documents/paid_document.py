@@ -68,7 +68,7 @@ class VippsPaidDocument(models.AbstractModel):
         res = super().write(values)
         if any(document._vipps_get_linked_sudo() != txs for document, txs in before.items()):
             self._vipps_refuse_link()
-        if 'state' in values:
+        if 'state' in values and self:
             self._vipps_look_at_payments()
         return res
 

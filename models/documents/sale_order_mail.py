@@ -82,7 +82,9 @@ class SaleOrder(models.Model):
         # The present database transaction does not see that ours are sent.
         return in_own_transaction(
             self.env.registry,
-            lambda env: super(SaleOrder, self.with_env(env))._cron_send_pending_emails(),
+            lambda env: super(SaleOrder, self.with_env(
+                env(user=self.env.uid, su=self.env.su)
+            ))._cron_send_pending_emails(),
             self.env.context,
         )
 

@@ -23,13 +23,13 @@ class PaymentTransaction(models.Model):
     # The last message to people, by the key of the problem: nobody is told the same again, least of
     # all a person who has solved the problem. With `order_mail`, the customer had a mail when the
     # payment was approved; `app_link` is the target of the last link in the app.
-    vipps_told = fields.Json(copy=False, readonly=True)
+    vipps_told = fields.Json(copy=False, readonly=True, groups='base.group_system')
 
     #=== BUSINESS METHODS - ACTIVITIES ===#
 
     def _vipps_get_told(self, problem):
         """ Return the value that was kept when people were last told of a problem, or None. """
-        return (self.vipps_told or {}).get(problem)
+        return (self.sudo().vipps_told or {}).get(problem)
 
     def _vipps_keep_told(self, problem, value):
         """ Keep that people are told of a problem.

@@ -100,28 +100,29 @@ class PaymentTransaction(models.Model):
                 " the order is not confirmed. %(amount)s is reserved and waits, and the customer"
                 " reads that you will get in touch. Agree on the order with the customer. Then"
                 " confirm it and ask for the rest with a payment link, or change it back, or"
-                " release the reservation."
+                " release the reservation.", **values,
             ),
             'paid': _(
                 "%(amount)s was reserved for a total of %(now)s, but other payments leave only"
-                " %(left)s to capture. Capture no more than that, and release the rest."
+                " %(left)s to capture. Capture no more than that, and release the rest.", **values,
             ),
             'manual': _(
                 "The total was %(before)s when the customer started to pay %(amount)s, and is"
-                " %(now)s now. Capture at most %(left)s, and release the rest."
+                " %(now)s now. Capture at most %(left)s, and release the rest.", **values,
             ),
             'on_delivery': _(
                 "The total was %(before)s when the customer started to pay %(amount)s, and is"
                 " %(now)s now. Make sure that the order is what the customer wants, and mark this"
-                " as done. Only what you deliver is captured."
+                " as done. Only what you deliver is captured.", **values,
             ),
             'automatic': _(
                 "The total was %(before)s when the customer started to pay %(amount)s, and is"
                 " %(now)s now. Only what is left to pay now is captured, and the rest is released."
-                " Make sure that the order is what the customer wants, and mark this as done."
+                " Make sure that the order is what the customer wants, and mark this as done.",
+                **values,
             ),
         }
-        note = notes[self.vipps_capture_mode if change == 'cheaper' else change] % values
+        note = notes[self.vipps_capture_mode if change == 'cheaper' else change]
         self._vipps_schedule_activity('change', note)
 
     def _vipps_tell_paid_otherwise(self, amount):
