@@ -146,6 +146,13 @@ class TestAccess(PosCommon):
         with self.assertRaises(ValidationError):
             other_vipps.with_user(administrator).write({'vipps_guide_transaction_id': tx.id})
 
+    def test_notices_of_payments_with_the_numbers_of_parcels_are_for_the_system(self):
+        _order, tx = self._pay_order()
+        for user in (self.accountant, self.manager):
+            tx.with_user(user).read(['vipps_status'])
+            with self.assertRaises(AccessError):
+                tx.with_user(user).read(['vipps_told'])
+
     def test_the_window_of_a_payment_is_for_those_who_may_read_it(self):
         _order, tx = self._pay_order()
         other_manager = self._create_user(

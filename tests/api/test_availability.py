@@ -127,6 +127,15 @@ class TestAvailability(PosCommon):
             self._get_calls_noted().mapped('outcome'), ['success', 'no_answer', 'success']
         )
 
+    def test_success_of_another_provider_in_the_same_request_hides_no_success(self):
+        other = self.vipps.copy({**KEYS, 'state': 'test', 'is_published': True})
+        self._fail()
+        calls = self.env['vipps.api.call']
+        calls._note(other, 'get')
+        calls._note(self.vipps, 'get')
+        self._end_request()
+        self.assertEqual(self._get_calls_noted()[:1].outcome, 'success')
+
     def test_nothing_fails_when_a_call_cannot_be_noted(self):
         tx = self._start_quietly()
         self.simulator.fault('get', 'lost', times=None)
