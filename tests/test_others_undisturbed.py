@@ -190,7 +190,10 @@ class TestOthersUndisturbed(PosCommon):
             wizard.action_capture()
             child = tx.child_transaction_ids
             child._set_done()
-            return amounts, tx.state, child.amount, order.state, order.amount_paid
+            return (
+                amounts, tx.state, child.amount, order.state, order.amount_paid, action['name'],
+                action.get('view_id'),
+            )
 
         # Whose payment it is, when the dialog opens and when it captures.
         self._compare(do, lookups=2)
@@ -223,7 +226,7 @@ class TestOthersUndisturbed(PosCommon):
             refund_tx._set_done()
             return (
                 wizard.support_refund, wizard.amount_available_for_refund, refund_tx.amount,
-                refund_tx.operation, order.amount_paid,
+                refund_tx.operation, order.amount_paid, action,
             )
 
         self._compare(do)

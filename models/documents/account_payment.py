@@ -115,12 +115,14 @@ class AccountPayment(models.Model):
     #=== ACTION METHODS ===#
 
     def action_refund_wizard(self):
-        """ Override of `account_payment` to open its dialog only for operators. """
+        """ Override of `account_payment` to open its dialog only for operators, in our words. """
         tx_sudo = self.payment_transaction_id.sudo()
-        if tx_sudo.provider_code == 'vipps':
-            tx_sudo._vipps_check_operator()
-            tx_sudo._ensure_provider_is_not_disabled()
-        return super().action_refund_wizard()
+        if tx_sudo.provider_code != 'vipps':
+            return super().action_refund_wizard()
+        tx_sudo._vipps_check_operator()
+        tx_sudo._ensure_provider_is_not_disabled()
+        view = self.env.ref('mobilepay_vipps.vipps_payment_refund_wizard_form')
+        return {**super().action_refund_wizard(), 'name': _("Refund"), 'view_id': view.id}
 
     #=== BUSINESS METHODS ===#
 

@@ -28,13 +28,17 @@ class PaymentTransaction(models.Model):
     #=== ACTION METHODS ===#
 
     def action_capture(self):
-        """ Override of `payment` to open its dialog only for operators. """
+        """ Override of `payment` to open its dialog only for operators, in our words. """
         payment_utils.check_rights_on_recordset(self)
         vipps_txs_sudo = self.sudo().filtered(lambda t: t.provider_code == 'vipps')
         vipps_txs_sudo._vipps_check_operator()
         for tx_sudo in vipps_txs_sudo:
             tx_sudo._ensure_provider_is_not_disabled()
-        return super().action_capture()
+        action = super().action_capture()
+        if action and vipps_txs_sudo == self:
+            view = self.env.ref('mobilepay_vipps.vipps_capture_wizard_form')
+            action.update(name=_("Capture"), view_id=view.id)
+        return action
 
     def action_void(self):
         """ Override of `payment` to inform a person whose release comes too late, or twice. """
@@ -314,7 +318,8 @@ class PaymentTransaction(models.Model):
         :raise UserError: If none can be read.
         """
         changes, errors, reads = [], [], 0
-        for tx in self.mapped(lambda tx: tx._vipps_get_root()):
+        txs = self.mapped(lambda tx: tx._vipps_get_root())
+        for tx in txs:
             tx = tx._vipps_with_patience()
             before = (tx.vipps_status, tx.vipps_difference)
             try:
@@ -335,6 +340,7 @@ class PaymentTransaction(models.Model):
         return self.env['payment.provider']._vipps_notify(
             " ".join(changes + errors) or _("Odoo is up to date."),
             title=_("Something Changed") if changes else _("Nothing Has Changed"),
-            type='warning' if errors else 'success' if changes else 'info',
+            type='warning' if errors or any(txs.mapped('vipps_difference'))
+            else 'success' if changes else 'info',
             sticky=bool(errors), next=RELOAD,
         )

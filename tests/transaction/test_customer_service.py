@@ -1,11 +1,14 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from lxml import html
+from lxml import etree, html
 
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
+from odoo.tools import mute_logger
 
 from ..staff_common import StaffCommon
+
+TX_LOGGER = 'odoo.addons.mobilepay_vipps.models.transaction.difference'
 
 
 @tagged('post_install', '-at_install')
@@ -141,6 +144,59 @@ class TestCustomerService(StaffCommon):
         self.vipps.state = 'disabled'
         order.with_user(self.salesman).action_vipps_update()
         self.assertEqual(tx.state, 'done')
+
+    def test_an_update_that_finds_a_difference_is_no_success(self):
+        tx = self._authorize(amount=100)
+        self.simulator.fault('get', 'tampered', value=100)
+        with mute_logger(TX_LOGGER):
+            params = self._get_params(tx.with_user(self.accountant).action_vipps_update())
+        self.assertTrue(tx.vipps_difference)
+        self.assertEqual(params['type'], 'warning')
+
+    #=== Dialogs ===#
+
+    def _read_labels(self, action, user):
+        """ Return the title of a dialog, and the labels in it by the field or the button. """
+        self.assertEqual(action['target'], 'new')
+        view = self.env[action['res_model']].with_user(user).get_view(
+            action['view_id'], action['view_mode']
+        )
+        return action['name'], {
+            node.get('name'): node.get('string')
+            for node in etree.fromstring(view['arch']).xpath('//*[@name][@string]')
+        }
+
+    def test_payments_are_captured_in_our_words(self):
+        order, _tx = self._authorize_order()
+        title, labels = self._read_labels(
+            order.with_user(self.salesman).payment_action_capture(), self.salesman
+        )
+        self.assertEqual(title, "Capture")
+        self.assertEqual(labels, {
+            'authorized_amount': "Reserved", 'captured_amount': "Already Captured",
+            'voided_amount': "Already Released", 'amount_to_capture': "Amount to Capture",
+            'void_remaining_amount': "Release the Rest", 'action_capture': "Capture the Amount",
+        })
+
+    def test_captures_are_refunded_in_our_words(self):
+        tx = self._authorize(amount=100)
+        self._do(tx, 'capture')
+        self._post_process()
+        title, labels = self._read_labels(
+            tx.with_user(self.accountant).action_vipps_refund(), self.accountant
+        )
+        self.assertEqual(title, "Refund")
+        self.assertEqual(labels, {
+            'payment_amount': "Captured", 'refunded_amount': "Refunded",
+            'amount_available_for_refund': "Left to Refund",
+            'amount_to_refund': "Amount to Refund", 'action_refund': "Refund",
+        })
+
+    def test_dialogs_of_other_payments_keep_the_words_of_core(self):
+        for model, label in (
+            ('payment.capture.wizard', "Already Released"), ('payment.refund.wizard', "Left to"),
+        ):
+            self.assertNotIn(label, self.env[model].get_view(view_type='form')['arch'])
 
     #=== Refund ===#
 
