@@ -337,10 +337,12 @@ class PaymentTransaction(models.Model):
                 changes.append(f"{tx.reference}: {tx._vipps_get_summary()}")
         if errors and not reads:
             raise UserError("\n".join(errors))
+        differences = [
+            f"{tx.reference}: {tx._vipps_get_summary()}" for tx in txs if tx.vipps_difference
+        ]
         return self.env['payment.provider']._vipps_notify(
-            " ".join(changes + errors) or _("Odoo is up to date."),
+            " ".join(changes + errors or differences) or _("Odoo is up to date."),
             title=_("Something Changed") if changes else _("Nothing Has Changed"),
-            type='warning' if errors or any(txs.mapped('vipps_difference'))
-            else 'success' if changes else 'info',
+            type='warning' if errors or differences else 'success' if changes else 'info',
             sticky=bool(errors), next=RELOAD,
         )

@@ -147,11 +147,12 @@ class TestCustomerService(StaffCommon):
 
     def test_an_update_that_finds_a_difference_is_no_success(self):
         tx = self._authorize(amount=100)
-        self.simulator.fault('get', 'tampered', value=100)
-        with mute_logger(TX_LOGGER):
-            params = self._get_params(tx.with_user(self.accountant).action_vipps_update())
-        self.assertTrue(tx.vipps_difference)
-        self.assertEqual(params['type'], 'warning')
+        self.simulator.fault('get', 'tampered', times=None, value=100)
+        for title in ("Something Changed", "Nothing Has Changed"):
+            with self.subTest(title=title), mute_logger(TX_LOGGER):
+                params = self._get_params(tx.with_user(self.accountant).action_vipps_update())
+                self.assertEqual((params['title'], params['type']), (title, 'warning'))
+                self.assertIn("do not agree", params['message'])
 
     #=== Dialogs ===#
 
