@@ -243,11 +243,13 @@ class PaymentProvider(models.Model):
     def _vipps_prepare_item(self, item, observed):
         """ Return an item as it is shown to people. """
         advice, cells = str(item.advice), {}
+        built_in = item.section is BUILT_IN
         if item.key == 'terms' and not self.env['ir.ui.view'].sudo().search_count([
             ('key', '=', 'website_sale.accept_terms_and_conditions'), ('active', '=', True),
         ], limit=1):
             advice = _("Not yet: in the website editor, on the checkout page, switch on Accept"
                        " Terms & Conditions.")
+            built_in = False
         for environment in ENVIRONMENTS:
             row = observed[environment].get(item.key)
             overdue_txs = item.key == 'in_time' and self.env['payment.transaction'].search([
@@ -270,5 +272,5 @@ class PaymentProvider(models.Model):
             }
         return {
             'name': item.key, 'title': str(item.title), 'advice': advice, 'cells': cells,
-            'built_in': item.section is BUILT_IN,
+            'built_in': built_in,
         }

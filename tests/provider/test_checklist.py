@@ -172,9 +172,13 @@ class TestChecklist(TransactionCommon):
         self.assertIn("Last call", self._get_cells('headers')[1])
 
     def test_terms_are_seen_when_the_shop_asks_for_them(self):
-        self.assertIn("Not yet", self._read()['terms'].text_content())
+        rows = self._read()
+        self.assertIn("Not yet", rows['terms'].text_content())
+        self.assertEqual(self._get_cells('terms', rows), ["Not seen yet"] * 2)
         self.env.ref('website_sale.accept_terms_and_conditions').active = True
-        self.assertNotIn("Not yet", self._read()['terms'].text_content())
+        rows = self._read()
+        self.assertNotIn("Not yet", rows['terms'].text_content())
+        self.assertEqual(self._get_cells('terms', rows), ["Built in"] * 2)
 
     def test_payments_of_others_are_not_counted(self):
         other = self.vipps.copy({'company_id': self.company_data_2['company'].id, **KEYS})

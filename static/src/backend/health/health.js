@@ -91,7 +91,7 @@ export class Health extends Component {
             {
                 title: _t("Last 7 Days"),
                 rows: [
-                    count("started", _t("Payments of the Last 7 Days")),
+                    count("started", _t("Payments Started")),
                     {
                         name: "approved_share",
                         label: _t("Approved"),
@@ -103,7 +103,7 @@ export class Health extends Component {
                         name: "approval_seconds",
                         label: _t("Time to Approval"),
                         help: _t("In seconds, on average over the last 7 days."),
-                        text: _t("%s seconds", Math.round(health.approval_seconds)),
+                        text: _t("%s s", Math.round(health.approval_seconds)),
                         open: () => this.openGraph("mobilepay_vipps.action_vipps_approval_time"),
                     },
                 ],
