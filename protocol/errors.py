@@ -55,8 +55,8 @@ CODES = {
                " MobilePay portal."), False),
     '5070': (_("The sales unit cannot take payments right now. Look in the Vipps MobilePay"
                " portal."), False),
-    '5080': (_("The sales unit may not send payments to the customer's phone. Show a QR code"
-               " instead. An administrator can ask Vipps MobilePay to allow it."), False),
+    '5080': (_("Vipps MobilePay has not approved push messages for this shop. Show a QR code"
+               " instead. An administrator can ask for the approval."), False),
     '5090': (_("Vipps MobilePay does not know this payment."), False),
     '5100': (_("The sales unit may not refund. Look in the Vipps MobilePay portal."), False),
     '6010': (_("The amount is below the smallest one that Vipps MobilePay takes. Offer another"

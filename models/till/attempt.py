@@ -17,7 +17,7 @@ from ...patience import WAITING_SECONDS
 from ...step_log import log_step
 from ..api.client import VippsError
 from ..transaction.sync import NOT_FOUND_PERIOD
-from .pos_payment_method import FLOW_NAMES, FLOWS
+from .pos_payment_method import FLOW_NAMES, FLOWS, PUSH_REFUSED
 
 _logger = logging.getLogger(__name__)
 
@@ -27,10 +27,6 @@ LIFETIME = timedelta(minutes=10)
 
 # However many tills look at a payment, polling reads it at most once within this time.
 POLLING_INTERVAL = timedelta(seconds=2)
-
-# The API's answer when a sales unit may not send push messages.
-# https://developer.vippsmobilepay.com/docs/APIs/epayment-api/api-guide/errors/
-PUSH_REFUSED = '5080'
 
 # The faults of a phone number: cashiers do not read which of both it is.
 PHONE_ERRORS = ('4070', '7010')

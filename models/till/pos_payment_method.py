@@ -12,6 +12,10 @@ from ... import const
 FLOWS = {'qr': 'QR', 'push': 'PUSH_MESSAGE', 'code': 'PUSH_MESSAGE'}
 FLOW_NAMES = [('qr', "QR code"), ('push', "Phone number"), ('code', "Customer's code")]
 
+# The API's answer when a sales unit may not send push messages.
+# https://developer.vippsmobilepay.com/docs/APIs/epayment-api/api-guide/errors/
+PUSH_REFUSED = '5080'
+
 
 class PosPaymentMethod(models.Model):
     _name = 'pos.payment.method'
@@ -224,10 +228,7 @@ class PosPaymentMethod(models.Model):
         if flow not in list(FLOWS) or not self[f'vipps_allow_{flow}']:
             raise UserError(_("This way to ask for a payment is switched off. Take another one."))
         if flow != 'qr' and self.vipps_push_refused:
-            raise UserError(_(
-                "Vipps MobilePay has not approved push messages for this shop. Show a QR code"
-                " instead."
-            ))
+            raise UserError(self.env['vipps.api.client']._get_sentence(PUSH_REFUSED))
 
     #=== BUSINESS METHODS - AUDIT TRAIL ===#
 

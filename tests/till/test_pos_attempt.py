@@ -177,6 +177,12 @@ class TestPosAttempt(PosAttemptCommon):
         self._assert_refused("switched off", flow='web')
         self._assert_refused("switched off", flow=None)
 
+    def test_a_till_without_approval_says_what_vipps_mobilepay_would_say(self):
+        self.pos_method.vipps_push_refused = True
+        self._assert_refused(
+            self.env['vipps.api.client']._get_sentence('5080'), flow='push', phone='98765432',
+        )
+
     #=== What comes of it ===#
 
     def test_the_receipt_tells_the_brand_the_masked_phone_the_reference_and_the_time(self):
