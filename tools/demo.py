@@ -8,7 +8,7 @@ import time
 from .console import Failure, say
 from .odoo import free_port
 from .partial_purchase import PartialPurchase, show_entries
-from .purchase import RETURN, TITLES, WEBHOOKS, Purchase, as_json, row, summary
+from .purchase import RETURN, TITLES, WEBHOOKS, Purchase, as_json, heading, row, summary
 from .stack import Stack
 from .workspace import SHOP, open_workspace
 
@@ -47,7 +47,7 @@ def run_once(for_programs):
             for purchase in (
                 Purchase(stack, RETURN), Purchase(stack, WEBHOOKS), PartialPurchase(stack)
             ):
-                show(f'\n{TITLES[purchase.without]}')
+                show(f'\n{TITLES[purchase.without]}\n{heading()}')
                 purchases.append(purchase)
                 for entry in purchase.run():
                     show(row(entry))

@@ -119,6 +119,6 @@ def show_entries(entries):
     """Return the lines in the books for people."""
     return '\n'.join(
         f"  {line['move_name']:<16} {line['account_id'][1]:<42.42}"
-        f" {line['debit'] or '':>10} {line['credit'] or '':>10}"
+        f" {line['debit'] or '':>10} {line['credit'] or '':>10}".rstrip()
         for line in entries
     )

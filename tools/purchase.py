@@ -275,6 +275,11 @@ def major(amount):
     return amount['value'] / 100
 
 
+def heading():
+    """Return the headings of the columns of a timeline."""
+    return f"{'Time':>9}  {'Step':<25} {'Amount':>12}  Seen in"
+
+
 def row(entry):
     """Return an entry of a timeline as a line for people."""
     amount = f"{entry['amount']:.2f} NOK" if entry['amount'] is not None else ''
@@ -283,7 +288,7 @@ def row(entry):
 
 def summary(purchases):
     """Return the line for people that says that all went well."""
-    return f"All paid, captured and booked: {', '.join(p.reference for p in purchases)}"
+    return f"All as expected and booked: {', '.join(p.reference for p in purchases)}"
 
 
 def as_json(purchases, failure):

@@ -7,7 +7,8 @@ import urllib.request
 from simulator.server import Simulator
 from tools.console import Failure
 from tools.odoo import free_port
-from tools.purchase import RETURN, WEBHOOKS, Purchase, as_json, row, summary
+from tools.partial_purchase import show_entries
+from tools.purchase import RETURN, WEBHOOKS, Purchase, as_json, heading, row, summary
 from tools.stack import Stack
 
 
@@ -71,11 +72,24 @@ class TestPurchase(unittest.TestCase):
         lines = [row(entry), row({**entry, 'step': "back", 'seconds': 12.25, 'amount': None})]
         self.assertEqual(lines[0], "   1.50 s  captured                    428.50 NOK  Simulator")
         self.assertEqual(lines[0].index("Simulator"), lines[1].index("Simulator"))
+        headings = heading()
+        self.assertEqual(headings.index("Step"), lines[0].index("captured"))
+        self.assertEqual(headings.index("Seen in"), lines[0].index("Simulator"))
+        for title, value in (("Time", "1.50 s"), ("Amount", "428.50 NOK")):
+            self.assertEqual(
+                headings.index(title) + len(title), lines[0].index(value) + len(value),
+            )
+
+    def test_lines_in_the_books_end_without_blanks(self):
+        line = {'move_name': "PBNK1/2026/00001", 'account_id': [7, "Bank"], 'debit': 0, 'credit': 5}
+        shown = show_entries([line, {**line, 'debit': 5, 'credit': 0}]).splitlines()
+        self.assertEqual(shown, [text.rstrip() for text in shown])
+        self.assertEqual([text.split()[-1] for text in shown], ['5', '5'])
 
     def test_closing_line_for_people(self):
         purchases = [self.purchase(without) for without in (RETURN, WEBHOOKS)]
         for number, purchase in enumerate(purchases):
             purchase.reference = f'AB2CD-{number}'
         self.assertEqual(
-            summary(purchases), "All paid, captured and booked: AB2CD-0, AB2CD-1",
+            summary(purchases), "All as expected and booked: AB2CD-0, AB2CD-1",
         )
