@@ -176,6 +176,15 @@ addTour(
             isCheck: true,
         },
     ],
+    PaymentScreen.clickPaymentlineDelButton("Vipps", "45.00"),
+    addPayment(),
+    [
+        {
+            content: "See no question that has one answer only",
+            trigger: '.o_vipps_line[data-status="pending"]:not(:contains("want to pay")) button[name="vipps_ask_qr"]',
+            isCheck: true,
+        },
+    ],
     ask("qr"),
     customer("approve"),
     noPopup(),

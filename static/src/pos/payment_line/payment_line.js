@@ -93,9 +93,10 @@ export class VippsPaymentLine extends Component {
         }
         switch (line.payment_status) {
             case "pending":
-                return this.isRefund
-                    ? _t("The money goes back to the customer's %s", line.get_vipps_app())
-                    : _t("How does the customer want to pay?");
+                if (this.isRefund) {
+                    return _t("The money goes back to the customer's %s", line.get_vipps_app());
+                }
+                return this.flows.length > 1 ? _t("How does the customer want to pay?") : "";
             case "retry":
                 if (state === "returned") {
                     return _t("The payment was refunded");
