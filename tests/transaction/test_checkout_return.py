@@ -124,7 +124,7 @@ class TestReturn(CheckoutCommon):
         self.simulator.decline(tx.vipps_payment_reference)
         _result, page = self._get_result(self._return(tx))
         self.assertIn(
-            "Betalingen ble avbrutt i appen. Ingenting er belastet.", page.text_content()
+            "Betalingen ble kansellert i appen. Ingenting er belastet.", page.text_content()
         )
         self.assertTrue(self._get_link(page, "Prøv igjen"))
 
