@@ -60,6 +60,8 @@ class PaymentTransaction(models.Model):
         """ Override of `payment` to show customers the next step, and to send those who have not
         paid, or whose order is not confirmed, to the page with the result. """
         values = super()._get_post_processing_values()
+        if self.provider_code == 'vipps':
+            values['vipps_heading'] = _("Please wait")
         if self.provider_code == 'vipps' and self.state == 'draft':
             values['display_message'] = _(
                 "We are checking your payment. If you have not approved it yet, do so in the app."

@@ -1,6 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 import json
+from unittest.mock import patch
 from urllib.parse import parse_qs, urlsplit
 
 import requests
@@ -64,6 +65,21 @@ class TestCheckout(CheckoutCommon):
         self.assertIn("it is charged when we deliver", status.text_content())
         chosen = page.xpath("//h4[.='Payment Information']/following-sibling::table[1]//td")[0]
         self.assertEqual(chosen.text_content().strip(), self.method_vipps.name)
+
+    def test_the_status_page_has_our_title_and_heading_for_our_payments_only(self):
+        tx = self._start_cart()
+        for provider, title, heading in (
+            (self.vipps, "Our Title", "Please wait"), (self.dummy_provider, "Payment Status", None),
+        ):
+            tx.provider_id = provider
+            with self.subTest(provider=provider.code), patch(
+                'odoo.addons.mobilepay_vipps.controllers.post_processing._',
+                return_value="Our Title",
+            ):
+                page = html.fromstring(self.url_open('/payment/status').content)
+                self.assertIn(title, page.findtext('.//title'))
+                values = self.make_jsonrpc_request('/payment/status/poll', {})
+                self.assertEqual(values.get('vipps_heading'), heading)
 
     def test_a_payment_with_another_provider_is_shown_as_ever(self):
         order = self._create_order()
