@@ -98,14 +98,15 @@ class PaymentTransaction(models.Model):
             staff_tx.provider_id._vipps_alert_administrator('difference', message, staff_tx)
 
     def _vipps_describe_refusal(self, payment, read_amount):
-        read = self.env['vipps.api.client']._to_major(read_amount, self.currency_id)
+        amount = self.env['vipps.api.client']._to_major(read_amount, self.currency_id)
+        is_same_currency = payment.currency == self.currency_id.name
         return _(
             "Vipps MobilePay says that payment %(reference)s is for %(read)s, but %(expected)s was"
             " asked for. Nothing was booked, but the customer may be charged. Compare both before"
             " you deliver.",
             reference=payment.reference,
-            read=self._vipps_format(read) if payment.currency == self.currency_id.name
-            else f"{read:.2f} {payment.currency}",
+            read=self._vipps_format(amount) if is_same_currency
+            else ' '.join((format(amount, '.2f'), payment.currency)),
             expected=self._vipps_format(self.amount),
         )
 
