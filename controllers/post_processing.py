@@ -14,7 +14,7 @@ class VippsPostProcessing(PaymentPostProcessing):
     def display_status(self, **kwargs):
         """ Override of `payment` to give the page of our payments a title that is translated. """
         response = super().display_status(**kwargs)
-        if self._get_monitored_tx_sudo().provider_code == 'vipps':
+        if response.is_qweb and self._get_monitored_tx_sudo().provider_code == 'vipps':
             response.qcontext['vipps_title'] = _("Payment Status")
         return response
 
