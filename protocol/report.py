@@ -61,7 +61,7 @@ class NotHere(NotFound):
 
 @dataclass(frozen=True)
 class Identifier:
-    """The number of a bank account or of an organization, and what kind of number it is."""
+    """The number of a bank account or of an organization, and the kind of that number."""
 
     scheme: str  # such as `BBAN:NO` or `business:NO:ORG`
     id: str
@@ -263,7 +263,7 @@ class ReportClient(Client):
 
 
 def get_handle(msn):
-    """Return what ledgers call a sales unit of the ePayment API."""
+    """Return the name of a sales unit of the ePayment API in ledgers."""
     return f'api:{msn}'
 
 

@@ -115,7 +115,7 @@ class Ledger:
         return entry
 
     def book(self, msn, event, moment):
-        """Append what the event of a payment means for the money, and the fee."""
+        """Append the entries of the event of a payment, and of its fee."""
         amount, handle = event['amount']['value'], f'api:{msn}'
         keys = event['pspReference'], event['reference'], handle
         if event['name'] == 'REFUNDED':

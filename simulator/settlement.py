@@ -1,4 +1,4 @@
-"""The settlement of all sales units: their ledgers, and what can happen to the money there."""
+"""The settlement of all sales units: their ledgers, and the movements on them."""
 
 from datetime import date
 

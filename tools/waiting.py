@@ -1,4 +1,4 @@
-"""Wait for what processes do: look again and again, with one generous bound."""
+"""Wait for the effects of processes: look again and again, with one generous bound."""
 
 import time
 

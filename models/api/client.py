@@ -36,7 +36,7 @@ METHODS = {
 
 
 class VippsError(UserError):
-    """ What went wrong at Vipps MobilePay, as a sentence for people.
+    """ An error of Vipps MobilePay, as a sentence for people.
 
     :param str message: The translated sentence.
     :param errors.VippsError error: The error of the protocol, if one was met.
@@ -357,5 +357,5 @@ class VippsApiClient(models.AbstractModel):
 
     @api.model
     def _get_sentence(self, code):
-        """ Return what people read when Vipps MobilePay refuses something with an error code. """
+        """ Return the sentence for people about a refusal with an error code. """
         return _(errors.CODES[code][0])

@@ -95,7 +95,7 @@ class VippsApiClient(models.AbstractModel):
 
     @api.model
     def _is_code(self, text):
-        """ Return whether the API takes a text as what a customer's own code says. """
+        """ Return whether the API takes a text as a customer's own code. """
         return payloads.is_personal_qr(text)
 
     @api.model
@@ -163,7 +163,7 @@ class VippsApiClient(models.AbstractModel):
 
     @api.model
     def _keep_scopes(self, details, scopes):
-        """ Return of what was shared only what was asked for.
+        """ Return the shared data that was asked for.
 
         :param dict details: What was shared, see :mod:`protocol.user_info`.
         :param list[str] scopes: What was asked for.

@@ -87,7 +87,7 @@ class PosPayment(models.Model):
         }
 
     def _vipps_prepare_attempt(self, session):
-        """ Return the values by which an attempt, or a refund, knows what it is for. """
+        """ Return the values that link an attempt, or a refund, with its payment. """
         return {
             'vipps_pos_session_id': session.id,
             'vipps_pos_method_id': self.payment_method_id.id,

@@ -129,7 +129,7 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - CONVERGING ===#
 
     def _vipps_get_till_refunds(self):
-        """ Return the refunds of the payment that tills have stored, whatever became of them. """
+        """ Return the refunds of the payment that tills have stored, in any state. """
         children = self.child_transaction_ids
         return (children | children.child_transaction_ids).filtered(
             lambda tx: tx.operation == 'refund' and tx.vipps_pos_session_id
