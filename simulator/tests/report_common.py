@@ -18,7 +18,7 @@ class ReportCase(SimulatorCase):
         return self.settlement.configure(self.msn, **settings)
 
     def sell(self, *amounts, merchant=None):
-        """Capture amounts of a payment, each by itself; returns its reference."""
+        """Capture amounts of a payment one after the other; returns its reference."""
         merchant = merchant or self.merchant
         reference = merchant.authorized(
             amount={'currency': merchant.unit.currency, 'value': max(sum(amounts), 100)}

@@ -162,6 +162,8 @@ class TestCustomerService(StaffCommon):
         view = self.env[action['res_model']].with_user(user).get_view(
             action['view_id'], action['view_mode']
         )
+        # It says on which amounts the person decides.
+        self.assertIn('name="vipps_seen_amounts"', view['arch'])
         return action['name'], {
             node.get('name'): node.get('string')
             for node in etree.fromstring(view['arch']).xpath('//*[@name][@string]')
