@@ -45,7 +45,9 @@ _tokens = access_token.TokenCache()
 
 
 class Client:
-    """The APIs of Vipps MobilePay for one sales unit. Amounts are in minor units.
+    """Payments, webhooks and tokens of one sales unit. Amounts are in minor units.
+
+    :class:`apis.VippsClient` adds the other APIs.
 
     Every method raises an `errors.VippsError`: `NoAnswer` when it is unknown whether the request
     took effect, `Refused` when it certainly did not.
@@ -91,7 +93,10 @@ class Client:
         :rtype: dict
         """
         answer = self._request('POST', PAYMENTS, payload, idempotency_key)
-        name = 'reference' if payload['userFlow'] == 'PUSH_MESSAGE' else 'redirectUrl'
+        # The app of a customer who has checked in needs no URL.
+        is_known = 'customerToken' in payload.get('customer', {})
+        has_url = payload['userFlow'] != 'PUSH_MESSAGE' and not is_known
+        name = 'redirectUrl' if has_url else 'reference'
         if not _has_texts(answer, name) or (
             name == 'redirectUrl' and not is_address(answer[name])
         ):
@@ -258,16 +263,19 @@ class Client:
 
     def _request(
         self, method, path, payload=None, idempotency_key=None, with_key=True, end=None,
+        more_headers=None,
     ):
         """Send a request with an access token; one that is refused is replaced once.
 
         :param float end: When it has to end, if it is one of several requests of a call.
+        :param dict more_headers: Those that only this API takes.
         :return: The parsed JSON of the answer, or None if it is empty.
         """
         body = None if payload is None else json.dumps(payload).encode()
         headers = {
             **self._system,
             'Merchant-Serial-Number': self._credentials.merchant_serial_number,
+            **(more_headers or {}),
         }
         if body is not None:
             headers['Content-Type'] = 'application/json'

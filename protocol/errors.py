@@ -45,7 +45,8 @@ CODES = {
     '4150': (ALREADY_SENT, False),
     '4160': (WRONG_REQUEST, False),
     '5010': (_("The sales unit cannot refuse company cards."), False),
-    '5020': (NOT_ALLOWED, False),
+    '5020': (_("The sales unit is not approved for Express. Ask Vipps MobilePay to approve it."
+               " Until then, customers pay at the checkout."), False),
     '5030': (_("The sales unit may not ask for this personal data. Ask for less, or ask Vipps"
                " MobilePay to allow it."), False),
     '5040': (_("The currency is not the one of the sales unit. Remove it from the currencies of the"
@@ -242,11 +243,13 @@ def _get_code(problem):
 
 
 def _get_fields(problem):
-    """Return the paths of the fields at fault: by `extraDetails`, or by the `errors` of the
-    framework behind the API, which checks a body before the API does."""
-    details, by_field = problem.get('extraDetails'), problem.get('errors')
+    """Return the paths of the fields at fault: by `extraDetails`, by the `invalidParams` of the QR
+    API, or by the `errors` of the framework behind the API, which checks a body before the API
+    does."""
+    by_field = problem.get('errors')
+    lists = problem.get('extraDetails'), problem.get('invalidParams')
     names = [
-        detail.get('name') for detail in (details if isinstance(details, list) else ())
+        detail.get('name') for details in lists if isinstance(details, list) for detail in details
         if isinstance(detail, dict) and detail.get('name') != 'ErrorCode'
     ]
     names += by_field if isinstance(by_field, dict) else ()
@@ -256,7 +259,7 @@ def _get_fields(problem):
 
 
 def _get_trace_id(problem):
-    trace_id = problem.get('traceId')
+    trace_id = problem.get('traceId') or problem.get('instance')  # of the QR API; else a path
     is_plain = isinstance(trace_id, str) and trace_id.replace('-', '').isalnum()
     return trace_id[:64] if is_plain else None
 

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from . import reference as references
 from . import text as texts
+from .payment import is_address
 from .user_info import SCOPES
 
 # Webhooks API v1; one registration for all of them keeps their order.
@@ -29,7 +30,8 @@ URL_CHARACTERS = '#!:.?+=&%@/-'
 
 def create_payment(
     *, reference, amount, currency, description, user_flow='WEB_REDIRECT', return_url=None,
-    phone=None, personal_qr=None, receipt=None, metadata=None, scopes=()
+    phone=None, personal_qr=None, customer_token=None, receipt=None, metadata=None, scopes=(),
+    shipping=None, legal_links=None, expires_at=None,
 ):
     """Return the body to create a payment with.
 
@@ -37,7 +39,8 @@ def create_payment(
 
     `WEB_REDIRECT` is for web pages, and needs a return URL. The others are for tills, where the
     customer is present: `QR` shows a code that anybody can scan, `PUSH_MESSAGE` goes to the
-    customer with a phone number or a personal code.
+    customer with a phone number, a personal code or the token of a check-in. Sales units that may
+    not push take such a token with `WEB_REDIRECT`.
 
     :param str reference: The reference of the payment.
     :param int amount: The amount, in minor units.
@@ -48,10 +51,18 @@ def create_payment(
     :param str phone: The number of the customer, with country code.
     :param str personal_qr: All that was scanned of the customer's code. It is personal, and may
         change its shape any day.
+    :param str customer_token: The token of a customer who has checked in at a sticker, a secret.
     :param dict receipt: The receipt of :func:`receipt.build`.
     :param dict metadata: At most five texts, without personal data; cut to 500 characters.
     :param scopes: The data that the customer is asked to share, of :data:`user_info.SCOPES`. A
         customer that refuses does not pay.
+    :param dict shipping: The choice of :func:`express.fixed_shipping` or
+        :func:`express.dynamic_shipping`; its price is added to the amount. It needs the scope
+        `address`.
+    :param tuple legal_links: The URLs of the terms of sale and of the privacy policy, which the
+        customer accepts in the app.
+    :param datetime expires_at: Until when a push message stays open, in UTC, if for long: then the
+        customer is not present, and the receipt is compulsory.
     :rtype: dict
     :raise ValueError: If the API would refuse it.
     """
@@ -73,10 +84,16 @@ def create_payment(
         raise ValueError("too much metadata")
     if set(scopes) - SCOPES.keys() or scopes and user_flow != 'WEB_REDIRECT':
         raise ValueError("only customers of web pages are asked for what they share")
+    if shipping and 'address' not in scopes:
+        raise ValueError("a delivery needs the address of the customer")
+    if expires_at and not (user_flow == 'PUSH_MESSAGE' and phone):
+        raise ValueError("only push messages to a phone number stay open for long")
     body = {
         'amount': {'currency': currency, 'value': amount},
-        'customer': _build_customer(user_flow, phone, personal_qr),
-        'customerInteraction': None if user_flow == 'WEB_REDIRECT' else 'CUSTOMER_PRESENT',
+        'customer': _build_customer(user_flow, phone, personal_qr, customer_token),
+        'customerInteraction': _get_interaction(user_flow, customer_token, expires_at),
+        'expiresAt': expires_at and f'{expires_at:%Y-%m-%dT%H:%M:%SZ}',
+        'merchantLegalLinks': legal_links and _build_legal_links(*legal_links),
         'metadata': metadata,
         'paymentDescription': description.ljust(MIN_DESCRIPTION, '.'),
         'paymentMethod': {'type': 'WALLET'},
@@ -85,15 +102,17 @@ def create_payment(
         'receipt': receipt,
         'reference': reference,
         'returnUrl': return_url,
+        'shipping': shipping,
         'userFlow': user_flow,
     }
     return {name: value for name, value in body.items() if value}
 
 
-def _build_customer(user_flow, phone, personal_qr):
-    if phone and personal_qr or user_flow == 'PUSH_MESSAGE' and not (phone or personal_qr):
-        raise ValueError("a push message is for one phone number or one personal code")
-    if user_flow == 'QR' and phone or user_flow != 'PUSH_MESSAGE' and personal_qr:
+def _build_customer(user_flow, phone, personal_qr, customer_token):
+    given = [phone, personal_qr, customer_token]
+    if len(list(filter(None, given))) > 1 or user_flow == 'PUSH_MESSAGE' and not any(given):
+        raise ValueError("a push message is for one phone number, personal code or check-in")
+    if user_flow == 'QR' and any(given) or user_flow != 'PUSH_MESSAGE' and personal_qr:
         raise ValueError("the customer is not known in this user flow")
     if phone and not PHONE_PATTERN.fullmatch(phone):
         raise ValueError("not a phone number with country code")
@@ -101,7 +120,21 @@ def _build_customer(user_flow, phone, personal_qr):
         raise ValueError("not a personal code")
     if personal_qr:
         return {'personalQr': personal_qr}
+    if customer_token:
+        return {'customerToken': customer_token}
     return {'phoneNumber': phone} if phone else None
+
+
+def _get_interaction(user_flow, customer_token, expires_at):
+    if user_flow == 'WEB_REDIRECT' and not customer_token:
+        return None
+    return 'CUSTOMER_NOT_PRESENT' if expires_at else 'CUSTOMER_PRESENT'
+
+
+def _build_legal_links(terms_url, privacy_url):
+    if not is_address(terms_url) or not is_address(privacy_url):
+        raise ValueError("not the URLs of web pages")
+    return {'termsOfSaleUrl': terms_url, 'privacyPolicyUrl': privacy_url}
 
 
 def is_personal_qr(text):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from .errors import UnreadableAnswer
+from .express import Shipping
 from .user_info import parse_user_details
 
 # ePayment OpenAPI 1.8.1, schema `State`. Capture, refund and cancellation after the approval do not
@@ -44,6 +45,8 @@ class Payment:
     # The customer's identifier at this sales unit, and the shared data, if that was asked for.
     user_sub: str | None = field(default=None, repr=False)
     user_details: dict = field(default_factory=dict, repr=False)
+    # What the customer chose in Express. It can be missing here, and be in the event only.
+    shipping: Shipping | None = field(default=None, repr=False)
 
     @classmethod
     def parse(cls, data):
@@ -69,8 +72,9 @@ class Payment:
             capture_guaranteed_until=parse_timestamp(
                 _get_if_text(data, 'captureGuaranteedUntil') or ''
             ),
-            user_sub=_get_sub(data),
+            user_sub=_get_sub(data.get('profile')),
             user_details=parse_user_details(data.get('userDetails')),
+            shipping=Shipping.parse(data.get('shippingDetails')),
         )
         # It would look as if all of it had been released.
         if payment.state == 'AUTHORIZED' and not payment.authorized:
@@ -123,6 +127,10 @@ class Event:
     success: bool
     idempotency_key: str | None = None
     msn: str | None = None
+    # Of the approval, in webhooks only: the same as in the payment, which can lack them.
+    user_sub: str | None = field(default=None, repr=False)
+    user_details: dict = field(default_factory=dict, repr=False)
+    shipping: Shipping | None = field(default=None, repr=False)
 
     @classmethod
     def parse(cls, data):
@@ -144,6 +152,9 @@ class Event:
             idempotency_key=_get_if_text(data, 'idempotencyKey'),
             # Only webhooks have it. A wrong one must not look like none, which fits every payment.
             msn=None if data.get('msn') is None else _get_text(data, 'msn'),
+            user_sub=_get_sub(data),
+            user_details=parse_user_details(data.get('userDetails')),
+            shipping=Shipping.parse(data.get('shippingDetails')),
         )
 
 
@@ -188,8 +199,7 @@ def _get_if_text(data, name):
     return value if isinstance(value, str) and value.isprintable() else None
 
 
-def _get_sub(data):
-    profile = data.get('profile')
+def _get_sub(profile):
     sub = _get_if_text(profile, 'sub') if isinstance(profile, dict) else None
     return sub if sub and len(sub) <= MAX_TEXT_LENGTH else None
 

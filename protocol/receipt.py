@@ -28,6 +28,7 @@ class Line:
     tax: int
     tax_rate: int | None = None
     is_shipping: bool = False
+    url: str = ''
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,8 @@ def _build_line(line):
         order_line['isReturn'] = True  # Amounts are never negative.
     if line.is_shipping:
         order_line['isShipping'] = True
+    if line.url:
+        order_line['productUrl'] = line.url
     return order_line
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from urllib.parse import quote, urlencode
 
-from .client import Client
 from .errors import NotFound, UnreadableAnswer, _
 from .fields import Fields, is_storable
 
@@ -183,21 +182,10 @@ class Page:
         return not self.has_more and not self.is_open
 
 
-@dataclass(frozen=True)
-class Gap:
-    """The place where the balances do not fit together: something is missing or wrong there."""
+class ReportApi:
+    """The calls of the Report API, a part of :class:`apis.VippsClient`.
 
-    position: int  # of the entry, counted from 0
-    entry: Entry
-    is_between: bool  # before the entry, or in its own amount and balances
-    expected: int
-    found: int
-
-
-class ReportClient(Client):
-    """The APIs of Vipps MobilePay for one sales unit, settlements included.
-
-    All its own calls only read: each may be repeated.
+    All of them only read: each may be repeated.
     """
 
     def get_ledgers(self, msn):
@@ -320,23 +308,6 @@ def parse_date_page(data):
     entries, has_more = _get_entries(page), page.get('hasMore', bool)
     cursor = page.get_cursor() if has_more else None
     return Page(entries, cursor, has_more, is_open=page.get_flag('tryLater'))
-
-
-def find_gap(entries, balance_before=None):
-    """Return the first place where the balances of an account do not fit together.
-
-    :param entries: Entries of one account in their order.
-    :param int balance_before: The balance that they begin with, if it is known.
-    :rtype: Gap | None
-    """
-    balance = balance_before
-    for position, entry in enumerate(entries):
-        if balance not in (None, entry.balance_before):
-            return Gap(position, entry, True, balance, entry.balance_before)
-        balance = entry.balance_before + entry.amount
-        if balance != entry.balance_after:
-            return Gap(position, entry, False, balance, entry.balance_after)
-    return None
 
 
 def _get_entries(page):

@@ -76,8 +76,9 @@ def keep_scopes(details, scopes):
 def _parse_payment_address(data):
     if not isinstance(data, dict):
         return {}
+    street, street2 = _get_text(data, 'addressLine1'), _get_text(data, 'addressLine2')
     return _build_address(
-        street=_get_text(data, 'addressLine1'), street2=_get_text(data, 'addressLine2'),
+        street=street, street2=street2 if street2 != street else None,  # Such ones were seen.
         zip=_get_text(data, 'postCode'), city=_get_text(data, 'city'),
         country=_get_text(data, 'country', COUNTRY_PATTERN),
     )

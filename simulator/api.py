@@ -1,15 +1,15 @@
-"""The HTTP APIs of Vipps MobilePay: tokens, payments, the app, customers, webhooks, reports."""
+"""The HTTP APIs of Vipps MobilePay: tokens, payments, the app, customers, webhooks, reports, codes.
+"""
 
 import copy
 import json
 import re
-import threading
 from dataclasses import dataclass, field
 
 from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response
 
-from . import epayment, order_management, report, userinfo, webhooks
+from . import epayment, order_management, qr, report, userinfo, webhooks
 from .access import authorized_unit, check_system_headers, issue_token
 from .problems import Problem, Refusal
 from .request_bodies import REFERENCE_PATTERN
@@ -19,6 +19,8 @@ from .validation import parse_json
 PAYMENTS = '/epayment/v1/payments'
 WEBHOOKS = '/webhooks/v1/webhooks'
 ACCOUNT = r'/report/v2/ledgers/(?P<ledger_id>[^/]+)/(?P<topic>[^/]+)'
+STICKERS = '/qr/v1/merchant-callback'
+REDIRECTS = '/qr/v1/merchant-redirect'
 ROUTES = [
     ('POST', r'/accesstoken/get', 'token'),
     ('POST', PAYMENTS, 'create'),
@@ -36,6 +38,16 @@ ROUTES = [
     ('GET', r'/settlement/v1/ledgers', 'ledgers'),
     ('GET', ACCOUNT + '/feed', 'report_feed'),
     ('GET', ACCOUNT + r'/dates/(?P<ledger_date>[^/]+)', 'report_date'),
+    ('GET', STICKERS, 'list_stickers'),
+    ('PUT', STICKERS + r'/mobilepay/(?P<qr_id>[^/]+)', 'take_over_sticker'),
+    ('GET', STICKERS + r'/(?P<qr_id>[^/]+)', 'get_sticker'),
+    ('PUT', STICKERS + r'/(?P<qr_id>[^/]+)', 'put_sticker'),
+    ('DELETE', STICKERS + r'/(?P<qr_id>[^/]+)', 'delete_sticker'),
+    ('POST', REDIRECTS, 'create_redirect_qr'),
+    ('GET', REDIRECTS, 'list_redirect_qrs'),
+    ('GET', REDIRECTS + r'/(?P<qr_id>[^/]+)', 'get_redirect_qr'),
+    ('PUT', REDIRECTS + r'/(?P<qr_id>[^/]+)', 'update_redirect_qr'),
+    ('DELETE', REDIRECTS + r'/(?P<qr_id>[^/]+)', 'delete_redirect_qr'),
 ]
 MODIFYING = {'capture', 'refund', 'cancel'}
 # The operations whose stale answers are those of the last call of the same kind.
@@ -47,12 +59,14 @@ MODULES = {
     'userinfo': userinfo,
     **dict.fromkeys(WEBHOOK_OPERATIONS, webhooks),
     **dict.fromkeys(report.OPERATIONS, report),
+    **dict.fromkeys(qr.OPERATIONS, qr),
 }
 # The APIs that write problems in a way of their own.
 PROBLEM_BODIES = {
     'category': order_management.problem_body,
     'userinfo': userinfo.problem_body,
     **dict.fromkeys(report.OPERATIONS, report.problem_body),
+    **dict.fromkeys(qr.OPERATIONS, qr.problem_body),
 }
 # The answers to these are remembered when the call has a key.
 REPEATABLE = {'create', 'capture', 'refund', 'cancel'}
@@ -122,6 +136,8 @@ class Call:
     ledger_id: str = None
     topic: str = None
     ledger_date: str = None
+    qr_id: str = None
+    headers: dict = field(default_factory=dict)
     query: dict = field(default_factory=dict)
     is_stale: bool = False
 
@@ -156,11 +172,6 @@ class Api:
         """
         self._world = world
         self._base_url = base_url
-        self._closing = threading.Event()
-
-    def close(self):
-        """Let answers that are late be late no longer."""
-        self._closing.set()
 
     def handle(self, request, headers):
         """Answer a request.
@@ -245,7 +256,8 @@ class Api:
             body = parse_json(incoming.raw) if incoming.raw else None
             _refuse_field(fault, body)
             call = Call(
-                operation, unit, body, key, query=incoming.query, **incoming.arguments
+                operation, unit, body, key, query=incoming.query, headers=incoming.headers,
+                **incoming.arguments,
             )
             if call.reference and not re.fullmatch(REFERENCE_PATTERN, call.reference):
                 raise Problem(fields=[('reference', f"Must match '^{REFERENCE_PATTERN}$'.")])
@@ -296,8 +308,15 @@ class Api:
             body=incoming.readable_body,
             status=answer and answer.status,
             answer=answer and answer.body,
-            fault=kind,
+            fault=kind or self._find_deviation(incoming),
         )
+
+    def _find_deviation(self, incoming):
+        """Return the kind of the fault that the payment that was read is answered with for ever."""
+        msn = incoming.headers.get('Merchant-Serial-Number')
+        payment = self._world.payments.get((msn, incoming.reference))
+        is_edited = incoming.operation == 'get' and payment and payment.is_edited
+        return 'edited' if is_edited else None
 
     def _spoil(self, answer, fault):
         """Return the answer to send, as far as the fault leaves it whole."""
@@ -305,7 +324,7 @@ class Api:
         if kind in ('lost', 'lost_answer'):
             raise ConnectionAbortedError
         if kind == 'latency':
-            self._closing.wait(fault.seconds)
+            self._world.wait(fault.seconds)
         if kind == 'garbage':
             return Response("<html><h1>Oops</h1>", answer.status, content_type='text/html')
         body = b'' if answer.body is None else json.dumps(answer.body).encode()

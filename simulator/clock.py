@@ -43,6 +43,11 @@ class Clock:
         return time.clock_gettime(time.CLOCK_MONOTONIC)
 
 
+def parse_timestamp(text):
+    """Return the moment of an RFC 3339 text, as the API takes it."""
+    return datetime.fromisoformat(text.upper().replace('Z', '+00:00')).timestamp()
+
+
 def timestamp(moment):
     """Return a moment as the API writes it, RFC 3339 in UTC with milliseconds."""
     text = datetime.fromtimestamp(moment, timezone.utc).isoformat(timespec='milliseconds')

@@ -2,17 +2,38 @@
 
 import json
 import re
+from contextlib import nullcontext
 
 from werkzeug.wrappers import Response
 
 from . import epayment
 from .api import Call
+from .customers import ADDRESSES
 from .problems import Refusal
 from .request_bodies import PHONE
 from .settlement_control import SettlementControl
-from .validation import ANYTHING, BOOLEAN, array, integer, parse_json, record, text, validate
+from .validation import (
+    ANYTHING,
+    BOOLEAN,
+    array,
+    integer,
+    nullable,
+    one_of,
+    parse_json,
+    record,
+    text,
+    validate,
+)
 
 _AMOUNT = record(optional={'amount': integer(1)})
+_CHECK_IN = record({'msn': text(), 'qr_id': text(1)}, {
+    'phone': PHONE, 'age': {'type': 'number'}, 'old_name': BOOLEAN, 'forged': BOOLEAN,
+})
+_KNOWN_ADDRESS = record({'name': one_of(*ADDRESSES)})
+_ADDRESS = record(
+    dict.fromkeys(('addressLine1', 'city', 'country', 'postCode'), text()),
+    {'addressLine2': nullable(text())},
+)
 _CLOCK = record({'advance': {'type': 'number', 'minimum': 0}})
 _LIMITS = record({'enabled': BOOLEAN})
 _PAYMENTS = record({
@@ -29,11 +50,19 @@ class Control:
     - `GET payments`, `GET payments/REFERENCE`: what the simulator knows about payments
     - `POST payments`: make a payment for each of the `references`, as the merchant with that `msn`
       does with the `request`, and `approved` by the customer if that is true
-    - `POST payments/REFERENCE/approve`, `decline`, `expire`: as the customer in the app
+    - `POST payments/REFERENCE/approve`, `decline`, `expire`: as the customer in the app; to
+      approve Express, `{"option": "the id of the delivery"}` or nothing for the default
+    - `POST payments/REFERENCE/address`: choose where to deliver, `{"name": "work"}` (one of
+      :data:`customers.ADDRESSES`) or an address as the API writes it; the merchant is asked for the
+      options. The payment in the answer has the `questions` with their answers
     - `POST payments/REFERENCE/capture`, `refund`: as the merchant in the portal, `{"amount": 100}`
       or all; `cancel`: all that is not captured
     - `POST codes`: make a one-time personal code, of the customer with that `phone`
     - `POST customers`: `{"phone": "4798765432", "known": false}`: nobody has this number
+    - `GET stickers`: the stickers that can be scanned
+    - `POST check-ins`: let a customer scan the sticker `qr_id` of the sales unit `msn`, whether
+      there is one or not; with `phone`, `age` (so many seconds ago), `old_name` (with the field
+      names of before) and `forged` (signed with another secret)
     - `POST faults`: let something go wrong, see :class:`faults.Fault`; `GET` tells what is still to
       go wrong, `DELETE` clears it
     - `POST clock`: `{"advance": SECONDS}`; `GET` tells the time
@@ -54,10 +83,14 @@ class Control:
             ('GET', 'payments', self._list_payments),
             ('POST', 'payments', self._add_payments),
             ('GET', r'payments/([^/]+)', self._show_payment),
-            ('POST', r'payments/([^/]+)/(approve|decline|expire)', self._decide),
+            ('POST', r'payments/([^/]+)/approve', self._approve),
+            ('POST', r'payments/([^/]+)/address', self._choose_address),
+            ('POST', r'payments/([^/]+)/(decline|expire)', self._decide),
             ('POST', r'payments/([^/]+)/(capture|refund|cancel)', self._modify),
             ('POST', 'codes', self._make_code),
             ('POST', 'customers', self._set_customer),
+            ('GET', 'stickers', self._list_stickers),
+            ('POST', 'check-ins', self._check_in),
             ('GET', 'faults', self._list_faults),
             ('POST', 'faults', self._add_fault),
             ('DELETE', 'faults', self._clear_faults),
@@ -84,7 +117,9 @@ class Control:
             for method, pattern, view in self._routes:
                 match = re.fullmatch(pattern, path)
                 if match and method == request.method:
-                    with self._world.lock:
+                    # A merchant that is asked may call the API before it answers.
+                    is_asking = view in (self._approve, self._choose_address)
+                    with nullcontext() if is_asking else self._world.lock:
                         return _json(view(request, body, *match.groups()))
             return _json({'error': f"there is no {request.method} {request.path}"}, 404)
         except Refusal as refusal:
@@ -95,9 +130,10 @@ class Control:
 
     def _find(self, request, reference):
         msn = request.args.get('msn')
-        if msn:
-            return self._world.find_payment(msn, reference)
-        return self._world.find_by_reference(reference)
+        with self._world.lock:
+            if msn:
+                return self._world.find_payment(msn, reference)
+            return self._world.find_by_reference(reference)
 
     def _list_payments(self, request, body):
         self._world.settle()
@@ -118,6 +154,18 @@ class Control:
     def _show_payment(self, request, body, reference):
         return self._find(request, reference).summary()
 
+    def _approve(self, request, body, reference):
+        validate(record(optional={'option': text(1)}), body)
+        payment = self._find(request, reference)
+        self._world.express.approve(payment, body.get('option'))
+        return self._show_payment(request, {}, reference)
+
+    def _choose_address(self, request, body, reference):
+        validate(_KNOWN_ADDRESS if 'name' in body else _ADDRESS, body)
+        payment = self._find(request, reference)
+        self._world.express.choose_address(payment, ADDRESSES.get(body.get('name'), body))
+        return self._show_payment(request, {}, reference)
+
     def _decide(self, request, body, reference, decision):
         payment = self._find(request, reference)
         self._world.decide(payment, decision)
@@ -137,6 +185,15 @@ class Control:
         validate(record({'phone': PHONE, 'known': BOOLEAN}), body)
         self._world.customers.set_known(body['phone'], body['known'])
         return body
+
+    def _list_stickers(self, request, body):
+        return {'stickers': [vars(sticker) for sticker in self._world.codes.stickers.values()]}
+
+    def _check_in(self, request, body):
+        validate(_CHECK_IN, body)
+        if body['msn'] not in self._world.units:
+            raise ValueError("there is no such sales unit")
+        return {'customerToken': self._world.check_in(**body)}
 
     def _list_faults(self, request, body):
         return {'faults': self._world.faults.as_list()}
@@ -185,9 +242,16 @@ class Control:
     def _list_secrets(self, request, body):
         return {
             'accessTokens': list(self._world.tokens.issued),
-            'webhookSecrets': [known.secret for known in self._world.registrations.values()],
+            'webhookSecrets': {
+                known.url: known.secret for known in self._world.registrations.values()
+            },
             'landingTokens': [payment.token for payment in self._world.payments.values()],
+            'callbackTokens': [
+                payment.callback_token for payment in self._world.payments.values()
+                if payment.callback_token
+            ],
             'personalCodes': list(self._world.customers.codes),
+            'customerTokens': list(self._world.codes.tokens),
         }
 
     def _reset(self, request, body):
@@ -203,7 +267,10 @@ def _describe(unit):
         'currency': unit.currency,
         'active': unit.active,
         'may_push': unit.may_push,
+        'may_express': unit.may_express,
         'may_capture_partially': unit.may_capture_partially,
+        'may_live_long': unit.may_live_long,
+        'may_have_stickers': unit.may_have_stickers,
     }
 
 

@@ -6,6 +6,31 @@ import secrets
 from .problems import Problem
 
 EXAMPLE_PHONE = '4790000001'
+# Where the customer of the demo can have something delivered, as the API writes it.
+ADDRESSES = {
+    'home': {
+        'addressLine1': "Robert Levins gate 5", 'city': "Oslo", 'country': 'NO', 'postCode': '0154',
+    },
+    'work': {
+        'addressLine1': "Torgallmenningen 8", 'addressLine2': "c/o Fjord AS", 'city': "Bergen",
+        'country': 'NO', 'postCode': '5014',
+    },
+    'cabin': {
+        'addressLine1': "Storgata 64", 'city': "Tromsø", 'country': 'NO', 'postCode': '9008',
+    },
+    'copenhagen': {
+        'addressLine1': "Vesterbrogade 1", 'addressLine2': "3. tv.", 'city': "København V",
+        'country': 'DK', 'postCode': '1620',
+    },
+    'helsinki': {
+        'addressLine1': "Mannerheimintie 1", 'city': "Helsinki", 'country': 'FI',
+        'postCode': '00100',
+    },
+    'stockholm': {
+        'addressLine1': "Drottninggatan 20", 'city': "Stockholm", 'country': 'SE',
+        'postCode': '111 51',
+    },
+}
 # Printed codes, which have no end; ePayment OpenAPI 1.8.1, schema `CustomerPersonalQr`.
 STATIC_CODE = re.compile(r'https://qr\.vipps\.no/28/2/01/031/(\d{9,15})\?v=1', re.ASCII)
 
@@ -35,14 +60,16 @@ class Customers:
         """Say whether there is a customer with a phone number."""
         (self._strangers.discard if is_known else self._strangers.add)(phone)
 
-    def identify(self, customer):
-        """Return the phone number of the customer of a request; a one-time code is used up by this.
+    def identify(self, customer, token=None):
+        """Return the phone number of the customer of a request; a one-time code or a token is
+        used up by this.
 
         :param dict customer: The `customer` of the request.
+        :param codes.Token token: What is known of the `customerToken`, if there is one.
         :raise Problem: When there is no such code or no such customer.
         """
         code = customer.get('personalQr')
-        phone = customer.get('phoneNumber')
+        phone = token.phone if token else customer.get('phoneNumber')
         if code:
             static = STATIC_CODE.fullmatch(code)
             phone = static[1] if static else self.codes.get(code)
@@ -52,4 +79,6 @@ class Customers:
             raise Problem('7010')
         if code in self.codes:
             self.codes[code] = None
+        if token:
+            token.is_used = True
         return phone

@@ -44,6 +44,9 @@ class Delivery:
     due: float
     first_due: float = None
     gives_way: bool = False  # to the next event of the payment
+    is_once: bool = False  # whether it is not tried again
+    is_forged: bool = False
+    is_edited: bool = False  # what is told was falsified on purpose
     attempts: int = 0
     webhook_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
@@ -90,7 +93,18 @@ class Deliveries:
         name = f"epayments.payment.{event['name'].lower()}.v1"
         for registration in self._world.registrations.values():
             if registration.msn == payment.unit.msn and name in registration.events:
-                self._enqueue(registration, payment, payment.webhook_event(event))
+                body = payment.webhook_event(event)
+                self._enqueue(
+                    registration, payment.reference, body,
+                    is_edited=payment.is_edited and 'shippingDetails' in body,
+                )
+        self._changed.notify_all()
+
+    def publish_check_in(self, msn, qr_id, body, is_forged):
+        """Queue the event of a customer who has scanned a sticker: it is sent once."""
+        for registration in self._world.registrations.values():
+            if registration.msn == msn and 'user.checked-in.v1' in registration.events:
+                self._enqueue(registration, qr_id, body, is_once=True, is_forged=is_forged)
         self._changed.notify_all()
 
     def drop(self, registration_id):
@@ -113,15 +127,15 @@ class Deliveries:
         """Return how many events are still to be accepted."""
         return sum(map(len, self._queues.values()))
 
-    def _enqueue(self, registration, payment, body):
+    def _enqueue(self, registration, reference, body, **options):
         now = self._world.clock.now()
-        fault = self._world.faults.take('webhook', payment.reference)
+        fault = self._world.faults.take('webhook', reference)
         kind = fault and fault.kind
         if kind == 'lost':
             self._note(registration, Delivery(body, now), 'lost on the way, as told', False)
             return
-        queue = self._queues.setdefault((registration.id, payment.reference), deque())
-        delivery = Delivery(body, now)
+        queue = self._queues.setdefault((registration.id, reference), deque())
+        delivery = Delivery(body, now, **options)
         if kind == 'late':
             delivery.due = now + fault.seconds
         if kind == 'reorder':
@@ -129,7 +143,7 @@ class Deliveries:
             delivery.due, delivery.gives_way = now + patience, True
         queue.append(delivery)
         if kind == 'duplicate':
-            queue.append(Delivery(body, now, webhook_id=delivery.webhook_id))
+            queue.append(Delivery(body, now, webhook_id=delivery.webhook_id, **options))
 
     def _work(self):
         while True:
@@ -178,15 +192,16 @@ class Deliveries:
     def _send(self, registration, delivery, now):
         """Send an event once; returns the result in words and whether it was accepted."""
         body = json.dumps(delivery.body, separators=(',', ':'), ensure_ascii=False).encode()
+        secret = 'x' * 88 if delivery.is_forged else registration.secret
         headers = {
             'Content-Type': 'application/json; charset=utf-8',
             'User-Agent': 'Vipps MobilePay/1.0 Webhooks/1.0',
             'Webhook-Id': delivery.webhook_id,
-            **signed_headers(registration.secret, registration.url, body, now),
+            **signed_headers(secret, registration.url, body, now),
         }
         self._world.journal.write({
             'type': 'webhook', 'path': urlsplit(registration.url).path, 'headers': headers,
-            'body': delivery.body,
+            'body': delivery.body, 'fault': 'edited' if delivery.is_edited else None,
         })
         if not is_loopback(registration.url):
             return "not sent: the simulator speaks to this machine only", False
@@ -208,7 +223,7 @@ class Deliveries:
         if queue and queue[0] is delivery:
             self._note(registration, delivery, result, accepted)
             next_due = self._world.clock.now() + retry_delay(delivery.attempts)
-            if accepted or next_due > delivery.first_due + GIVE_UP_AFTER:
+            if accepted or delivery.is_once or next_due > delivery.first_due + GIVE_UP_AFTER:
                 queue.popleft()
                 if not queue:
                     del self._queues[key]
@@ -222,9 +237,9 @@ class Deliveries:
             'registration': registration.id,
             'url': registration.url,
             'webhookId': delivery.webhook_id,
-            'reference': delivery.body['reference'],
-            'name': delivery.body['name'],
-            'pspReference': delivery.body['pspReference'],
+            'reference': delivery.body.get('reference') or delivery.body.get('merchantQrId'),
+            'name': delivery.body.get('name', 'CHECKED_IN'),
+            'pspReference': delivery.body.get('pspReference'),
             'attempt': delivery.attempts,
             'result': result,
             'accepted': accepted,

@@ -9,7 +9,7 @@ from .validation import validate
 def create(world, call, base_url):
     """Create a payment; https://developer.vippsmobilepay.com/api/epayment/#operation/createPayment"""
     validate(CREATE, call.body)
-    check_create(call.body, call.unit, world.allow_loopback_http)
+    check_create(call.body, call.unit, world.allow_loopback_http, world.clock.now())
     payment = world.create_payment(call.unit, call.body, call.idempotency_key)
     url = redirect_url(payment, base_url)
     return 201, {'reference': payment.reference, **({'redirectUrl': url} if url else {})}
@@ -76,6 +76,8 @@ def force_approve(world, call, base_url):
     validate(APPROVE, call.body)
     payment = world.find_payment(call.unit.msn, call.reference)
     token = call.body.get('token')
+    if payment.wants_delivery:
+        raise Problem('10060', "Express cannot be approved without the app.")
     if token is None and 'customer' not in call.body:
         raise Problem('10030', fields=[('customer', "Either this or token is needed.")])
     if token is not None and token != payment.token:

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 
 from .problems import CODES
+from .qr import OPERATIONS as QR_OPERATIONS
 from .validation import integer, nullable, one_of, record, text, validate
 
 ANSWER_KINDS = {
@@ -20,6 +21,9 @@ OPERATIONS = {
     'userinfo': ANSWER_KINDS | {'edited', 'stale'},
     'events': ANSWER_KINDS | {'stale'},
     'webhook': WEBHOOK_KINDS,
+    **dict.fromkeys(QR_OPERATIONS, ANSWER_KINDS | {'edited'}),
+    'shipping': {'lost', 'latency', 'impatient', 'duplicate', 'camel', 'token', 'edited'},
+    'approval': {'edited', 'only_get', 'only_event', 'late_question'},
     'ledgers': ANSWER_KINDS | {'edited', 'stale'},
     **dict.fromkeys(
         ('report_feed', 'report_date'),
@@ -33,7 +37,8 @@ _CODE = {'code': one_of(*CODES)}
 NEEDED = {
     'latency': _SECONDS, 'late': _SECONDS, 'status': _STATUS, 'late_status': _STATUS,
     'refuse': _CODE, 'failed': _CODE, 'edited': {'changes': {'type': 'object'}},
-    'invalid': {'field': text()},
+    'invalid': {'field': text()}, 'impatient': _SECONDS,
+    'token': {'token': one_of('bearer', 'wrong', 'missing')},
 }
 POSSIBLE = {
     'reorder': _SECONDS, 'status': {'retry_after': integer()},
@@ -81,6 +86,23 @@ class Fault:
     - `duplicate`: sent twice
     - `reorder`: sent after the next event of the payment, or alone after `seconds` (5)
 
+    For the questions of the app to a merchant, how it delivers (operation `shipping`):
+
+    - `lost`: never sent; the customer reads that the shop does not answer
+    - `latency`: sent `seconds` (real ones) later
+    - `impatient`: the app waits for the answer no longer than `seconds` (real ones)
+    - `duplicate`: sent twice; the second answer counts
+    - `camel`: the names in it begin with a small letter
+    - `token`: the `token` comes after `Bearer`, or is another or none: `bearer`, `wrong`, `missing`
+    - `edited`: sent with `changes`: other values by their names, null for what is missing
+
+    For what is known after the approval of the customer (operation `approval`):
+
+    - `edited`: the delivery is told with `changes`, see `ShippingDetails` in the specification; the
+      cost in it is what is reserved beside the amount
+    - `only_get`, `only_event`: delivery and customer are in the payment only, or in the event only
+    - `late_question`: the app asks once more for the options after the approval
+
     It happens `times` times, or until it is cleared when that is None; with a `reference` to that
     payment only; with `after` it does not happen to the first that many.
     """
@@ -98,6 +120,7 @@ class Fault:
     other_reference: str = None
     changes: dict = None
     field: str = None
+    token: str = None
     after: int = 0
 
 

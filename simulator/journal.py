@@ -15,6 +15,7 @@ SECRET_HEADERS = {
     'ocp-apim-subscription-key', 'cookie',
 }
 SECRET_FIELDS = {'access_token', 'secret'}
+SECRETS_OF_CUSTOMERS = ('personalQr', 'customerToken')
 _files = itertools.count(1)
 
 
@@ -68,8 +69,14 @@ def mask(entry):
             entry['headers'][name] = MASK
     body = entry.get('body')
     customer = body.get('customer') if isinstance(body, dict) else None
-    if isinstance(customer, dict) and 'personalQr' in customer:
-        customer['personalQr'] = MASK
+    for part in (body, customer):
+        for name in SECRETS_OF_CUSTOMERS:
+            if isinstance(part, dict) and name in part:
+                part[name] = MASK
+    shipping = body.get('shipping') if isinstance(body, dict) else None
+    dynamic = shipping.get('dynamicOptions') if isinstance(shipping, dict) else None
+    if isinstance(dynamic, dict) and 'callbackAuthorizationToken' in dynamic:
+        dynamic['callbackAuthorizationToken'] = MASK
     answer = entry.get('answer')
     if isinstance(answer, dict):
         answer.update(dict.fromkeys(SECRET_FIELDS & answer.keys(), MASK))

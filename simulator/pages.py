@@ -2,6 +2,7 @@
 
 import base64
 import io
+from contextlib import nullcontext
 from pathlib import Path
 
 import jinja2
@@ -10,11 +11,13 @@ import qrcode.image.svg
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
+from .customers import ADDRESSES
+from .express_rules import allowed_countries
 from .problems import Refusal
 
-DECISIONS = ('approve', 'decline', 'expire')
+DECISIONS = ('decline', 'expire')
 MOST_RECENT = 20
-QR_SIZE = 1024
+QR_SIZE, LARGEST_SIZE = 1024, 2000
 
 
 class Pages:
@@ -33,15 +36,19 @@ class Pages:
             trim_blocks=True, lstrip_blocks=True,
         )
         self._templates.filters['money'] = _money
+        self._templates.filters['address'] = _address
+        self._templates.filters['addresses'] = _addresses
         self._routes = {
             ('GET', '/'): self._show_phone,
             ('GET', '/phone'): self._show_phone,
-            ('POST', '/phone'): self._decide,
+            ('POST', '/phone'): self._act_on_phone,
             ('GET', '/code'): self._show_code,
             ('GET', '/landing'): self._show_landing,
             ('POST', '/landing'): self._act_on_landing,
             ('GET', '/landing/state'): self._tell_state,
             ('GET', '/qr'): self._show_qr,
+            ('GET', '/generate/qr'): self._draw_code,
+            ('POST', '/phone/scan'): self._scan,
         }
 
     def handle(self, request):
@@ -50,7 +57,8 @@ class Pages:
         view = self._routes.get((method, request.path))
         if not view:
             return self._render('message.html', 404, text="There is nothing here.")
-        with self._world.lock:
+        # A merchant that is asked may call the API before it answers.
+        with nullcontext() if view == self._act_on_phone else self._world.lock:
             try:
                 response = view(request)
             except Refusal as refusal:
@@ -68,15 +76,22 @@ class Pages:
                 (payment for payment in payments if payment.state != 'CREATED'),
                 key=lambda payment: payment.decided_at, reverse=True,
             )[:MOST_RECENT],
+            stickers=list(self._world.codes.stickers.values()),
+            redirects=self._world.codes.redirects(),
         )
 
-    def _decide(self, request):
-        payment = self._world.find_payment(
-            request.form.get('msn', ''), request.form.get('reference', '')
-        )
+    def _act_on_phone(self, request):
+        form = request.form
+        with self._world.lock:
+            payment = self._world.find_payment(form.get('msn', ''), form.get('reference', ''))
+        if 'choose' in form and form.get('address') in ADDRESSES:
+            self._world.express.choose_address(payment, ADDRESSES[form['address']])
+        if 'approve' in form:
+            self._world.express.approve(payment, form.get('option'))
         for decision in DECISIONS:
-            if decision in request.form:
-                self._world.decide(payment, decision)
+            if decision in form:
+                with self._world.lock:
+                    self._world.decide(payment, decision)
         return redirect('/phone', 303)
 
     def _show_code(self, request):
@@ -115,11 +130,31 @@ class Pages:
         target = f'{self._base_url()}/landing?token={payment.token}'
         asked_for = payment.request.get('qrFormat') or {}
         if asked_for.get('format') == 'IMAGE/PNG':
-            size = asked_for.get('size') or QR_SIZE
-            stream = io.BytesIO()
-            qrcode.make(target).get_image().resize((size, size)).save(stream, 'PNG')
-            return Response(stream.getvalue(), content_type='image/png')
+            return _answer_png(target, asked_for.get('size') or QR_SIZE)
         return Response(_draw(target), content_type='image/svg+xml')
+
+    def _draw_code(self, request):
+        content, size = request.args.get('content', ''), request.args.get('size', '')
+        if not any(content == code.content for code in self._codes()) or not size.isdigit():
+            return self._render('message.html', 404, text="There is no such code.")
+        if request.args.get('format') == 'PNG':
+            return _answer_png(content, min(int(size), LARGEST_SIZE))
+        return Response(_draw(content), content_type='image/svg+xml')
+
+    def _codes(self):
+        return [*self._world.codes.stickers.values(), *self._world.codes.redirects()]
+
+    def _scan(self, request):
+        key = request.form.get('msn', ''), request.form.get('qr_id', '')
+        if key not in self._world.codes.stickers:
+            return self._render('message.html', 404, text="The code is not valid any more.")
+        if not any(
+            known.msn == key[0] and 'user.checked-in.v1' in known.events
+            for known in self._world.registrations.values()
+        ):
+            return self._render('message.html', 409, text="The shop cannot be reached.")
+        self._world.check_in(*key)
+        return redirect('/phone', 303)
 
     def _find(self, values):
         return self._world.find_by_token(values.get('token', ''))
@@ -134,6 +169,27 @@ def _draw(text):
     stream = io.BytesIO()
     qrcode.make(text, image_factory=qrcode.image.svg.SvgPathFillImage).save(stream)
     return stream.getvalue()
+
+
+def _answer_png(text, size):
+    """Return the QR code of a text as PNG."""
+    stream = io.BytesIO()
+    qrcode.make(text).get_image().resize((size, size)).save(stream, 'PNG')
+    return Response(stream.getvalue(), content_type='image/png')
+
+
+def _addresses(payment):
+    """Return the addresses of the customer that a payment can be delivered to, by their names."""
+    countries = allowed_countries(payment.request)
+    return {name: each for name, each in ADDRESSES.items() if each['country'] in countries}
+
+
+def _address(address):
+    """Return an address in one line."""
+    return ', '.join(filter(None, (
+        address['addressLine1'], address.get('addressLine2'),
+        f"{address['postCode']} {address['city']}", address['country'],
+    )))
 
 
 def _money(value, currency):

@@ -3,7 +3,7 @@ import uuid
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
-from .clock import timestamp
+from .clock import parse_timestamp, timestamp
 from .customers import EXAMPLE_PHONE
 from .problems import Problem
 from .sales_units import DAY, SalesUnit
@@ -42,6 +42,16 @@ class Payment:
     decided_at: float = None
     notified_phone: str = None  # the number typed on the landing page, or of a push message
     category: dict = None  # the link that the app shows
+    # Express: where to deliver, the options offered for that, or why there are none; the id of the
+    # chosen one, and in the end the choice as it is told, in the payment and in the event.
+    address: dict = None
+    groups: list = None
+    refusal: str = ''
+    option_id: str = None
+    shipping: dict = None
+    told_in: tuple = ('get', 'event')
+    is_edited: bool = False
+    questions: list = field(default_factory=list)  # to the merchant, with the answers
     events: list = field(default_factory=list)
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
 
@@ -76,6 +86,33 @@ class Payment:
         return (self.request.get('profile') or {}).get('scope', '').split()
 
     @property
+    def wants_delivery(self):
+        """Whether the customer chooses a delivery."""
+        return 'shipping' in self.request
+
+    @property
+    def callback_token(self):
+        """The secret of the merchant that comes with each question to it, or None."""
+        dynamic = self.request.get('shipping', {}).get('dynamicOptions', {})
+        return dynamic.get('callbackAuthorizationToken')
+
+    @property
+    def option(self):
+        """The option of delivery that is chosen, or the default; None if there is none."""
+        options = [
+            (option['id'] == self.option_id, option.get('isDefault', False),
+             group.get('isDefault', False), option)
+            for group in self.groups or () for option in group['options']
+        ]
+        return max(options, key=lambda each: each[:3])[3] if options else None
+
+    @property
+    def total(self):
+        """The amount with the delivery, as far as it is chosen."""
+        cost = self.option['amount']['value'] if self.option else 0
+        return self.amount + (self.shipping or {}).get('shippingCost', cost)
+
+    @property
     def shared_sub(self):
         """The customer's id for the sales unit, as soon as the customer shares anything."""
         if not self.scopes or self.authorized_at is None:
@@ -93,7 +130,8 @@ class Payment:
     def deadline(self):
         """When something happens to the payment by itself; None when nothing does any more."""
         if self.state == 'CREATED':
-            return self.created_at + LIFETIME
+            expires_at = self.request.get('expiresAt')
+            return parse_timestamp(expires_at) if expires_at else self.created_at + LIFETIME
         return self.authorized_at + self.unit.capture_period if self.remaining else None
 
     def start(self, idempotency_key):
@@ -110,12 +148,44 @@ class Payment:
         else:
             self._release(deadline)
 
-    def approve(self, now):
+    def demand_delivery(self):
+        """Raise unless the customer can choose a delivery now."""
+        self._demand_open('10020')
+        if not self.wants_delivery:
+            raise Problem('10060', "There is nothing to deliver.")
+
+    def offer(self, address, groups, refusal):
+        """Show the customer how the merchant delivers to an address, or why not."""
+        self.address, self.groups, self.refusal = address, groups, refusal
+
+    def choose(self, option_id):
+        """Choose a delivery, as the customer does in the app."""
+        self.demand_delivery()
+        self.option_id = option_id
+        if not self.option or self.option['id'] != option_id:
+            raise Problem(detail="The shop does not offer this delivery.")
+
+    def approve(self, now, fault=None):
         """Reserve the amount, as the customer does in the app."""
         if self.state == 'AUTHORIZED':
             raise Problem('6230')
         self._demand_open('10020')
-        self.authorized = self.amount
+        kind = fault and fault.kind
+        if self.wants_delivery:
+            if not self.option:
+                raise Problem('10020', self.refusal or "No delivery is chosen.")
+            self.is_edited = kind == 'edited'
+            changed = {
+                'address': self.address,
+                'shippingCost': self.option['amount']['value'],
+                'shippingOptionId': self.option['id'],
+                'shippingOptionName': self.option['name'],
+                **(fault.changes if self.is_edited else {}),
+            }
+            self.shipping = {name: value for name, value in changed.items() if value is not None}
+        if kind in ('only_get', 'only_event'):
+            self.told_in = (kind.removeprefix('only_'),)
+        self.authorized = self.total
         self.authorized_at = now
         self._decide('AUTHORIZED', now)
 
@@ -218,7 +288,7 @@ class Payment:
             'reference': self.reference,
             **({'redirectUrl': redirect_url} if redirect_url and self.state == 'CREATED' else {}),
             **({'metadata': self.request['metadata']} if self.request.get('metadata') else {}),
-            **self._known_after_approval(),
+            **self._known_after_approval('get'),
         }
 
     def is_profile_available(self, now):
@@ -269,7 +339,7 @@ class Payment:
         """Return the body of the webhook for one of our events."""
         body = {'msn': self.unit.msn, **event}
         if event['name'] == 'AUTHORIZED':
-            body.update(self._known_after_approval())
+            body.update(self._known_after_approval('event'))
             if self.shared_sub:
                 body['sub'] = self.shared_sub
         return body
@@ -285,6 +355,8 @@ class Payment:
             'userFlow': self.user_flow,
             'request': self.request,
             'category': self.category,
+            'shippingDetails': self.shipping,
+            'questions': self.questions,
             'events': self.events,
         }
 
@@ -300,7 +372,7 @@ class Payment:
     def _decide(self, state, now, idempotency_key=None):
         self.state = state
         self.decided_at = now
-        self._happen(state, self.amount, now, idempotency_key)
+        self._happen(state, self.authorized or self.amount, now, idempotency_key)
 
     def _release(self, now, idempotency_key=None):
         amount = self.remaining
@@ -320,11 +392,13 @@ class Payment:
         self.events.append(event)
         self.publish(self, event)
 
-    def _known_after_approval(self):
+    def _known_after_approval(self, place):
         if self.authorized_at is None:
             return {}
         known = {'captureGuaranteedUntil': timestamp(self.authorized_at + GUARANTEE_PERIOD)}
-        if self.shared_sub:
+        if self.shipping and place in self.told_in:
+            known['shippingDetails'] = self.shipping
+        if self.shared_sub and place in self.told_in:
             # The first four are there whatever was asked for: the specification demands them.
             known['userDetails'] = {
                 'email': EXAMPLE_EMAIL,

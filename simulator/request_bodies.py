@@ -1,9 +1,10 @@
-"""Our own schemas of the bodies of requests: ePayment 1.8.1, Order Management 2.1, Webhooks v1.
+"""Our own schemas of the bodies of requests: ePayment 1.8.1, Order Management 2.1, QR 1.0,
+Webhooks v1.
 
 Deprecated fields are left out on purpose, and so are those for payment service providers.
 """
 
-from .validation import ANYTHING, BOOLEAN, array, integer, nullable, one_of, record, text
+from .validation import BOOLEAN, array, integer, nullable, one_of, record, text
 
 REFERENCE_PATTERN = r'[a-zA-Z0-9-]{8,64}'
 LARGEST_AMOUNT = 65_000_000
@@ -51,6 +52,37 @@ _BOTTOM_LINE = record(
         }),
     },
 )
+# The lengths are ours: none are documented.
+_SHIPPING_GROUP = record(
+    required={
+        'type': one_of('HOME_DELIVERY', 'PICKUP_POINT', 'MAILBOX', 'IN_STORE', 'OTHER'),
+        'brand': one_of(
+            'POSTEN', 'BRING', 'POSTNORD', 'HELTHJEM', 'PORTERBUDDY', 'DHL', 'INSTABOX', 'FEDEX',
+            'MATKAHUOLTO', 'GLS', 'POSTI', 'GORDON', 'OTHER',
+        ),
+        'options': array(record(
+            required={'id': text(1, 255), 'amount': _AMOUNT, 'name': text(1, 255)},
+            optional={
+                'isDefault': BOOLEAN,
+                'priority': integer(),
+                'meta': text(longest=255),
+                'estimatedDelivery': text(longest=255),
+            },
+        ), 1),
+    },
+    optional={'isDefault': BOOLEAN, 'priority': integer()},
+)
+_SHIPPING = record(optional={
+    'fixedOptions': array(_SHIPPING_GROUP, 1),
+    'dynamicOptions': record(
+        {'callbackUrl': text(1, 2500, code='4090')},
+        # The parameter `AuthorizationHeader`, in which it comes back.
+        {'callbackAuthorizationToken': text(1, 50, pattern='[a-zA-Z0-9-]*')},
+    ),
+    'allowedCountries': array(text(2, 2, pattern='[A-Z]*'), 1),
+})
+# What a merchant answers when the app asks for the options.
+SHIPPING_GROUPS = record({'groups': array(_SHIPPING_GROUP)})
 _METADATA = {
     'type': 'object',
     'allOf': [
@@ -106,8 +138,8 @@ CREATE = record(
         'receipt': record({'orderLines': array(_ORDER_LINE, 1), 'bottomLine': _BOTTOM_LINE}),
         'metadata': nullable(_METADATA),
         'receiptUrl': nullable(text(code='4090')),
-        # No simulated sales unit may use Express, so that its inside does not matter.
-        'shipping': ANYTHING,
+        'shipping': _SHIPPING,
+        'merchantLegalLinks': record({'termsOfSaleUrl': text(1), 'privacyPolicyUrl': text(1)}),
     },
 )
 MODIFY = record({'modificationAmount': _AMOUNT})
@@ -119,4 +151,11 @@ CATEGORY = record({
     ),
     'orderDetailsUrl': text(1),
 })
+_REDIRECT_URL = text(pattern=r'https:\/\/[\w\.]+([\w#!:.?+=&%@\-\/]+)?')
+REDIRECT = record(
+    {'id': text(1, 128, pattern=r'[-_+%æøåÆØÅ\w\s]*'), 'redirectUrl': _REDIRECT_URL},
+    {'ttl': nullable(integer(300, 2**31 - 1))},
+)
+UPDATE_REDIRECT = record({'redirectUrl': _REDIRECT_URL})
+PUT_STICKER = record({'locationDescription': text(longest=36)})
 REGISTER_WEBHOOK = record({'url': text(1), 'events': array(text(), 1)})

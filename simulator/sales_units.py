@@ -20,7 +20,10 @@ class SalesUnit:
     secondary_subscription_key: str
     active: bool = True  # whether the payment product has been ordered and approved
     may_push: bool = True  # whether PUSH_MESSAGE has been approved
+    may_express: bool = True  # whether Express has been approved
     may_capture_partially: bool = True
+    may_live_long: bool = False  # whether long-living payments have been approved
+    may_have_stickers: bool = True  # whether callback codes can be made
 
     @property
     def subscription_keys(self):

@@ -8,13 +8,15 @@ from werkzeug.wrappers import Request
 from .api import Api
 from .clock import Clock
 from .control import Control
+from .customers import ADDRESSES
 from .pages import Pages
+from .sales_units import NOK_UNIT
 from .world import World
 
 _logger = logging.getLogger(__name__)
 
 API_PATHS = (
-    '/accesstoken/', '/epayment/', '/order-management/', '/report/', '/settlement/',
+    '/accesstoken/', '/epayment/', '/order-management/', '/qr/', '/report/', '/settlement/',
     '/vipps-userinfo-api/', '/webhooks/',
 )
 POLL_INTERVAL = 0.02  # seconds; how long closing may take
@@ -68,8 +70,7 @@ class Simulator:
 
     def close(self):
         """Stop answering and delivering."""
-        self._api.close()
-        self._world.deliveries.close()
+        self._world.close()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -104,9 +105,20 @@ class Simulator:
         with self._world.lock:
             return self._world.find_by_reference(reference).summary()
 
-    def approve(self, reference):
-        """Let the customer approve a payment."""
-        return self._decide(reference, 'approve')
+    def choose_address(self, reference, address):
+        """Let the customer choose where to deliver; the merchant is asked for the options.
+
+        :param address: A name in `customers.ADDRESSES`, or an address as the API writes it.
+        """
+        payment = self._find(reference)
+        self._world.express.choose_address(payment, ADDRESSES.get(str(address), address))
+        return self.payment(reference)
+
+    def approve(self, reference, option=None):
+        """Let the customer approve a payment; `option` is the id of the delivery, the default one
+        if not given."""
+        self._world.express.approve(self._find(reference), option)
+        return self.payment(reference)
 
     def decline(self, reference):
         """Let the customer decline a payment."""
@@ -132,6 +144,17 @@ class Simulator:
         """Return a new one-time personal code, of the customer with that phone number."""
         with self._world.lock:
             return self._world.customers.make_code(phone)
+
+    @property
+    def stickers(self):
+        """The stickers that can be scanned, see :class:`codes.Sticker`."""
+        with self._world.lock:
+            return list(self._world.codes.stickers.values())
+
+    def check_in(self, qr_id, msn=NOK_UNIT.msn, **options):
+        """Let a customer scan a sticker; see :meth:`world.World.check_in`."""
+        with self._world.lock:
+            return self._world.check_in(msn, qr_id, **options)
 
     def set_customer(self, phone, known):
         """Say whether somebody has a phone number."""
@@ -173,6 +196,10 @@ class Simulator:
     def reset(self):
         """Forget everything that happened; access tokens stay valid."""
         self._world.reset()
+
+    def _find(self, reference):
+        with self._world.lock:
+            return self._world.find_by_reference(reference)
 
     def _decide(self, reference, decision):
         with self._world.lock:

@@ -2,7 +2,8 @@
 
 Each API has its file for download at https://developer.vippsmobilepay.com/api/. Save them in one
 folder as `<api>-<version>.yaml`, with these names of the APIs: access-token, epayment,
-order-management, report, userinfo, webhooks. The environment variable `VIPPS_SPECS` names the
+order-management, qr, report,
+userinfo, webhooks. The environment variable `VIPPS_SPECS` names the
 folder.
 """
 

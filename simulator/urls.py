@@ -49,6 +49,16 @@ def is_valid_webhook_url(url, allow_loopback_http):
     return is_loopback(url) if parts.scheme == 'http' else _is_public(parts.hostname)
 
 
+def is_valid_callback_url(url, allow_loopback_http):
+    """Return whether the app can ask there how a merchant delivers: the ports are few.
+
+    :param bool allow_loopback_http: Take http and any port of this machine as well.
+    """
+    return is_valid_webhook_url(url, allow_loopback_http) and (
+        urlsplit(url).port in (None, 80, 443, 8080) or allow_loopback_http and is_loopback(url)
+    )
+
+
 def _split(url):
     if not re.fullmatch(r'[A-Za-z][A-Za-z0-9+.-]*://[^\s\x00-\x20\x7f"<>\\^`{|}]+', url):
         return None

@@ -3,9 +3,11 @@ import heapq
 import itertools
 import threading
 
-from .clock import Clock
-from .customers import Customers
+from .clock import Clock, timestamp
+from .codes import Codes
+from .customers import EXAMPLE_PHONE, Customers
 from .deliveries import Deliveries
+from .express import Express
 from .faults import Faults
 from .journal import Journal
 from .payment import Payment
@@ -35,12 +37,15 @@ class World:
         self.journal = Journal(self.clock, record)
         self.rate_limits = RateLimits(self.clock)
         self.deliveries = Deliveries(self)
+        self.express = Express(self)
+        self._closing = threading.Event()
         self._start_over()
 
     def _start_over(self):
         self.units = {unit.msn: unit for unit in UNITS}
         self.payments = {}  # (MSN, reference) -> payment
         self.customers = Customers()
+        self.codes = Codes(self.clock)
         self.registrations = {}  # id -> registration
         self.registrations_before = {}  # the same, before the last one was made or deleted
         self.made = {}  # what was made, and for whom -> the last answer
@@ -48,6 +53,15 @@ class World:
         self.settlement = Settlement(self)
         self._deadlines = []
         self._tickets = itertools.count()
+
+    def wait(self, seconds):
+        """Wait so many real seconds, or until the simulator is closed."""
+        self._closing.wait(seconds)
+
+    def close(self):
+        """Let nothing wait any longer, and deliver nothing more."""
+        self._closing.set()
+        self.deliveries.close()
 
     def reset(self):
         """Forget everything that happened and go back to the real time.
@@ -86,14 +100,36 @@ class World:
         key = (unit.msn, request['reference'])
         if key in self.payments:
             raise Problem('4150', "Another payment has this reference.")
-        phone = self.customers.identify(request.get('customer') or {})
+        customer = request.get('customer') or {}
+        text = customer.get('customerToken')
+        token = text and self.codes.check_token(text, unit)
+        phone = self.customers.identify(customer, token)
         payment = Payment(unit, request, self.clock.now(), self._publish)
-        if payment.user_flow == 'PUSH_MESSAGE':
+        if payment.user_flow == 'PUSH_MESSAGE' or token:
             payment.notified_phone = phone
         self.payments[key] = payment
         payment.start(idempotency_key)
         self.watch(payment)
         return payment
+
+    def check_in(self, msn, qr_id, phone=EXAMPLE_PHONE, age=0, old_name=False, forged=False):
+        """Let a customer scan a sticker; the merchant gets an event if it has asked for them.
+
+        :param str qr_id: The id of the sticker, which need not exist.
+        :param float age: So many seconds ago.
+        :param bool old_name: Name the sales unit as events did before.
+        :param bool forged: Sign with another secret than the merchant's.
+        :return: The token of the customer.
+        """
+        moment = self.clock.now() - age
+        token = self.codes.make_token(msn, phone, moment)
+        self.deliveries.publish_check_in(msn, qr_id, {
+            'customerToken': token,
+            'merchantQrId': qr_id,
+            'merchantSerialNumber' if old_name else 'msn': msn,
+            'initiatedAt': timestamp(moment).replace('Z', '0000Z'),
+        }, forged)
+        return token
 
     def _publish(self, payment, event):
         self.settlement.publish(payment, event)
@@ -142,22 +178,21 @@ class World:
         self.settle()
         return next((p for p in self.payments.values() if p.token == token), None)
 
-    def approve(self, payment):
-        """Let the customer approve.
+    def approve(self, payment, fault=None):
+        """Let the customer approve what is chosen; :meth:`Express.approve` chooses, too.
 
-        :raise Problem: When the payment is decided already.
+        :param Fault fault: What goes wrong with the choice, if anything does.
+        :raise Problem: When the payment is decided already, or nothing is chosen.
         """
-        payment.approve(self.clock.now())
+        payment.approve(self.clock.now(), fault)
         self.watch(payment)
 
     def decide(self, payment, decision):
-        """Let the customer `approve` or `decline`, or the time run out (`expire`).
+        """Let the customer `decline`, or the time run out (`expire`).
 
         :raise Problem: When the payment is decided already.
         """
-        if decision == 'approve':
-            self.approve(payment)
-        elif decision == 'decline':
+        if decision == 'decline':
             payment.abort(self.clock.now())
         else:
             payment.expire(self.clock.now())

@@ -1,4 +1,5 @@
 import unittest
+from datetime import datetime
 
 from .. import payloads
 
@@ -40,6 +41,24 @@ class TestPayloads(unittest.TestCase):
             with self.subTest(**changes), self.assertRaises(ValueError):
                 payloads.create_payment(**changes)
 
+    def test_a_payment_of_express(self):
+        links = ('https://shop.example.com/terms', 'https://shop.example.com/privacy')
+        shipping = {'fixedOptions': []}
+        body = payloads.create_payment(
+            **REQUIRED, scopes=('name', 'address'), shipping=shipping, legal_links=links
+        )
+        self.assertEqual(body['shipping'], shipping)
+        self.assertEqual(body['amount'], {'currency': 'NOK', 'value': 24_950})
+        self.assertEqual(body['merchantLegalLinks'], {
+            'termsOfSaleUrl': links[0], 'privacyPolicyUrl': links[1],
+        })
+        for changes in (
+            {'shipping': shipping, 'scopes': ('name',)}, {'legal_links': ('/terms', links[1])},
+            {'legal_links': (links[0], None)},
+        ):
+            with self.subTest(**changes), self.assertRaises(ValueError):
+                payloads.create_payment(**REQUIRED, **changes)
+
     def test_a_qr_code_at_the_till(self):
         self.assertEqual(payloads.create_payment(**AT_TILL, user_flow='QR'), {
             'amount': {'currency': 'NOK', 'value': 24_950},
@@ -67,12 +86,26 @@ class TestPayloads(unittest.TestCase):
                     'userFlow': 'PUSH_MESSAGE',
                 })
 
+    def test_a_push_message_that_stays_open(self):
+        body = payloads.create_payment(
+            **PUSH, phone='4798765432', expires_at=datetime(2026, 11, 30, 12, 5, 59),
+        )
+        self.assertEqual(body['expiresAt'], '2026-11-30T12:05:59Z')
+        self.assertEqual(body['customerInteraction'], 'CUSTOMER_NOT_PRESENT')
+        with self.assertRaises(ValueError):
+            payloads.create_payment(
+                **{**AT_TILL, 'user_flow': 'QR'}, expires_at=datetime(2026, 11, 30),
+            )
+
     def test_values_of_other_user_flows_are_refused(self):
         url = REQUIRED['return_url']
         for values in (
             {'user_flow': 'NATIVE_REDIRECT'}, {'user_flow': None}, {'user_flow': 'WEB_REDIRECT'},
             {'user_flow': 'QR', 'return_url': url}, {'user_flow': 'QR', 'phone': '4798765432'},
             {'user_flow': 'QR', 'personal_qr': CODE},
+            {'user_flow': 'QR', 'customer_token': 'x'},
+            {**PUSH, 'customer_token': 'x', 'personal_qr': CODE},
+            {**PUSH, 'customer_token': 'x', 'phone': '4798765432'},
             {'user_flow': 'WEB_REDIRECT', 'return_url': url, 'personal_qr': CODE},
             PUSH, {**PUSH, 'phone': '4798765432', 'personal_qr': CODE},
             {**PUSH, 'phone': '4798765432', 'return_url': url}, {**PUSH, 'phone': '98765432'},

@@ -104,6 +104,22 @@ class TestPayment(unittest.TestCase):
             with self.assertRaises(NoAnswer):
                 kind.parse(data)
 
+    def test_the_choice_of_express_can_be_in_the_event_only(self):
+        details = {
+            'shippingDetails': {'shippingOptionId': 'c1', 'shippingCost': 9900},
+            'userDetails': {'firstName': "Ada", 'lastName': "Lovelace"},
+        }
+        payment = Payment.parse(answer(authorized=10_000, profile={'sub': 's-1'}, **details))
+        event = Event.parse({**EVENT, **details, 'sub': 's-1'})
+        for read in (payment, event):
+            self.assertEqual((read.shipping.option_id, read.shipping.cost), ('c1', 9900))
+            self.assertEqual(read.user_details, {'name': "Ada Lovelace"})
+            self.assertEqual(read.user_sub, 's-1')
+            self.assertNotIn("Ada", repr(read))
+        for data in (None, 7, {}, {'shippingCost': '99'}):
+            self.assertIsNone(Payment.parse(answer(shippingDetails=data)).shipping)
+            self.assertIsNone(Event.parse({**EVENT, 'shippingDetails': data}).shipping)
+
     def test_events_of_the_log_and_of_webhooks(self):
         event = Event.parse(EVENT)
         self.assertEqual(

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import requests
 
-from ..sales_units import NOK_UNIT
+from ..sales_units import DKK_UNIT, NOK_UNIT
 from ..server import Simulator
 
 SYSTEM_HEADERS = {
@@ -26,6 +26,23 @@ PAYMENT_EVENTS = [
 AT_TILL = {'customerInteraction': 'CUSTOMER_PRESENT', 'returnUrl': None}
 QR = {**AT_TILL, 'userFlow': 'QR'}
 PUSH = {**AT_TILL, 'userFlow': 'PUSH_MESSAGE'}
+
+
+def shipping_group(
+    option_id='c1', cost=9900, currency='NOK', type='HOME_DELIVERY', brand='POSTEN', **changes
+):
+    """Return a group with one option of delivery."""
+    option = {'id': option_id, 'name': "Home", 'amount': {'currency': currency, 'value': cost}}
+    return {'type': type, 'brand': brand, 'options': [option], **changes}
+
+
+EXPRESS = {
+    'profile': {'scope': 'name email phoneNumber address'},
+    'shipping': {'fixedOptions': [shipping_group()]},
+}
+DKK_SHIPPING = {
+    'unit': DKK_UNIT, 'shipping': {'fixedOptions': [shipping_group(currency='DKK')]},
+}
 
 
 class Merchant:

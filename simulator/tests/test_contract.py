@@ -6,12 +6,13 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from .. import contract, request_bodies
+from .. import contract, qr, request_bodies
 from ..server import Simulator
 from ..specs import find_specs
 from ..validation import Validator
-from .common import PUSH, QR, Merchant, Receiver
+from .common import EXPRESS, PUSH, QR, Merchant, Receiver, shipping_group
 from .test_create import RECEIPT
+from .test_express import Shop
 
 SPECS = find_specs()
 
@@ -102,10 +103,12 @@ class TestContract(unittest.TestCase):
         merchant.call('GET', '/vipps-userinfo-api/userinfo/unknown')
 
         cls.talk_of_settlement(simulator, merchant)
+        cls.talk_of_codes(simulator, merchant, receiver)
         merchant.cancel(merchant.create())
         simulator.decline(merchant.create())
         simulator.expire(merchant.create(**QR, qrFormat={'format': 'IMAGE/PNG', 'size': 300}))
         cls.talk_at_till(simulator, merchant)
+        cls.talk_of_express(simulator, merchant)
         merchant.get('unknown-reference')
         merchant.get(reference, Authorization='Bearer wrong')
         merchant.get(reference, Ocp_Apim_Subscription_Key='wrong')
@@ -136,6 +139,58 @@ class TestContract(unittest.TestCase):
         simulator.settlement.is_available = False
         merchant.call('GET', '/settlement/v1/ledgers')
         simulator.settlement.is_available = True
+
+    @classmethod
+    def talk_of_codes(cls, simulator, merchant, receiver):
+        stickers, redirects = '/qr/v1/merchant-callback', '/qr/v1/merchant-redirect'
+        place = {'locationDescription': "Till 1"}
+        merchant.register(receiver.url, ['user.checked-in.v1'])
+        merchant.call('PUT', f'{stickers}/till-1', place)
+        merchant.call('PUT', f'{stickers}/till-1', {'locationDescription': "x" * 36})
+        merchant.call('PUT', f'{stickers}/mobilepay/beacon', place)
+        simulator._world.codes.stickers['1234', 'taken'] = simulator.stickers[0]
+        merchant.call('PUT', f'{stickers}/mobilepay/taken', place)
+        for query in ('', '?QrImageFormat=PNG&QrImageSize=300', '?qrImageFormat=SVG'):
+            merchant.call('GET', f'{stickers}/till-1{query}')
+        merchant.call('GET', stickers)
+        for old_name in (False, True):
+            simulator.check_in('till-1', old_name=old_name)
+        for _number in range(2):
+            merchant.call('DELETE', f'{stickers}/till-1')
+        image = {'Accept': 'image/png', 'Size': '300'}
+        page = {'redirectUrl': 'https://example.com/pay'}
+        for ttl in (None, 300):
+            merchant.call('POST', redirects, {'id': 'poster', 'ttl': ttl, **page}, **image)
+        merchant.call('GET', redirects, **image)
+        merchant.call('GET', f'{redirects}/poster', Accept='text/targetUrl')
+        merchant.call('PUT', f'{redirects}/poster', page, **image)
+        for _number in range(2):
+            merchant.call('DELETE', f'{redirects}/poster')
+
+    @classmethod
+    def talk_of_express(cls, simulator, merchant):
+        links = {
+            'termsOfSaleUrl': 'https://shop.example.com/terms',
+            'privacyPolicyUrl': 'https://shop.example.com/privacy',
+        }
+        shop = Shop()
+        cls.addClassCleanup(shop.close)
+        for changes in (EXPRESS, shop.express()):
+            changes = {**changes, 'shipping': {**changes['shipping'], 'allowedCountries': ['NO']}}
+            reference = merchant.create(**changes, merchantLegalLinks=links)
+            for name in ('work', 'cabin'):
+                simulator.choose_address(reference, name)
+            simulator.approve(reference)
+            merchant.get(reference)
+        simulator.fault('approval', 'edited', changes={'address': {}})
+        merchant.get(merchant.authorized(**EXPRESS))
+        for answer in ((400, {}), (404, {})):
+            shop.answers.append(answer)
+            simulator.choose_address(merchant.create(**shop.express()), 'home')
+        simulator.fault('shipping', 'camel')
+        simulator.choose_address(merchant.create(**shop.express()), 'home')
+        simulator.set_unit(merchant.unit.msn, may_express=False)
+        merchant.post_payment(merchant.payload(**EXPRESS))
 
     @classmethod
     def talk_at_till(cls, simulator, merchant):
@@ -169,12 +224,12 @@ class TestContract(unittest.TestCase):
         self.assertLessEqual({
             'token', 'create', 'get', 'events', 'capture', 'refund', 'cancel', 'force_approve',
             'category', 'register_webhook', 'list_webhooks', 'delete_webhook', 'ledgers',
-            'report_feed', 'report_date',
+            'report_feed', 'report_date', *qr.OPERATIONS,
         }, operations)
         self.assertEqual(
-            {e['body']['name'] for e in self.entries if e['type'] == 'webhook'},
+            {e['body'].get('name') for e in self.entries if e['type'] == 'webhook'},
             {'CREATED', 'AUTHORIZED', 'CAPTURED', 'REFUNDED', 'CANCELLED', 'TERMINATED', 'ABORTED',
-             'EXPIRED'},
+             'EXPIRED', None},
         )
         for entry in self.entries:
             with self.subTest(operation=entry.get('operation'), status=entry.get('status')):
@@ -190,6 +245,9 @@ class TestContract(unittest.TestCase):
             (request_bodies.APPROVE, 'epayment', 'POST', '/epayment/v1/test/payments/x/approve'),
             (request_bodies.CATEGORY, 'order-management', 'PUT',
              '/order-management/v2/ecom/categories/x'),
+            (request_bodies.PUT_STICKER, 'qr', 'PUT', '/qr/v1/merchant-callback/x'),
+            (request_bodies.REDIRECT, 'qr', 'POST', '/qr/v1/merchant-redirect'),
+            (request_bodies.UPDATE_REDIRECT, 'qr', 'PUT', '/qr/v1/merchant-redirect/x'),
             (request_bodies.REGISTER_WEBHOOK, 'webhooks', 'POST', '/webhooks/v1/webhooks'),
         ):
             with self.subTest(path=path):
@@ -285,6 +343,26 @@ class TestContract(unittest.TestCase):
             change(entry)
             self.assertEqual(len(self.check(entry)), 1, self.check(entry))
 
+    def test_wrong_requests_of_codes_are_noticed(self):
+        for operation, change in (
+            ('get_sticker', lambda entry: entry['query'].update(size='300')),
+            ('get_sticker', lambda entry: entry['query'].update(QrImageSize='50')),
+            ('get_sticker', lambda entry: entry['answer'].update(url='x')),
+            ('put_sticker', lambda entry: entry['body'].update(category='IN_STORE')),
+            ('create_redirect_qr', lambda entry: entry['headers'].pop('Accept')),
+            ('create_redirect_qr', lambda entry: entry['headers'].update(Size='50')),
+            ('create_redirect_qr', lambda entry: entry['body'].update(redirectUrl='https://a/~')),
+        ):
+            entry = self.find(operation=operation, status=200)
+            change(entry)
+            self.assertEqual(len(self.check(entry)), 1, self.check(entry))
+        entry = next(
+            copy.deepcopy(entry) for entry in self.entries
+            if entry['type'] == 'webhook' and 'customerToken' in entry['body']
+        )
+        entry['body']['name'] = 'CHECKED_IN'
+        self.assertEqual(len(self.check(entry)), 1)
+
     def test_wrong_answers_are_noticed(self):
         for status, change in (
             (200, lambda entry: entry['answer'].update(extra=1)),
@@ -306,6 +384,33 @@ class TestContract(unittest.TestCase):
             lambda body: body.pop('msn'),
         ):
             entry = self.find(type='webhook')
+            change(entry['body'])
+            self.assertEqual(len(self.check(entry)), 1, self.check(entry))
+
+    def test_wrong_questions_and_answers_to_them_are_noticed(self):
+        for change in (
+            lambda entry: entry['body'].pop('Country'),
+            lambda entry: entry['body'].update(country='NO'),
+            lambda entry: entry['answer'].update(more=1),
+            lambda entry: entry['answer']['groups'][0].pop('brand'),
+            lambda entry: entry['answer']['groups'][0]['options'][0].update(amount=9900),
+            lambda entry: entry.update(status=500),
+        ):
+            entry = self.find(type='question', status=200, fault=None)
+            change(entry)
+            self.assertEqual(len(self.check(entry)), 1, self.check(entry))
+
+    def test_wrong_deliveries_are_noticed(self):
+        for change in (
+            lambda body: body['shipping'].update(currency='NOK'),
+            lambda body: body['shipping']['fixedOptions'].append(shipping_group(brand='ACME')),
+            lambda body: body['shipping'].update(allowedCountries='NO'),
+            lambda body: body['merchantLegalLinks'].update(terms='x'),
+        ):
+            entry = next(copy.deepcopy(entry) for entry in self.entries if (
+                entry.get('status') == 201 and 'fixedOptions' in entry['body'].get('shipping', {})
+                and 'merchantLegalLinks' in entry['body']
+            ))
             change(entry['body'])
             self.assertEqual(len(self.check(entry)), 1, self.check(entry))
 

@@ -185,7 +185,7 @@ class TestControl(ControlCase):
         secrets = self.control('GET', 'secrets')
         self.assertEqual(secrets['personalCodes'], [code])
         self.assertIn(self.merchant.token, secrets['accessTokens'])
-        self.assertEqual(secrets['webhookSecrets'], [webhook['secret']])
+        self.assertEqual(list(secrets['webhookSecrets'].values()), [webhook['secret']])
         self.assertTrue(answer['redirectUrl'].endswith(f"={secrets['landingTokens'][0]}"))
 
     def test_deliveries(self):

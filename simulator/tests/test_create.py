@@ -4,6 +4,7 @@ import uuid
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ..clock import timestamp
 from ..sales_units import DKK_UNIT, EUR_UNIT, NOK_UNIT
 from .common import QR, SimulatorCase
 
@@ -161,7 +162,31 @@ class TestCreate(SimulatorCase):
     def test_operations_that_no_simulated_sales_unit_may_do(self):
         self.refuse('5050', status=403, expiresAt='2030-01-01T00:00:00Z')
         self.refuse(field='expiresAt', expiresAt='tomorrow')
-        self.refuse('5020', status=403, shipping={'fixedOptions': []})
+
+    def test_long_living_payments(self):
+        self.simulator.set_unit(NOK_UNIT.msn, may_live_long=True)
+        self.addCleanup(self.simulator.set_unit, NOK_UNIT.msn, may_live_long=False)
+        receipt = copy.deepcopy(RECEIPT)
+        for line in receipt['orderLines']:
+            line['productUrl'] = 'https://example.com/invoice'
+
+        def request(hours, **changes):
+            values = {
+                'userFlow': 'PUSH_MESSAGE', 'customer': {'phoneNumber': '4798765432'},
+                'customerInteraction': 'CUSTOMER_NOT_PRESENT', 'receipt': receipt,
+                'expiresAt': timestamp(self.simulator.now() + hours * 3600), **changes,
+            }
+            return {name: value for name, value in values.items() if value}
+
+        self.refuse('6130', **request(23, receipt=None))
+        self.refuse('6120', **request(0.1))
+        self.refuse('6110', **request(25))
+        self.refuse(field='receipt.orderLines[0].productUrl', **request(23, receipt=RECEIPT))
+        reference = self.merchant.create(**request(23))
+        self.simulator.advance(22.9 * 3600)
+        self.assertEqual(self.simulator.payment(reference)['state'], 'CREATED')
+        self.simulator.advance(0.2 * 3600)
+        self.assertEqual(self.simulator.payment(reference)['state'], 'EXPIRED')
 
     def test_qr_format_belongs_to_the_flow_qr_and_size_to_png(self):
         self.refuse(field='qrFormat', qrFormat={'format': 'IMAGE/PNG'})
