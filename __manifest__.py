@@ -2,7 +2,7 @@
 
 {
     'name': "Payment Provider: Vipps MobilePay",
-    'version': '17.0.1.7.0',
+    'version': '17.0.1.9.0',
     'category': 'Accounting/Payment Providers',
     'sequence': 350,
     'summary': "Vipps in Norway, MobilePay in Denmark and Finland.",
@@ -33,6 +33,9 @@
         'security/vipps_webhook_event_security.xml',
         'security/vipps_refund_wizard_security.xml',
         'security/vipps_till_security.xml',
+        'security/vipps_settlement_security.xml',
+        'security/vipps_settlement_file_security.xml',
+        'security/vipps_payment_request_security.xml',
 
         'views/transaction/payment_vipps_templates.xml',
         'views/transaction/payment_form_templates.xml',
@@ -60,14 +63,41 @@
         'wizards/till/vipps_till_attempt_views.xml',
         'views/till/pos_payment_method_views.xml',
         'views/provider/res_config_settings_views.xml',  # Depends on the action of those.
+        'views/till/pos_config_views.xml',
         'views/till/pos_payment_views.xml',
         'views/till/pos_session_views.xml',
         'views/till/payment_transaction_views.xml',
+        'views/settlement/vipps_settlement_entry_views.xml',
+        'views/settlement/vipps_settlement_payout_views.xml',
+        'views/settlement/vipps_settlement_payout_report.xml',
+        'views/settlement/vipps_settlement_ledger_views.xml',
+        'views/settlement/account_journal_views.xml',
+        'views/settlement/payout_link_views.xml',
+        'views/settlement/unsettled_views.xml',
+        'wizards/settlement/vipps_settlement_choice_views.xml',
+        'wizards/settlement/vipps_settlement_day_views.xml',
+        'wizards/settlement/vipps_setup_guide_settlement_views.xml',
+        'views/settlement/vipps_settlement_file_views.xml',
+        'wizards/settlement/vipps_settlement_import_views.xml',
+        'views/payment_request/pay_page_templates.xml',
+        'views/payment_request/account_portal_templates.xml',
+        'views/payment_request/printed_code_templates.xml',
+        'views/payment_request/payment_request_mail_templates.xml',
+        'views/payment_request/vipps_payment_request_views.xml',
+        'views/payment_request/vipps_payment_page_views.xml',
+        'wizards/payment_request/vipps_payment_request_send_views.xml',
+        'views/payment_request/payment_provider_views.xml',
+        'views/payment_request/res_partner_views.xml',
+        'views/express/express_templates.xml',
+        'views/express/express_views.xml',
         'views/provider/vipps_menus.xml',  # Depends on the actions of all.
 
         'data/payment_provider_data.xml',  # Depends on `redirect_form`.
         'data/ir_cron_data.xml',
         'data/ir_cron_health_data.xml',
+        'data/ir_cron_settlement_data.xml',
+        'data/ir_cron_payment_request_data.xml',
+        'data/ir_cron_till_data.xml',
     ],
     'assets': {
         'web.assets_backend': [
@@ -75,6 +105,7 @@
         ],
         'web.assets_frontend': [
             'mobilepay_vipps/static/src/checkout/**/*',
+            'mobilepay_vipps/static/src/express/**/*',
         ],
         'point_of_sale._assets_pos': [
             'mobilepay_vipps/static/src/pos/**/*',

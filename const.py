@@ -51,13 +51,57 @@ MARKET_RESERVATION_DAYS = {
     'FI': 14,
 }
 
+# For how long a payment request is open on the phone of a customer: in Norway, at most 24 hours.
+# https://developer.vippsmobilepay.com/docs/APIs/epayment-api/api-guide/features/long-living-payments/
+MARKET_REQUEST_PERIODS = {
+    'NO': timedelta(hours=23),
+    'DK': timedelta(days=30),
+    'FI': timedelta(days=30),
+}
+
+# The brand of the app in the market of each currency, and since when it is that.
+# https://developer.vippsmobilepay.com/docs/knowledge-base/one-brand/
+BRANDS = {
+    'NOK': (('', 'Vipps'),),
+    'DKK': (('', 'MobilePay'), ('2027-01-12', 'Vipps')),
+    'EUR': (('', 'MobilePay'), ('2027-01-12', 'Vipps')),
+}
+
+# What merchants read at Vipps MobilePay before they use a way to pay.
+EXPRESS_GUIDE_URL = (
+    'https://developer.vippsmobilepay.com/docs/APIs/epayment-api/api-guide/features/express/'
+)
+REQUEST_GUIDE_URL = (
+    'https://developer.vippsmobilepay.com/docs/APIs/epayment-api/api-guide/features/'
+    'long-living-payments/'
+)
+STICKER_GUIDE_URL = 'https://developer.vippsmobilepay.com/docs/APIs/qr-api/qr-api-guide/'
+
 # The codes of the payment methods to activate together with the provider.
 DEFAULT_PAYMENT_METHOD_CODES = {'vipps', 'mobile_pay'}
 
 # The routes of the controllers, where others have to know them.
 REDIRECT_ROUTE = '/payment/vipps/redirect'
 RETURN_ROUTE = '/payment/vipps/return'
+# The addresses below this one are printed on paper: it never changes.
+PAY_ROUTE = '/payment/vipps/pay'
+PORTAL_PAY_ROUTE = '/my/invoices/vipps'
 WEBHOOK_ROUTE = '/payment/vipps/webhook'
+CHECK_IN_QUERY = '?for=check-ins'  # Tells the registration for stickers from the other one.
+STICKER_ROUTE = '/pos/vipps/sticker'
+EXPRESS_ROUTE = '/payment/vipps/express/start'
+SHIPPING_ROUTE = '/payment/vipps/express/shipping'
+
+# The API takes tokens of 1 to 50 characters. ePayment OpenAPI 1.8.1, `AuthorizationHeader`
+SHIPPING_TOKEN_LENGTH = 32
+
+# The app waits for the deliveries to an address: for how long the shop asks its carriers, and waits
+# for others who work on the order.
+EXPRESS_RATE_SECONDS = 1.2
+EXPRESS_LOCK_SECONDS = 0.5
+
+# The largest quantity of a product that is bought with one press.
+MAX_EXPRESS_QUANTITY = 9999
 
 # With this header the webhook says which database refuses a call: the prefix of its references.
 DATABASE_HEADER = 'X-Vipps-Database'
@@ -81,6 +125,11 @@ MAX_STARTS_PER_PARTNER = 20
 MAX_STARTS_PER_ADDRESS = 300
 # From all addresses: five in a second, which is more than a large shop sells.
 MAX_STARTS_PER_PROVIDER = 3000
+# Payment requests: at most so many invoices at a time, so many requests for an invoice, and a pause
+# between them.
+MAX_REQUESTED_INVOICES = 100
+MAX_REQUESTS_PER_INVOICE = 5
+REQUEST_PAUSE = timedelta(days=1)
 # Requests whose signature or token is wrong. Vipps MobilePay tries again what was refused, too.
 MAX_REFUSALS_PER_ADDRESS = 30
 MAX_REFUSALS_PER_PROVIDER = 600

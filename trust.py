@@ -32,6 +32,20 @@ def clean(records):
     return records.with_env(records.env(context=keep_trusted(records.env.context)))
 
 
+def check_access(records, operation):
+    """ Return records as :func:`clean` does, if their user may do an operation on them.
+
+    :param recordset records: The records that a method was called on from outside.
+    :param str operation: The operation, `read` or `write`.
+    :rtype: recordset
+    :raise AccessError: If the user may not.
+    """
+    records = clean(records)
+    records.check_access_rights(operation)
+    records.check_access_rule(operation)
+    return records
+
+
 def get_readable(record):
     """ Return the stored record that a form shows, for a field that is computed in sudo mode.
 

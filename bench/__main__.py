@@ -11,11 +11,15 @@ from tools.customer import Customer
 from tools.stack import Stack
 from tools.workspace import Workspace
 
-from . import checkout, draining, intake, journeys, memory, size, soak, till
-from .figures import table
+from . import checkout, draining, intake, journeys, memory, settlement, size, soak, till
+from .figures import Row, table
 from .payments import Copies
 from .shop import ADDONS, Shop
 
+PARTS = (
+    "Webhook intake", "Checkouts", "Approval to done", "The till", "Journeys", "Many payments",
+    "Draining", "Settlements", "Memory", "Lists",
+)
 MANY, QUICK_MANY = 100_000, 10_000  # payments that a shop has when those of a day are measured
 
 
@@ -33,35 +37,34 @@ def prepare():
     return stack
 
 
-def measure(shop, rows, is_quick):
+def measure(shop, rows, left, is_quick):
     """Measure everything, adding to the rows.
 
+    :param list left: The names of the parts; each is removed when it is measured.
     :param bool is_quick: Whether to leave out the memory, and to have fewer payments.
     """
     def note(found):
         rows.extend(found)
         for row in found:
             say(f"  {row.what}: {row.measured}")
+        left.pop(0)
+        if left:
+            say(f"{left[0]} ...")
 
-    say("Webhook intake ...")
+    say(f"{left[0]} ...")
     note(intake.measure(shop))
-    say("Checkouts ...")
     started, references = checkout.measure_start(shop)
     note(started)
-    say("Approval to done ...")
     note(checkout.measure_done(shop, references))
-    say("The till ...")
     note(till.measure(shop))
     copies = Copies(shop)
-    say("Journeys ...")
     note(journeys.measure(shop, copies))
-    say("Many payments ...")
     note(size.measure(shop, copies, QUICK_MANY if is_quick else MANY))
-    say("Draining ...")
     note(draining.measure(shop, copies))
+    note(settlement.measure(shop, is_quick))
     if not is_quick:
-        say("Memory ...")
         note(memory.measure(shop, copies, references))
+    note(settlement.measure_lists(shop, is_quick))
 
 
 def facts(shop):
@@ -77,14 +80,15 @@ def facts(shop):
 
 
 def main(is_quick):
-    """Measure, and print the table; returns the exit code."""
+    """Measure, and print the table, with what is missing in it; returns the exit code."""
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     rows, machine, code = [], '', 1
+    left = [part for part in PARTS if not (is_quick and part == "Memory")]
     try:
         with prepare() as stack:
             shop = Shop(stack)
             try:
-                measure(shop, rows, is_quick)
+                measure(shop, rows, left, is_quick)
                 code = 0
             finally:
                 machine = facts(shop)
@@ -93,6 +97,8 @@ def main(is_quick):
     except KeyboardInterrupt:
         code = 130
     finally:
+        if left:
+            rows.append(Row(", ".join(left), "**not measured: it ended early**"))
         print(f'{table(rows)}\n\n{machine}')
     return code
 

@@ -34,7 +34,7 @@ class Shop:
         self.control = stack.control
         self.provider = self.rpc.reference('mobilepay_vipps.payment_provider_vipps')
         self.webhook_url = f'{stack.url}/payment/vipps/webhook/{self.provider}'
-        self.webhook_secret, = stack.control('GET', 'secrets')['webhookSecrets']
+        self.webhook_secret, = stack.control('GET', 'secrets')['webhookSecrets'].values()
         self.product, = self.rpc('product.product', 'search', [('name', '=', PRODUCT)])
         os.environ.update(stack.workspace.server.variables)  # libpq reads them
         self.connection = psycopg2.connect(dbname=stack.odoo.database)
@@ -102,7 +102,9 @@ class Shop:
             yield
         finally:
             for pid in pids:
-                os.kill(pid, signal.SIGCONT)
+                # Odoo replaces those that were stopped for long.
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
 
     def run_job(self, name):
         """Run a job of the addon in an HTTP worker; returns the seconds and the SQL queries."""

@@ -6,6 +6,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from simulator.sales_units import NOK_UNIT
 from tools.till import Cashier, Till, create_configs
 
 from .figures import Row, in_ms, p95
@@ -14,16 +15,21 @@ TILLS = 20
 WARM_UP, PAYMENTS = 3, 30
 POLLING_TILLS = 4  # at the same time
 CADENCE = 1.5  # seconds between two looks of a till that is told nothing
+SCAN_CADENCE = 5  # seconds between two looks at who has scanned the sticker
 LONGEST = 3  # seconds that a customer takes, so that approvals come at any moment between two looks
 
 
 def measure(shop):
     """Take payments with one till, without the bus, and with many tills at once."""
     cashier = Cashier(shop.stack, 'nora')
-    tills = [Till(cashier, config) for config in create_configs(shop.rpc, TILLS)]
+    configs = create_configs(shop.rpc, TILLS)
+    for config in configs[:POLLING_TILLS]:
+        shop.rpc('pos.config', 'action_vipps_make_sticker', [config])
+    tills = [Till(cashier, config) for config in configs]
     return [
         *_measure_told(shop, tills[0]),
         *_measure_polling(shop, tills[:POLLING_TILLS]),
+        *_measure_scans(shop, tills[:POLLING_TILLS]),
         _measure_many(shop, tills),
     ]
 
@@ -105,6 +111,68 @@ def _sell_polling(shop, till, delay):
     seconds = time.perf_counter() - approved[0]
     till.finish(order)
     return seconds
+
+
+def _measure_scans(shop, tills):
+    """Let customers scan stickers, at a till that is told to look, and at some that look by
+    themselves; each has left before the next one comes."""
+    with tills[0].listen() as bus:
+        told = [
+            _scan_told(shop, tills[0], bus) for _customer in range(WARM_UP + PAYMENTS)
+        ][WARM_UP:]
+    choose = random.Random(1)
+    delays = [choose.uniform(0, SCAN_CADENCE) for _customer in range(PAYMENTS)]
+    with ThreadPoolExecutor(len(tills)) as pool:
+        found = pool.map(
+            lambda till, own: [_scan_polling(shop, till, delay) for delay in own],
+            tills, [delays[number::len(tills)] for number in range(len(tills))],
+        )
+        polling = [one for own in found for one in own]
+    return [
+        Row(
+            "Scan of the sticker to customer waiting, told by the bus", in_ms(told),
+            target="below 1 s", met=statistics.median(told) < 1,
+        ),
+        Row(
+            "Scan of the sticker to customer waiting, polling alone", in_ms(polling),
+            target="p95 below 6 s", met=p95(polling) < 6,
+        ),
+    ]
+
+
+def _scan_told(shop, till, bus):
+    """Let a customer scan the sticker; returns the seconds until the till, told, knew."""
+    started = _scan(shop, till)
+    # What the bus says may be of the customer before.
+    while bus.wait_for_check_in() and not (waiting := till.list_check_ins()):
+        pass
+    seconds = time.perf_counter() - started
+    _dismiss(till, waiting)
+    return seconds
+
+
+def _scan_polling(shop, till, delay):
+    """Let a customer scan the sticker after some seconds; returns those until the till knew."""
+    scanned = []
+    threading.Timer(delay, lambda: scanned.append(_scan(shop, till))).start()
+    while not (waiting := till.list_check_ins()):
+        time.sleep(SCAN_CADENCE)
+    seconds = time.perf_counter() - scanned[0]
+    _dismiss(till, waiting)
+    return seconds
+
+
+def _scan(shop, till):
+    """Let a customer scan the sticker of a till; returns when that was."""
+    started = time.perf_counter()
+    number = till.data['pos.config']['vipps_sticker_number']
+    shop.control('POST', 'check-ins', msn=NOK_UNIT.msn, qr_id=number)
+    return started
+
+
+def _dismiss(till, waiting):
+    for check_in in waiting:
+        till.call('pos.session', 'vipps_dismiss_check_in', [till.session], check_in['id'])
 
 
 def _measure_many(shop, tills):

@@ -2,6 +2,9 @@
 
 from . import health
 from . import main
+from . import express
+from . import pay
 from . import portal
 from . import pos_payment
 from . import post_processing
+from . import sticker

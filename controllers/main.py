@@ -167,11 +167,17 @@ class VippsController(http.Controller):
             )
             return answer
         try:
-            event = request.env['vipps.api.client']._parse_webhook(json.loads(body))
+            data = json.loads(body)
+            check_in = request.env['vipps.api.client']._parse_check_in(data)
+            event = None if check_in else request.env['vipps.api.client']._parse_webhook(data)
         except (ValueError, RecursionError):
             # Refusing it would only hold up the events behind it.
             _logger.warning("A webhook of provider %s is not an event of a payment.", provider_id)
         else:
-            if not request.env['vipps.webhook.event'].sudo()._store(provider_sudo, event):
+            inbox_sudo = request.env['vipps.webhook.event'].sudo()
+            if not (
+                inbox_sudo._store_check_in(provider_sudo, check_in) if check_in
+                else inbox_sudo._store(provider_sudo, event)
+            ):
                 return request.make_response('', status=429, headers=[('Retry-After', '3600')])
         return request.make_response('')

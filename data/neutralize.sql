@@ -11,6 +11,9 @@ UPDATE payment_provider
        vipps_webhook_id = NULL,
        vipps_webhook_url = NULL,
        vipps_webhook_previous_secrets = NULL,
+       vipps_check_in_secret_ciphertext = NULL,
+       vipps_check_in_webhook_id = NULL,
+       vipps_check_in_webhook_url = NULL,
        vipps_foreign_webhooks = NULL,
        vipps_monitoring_token_hash = NULL
  WHERE code = 'vipps';
@@ -20,6 +23,15 @@ DELETE FROM vipps_key_rotation;
 DELETE FROM vipps_setup_guide;
 
 DELETE FROM ir_config_parameter WHERE key = 'mobilepay_vipps.test_api_url';
+
+-- The stickers are those of the original, and so are the customers who have scanned them.
+UPDATE pos_config
+   SET vipps_sticker_number = NULL,
+       vipps_sticker_provider_id = NULL
+ WHERE vipps_sticker_number IS NOT NULL;
+UPDATE vipps_webhook_event
+   SET token_ciphertext = NULL
+ WHERE token_ciphertext IS NOT NULL;
 
 -- Whoever has the URL of an open payment can approve it. What customers shared is nobody's to test
 -- with.

@@ -7,3 +7,6 @@ from . import provider
 from . import transaction
 from . import documents
 from . import till
+from . import settlement
+from . import payment_request
+from . import express

@@ -230,6 +230,27 @@ class VippsCommon(PaymentCommon, CompanyCommon):
         tx._vipps_sync()
         self._follow_up()
 
+    def _create_settlement(self, tx):
+        """ Return a ledger that is set up, with an entry of a transaction, which is to be checked,
+        and its payout. """
+        ledger = self.env['vipps.settlement.ledger'].sudo().create({
+            'number': '302321', 'msn': NOK_UNIT.msn, 'provider_id': self.vipps.id,
+            'company_id': self.company.id, 'currency_id': tx.currency_id.id,
+        })
+        ledger._set_up()
+        common = {'ledger_date': ledger.start_date, 'has_balance': True, 'time': tx.create_date}
+        entries = self.env['vipps.settlement.entry'].sudo()._store(ledger, 'funds', 'own', [{
+            **common, 'entry_type': 'capture', 'psp_reference': 'fake-capture',
+            'reference': tx.vipps_payment_reference, 'amount': tx.amount,
+            'balance_before': 0, 'balance_after': tx.amount,
+        }, {
+            **common, 'entry_type': 'payout-scheduled', 'psp_reference': '302321-2000001',
+            'reference': "Utb. 2000001", 'amount': -tx.amount, 'payout_number': '2000001',
+            'balance_before': tx.amount, 'balance_after': 0,
+        }])
+        entries[0].write({'state': 'check', 'transaction_id': tx.id})
+        return ledger, entries[0], entries.payout_id
+
     def _get_tasks(self, tx, *kinds):
         """ Return the tasks of a payment, its captures and refunds: those of some kinds, or those
         that confirm and book. """

@@ -148,6 +148,23 @@ class VictimCommon(PosCommon):
         self.till_reference, self.till_uuid = status['reference'], status['uuid']
         self.draft_move, self.till_order = draft, pos_order
         self._make_windows(tx, invoice_tx, credit_note, till_tx, contact)
+        self.ledger, _entry, self.payout = self._create_settlement(tx)
+        self.env['vipps.settlement.file'].sudo().create({
+            'name': "entries.csv", 'ledger_id': self.ledger.id, 'company_id': self.company.id,
+            'state': 'done',
+        })
+        self.env['vipps.settlement.day'].sudo().create({
+            'ledger_id': self.ledger.id, 'day': self.ledger.start_date,
+        })
+        line = self.env['account.bank.statement.line'].sudo().create({
+            'journal_id': self.company_data['default_journal_bank'].id,
+            'date': self.payout.ledger_date,
+            'payment_ref': self.payout.reference,
+            'amount': self.payout.amount,
+        })
+        self.env['vipps.settlement.choice'].sudo().create({
+            'payout_id': self.payout.id, 'line_id': line.id,
+        })
 
         def name(amount, *txs):
             return {f'{amount}', f'{amount:,}', f'{round(amount * 100)}', *(
@@ -180,6 +197,24 @@ class VictimCommon(PosCommon):
         as_colleague['payment.capture.wizard'].create({'transaction_ids': [Command.set(tx.ids)]})
         as_colleague['payment.refund.wizard'].create({'payment_id': invoice_tx.payment_id.id})
         as_colleague['vipps.refund.wizard'].create({'move_id': credit_note.id})
+        invoice = invoice_tx.invoice_ids
+        self.request_dialog = as_colleague['vipps.payment.request.send'].create({
+            'invoice_ids': [Command.set(invoice.ids)],
+        })
+        self.env['vipps.payment.request'].sudo().create({
+            'partner_id': contact.id, 'company_id': self.company.id, 'channel': 'mail',
+            'currency_id': invoice.currency_id.id, 'invoice_ids': [Command.set(invoice.ids)],
+        })
+        self.env['vipps.app.code'].sudo().create({
+            'move_id': invoice.id, 'provider_id': self.vipps.id, 'company_id': self.company.id,
+            'qr_id': 'i1-fake',
+        })
+        self.env['vipps.payment.page'].sudo().create({
+            'name': "Innsamling", 'company_id': self.company.id, 'partner_id': contact.id,
+            'currency_id': self.currency_nok.id, 'product_id': self.env['product.product'].create({
+                'name': "Gave", 'taxes_id': False,
+            }).id,
+        })
         as_colleague['vipps.till.refund.wizard'].create({'transaction_id': till_tx.id})
         as_colleague['vipps.till.attempt'].create({
             'session_id': self.session.id, 'reference': till_tx.reference,
@@ -205,6 +240,9 @@ class VictimCommon(PosCommon):
                 records = seeds.setdefault(document._name, document.browse())
                 seeds[document._name] = records | document
         seeds['payment.provider'], seeds['pos.config'] = self.vipps, self.config
+        seeds['vipps.settlement.ledger'] = self.ledger
+        seeds['vipps.settlement.payout'] = self.payout
+        seeds['vipps.payment.request.send'] = self.request_dialog.sudo()
         victims = dict(seeds)
         for model in sorted((self._find_models() | LINKED_MODELS) - seeds.keys()):
             domains = [

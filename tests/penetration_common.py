@@ -34,6 +34,7 @@ class PenetrationCommon(RpcCommon):
         credit_note = invoice._reverse_moves()
         credit_note.action_post()
         self.env['vipps.api.call'].sudo().search([]).unlink()
+        ledger, entry, payout = self._create_settlement(self.tx)
         self.records = {
             record._name: record for record in (
                 self.vipps,
@@ -53,6 +54,7 @@ class PenetrationCommon(RpcCommon):
                 self.env['vipps.refund.wizard'].create({'move_id': credit_note.id}),
                 self.env['vipps.key.rotation'].create({'provider_id': self.vipps.id}),
                 self.env['vipps.personal.data'].create({'partner_id': self.partner.id}),
+                ledger, entry, payout,
             ) if record
         }
 

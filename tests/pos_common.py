@@ -208,15 +208,30 @@ class PosCommon(TransactionCommon):
             if message['type'] == 'VIPPS_PAYMENT'
         ]
 
-    def _close(self, session=None, user=None):
-        """ Close a session from the till, and return the answer. """
+    def _close(self, session=None, user=None, cash=0, diffs=None):
+        """ Close a session from the till, with what was counted otherwise than it was paid, and
+        return the answer. """
         session = (session or self.session).with_user(user or self.cashier)
         answer = {'successful': True}
         if session.config_id.cash_control:
-            answer = session.post_closing_cash_details(0)
+            answer = session.post_closing_cash_details(cash)
         if answer['successful']:
             session.update_closing_control_state_session("")
-            answer = session.close_session_from_ui()
+            answer = session.close_session_from_ui(list((diffs or {}).items()))
         self.env.flush_all()
         self.env.invalidate_all()
         return answer
+
+    def _reopen(self, **method_values):
+        """ Open another session after the payment method was changed. """
+        self._close()
+        self.pos_method.write(method_values)
+        self.session = self._open_session(self.config)
+
+    def _refund_in_till(self, order, amount, session=None):
+        ui_refund = self._prepare_ui_refund(order, amount, session=session)
+        self.assertEqual(self._ask(ui_refund, flow=False, session=session)['state'], 'refunded')
+        return self._finish(ui_refund)
+
+    def _get_paying_tx(self, order):
+        return order.payment_ids.sudo().vipps_transaction_id

@@ -10,6 +10,7 @@ from .discovery_victim import LINKED_MODELS
 
 # Models of ours without a record of any victim, and why.
 WITHOUT_VICTIM = {
+    'vipps.settlement.import': "It is a dialog that links to files.",
     'vipps.request': "It counts requests, by signatures of addresses.",
 }
 
@@ -249,15 +250,15 @@ class TestDiscovery(DiscoveryCommon):
     def _get_arguments(self):
         """ Return the arguments for parameters of our methods, by their names. """
         return {
-            'amount_to_refund': 1, 'code': False, 'default': {}, 'draft': True, 'flow': 'qr',
-            'email_layout_xmlid': False, 'email_values': {}, 'fields_list': [],
+            'amount_to_refund': 1, 'check_in': 1, 'code': False, 'default': {}, 'draft': True,
+            'flow': 'qr', 'email_layout_xmlid': False, 'email_values': {}, 'fields_list': [],
             'fields_to_export': [], 'force_send': False, 'name': 'open',
             'next_online_payment_amount': 0, 'notes': "x", 'order_id': self.till_order.id,
             'orders': [], 'phone': '90000001',
             'pos_references': [self.till_order.pos_reference],
             'raise_exception': False, 'reference': self.till_reference,
             'res_id': self.victims['sale.order'].ids[0], 'uuid': self.till_uuid, 'values': {},
-            'values_list': [{}], 'with_qr': True,
+            'vals_list': [{}], 'values_list': [{}], 'with_qr': True,
         }
 
     def _get_values(self, function):

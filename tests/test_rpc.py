@@ -98,7 +98,10 @@ class RpcCommon(TransactionCommon, HttpCase):
         """
         self.env.flush_all()
         rows = []
-        for table in ('payment_provider', 'payment_transaction', 'vipps_webhook_event'):
+        for table in (
+            'payment_provider', 'payment_transaction', 'vipps_webhook_event',
+            'vipps_settlement_entry', 'vipps_settlement_ledger', 'vipps_settlement_payout',
+        ):
             self.env.cr.execute(f"SELECT t::text FROM {table} t ORDER BY id")
             rows.append(self.env.cr.fetchall())
         return rows, len(self.simulator.exchanges)
@@ -296,6 +299,7 @@ class TestRpcSecrets(RpcCommon):
     NAMES = [
         'vipps_merchant_serial_number', 'vipps_webhook_id', 'vipps_webhook_url',
         'vipps_webhook_previous_secrets', 'vipps_foreign_webhooks',
+        'vipps_check_in_webhook_id', 'vipps_check_in_webhook_url',
         *SECRET_FIELDS, *(f'{name}_ciphertext' for name in SECRET_FIELDS),
     ]
 
@@ -306,8 +310,11 @@ class TestRpcSecrets(RpcCommon):
             'vipps_secondary_subscription_key': 'fake-secondary-key',
             'vipps_webhook_id': 'fake-id', 'vipps_webhook_url': 'https://fake-url',
             'vipps_foreign_webhooks': 'https://fake-foreign-url',
+            'vipps_check_in_webhook_id': 'fake-check-in-id',
+            'vipps_check_in_webhook_url': 'https://fake-check-in-url',
         })
         self.vipps._vipps_write_protected({
+            'vipps_check_in_secret': 'fake-check-in-secret',
             'vipps_webhook_previous_secrets': [{'ciphertext': 'fake-ciphertext'}],
         })
         values = self.vipps.read(self.NAMES)[0]

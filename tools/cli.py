@@ -60,10 +60,11 @@ def _parser():
 
     test = commands.add_parser('test', help="run all tests")
     test.add_argument(
-        '-k', dest='pattern', default='', help="only tests whose id contains or fits this glob",
+        '-k', dest='patterns', metavar='PATTERN', action='append', default=[],
+        help="only tests whose id contains this or fits this glob; several add up",
     )
     test.add_argument('--fast', action='store_true', help="leave out browser tours and live tests")
-    test.set_defaults(run=lambda options: run_tests(options.pattern, options.fast))
+    test.set_defaults(run=lambda options: run_tests(' '.join(options.patterns), options.fast))
 
     bench = commands.add_parser('bench', help="measure a running shop; takes about 20 minutes")
     bench.add_argument(

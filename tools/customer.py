@@ -173,12 +173,16 @@ class Customer:
         form = Page(self.shop_url, 200, values['redirect_form_html']).forms[0]
         return self.open(form['action'], form['fields'])
 
-    def decide(self, reference, decision):
-        """Press `approve`, `decline` or `expire` in the app; returns the app as it looks then."""
+    def decide(self, reference, decision, **choices):
+        """Press `approve`, `decline` or `expire` in the app, or `choose` for an `address`; returns
+        the app as it looks then.
+
+        :param choices: What is chosen before: an `address`, or an `option` to approve.
+        """
         app = self.open(f'{self.simulator_url}/phone')
         form = app.form('/phone', reference=reference)
         fields = {name: form['fields'][name] for name in ('msn', 'reference')}
-        return self.open(f'{self.simulator_url}/phone', {**fields, decision: '1'})
+        return self.open(f'{self.simulator_url}/phone', {**fields, **choices, decision: '1'})
 
     def ask_for_status(self):
         """Return the status of the payment, as the waiting page of the shop gets it."""

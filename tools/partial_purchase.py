@@ -1,7 +1,8 @@
 """A purchase that is captured in part, refunded in part, and released for the rest."""
 
 from .cache import ADDON
-from .purchase import FULL_CAPTURE, Purchase, expect, major
+from .purchase import FULL_CAPTURE, Purchase, major
+from .steps import expect
 from .waiting import wait_until
 
 SUMS = ('authorized', 'captured', 'refunded', 'remaining')
@@ -82,10 +83,7 @@ class PartialPurchase(Purchase):
         """Check that the books hold the captured amount less the refunded one."""
         payments = wait_until(self._get_payments, lambda found: len(found) == 2)
         moves = [payment['move_id'][0] for payment in payments]
-        self.entries = self.stack.rpc(
-            'account.move.line', 'search_read', [('move_id', 'in', moves)],
-            ['move_name', 'account_id', 'debit', 'credit', 'name'], order='id',
-        )
+        self.entries = self._read_items(moves)
         debit, credit = (
             round(sum(line[side] for line in self.entries), 2) for side in ('debit', 'credit')
         )
@@ -113,12 +111,3 @@ class PartialPurchase(Purchase):
         context = action['context']
         wizard = self.stack.rpc(action['res_model'], 'create', values, context=context)
         self.stack.rpc(action['res_model'], button, [wizard], context=context)
-
-
-def show_entries(entries):
-    """Return the lines in the books for people."""
-    return '\n'.join(
-        f"  {line['move_name']:<16} {line['account_id'][1]:<42.42}"
-        f" {line['debit'] or '':>10} {line['credit'] or '':>10}".rstrip()
-        for line in entries
-    )

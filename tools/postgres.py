@@ -40,7 +40,10 @@ connection.autocommit = True
 cursor = connection.cursor()
 rows = []
 for statement, parameters in statements:
-    cursor.execute(statement, parameters)
+    try:
+        cursor.execute(statement, parameters)
+    except psycopg2.Error as error:
+        sys.exit(str(error).replace("\\n", " "))
     rows = cursor.fetchall() if cursor.description else []
 print(json.dumps(rows, default=str))
 """

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from .console import say
 
@@ -100,6 +101,17 @@ def run_step(title, command, log_path, **arguments):
     """Run a long command and return its exit code; see `Step`."""
     with Step(title, command, log_path, **arguments) as step:
         return step.wait()
+
+
+def parent_of(pid):
+    """Return the parent of a process, or None when there is no such process (Linux only)."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # It can end meanwhile.
+        status = dict(
+            line.split(':', 1) for line in Path(f'/proc/{pid}/status').read_text().splitlines()
+        )
+        if int(status['Tgid']) == pid:  # Else it is a thread of another process.
+            return int(status['PPid'])
+    return None
 
 
 def _die_with(parent, death_signal):

@@ -1,93 +1,59 @@
 """A purchase from the shop's page to the posted payment, over HTTP as a customer's browser does."""
 
-import contextlib
 import json
-import time
 import urllib.parse
 
-from .console import Failure
 from .customer import Customer, ShopError
+from .steps import Steps, expect
 from .waiting import wait_until
 
 PRODUCT = "Thermos, 0.75 l"
 
-# What a purchase does without, and so who else tells Odoo that the payment was approved.
-RETURN, WEBHOOKS, FULL_CAPTURE = 'return', 'webhooks', 'full_capture'
+# What a purchase does without, and so who else tells Odoo that the payment was approved; or how it
+# is made.
+RETURN, WEBHOOKS, FULL_CAPTURE = 'without_return', 'without_webhooks', 'without_full_capture'
+EXPRESS, INVOICE, STICKER = 'express', 'invoice', 'sticker'
 TITLES = {
     RETURN: "Without the return: nobody comes back, so that only webhooks say how it went",
     WEBHOOKS: "Without webhooks: none arrives, so that the shop's pages have to ask how it went",
     FULL_CAPTURE: "Without a full capture: the staff capture a part, refund a part of that, and"
                   " release the rest",
+    EXPRESS: "Express: one press in the cart; address and delivery are chosen in the app",
+    INVOICE: "An invoice: the code on the paper leads to the page that takes the payment",
+    STICKER: "A sticker: the customer scans it at the till, and the app shows what to pay",
 }
 
 
-class Purchase:
-    """One purchase; each step notes its time, its amount and its witness."""
+class Purchase(Steps):
+    """One purchase."""
 
-    def __init__(self, stack, without):
+    def __init__(self, stack, case):
         """Prepare to buy from a running stack.
 
-        :param str without: What does not happen, `RETURN` or `WEBHOOKS`.
+        :param str case: One of :data:`TITLES`; without a class of its own, `RETURN` or `WEBHOOKS`.
         """
-        self.stack = stack
-        self.without = without
-        self.kind = TITLES[without].partition(':')[0]
+        super().__init__(stack, TITLES[case])
+        self.case = case
         self.customer = Customer(stack.url, stack.simulator_url)
-        self.timeline = []
         self.reference = None
         self.values = None
         self.landing = None
-        self.entries = []
-
-    def run(self):
-        """Do all steps, and let webhooks arrive again at the end.
-
-        :return: What is added to the timeline, as soon as each step is done.
-        :rtype: Iterator[dict]
-        :raise Failure: Names the step that failed, and why.
-        """
-        started = time.monotonic()
-        try:
-            for name, step in self._steps():
-                try:
-                    witness, amount = step()
-                except (
-                    AssertionError, LookupError, OSError, ValueError, ShopError, Failure
-                ) as error:
-                    raise Failure(
-                        f"{self.kind}, the step \"{name}\" failed: {error}"
-                    ) from error
-                self.timeline.append({
-                    'step': name, 'seconds': round(time.monotonic() - started, 2),
-                    'amount': amount, 'witness': witness,
-                })
-                yield self.timeline[-1]
-        finally:
-            # What went wrong is said already, and a simulator that is gone loses nothing any more.
-            with contextlib.suppress(OSError):
-                self.stack.control('DELETE', 'faults')
 
     def _steps(self):
         """Return the steps as pairs of name and method."""
-        booking = [
-            ("captured", self._check_aggregate),
-            ("transaction done", self._check_transaction),
-            ("order confirmed", self._check_order),
-            ("payment posted", self._check_payment),
-        ]
-        if self.without == RETURN:
+        if self.case == RETURN:
             return [
                 *self._approving(),
                 ("webhook accepted", self._check_accepted),
                 ("event processed", self._check_processed),
-                *booking,
+                *self._booking(),
             ]
         return [
             ("webhooks cut off", self._lose_webhooks),
             *self._approving(),
             ("back in the shop", self._return),
             ("status page says paid", self._wait_for_status),
-            *booking,
+            *self._booking(),
             ("all webhooks lost", self._check_lost),
             ("inbox empty", self._check_inbox),
         ]
@@ -100,6 +66,15 @@ class Purchase:
             ("payment started", self._start_payment),
             ("sent to Vipps MobilePay", self._follow_redirect),
             ("approved on the phone", self._approve),
+        ]
+
+    def _booking(self):
+        """Return the steps from an approved payment to the books as pairs of name and method."""
+        return [
+            ("captured", self._check_aggregate),
+            ("transaction done", self._check_transaction),
+            ("order confirmed", self._check_order),
+            ("payment posted", self._check_payment),
         ]
 
     def _lose_webhooks(self):
@@ -132,14 +107,22 @@ class Purchase:
 
     def _follow_redirect(self):
         """Send the redirect form, as the shop's script does, and arrive at the landing page."""
-        self.landing = self.customer.follow(self.values)
-        url = self.landing.url
-        expect(url.startswith(f'{self.stack.simulator_url}/landing'), url)
+        return self._expect_landing(self.customer.follow(self.values))
+
+    def _arrive(self, url, fields):
+        """Send a form that starts a payment, and arrive at the landing page."""
+        seen = self._expect_landing(self.customer.open(url, fields))
+        self.reference = self._transaction()['vipps_payment_reference']
+        return seen
+
+    def _expect_landing(self, page):
+        self.landing = page
+        expect(page.url.startswith(f'{self.stack.simulator_url}/landing'), page.url)
         return "Simulator: landing page", None
 
-    def _approve(self):
+    def _approve(self, **choices):
         """Take the phone and approve."""
-        self.customer.decide(self.reference, 'approve')
+        self.customer.decide(self.reference, 'approve', **choices)
         payment = self._payment()
         expect(payment['state'] == 'AUTHORIZED', payment)
         return "Simulator: aggregate", major(payment['aggregate']['authorizedAmount'])
@@ -264,42 +247,29 @@ class Purchase:
         return amount
 
 
-def expect(condition, found):
-    """Raise when a value differs from the expected one."""
-    if not condition:
-        raise AssertionError(f"found {found}")
-
-
 def major(amount):
     """Return an amount of the API in kroner."""
     return amount['value'] / 100
 
 
-def heading():
-    """Return the headings of the columns of a timeline."""
-    return f"{'Time':>9}  {'Step':<25} {'Amount':>12}  Seen in"
-
-
-def row(entry):
-    """Return an entry of a timeline as a line for people."""
-    amount = f"{entry['amount']:.2f} NOK" if entry['amount'] is not None else ''
-    return f"{entry['seconds']:7.2f} s  {entry['step']:<25} {amount:>12}  {entry['witness']}"
-
-
 def summary(purchases):
     """Return the line for people that says that all went well."""
-    return f"All as expected and booked: {', '.join(p.reference for p in purchases)}"
+    return f"All as expected, booked and paid out: {', '.join(p.reference for p in purchases)}"
 
 
-def as_json(purchases, failure):
-    """Return the timeline for programs; `failure` is None after a success."""
+def as_json(purchases, payout, failure):
+    """Return the timelines for programs; `payout` is None when it was not reached, and `failure`
+    after a success."""
     return json.dumps({
         'ok': not failure, 'error': failure and str(failure), 'currency': 'NOK',
         'purchases': [
             {
-                'without': bought.without, 'reference': bought.reference,
+                'case': bought.case, 'reference': bought.reference,
                 'timeline': bought.timeline, 'journal_items': bought.entries,
             }
             for bought in purchases
         ],
+        'payout': payout and {
+            'number': payout.number, 'timeline': payout.timeline, 'journal_items': payout.entries,
+        },
     }, indent=2)

@@ -4,6 +4,7 @@ import json
 
 from . import events
 
+SLOWEST = 20
 UNFINISHED = "The test started and never ended: its process died."
 
 
@@ -13,6 +14,7 @@ class Results:
     def __init__(self):
         """Start with nothing."""
         self.outcomes = {}
+        self.seconds = {}
         self.notes = []
 
     def record(self, outcome, test, detail=''):
@@ -35,10 +37,11 @@ class Results:
         for line in lines:
             event = json.loads(line)
             test = label + _without_subtest(event['test'])
-            mine.setdefault(test, []).append((event['outcome'], event['detail']))
+            mine.setdefault(test, []).append(event)
         for test, happened in mine.items():
-            for outcome, detail in happened:
-                self.record(outcome, test, detail)
+            for event in happened:
+                self.record(event['outcome'], test, event['detail'])
+            self.seconds[test] = happened[-1]['time'] - happened[0]['time']
             if self.outcomes[test][0] == events.STARTED:
                 self.record(events.FAILED, test, UNFINISHED)
         return set(mine)
@@ -59,7 +62,12 @@ class Results:
         )
 
     def print(self):
-        """Print failures with their tracebacks, skips with their reasons, and the closing line."""
+        """Print the slowest tests of many, failures with their tracebacks, skips with their
+        reasons, and the closing line."""
+        if len(self.seconds) > SLOWEST:
+            print(f"\nThe slowest {SLOWEST} of {len(self.seconds)} tests:")
+            for test in sorted(self.seconds, key=self.seconds.get, reverse=True)[:SLOWEST]:
+                print(f'{self.seconds[test]:7.1f} s  {test}')
         for test, (outcome, detail) in self.outcomes.items():
             if outcome == events.FAILED:
                 print(f'\nFAILED {test}\n{detail.rstrip()}')

@@ -8,7 +8,6 @@ import signal
 import time
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 from simulator.sales_units import NOK_UNIT
 
@@ -16,7 +15,7 @@ from .cache import ADDON, ROOT, key_of
 from .console import Failure, say, tail
 from .odoo import free_port
 from .postgres import external, start_server
-from .processes import Child
+from .processes import Child, parent_of
 from .rpc import Rpc
 from .waiting import PATIENCE
 from .workspace import READY, SHOP
@@ -161,8 +160,12 @@ class Stack:
     def workers(self, kind='WorkerHTTP'):
         """Return the process ids of the workers that live, of `WorkerHTTP` or `WorkerCron`."""
         log = self.log_path.read_text(errors='replace')
-        started = [int(match['pid']) for match in WORKER.finditer(log) if match['kind'] == kind]
-        return [pid for pid in started if _parent(pid) == self._children['odoo'].pid]
+        # An id can be used again, by another worker or by a thread of one: the last line counts.
+        started = {int(match['pid']): match['kind'] for match in WORKER.finditer(log)}
+        return [
+            pid for pid, started_as in started.items()
+            if started_as == kind and parent_of(pid) == self._children['odoo'].pid
+        ]
 
     def kill_worker(self, pid):
         """Kill a worker without a chance to tidy up; Odoo starts another one."""
@@ -219,6 +222,9 @@ class Stack:
             **{name: key for name, key in keys.items() if not known[name]},
             'vipps_merchant_serial_number': NOK_UNIT.msn,
             'vipps_capture_mode': 'automatic',
+            'vipps_code_on_invoices': True,
+            'vipps_code_on_quotations': True,
+            'allow_express_checkout': True,
             'state': 'test',
             'is_published': True,
         })
@@ -228,11 +234,3 @@ class Stack:
             ('name', '=', "Vipps"), ('use_payment_terminal', '=', False),
         ])
         self.rpc('pos.payment.method', 'write', methods, {'use_payment_terminal': 'vipps'})
-
-
-def _parent(pid):
-    """Return the parent of a process, or None when it is gone (Linux only)."""
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # It can end meanwhile.
-        status = Path(f'/proc/{pid}/status').read_text()
-        return int(re.search(r'^PPid:\s*(\d+)', status, re.MULTILINE)[1])
-    return None

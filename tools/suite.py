@@ -35,7 +35,7 @@ class Suite:
     def __init__(self, pattern, fast):
         """Start with no results.
 
-        :param str pattern: Part of a test's id, or a glob; empty for all tests.
+        :param str pattern: What the ids of wanted tests fit, see `events.fits`; empty for all.
         :param bool fast: Leave out tours and the live layer.
         """
         self.pattern = pattern

@@ -7,12 +7,10 @@ import json
 import time
 import uuid
 
-import websocket
-
 from .customer import Customer, ShopError
 from .waiting import PATIENCE
 
-BUS_MESSAGE = 'VIPPS_PAYMENT'
+PAYMENT_MESSAGE, CHECK_IN_MESSAGE = 'VIPPS_PAYMENT', 'VIPPS_CHECK_IN'
 
 
 def create_configs(rpc, count):
@@ -171,6 +169,10 @@ class Till:
         """Return the attempts that are open, or paid for no finished order."""
         return self.call('pos.session', 'vipps_list_attempts', [self.session], *arguments)
 
+    def list_check_ins(self):
+        """Return the customers who have scanned the sticker and were not asked to pay yet."""
+        return self.call('pos.session', 'vipps_list_check_ins', [self.session])
+
     def close(self):
         """Close the session; returns the answer, which may say why not."""
         config = self.data['pos.config']
@@ -192,6 +194,8 @@ class Till:
     @contextlib.contextmanager
     def listen(self):
         """Yield the bus, subscribed to the channel of the session."""
+        import websocket  # The demo, which does not listen, runs without packages.
+
         url, session = self._cashier.shop_url, self.data['pos.session']
         connection = websocket.create_connection(
             f"{url.replace('http', 'ws', 1)}/websocket", origin=url, timeout=PATIENCE,
@@ -246,12 +250,25 @@ class Bus:
 
         :raise LookupError: When it is not; shows what it was told.
         """
+        for payload in self._receive(PAYMENT_MESSAGE):
+            if payload.get('reference') == reference:
+                return payload
+        raise LookupError(f"The till is not told of {reference}, but {self.payloads}.")
+
+    def wait_for_check_in(self):
+        """Wait until the till is told to look at who has scanned the sticker; returns True.
+
+        :raise LookupError: When it is not.
+        """
+        for _payload in self._receive(CHECK_IN_MESSAGE):
+            return True
+        raise LookupError("The till is not told of anybody who scans.")
+
+    def _receive(self, kind):
+        """Yield the payloads of the messages of a kind, for a while."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             for message in json.loads(self._connection.recv()):
-                if message['message']['type'] != BUS_MESSAGE:
-                    continue
-                self.payloads.append(message['message']['payload'])
-                if self.payloads[-1].get('reference') == reference:
-                    return self.payloads[-1]
-        raise LookupError(f"The till is not told of {reference}, but {self.payloads}.")
+                if message['message']['type'] == kind:
+                    self.payloads.append(message['message']['payload'])
+                    yield self.payloads[-1]

@@ -4,3 +4,5 @@ from . import provider
 from . import transaction
 from . import documents
 from . import till
+from . import settlement
+from . import payment_request

@@ -2,5 +2,9 @@
 
 from . import client
 from . import conversion
+from . import express
+from . import qr
+from . import settlement
+from . import portal_file
 from . import waiting
 from . import api_call

@@ -10,7 +10,7 @@ from odoo.modules.module import get_manifest
 from ... import const
 from ...protocol import errors, payloads, signature
 from ...protocol.access_token import Credentials
-from ...protocol.client import Client
+from ...protocol.apis import VippsClient
 from ...protocol.connection import take_clock_offset
 from ...protocol.payment import Event
 
@@ -32,6 +32,19 @@ METHODS = {
     'token': 'fetch_token',
     'list_webhooks': 'list_webhooks',
     'register_webhook': 'register_webhook',
+    'ledgers': 'get_ledgers',
+    'feed': 'read_feed',
+    'day': 'read_date',
+    'put_sticker': 'put_callback_qr',
+    'take_over_sticker': 'take_over_callback_qr',
+    'sticker': 'get_callback_qr',
+    'stickers': 'list_callback_qrs',
+    'delete_sticker': 'delete_callback_qr',
+    'create_redirect': 'create_redirect_qr',
+    'redirect': 'get_redirect_qr',
+    'update_redirect': 'update_redirect_qr',
+    'delete_redirect': 'delete_redirect_qr',
+    'picture': 'fetch_qr_picture',
 }
 
 
@@ -85,7 +98,7 @@ class VippsApiClient(models.AbstractModel):
         :param payment.transaction tx: The root transaction.
         :param str operation: The operation, one of :data:`METHODS`.
         :param float amount: The amount of a capture or a refund, in major units.
-        :param arguments: What else the method of :class:`protocol.client.Client` takes.
+        :param arguments: What else the method of :class:`protocol.apis.VippsClient` takes.
         :return: What that method returns, with amounts in minor units.
         :raise VippsError: If the operation is refused, or if it is unknown whether it took effect.
         """
@@ -108,7 +121,7 @@ class VippsApiClient(models.AbstractModel):
         :param payment.transaction tx: The root transaction, if it is about a payment.
         :param str environment: The environment, if not the one of the provider.
         :param str key_name: The only subscription key to use, if not any: the name of its field.
-        :param arguments: What the method of :class:`protocol.client.Client` takes.
+        :param arguments: What the method of :class:`protocol.apis.VippsClient` takes.
         :return: What that method returns, with amounts in minor units.
         :raise VippsError: If the operation is refused, or if it is unknown whether it took effect.
         """
@@ -154,9 +167,12 @@ class VippsApiClient(models.AbstractModel):
         :param payment.transaction tx: The root transaction.
         :param dict values: The values of :meth:`_vipps_prepare_payment_values`, in major units. At
             a till without `return_url`, and with `user_flow` (`QR` or `PUSH_MESSAGE`),
-            `personal_qr` (the customer's code, for one push message and no log) and `pos`: its
-            `pos_id`, the `receipt_number`, and the `tip_amount`, `cash_amount` and `card_amount`
-            of the order.
+            `personal_qr` (the customer's code) or `customer_token` (of a check-in), both for one
+            payment and no log, and `pos`: its `pos_id`, the `receipt_number`, and the
+            `tip_amount`, `cash_amount` and `card_amount` of the order. For Express with
+            `shipping`, see :meth:`_prepare_shipping`, and with `legal_links`: the URLs of the terms
+            of sale and of the privacy policy. For a request that stays open on a phone with
+            `expires_at`, and an `url` in each line.
         :param int sequence: The number of definite refusals met before.
         :return: The URL to send the customer to or to show as a QR code; None for a push message.
         :rtype: str | None
@@ -173,11 +189,15 @@ class VippsApiClient(models.AbstractModel):
             return_url=values.get('return_url'),
             phone=values.get('phone'),
             personal_qr=values.get('personal_qr'),
+            customer_token=values.get('customer_token'),
             receipt=self._prepare_receipt(
                 values['receipt_lines'] or [], amount, tx.currency_id, values.get('pos')
             ),
             metadata=values['metadata'],
             scopes=(tx.vipps_scopes or '').split(),
+            shipping=self._prepare_shipping(values.get('shipping'), tx.currency_id),
+            legal_links=values.get('legal_links'),
+            expires_at=values.get('expires_at'),
         )
         answer = self._call(
             tx.provider_id, 'create', tx=tx, payload=payload,
@@ -253,7 +273,7 @@ class VippsApiClient(models.AbstractModel):
 
         :param payment.transaction tx: The root transaction.
         :param limits: How long a call may take, see :meth:`_get_limits`.
-        :rtype: protocol.client.Client
+        :rtype: protocol.apis.VippsClient
         """
         provider = tx.provider_id.sudo()
         if (tx.vipps_environment, tx.vipps_merchant_serial_number) != (
@@ -285,7 +305,7 @@ class VippsApiClient(models.AbstractModel):
         :param str key_name: The only subscription key to use: the name of its field.
         :param bool can_alert: Whether there is a database to tell administrators in.
         :param limits: How long a call may take, see :meth:`_get_limits`.
-        :rtype: protocol.client.Client
+        :rtype: protocol.apis.VippsClient
         :raise VippsError: If the credentials are missing, or if they could be read on their way.
         """
         provider = provider.sudo()  # The credentials are for administrators only.
@@ -313,7 +333,7 @@ class VippsApiClient(models.AbstractModel):
             secondary_subscription_key=subscription_keys[1] if len(names) == 2 else '',
             merchant_serial_number=provider.vipps_merchant_serial_number if with_unit else '',
         )
-        return Client(credentials, {
+        return VippsClient(credentials, {
             'Vipps-System-Name': 'odoo',
             'Vipps-System-Version': release.series,
             'Vipps-System-Plugin-Name': plugin,

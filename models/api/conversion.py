@@ -4,7 +4,7 @@ from odoo import _, api, models
 
 from ... import const
 from ...protocol import amount as protocol_amount
-from ...protocol import payloads, phone, receipt, reference, user_info
+from ...protocol import payloads, phone, qr, receipt, reference, user_info
 
 
 class VippsApiClient(models.AbstractModel):
@@ -151,6 +151,7 @@ class VippsApiClient(models.AbstractModel):
                 tax=to_minor(line['tax']),
                 tax_rate=line['tax_rate'] and round(line['tax_rate'] * 100),
                 is_shipping=line['is_shipping'],
+                url=line.get('url', ''),
             )
             for line in lines
         ], amount, currency.name, rounding_name=_("Rounding"), till=pos and receipt.Till(
@@ -160,6 +161,11 @@ class VippsApiClient(models.AbstractModel):
             cash=to_minor(pos['cash_amount']),
             card=to_minor(pos['card_amount']),
         ))
+
+    @api.model
+    def _is_redirect_url(self, url):
+        """ Return whether a code can open a page. """
+        return qr.is_redirect_url(url)
 
     @api.model
     def _keep_scopes(self, details, scopes):

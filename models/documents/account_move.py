@@ -98,7 +98,7 @@ class AccountMove(models.Model):
             ))
 
     def _vipps_look_at_payments(self):
-        """ Override to have the reserved payments of invoices read. """
+        """ Hook: override to have the reserved payments of invoices read. """
         self.filtered(
             lambda move: move.id and move.move_type == 'out_invoice'
         )._vipps_filter_paid().sudo().transaction_ids.filtered(

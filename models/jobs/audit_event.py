@@ -106,6 +106,13 @@ class VippsAuditEvent(models.Model):
             ('resumed', "Provider resumed"),
             ('limited', "Requests limited"),
             ('retention', "Old data removed"),
+            ('fetched', "Settlements fetched"),
+            ('day_checked', "Day of settlements checked"),
+            ('gap_booked', "Difference booked"),
+            ('entry_done', "Settlement entry marked as done"),
+            ('requested', "Payment requested"),
+            ('consent_given', "Agreement to push messages recorded"),
+            ('consent_withdrawn', "Agreement to push messages withdrawn"),
         ],
         required=True,
         readonly=True,
@@ -359,7 +366,9 @@ class VippsAuditEvent(models.Model):
         tx = self.env['payment.transaction'].browse(values['transaction_id']).exists()
         if is_to_sync:
             self.env['vipps.task']._schedule(tx._vipps_get_root(), 'verify')
-        newest = self.search([('reference', '=', values['reference'])], limit=1)
+        newest = self.search_fetch([('reference', '=', values['reference'])], [
+            'action', 'outcome', 'source', 'user_id', 'amount', 'details', 'create_date',
+        ], limit=1)
         is_repetition = newest and (
             newest.create_date >= fields.Datetime.now() - REPETITION_PERIOD
             and (newest.action, newest.outcome, newest.source, newest.user_id.id)

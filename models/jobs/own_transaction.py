@@ -38,7 +38,9 @@ def in_own_transaction(registry, do, context=None):
     for tries_left in reversed(range(MAX_TRIES)):
         try:
             with registry.cursor() as cr:
-                return do(api.Environment(cr, SUPERUSER_ID, context or {}))
+                # Nothing is written in the end if no environment is left that knows what to write.
+                env = api.Environment(cr, SUPERUSER_ID, context or {})
+                return do(env)
         except (OperationalError, IntegrityError) as error:
             is_collision = (
                 isinstance(error, IntegrityError)  # Like two journal entries with one number.

@@ -5,6 +5,7 @@ import math
 import time
 from datetime import timedelta
 
+from psycopg2.errors import SerializationFailure
 from psycopg2.extras import Json
 
 from odoo import api, fields, models
@@ -66,6 +67,9 @@ LOCK_SECONDS = 2
 
 # If others work on more payments than this at once, the job waits for them.
 MAX_BUSY = 20
+
+# The jobs that were woken since the last flush, among the data of the cursor.
+WOKEN_KEY = 'vipps_woken'
 
 # The outcome of a task.
 DONE, LATER, NO_ANSWER = 'done', 'later', 'no_answer'
@@ -216,11 +220,17 @@ class VippsTask(models.Model):
         :return: None
         """
         cron_id = self.env['ir.model.data']._xmlid_to_res_id(KINDS[kind][0])
+        # What is rolled back to a savepoint is forgotten there, too.
+        woken = self.env.cr.precommit.data.setdefault(WOKEN_KEY, set())
+        if not at and cron_id in woken:
+            return
         # Whole rows of jobs and users would be read, as often as Vipps MobilePay calls.
         crons = self.env['ir.cron'].sudo().with_context(active_test=False, prefetch_fields=False)
         cron = crons.search_fetch([('id', '=', cron_id)], ['active'])
         if cron:
             cron._trigger(at=at)
+            if not at:
+                woken.add(cron_id)
 
     @api.model
     def _get_scheduled(self, txs, *kinds):
@@ -231,6 +241,13 @@ class VippsTask(models.Model):
     def _get_tries(self, tx, kind):
         """ Return how often a task of a transaction was tried, with this try. """
         return min(self._find(tx, [kind]).mapped('tries'), default=0)
+
+    @api.model
+    def _is_due(self, job):
+        """ Return whether a job has a task to do at this moment. """
+        return bool(self.sudo().search_count([
+            ('kind', 'in', KINDS_BY_JOB[job]), ('due', '<=', fields.Datetime.now()),
+        ], limit=1))
 
     #=== BUSINESS METHODS - JOB ===#
 
@@ -298,32 +315,48 @@ class VippsTask(models.Model):
         :return: The id of the task, if there is one.
         :rtype: int | None
         """
-        found = self._find_next(kinds, is_fair, busy_ids)
-        while found and KINDS[found.kind][0] == MONEY and not found.transaction_id._vipps_is_free():
-            busy_ids.add(found.transaction_id.id)
-            found = len(busy_ids) < MAX_BUSY and self._find_next(kinds, is_fair, busy_ids)
+        found, tx, kind = self._find_next(kinds, is_fair, busy_ids)
+        while found and KINDS[kind][0] == MONEY and self._is_busy(tx):
+            busy_ids.add(tx.id)
+            if len(busy_ids) == MAX_BUSY:
+                found = self.browse()
+                break
+            found, tx, kind = self._find_next(kinds, is_fair, busy_ids)
         if not found and busy_ids:
-            found = self._find_next(kinds, is_fair, set())
-            if found and not found.transaction_id._vipps_is_free(wait=LOCK_SECONDS):
-                self._wake(found.kind)
+            found, tx, kind = self._find_next(kinds, is_fair, set())
+            if found and self._is_busy(tx, wait=LOCK_SECONDS):
+                self._wake(kind)
                 return None
         if not found:
             return None
-        tasks = self.search_fetch([
-            ('transaction_id', '=', found.transaction_id.id), ('kind', '=', found.kind),
-        ], ['tries', 'arguments']).filtered(lambda task: task.arguments == found.arguments)
+        tasks = self.search_fetch(
+            [('transaction_id', '=', tx.id), ('kind', '=', kind)], ['tries', 'arguments'],
+        ).filtered(lambda task: task.arguments == found.arguments)
         tries = min(tasks.mapped('tries'))
-        job, first_delay, last_delay = KINDS[found.kind]
+        job, first_delay, last_delay = KINDS[kind]
         due = fields.Datetime.now() + min(first_delay * 2 ** min(tries, 10), last_delay)
         (tasks - found)._remove()
         found.write({'tries': tries + 1, 'due': due})
         if job == MAILS:  # The others run every minute.
-            self._wake(found.kind, at=due)
+            self._wake(kind, at=due)
         return found.id
 
     @api.model
+    def _is_busy(self, tx, wait=False):
+        """ Return whether others work on a transaction, or have done so since this database
+        transaction began.
+
+        :param payment.transaction tx: The transaction.
+        :param bool|float wait: For how many seconds to wait for them.
+        """
+        try:
+            return not tx._vipps_is_free(wait=wait)
+        except SerializationFailure:
+            return True
+
+    @api.model
     def _find_next(self, kinds, is_fair, busy_ids):
-        """ Return the task of :meth:`_claim_next`, locked. """
+        """ Return the task of :meth:`_claim_next`, locked, with its transaction and its kind. """
         now = fields.Datetime.now()
         order = SQL("due, id")
         if not is_fair:
@@ -332,7 +365,7 @@ class VippsTask(models.Model):
             order = SQL("tries > 0, array_position(%s, kind::text), %s", list(kinds), order)
         self.env.cr.execute(SQL(
             """
-            SELECT id
+            SELECT id, transaction_id, kind
               FROM vipps_task
              WHERE kind IN %(kinds)s
                AND (due <= %(now)s OR due > %(latest)s)
@@ -343,7 +376,8 @@ class VippsTask(models.Model):
             """,
             kinds=kinds, now=now, latest=now + MAX_DELAY, busy_ids=list(busy_ids), order=order,
         ))
-        return self.browse(row[0] for row in self.env.cr.fetchall())
+        task_id, tx_id, kind = self.env.cr.fetchone() or (None, None, None)
+        return self.browse(task_id), self.env['payment.transaction'].browse(tx_id), kind
 
     def _work(self):
         """ Do the task that was claimed.

@@ -15,6 +15,10 @@ _logger = logging.getLogger(__name__)
 # As long as Vipps MobilePay itself tries to deliver an event.
 RETRY_PERIOD = timedelta(days=7)
 
+# The name of events about customers who scanned a sticker: they come by another registration, so
+# they say nothing about the webhook of payments.
+CHECKED_IN = 'CHECKED_IN'
+
 # The events to process. The transaction of an event is looked for before there is an error.
 TO_DO_DOMAIN = [
     '|', ('state', '=', 'pending'), '&', ('state', '=', 'unmatched'), ('error', '=', False),
@@ -41,7 +45,8 @@ PURGE_LIMIT = 1000
 class VippsWebhookEvent(models.Model):
     """ The inbox: the events of Vipps MobilePay, until they are processed.
 
-    An event only says that there is something to read. No personal data is kept.
+    An event only says that there is something to read. No personal data is kept, except by
+    :meth:`_prepare_details` until that is read.
     """
     _name = 'vipps.webhook.event'
     _inherit = ['vipps.guarded.export']
@@ -187,8 +192,7 @@ class VippsWebhookEvent(models.Model):
         ])
         is_relevant = self._is_about(tx, provider, event.msn, event.success)
         now = fields.Datetime.now()
-        values = {
-            'provider_id': provider.id,
+        stored = self._insert(provider, {
             'msn': event.msn,
             'name': event.name,
             'reference': event.reference,
@@ -198,6 +202,36 @@ class VippsWebhookEvent(models.Model):
             'event_time': event.timestamp,
             'success': event.success,
             'state': 'ignored' if not is_relevant else 'pending' if tx else 'unmatched',
+            **(self._prepare_details(tx, event) if is_relevant else {}),
+        })
+        if not stored:
+            return stored is not None
+        log_step(
+            _logger, 'event_stored', provider=provider,
+            outcome='done' if is_relevant else 'ignored', reference=event.reference,
+            event=event.name,
+        )
+        if is_relevant:
+            # The latest events are processed first.
+            self.env['vipps.task']._schedule(tx, 'sync', due=min(event.timestamp, now))
+            if not tx:  # It may be there in a moment, when its request is committed.
+                self.env['vipps.task']._wake('sync')
+            tx._vipps_wake_tills()
+        return True
+
+    @api.model
+    def _insert(self, provider, values):
+        """ Store an event, if it is not there yet.
+
+        :param payment.provider provider: The provider whose webhook was called.
+        :param dict values: The values of the event.
+        :return: The event; empty if it was there; None if too many came in an hour.
+        :rtype: vipps.webhook.event | None
+        """
+        now = fields.Datetime.now()
+        values = {
+            **values,
+            'provider_id': provider.id,
             'pending_since': now,
             'create_date': now,
             'write_date': now,
@@ -214,32 +248,33 @@ class VippsWebhookEvent(models.Model):
                  WHERE provider_id = %(provider_id)s AND create_date > %(since)s
              ) < %(limit)s
             ON CONFLICT (provider_id, psp_reference, name) DO NOTHING
+              RETURNING id
             """,
             columns=SQL(", ").join(map(SQL.identifier, values)),
             values=SQL(", ").join(SQL("%s", value) for value in values.values()),
             provider_id=provider.id, since=now - timedelta(hours=1),
             limit=const.MAX_EVENTS_PER_HOUR,
         ), log_exceptions=False)  # Another worker can be storing it: then Odoo tries again.
-        if not self.env.cr.rowcount:
-            if self.search_count([
-                ('provider_id', '=', provider.id), ('psp_reference', '=', event.psp_reference),
-                ('name', '=', event.name),
-            ], limit=1):
-                return True
-            self.env['vipps.request'].sudo()._report('events', provider)
-            return False
-        log_step(
-            _logger, 'event_stored', provider=provider,
-            outcome='done' if is_relevant else 'ignored', reference=event.reference,
-            event=event.name,
-        )
-        if is_relevant:
-            # The latest events are processed first.
-            self.env['vipps.task']._schedule(tx, 'sync', due=min(event.timestamp, now))
-            if not tx:  # It may be there in a moment, when its request is committed.
-                self.env['vipps.task']._wake('sync')
-            tx._vipps_wake_tills()
-        return True
+        row = self.env.cr.fetchone()
+        if row:
+            return self.browse(row)
+        if self.search_count([
+            ('provider_id', '=', provider.id), ('psp_reference', '=', values['psp_reference']),
+            ('name', '=', values['name']),
+        ], limit=1):
+            return self.browse()
+        self.env['vipps.request'].sudo()._report('events', provider)
+        return None
+
+    @api.model
+    def _prepare_details(self, tx, event):
+        """ Hook: return the values of what may be told by the event only, and not by the payment.
+
+        :param payment.transaction tx: The transaction of the payment, if there is one.
+        :param protocol.payment.Event event: The event.
+        :rtype: dict
+        """
+        return {}
 
     @api.model
     def _is_about(self, tx, provider, msn, success):
@@ -392,7 +427,10 @@ class VippsWebhookEvent(models.Model):
         count = len(events)
         if count:  # That events arrived is a reason to leave the address of the webhook as it is.
             provider_sudo = provider.sudo()
-            times = [*events.mapped('create_date'), provider_sudo.vipps_last_removed_event]
-            provider_sudo._vipps_store({}, {'vipps_last_removed_event': max(filter(None, times))})
+            payment_events = events.filtered(lambda event: event.name != CHECKED_IN)
+            times = [*payment_events.mapped('create_date'), provider_sudo.vipps_last_removed_event]
+            provider_sudo._vipps_store({}, {
+                'vipps_last_removed_event': max(filter(None, times), default=False),
+            })
         events.unlink()
         return count

@@ -6,6 +6,7 @@ from . import payment_provider
 from . import capture
 from . import webhook
 from . import webhook_secret
+from . import check_in
 from . import credentials
 from . import problem
 from . import alert

@@ -39,15 +39,20 @@ SOURCES = {
 
 
 class Item(NamedTuple):
-    """ A requirement of Vipps MobilePay. """
+    """ A requirement of Vipps MobilePay, or of a way to pay. """
     section: _lt
     key: str
     # A condition on the rows of the source. The newest of them is shown.
     seen: str
     title: _lt
-    # How to see it; of built-in items, why they are.
+    # How to see it; of items that are built in or set up, why they are.
     advice: _lt
     source: str = 'payment.transaction'
+    # Of items that are set up: the method of `payment.provider` that returns a sentence that says
+    # what is missing, or None.
+    find: str | None = None
+    # The page of Vipps MobilePay about it.
+    url: str | None = None
 
 
 OPERATIONS, STATES, SERVICE, VERIFICATION, BUILT_IN = (
@@ -155,7 +160,8 @@ CHECKLIST = (
          _lt("Those of the payment methods of Odoo, unaltered.")),
     Item(BUILT_IN, 'terms', '',
          _lt("Customers accept the terms before they pay"),
-         _lt("The box for it is shown in the checkout of the shop.")),
+         _lt("The box for it is shown in the checkout of the shop."),
+         find='_vipps_find_missing_terms_box'),
 )
 
 
@@ -198,6 +204,14 @@ class PaymentProvider(models.Model):
 
     #=== BUSINESS METHODS ===#
 
+    def _vipps_get_checklist(self):
+        """ Hook: return the items that apply to the provider.
+
+        :rtype: tuple[Item]
+        """
+        self.ensure_one()
+        return CHECKLIST
+
     def _vipps_observe(self):
         """ Return the newest row in which each item was seen, for each environment.
 
@@ -206,7 +220,9 @@ class PaymentProvider(models.Model):
         self.env.flush_all()
         observed = {environment: {} for environment in ENVIRONMENTS}
         for model, (alias, environment, rows) in SOURCES.items():
-            items = [item for item in CHECKLIST if item.source == model and item.seen]
+            items = [
+                item for item in self._vipps_get_checklist() if item.source == model and item.seen
+            ]
             self.env.cr.execute(SQL(
                 "SELECT %s, %s FROM %s GROUP BY 1", SQL(environment),
                 SQL(", ").join(
@@ -225,9 +241,12 @@ class PaymentProvider(models.Model):
         """ Return the checklist for people. """
         observed = self._vipps_observe()
         sections = defaultdict(list)
-        for item in CHECKLIST:
+        for item in sorted(self._vipps_get_checklist(), key=lambda item: item.section is BUILT_IN):
             sections[str(item.section)].append(self._vipps_prepare_item(item, observed))
-        items = [item for item in sum(sections.values(), []) if not item['built_in']]
+        items = [
+            item for item in sum(sections.values(), [])
+            if item['status'] not in ('built_in', 'set_up')
+        ]
         return self.env['ir.qweb']._render('mobilepay_vipps.checklist', {
             'sections': dict(sections),
             'environments': [
@@ -241,15 +260,18 @@ class PaymentProvider(models.Model):
         })
 
     def _vipps_prepare_item(self, item, observed):
-        """ Return an item as it is shown to people. """
+        """ Return an item as it is shown to people.
+
+        Its `status` is `built_in`, `set_up`, `missing`, or that of its examples: None.
+        """
         advice, cells = str(item.advice), {}
-        built_in = item.section is BUILT_IN
-        if item.key == 'terms' and not self.env['ir.ui.view'].sudo().search_count([
-            ('key', '=', 'website_sale.accept_terms_and_conditions'), ('active', '=', True),
-        ], limit=1):
-            advice = _("Not yet: in the website editor, on the checkout page, switch on Accept"
-                       " Terms & Conditions.")
-            built_in = False
+        missing = item.find and getattr(self, item.find)()
+        if missing:
+            advice, status = missing, 'missing'
+        elif item.section is BUILT_IN:
+            status = 'built_in'
+        else:
+            status = 'set_up' if item.find else None
         for environment in ENVIRONMENTS:
             row = observed[environment].get(item.key)
             overdue_txs = item.key == 'in_time' and self.env['payment.transaction'].search([
@@ -272,5 +294,13 @@ class PaymentProvider(models.Model):
             }
         return {
             'name': item.key, 'title': str(item.title), 'advice': advice, 'cells': cells,
-            'built_in': built_in,
+            'status': status, 'url': item.url,
         }
+
+    def _vipps_find_missing_terms_box(self):
+        if not self.env['ir.ui.view'].sudo().search_count([
+            ('key', '=', 'website_sale.accept_terms_and_conditions'), ('active', '=', True),
+        ], limit=1):
+            return _("In the website editor, on the checkout page, switch on Accept Terms &"
+                     " Conditions.")
+        return None

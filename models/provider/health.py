@@ -7,11 +7,11 @@ from odoo import _, api, fields, models
 from odoo.exceptions import AccessError, UserError
 from odoo.tools import consteq
 
-# The lists whose lengths are shown.
-LISTS_SHOWN = (
+# The lists whose lengths are shown, and the actions that open them. Packages add theirs.
+LISTS_SHOWN = [
     'open', 'open_10_minutes', 'open_1_hour', 'near_deadline', 'near_guarantee', 'differences',
     'unbooked', 'inbox', 'failed_events', 'errors', 'started',
-)
+]
 LIST_ACTIONS = {
     'payment.transaction': 'action_vipps_health_payments',
     'vipps.webhook.event': 'action_vipps_webhook_event',

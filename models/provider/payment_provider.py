@@ -12,9 +12,11 @@ from ..mixins.secret_fields import SECRET_MASK  # noqa: F401: these fields retur
 
 _logger = logging.getLogger(__name__)
 
+# The secrets that come from Vipps MobilePay.
+WEBHOOK_SECRETS = ('vipps_webhook_secret', 'vipps_check_in_secret')
 SECRET_FIELDS = {
     'vipps_client_id', 'vipps_client_secret', 'vipps_subscription_key',
-    'vipps_secondary_subscription_key', 'vipps_webhook_secret',
+    'vipps_secondary_subscription_key', *WEBHOOK_SECRETS,
 }
 SECRET = {
     'compute': '_compute_vipps_secrets', 'readonly': False, 'groups': 'base.group_system',
@@ -32,6 +34,7 @@ class PaymentProvider(models.Model):
     _vipps_protected_fields = ('vipps_monitoring_token_hash', 'vipps_webhook_previous_secrets')
     _vipps_plain_fields = (
         'name', 'vipps_merchant_serial_number', 'vipps_webhook_id', 'vipps_webhook_url',
+        'vipps_check_in_webhook_id', 'vipps_check_in_webhook_url',
     )
     # Fields that are no settings.
     _vipps_silent_fields = (
@@ -138,7 +141,7 @@ class PaymentProvider(models.Model):
         that cannot be read can be entered again. """
         if self.env.su or self._vipps_is_permitted():
             return
-        if secrets.get('vipps_webhook_secret'):
+        if any(secrets.get(name) for name in WEBHOOK_SECRETS):
             raise UserError(_(
                 "The secret of the webhook comes from Vipps MobilePay. Press Set up Webhooks on the"
                 " payment provider to get a new one."

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from odoo import _lt, fields, models
 
 from ... import encryption
-from ..jobs.webhook_event import ATTENTION_DOMAIN, TO_DO_DOMAIN
+from ..jobs.webhook_event import ATTENTION_DOMAIN, CHECKED_IN, TO_DO_DOMAIN
 from .credentials import DATABASE_VARIABLE
 from .payment_provider import SECRET_FIELDS
 
@@ -188,7 +188,8 @@ class PaymentProvider(models.Model):
     #=== BUSINESS METHODS - LISTS ===#
 
     def _vipps_get_health_lists(self):
-        """ Return the lists that the health of the provider is made of: each number is that of one.
+        """ Hook: return the lists that the health of the provider is made of: each number is that
+        of one.
 
         :return: By its name: the model, the domain, and the field that says since when.
         """
@@ -362,9 +363,10 @@ class PaymentProvider(models.Model):
         }
 
     def _vipps_get_last_event(self):
-        """ Return the time at which the last event came in, be it removed since or not. """
+        """ Return the time at which the last event of a payment came in, be it removed since or
+        not. """
         event = self.env['vipps.webhook.event'].sudo().search(
-            [('provider_id', '=', self.id)], order='id desc', limit=1
+            [('provider_id', '=', self.id), ('name', '!=', CHECKED_IN)], order='id desc', limit=1
         )
         times = filter(None, (event.create_date, self.sudo().vipps_last_removed_event))
         return max(times, default=None)

@@ -94,7 +94,7 @@ class PaymentProvider(models.Model):
         """ Return the registrations of this provider, and keep those of others for the form. """
         urls = {self._vipps_get_webhook_url(), self.vipps_webhook_url}
         urls.update(previous['url'] for previous in self.vipps_webhook_previous_secrets or [])
-        known_ids = self.sudo().search([('code', '=', 'vipps')]).mapped('vipps_webhook_id')
+        known_ids = self.sudo().search([('code', '=', 'vipps')])._vipps_get_webhook_ids()
         own_webhooks, foreign_urls = [], []
         for webhook in self.env['vipps.api.client']._call(self, 'list_webhooks'):
             if webhook['id'] == self.vipps_webhook_id or webhook['url'] in urls:
@@ -103,6 +103,10 @@ class PaymentProvider(models.Model):
                 foreign_urls.append(webhook['url'])
         self.vipps_foreign_webhooks = "\n".join(sorted(foreign_urls))
         return own_webhooks
+
+    def _vipps_get_webhook_ids(self):
+        """ Hook to return the ids of all registrations of the providers. """
+        return [webhook_id for webhook_id in self.mapped('vipps_webhook_id') if webhook_id]
 
     def _vipps_replace_webhook(self, own_webhooks, url):
         """ Register the webhook anew, and then delete the earlier registrations.
@@ -152,7 +156,8 @@ class PaymentProvider(models.Model):
         )._vipps_call_each('_vipps_watch_webhook')
 
     def _vipps_watch_webhook(self):
-        """ Check the webhook of the provider, repair its registration, and report problems. """
+        """ Hook to check the webhook of the provider, repair its registration, and report problems.
+        """
         previous_secrets = self._vipps_get_previous_secrets()
         if previous_secrets != (self.vipps_webhook_previous_secrets or []):
             self._vipps_write_protected({'vipps_webhook_previous_secrets': previous_secrets})
@@ -336,7 +341,7 @@ class PaymentProvider(models.Model):
             try:
                 deletions.append(
                     self.env['vipps.api.client']._prepare_webhook_deletion(
-                        provider, [provider.vipps_webhook_id]
+                        provider, provider._vipps_get_webhook_ids()
                     )
                 )
             except VippsError:

@@ -56,7 +56,7 @@ class PaymentProvider(models.Model):
     #=== BUSINESS METHODS ===#
 
     def _vipps_get_webhook_secrets(self):
-        """ Return the secrets that events may be signed with, each with the registered URL.
+        """ Hook to return the secrets that events may be signed with, each with the registered URL.
 
         A secret that cannot be decrypted is left out and not logged: anybody can call the webhook
         as often as they like, and the daily check reports it.

@@ -11,5 +11,8 @@ from . import attempt_order
 from . import refund
 from . import closing
 from . import accounting
+from . import sticker
+from . import checklist
+from . import check_in
 from . import online_payment
 from . import sale_order

@@ -31,9 +31,9 @@ POLLING_INTERVAL = timedelta(seconds=2)
 # The faults of a phone number: cashiers do not read which of both it is.
 PHONE_ERRORS = ('4070', '7010')
 
-# The refusals that a cashier can meet although the settings are right: codes, phone numbers,
-# amounts.
-TILL_ERRORS = (PUSH_REFUSED, '4060', *PHONE_ERRORS, '6010')
+# The refusals that a cashier can meet although the settings are right: check-ins, codes, phone
+# numbers, amounts.
+TILL_ERRORS = (PUSH_REFUSED, '4050', '4060', *PHONE_ERRORS, '6010')
 
 BUS_MESSAGE = 'VIPPS_PAYMENT'
 
@@ -125,6 +125,8 @@ class PaymentTransaction(models.Model):
         if self.operation == 'refund':
             return {'draft': 'unknown', 'done': 'refunded'}.get(self.state, 'unpaid')
         if self.state == 'draft':
+            if self._vipps_waits_for_scan():
+                return 'scan'
             return 'waiting' if self.vipps_payment_state == 'CREATED' else 'unknown'
         if self.state in ('authorized', 'done'):
             if not self._vipps_get_till_amount():
@@ -145,13 +147,14 @@ class PaymentTransaction(models.Model):
         """ Return the status of the attempt that tills show.
 
         :param bool with_qr: Whether the till needs the QR code.
-        :return: `state` is `unknown`: not known whether Vipps MobilePay has it; `waiting` for the
+        :return: `state` is `unknown`: not known whether Vipps MobilePay has it; `scan`: the
+                 customer has to scan the sticker, see `_vipps_get_scan_status`; `waiting` for the
                  customer; `paid`, whether captured or only reserved; `unpaid`; `returned`: undone;
                  `refunded`. The amount is in major units. Keys with `may_` are for managers.
         :rtype: dict
         """
         state = self._vipps_get_till_state()
-        remaining_time = self.create_date + LIFETIME - fields.Datetime.now()
+        remaining_time = self._vipps_get_start_time() + LIFETIME - fields.Datetime.now()
         order = self._vipps_get_pos_order()
         return {
             'reference': self.reference,
@@ -172,6 +175,7 @@ class PaymentTransaction(models.Model):
             'may_book_alone': self._vipps_is_unattached(),
             'push_refused': self.vipps_pos_method_id.vipps_push_refused,
             'ticket': self._vipps_get_ticket() if state in ('paid', 'refunded') else '',
+            **self._vipps_get_scan_status(),
         }
 
     def _vipps_get_till_message(self, state):
@@ -216,7 +220,7 @@ class PaymentTransaction(models.Model):
 
     #=== BUSINESS METHODS - STARTING ===#
 
-    def _vipps_start_attempt(self, code=None):
+    def _vipps_start_attempt(self, code=None, check_in_id=None):
         """ Create the payment at Vipps MobilePay, or find it again after a lost answer.
 
         It may be called again: that never makes a second payment.
@@ -229,6 +233,9 @@ class PaymentTransaction(models.Model):
             return
         if not is_wanted:
             self._vipps_cancel_attempt()
+            return
+        if self.vipps_pos_flow == 'sticker':
+            self._vipps_start_by_sticker(check_in_id)
             return
         if self.vipps_pos_flow == 'code' and not self.env['vipps.api.client']._is_code(code):
             self._vipps_find_payment()
@@ -249,7 +256,7 @@ class PaymentTransaction(models.Model):
                 " enable the payment provider.", self.vipps_pos_method_id.name,
             ))
 
-    def _vipps_prepare_attempt_values(self, code=None):
+    def _vipps_prepare_attempt_values(self, code=None, customer_token=None):
         """ Return the values to create the payment with.
 
         :return: The values, amounts in major units.
@@ -264,9 +271,11 @@ class PaymentTransaction(models.Model):
             'return_url': None,
             'phone': self.vipps_customer_phone if self.vipps_pos_flow == 'push' else None,
             'personal_qr': code if self.vipps_pos_flow == 'code' else None,
+            'customer_token': customer_token,
             'receipt_lines': order._vipps_prepare_receipt_lines(),
             'metadata': {'document': self.vipps_pos_reference},
             'pos': order._vipps_prepare_till_values(self.vipps_pos_uuid),
+            **(self._vipps_prepare_redirection() if self.vipps_sticker_redirects else {}),
         }
 
     def _vipps_refuse_attempt(self, error):
@@ -297,7 +306,7 @@ class PaymentTransaction(models.Model):
         """
         tx = self._vipps_get_root()._vipps_with_patience(is_polling=True)
         is_open = tx._vipps_is_open() or tx._vipps_is_in_doubt()
-        if not is_open or not tx._vipps_may_ask():
+        if not is_open or tx._vipps_waits_for_scan() or not tx._vipps_may_ask():
             return
         min_age = None if tx._vipps_has_news() else POLLING_INTERVAL
 

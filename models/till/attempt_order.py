@@ -10,6 +10,9 @@ from ..api.client import VippsError
 from ..jobs.serialize import serialize
 from .pos_payment import UNFINISHED_STATES
 
+# The states of attempts that are undecided; see `payment.transaction._vipps_get_till_status`.
+OPEN_STATES = ('unknown', 'scan', 'waiting')
+
 UNATTACHED_DOMAIN = [
     ('vipps_pos_is_alone', '=', False),
     ('vipps_pos_payment_ids', 'not any', [('pos_order_id.state', 'not in', UNFINISHED_STATES)]),
@@ -74,7 +77,7 @@ class PaymentTransaction(models.Model):
         """ Return the attempts that are undecided and matter to their orders: a payment that is
         approved after its order was paid otherwise is released. """
         return self.filtered(
-            lambda tx: tx._vipps_get_till_state() in ('unknown', 'waiting')
+            lambda tx: tx._vipps_get_till_state() in OPEN_STATES
             and (tx.operation == 'refund' or not tx._vipps_is_paid_otherwise())
         )
 

@@ -10,7 +10,7 @@ from ...source import TILL
 from ...trust import clean
 from ..api.client import VippsError
 from .attempt import LIFETIME
-from .attempt_order import UNATTACHED_DOMAIN
+from .attempt_order import OPEN_STATES, UNATTACHED_DOMAIN
 from .pos_payment import UNFINISHED_STATES
 
 # After this time nobody can approve a payment any more, whether or not it could be read.
@@ -166,8 +166,9 @@ class PaymentTransaction(models.Model):
         """ Return whether the session may be closed although the outcome of the attempt is unknown:
         nobody can approve it any more. """
         return (
-            bool(self) and self._vipps_get_till_state() in ('unknown', 'waiting')
-            and self.state == 'draft' and fields.Datetime.now() - self.create_date > GIVE_UP_AGE
+            bool(self) and self._vipps_get_till_state() in OPEN_STATES
+            and self.state == 'draft'
+            and fields.Datetime.now() - self._vipps_get_start_time() > GIVE_UP_AGE
         )
 
     def _vipps_give_up(self):

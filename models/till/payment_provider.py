@@ -34,8 +34,9 @@ class PaymentProvider(models.Model):
         """ Override to find out again at the tills whether push messages are approved. """
         super()._vipps_follow_good_keys()
         self.env['pos.payment.method'].sudo().search([
-            ('vipps_provider_id', '=', self.id), ('vipps_push_refused', '=', True),
-        ]).vipps_push_refused = False
+            ('vipps_provider_id', '=', self.id),
+            '|', ('vipps_push_refused', '=', True), ('vipps_sticker_redirects', '=', True),
+        ]).write({'vipps_push_refused': False, 'vipps_sticker_redirects': False})
 
     def _vipps_follow_availability(self, is_available):
         """ Override to inform the open tills whether their payments can be taken just now. """

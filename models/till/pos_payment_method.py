@@ -7,10 +7,13 @@ from odoo.tools import format_amount
 from ... import const
 
 # The ways to ask for a payment, each with the user flow that the API knows it by: a customer's own
-# code is scanned to find the customer for the push message.
+# code is scanned, or the customer scans a sticker, to find the customer for the push message.
 # https://developer.vippsmobilepay.com/docs/APIs/epayment-api/features/
-FLOWS = {'qr': 'QR', 'push': 'PUSH_MESSAGE', 'code': 'PUSH_MESSAGE'}
-FLOW_NAMES = [('qr', "QR code"), ('push', "Phone number"), ('code', "Customer's code")]
+FLOWS = {'qr': 'QR', 'push': 'PUSH_MESSAGE', 'code': 'PUSH_MESSAGE', 'sticker': 'PUSH_MESSAGE'}
+FLOW_NAMES = [
+    ('qr', "QR code"), ('push', "Phone number"), ('code', "Customer's code"),
+    ('sticker', "Sticker"),
+]
 
 # The API's answer when a sales unit may not send push messages.
 # https://developer.vippsmobilepay.com/docs/APIs/epayment-api/api-guide/errors/
@@ -20,7 +23,7 @@ PUSH_REFUSED = '5080'
 class PosPaymentMethod(models.Model):
     _name = 'pos.payment.method'
     _inherit = ['pos.payment.method', 'vipps.guarded.export', 'vipps.audited']
-    _vipps_silent_fields = ('vipps_push_refused',)
+    _vipps_silent_fields = ('vipps_push_refused', 'vipps_sticker_redirects')
 
     vipps_provider_id = fields.Many2one(
         string="Vipps MobilePay Provider",
@@ -51,6 +54,12 @@ class PosPaymentMethod(models.Model):
              " an approval of Vipps MobilePay for that.",
         default=True,
     )
+    vipps_allow_sticker = fields.Boolean(
+        string="Sticker",
+        help="The customer scans the printed sticker of the till, and the app shows the payment."
+             " Make the sticker in the settings of the Point of Sale.",
+        default=True,
+    )
     vipps_default_flow = fields.Selection(
         string="Default",
         help="The way to pay that tills offer first.",
@@ -71,6 +80,8 @@ class PosPaymentMethod(models.Model):
         copy=False,
         readonly=True,
     )
+    # Found out by asking: the documentation has both ways.
+    vipps_sticker_redirects = fields.Boolean(copy=False, readonly=True)
     vipps_is_paused = fields.Boolean(
         string="Not Answering",
         help="Vipps MobilePay did not answer several times in a row.",
@@ -139,7 +150,7 @@ class PosPaymentMethod(models.Model):
 
     @api.constrains(
         'use_payment_terminal', 'vipps_allow_qr', 'vipps_allow_push', 'vipps_allow_code',
-        'vipps_default_flow',
+        'vipps_allow_sticker', 'vipps_default_flow',
     )
     def _check_vipps_default_flow(self):
         """ Ensure that the first way to ask is among those that are allowed. """
@@ -159,7 +170,9 @@ class PosPaymentMethod(models.Model):
 
     def _is_write_forbidden(self, fields):
         """ Override of `point_of_sale` to let open tills learn that push messages are refused. """
-        return super()._is_write_forbidden(fields - {'vipps_push_refused'})
+        return super()._is_write_forbidden(
+            fields - {'vipps_push_refused', 'vipps_sticker_redirects'}
+        )
 
     #=== BUSINESS METHODS ===#
 
@@ -223,11 +236,13 @@ class PosPaymentMethod(models.Model):
             method_sudo = methods_sudo.filtered(lambda m: m.code == code) or methods_sudo[:1]
         return method_sudo
 
-    def _vipps_check_flow(self, flow):
-        """ Ensure that the till may ask for a payment in this way. """
-        if flow not in list(FLOWS) or not self[f'vipps_allow_{flow}']:
+    def _vipps_check_flow(self, flow, config):
+        """ Ensure that a till may ask for a payment in this way. """
+        if flow not in list(FLOWS) or not self[f'vipps_allow_{flow}'] or (
+            flow == 'sticker' and self not in config.sudo().vipps_sticker_method_ids
+        ):
             raise UserError(_("This way to ask for a payment is switched off. Take another one."))
-        if flow != 'qr' and self.vipps_push_refused:
+        if flow in ('push', 'code') and self.vipps_push_refused:
             raise UserError(self.env['vipps.api.client']._get_sentence(PUSH_REFUSED))
 
     #=== BUSINESS METHODS - AUDIT TRAIL ===#

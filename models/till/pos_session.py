@@ -102,12 +102,14 @@ class PosSession(models.Model):
             payment_sudo._vipps_link()  # So that other tills learn its outcome.
         return tx_sudo._vipps_get_till_status(with_qr=True)
 
-    def vipps_start_attempt(self, reference, code=False):
+    def vipps_start_attempt(self, reference, code=False, check_in=False):
         """ Ask Vipps MobilePay for the payment or the refund; it may be called again after a lost
         answer, and is done once.
 
         :param str reference: The reference of the attempt.
         :param str code: The customer's code, if it was scanned to ask.
+        :param int check_in: The id of the customer that the cashier chose among those who have
+                             scanned the sticker.
         :rtype: dict
         :raise UserError: If the session is closed, or the provider is disabled.
         """
@@ -116,7 +118,10 @@ class PosSession(models.Model):
         if tx_sudo.operation == 'refund':
             tx_sudo._vipps_start_refund()
         else:
-            tx_sudo._vipps_start_attempt(isinstance(code, str) and code.strip() or None)
+            tx_sudo._vipps_start_attempt(
+                isinstance(code, str) and code.strip() or None,
+                check_in if type(check_in) is int else None,
+            )
         return tx_sudo._vipps_get_till_status(with_qr=True)
 
     def vipps_get_attempt(self, reference, with_qr=False):
@@ -344,7 +349,7 @@ class PosSession(models.Model):
         method_sudo = payment_sudo.payment_method_id
         provider_sudo = method_sudo.vipps_provider_id
         currency = order_sudo.currency_id
-        method_sudo._vipps_check_flow(flow)
+        method_sudo._vipps_check_flow(flow, self.config_id)
         method_sudo._vipps_check_usable(currency, payment_sudo.amount)
         if flow == 'push':
             self._vipps_check_pushes()
@@ -362,6 +367,7 @@ class PosSession(models.Model):
             'vipps_customer_phone': self._vipps_check_phone(phone) if flow == 'push' else False,
             'vipps_capture_mode': 'automatic',  # The goods leave the shop at once.
             'vipps_pos_flow': flow,
+            'vipps_sticker_redirects': flow == 'sticker' and method_sudo.vipps_sticker_redirects,
             **payment_sudo._vipps_prepare_attempt(self),
         })
         # It ends, too, if the till goes away before it asks for the payment.

@@ -16,6 +16,7 @@ from . import customer_message
 from . import follow_up
 from . import accounting
 from . import app_link
+from . import legal_links
 from . import activity
 from . import staff
 from . import report

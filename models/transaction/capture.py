@@ -75,7 +75,7 @@ class PaymentTransaction(models.Model):
         )
 
     def _vipps_is_waiting_for_order(self):
-        """ Return whether the payment no longer confirms its orders since they became dearer. """
+        """ Hook: return whether the payment does not confirm its orders: they became dearer. """
         orders = self.sale_order_ids.filtered(lambda order: order.state in ('draft', 'sent'))
         now_amount, then_amount = self._vipps_get_total_amount(), self.vipps_document_amount
         if not orders or not then_amount or (

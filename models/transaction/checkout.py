@@ -24,6 +24,7 @@ _logger = logging.getLogger(__name__)
 PHONE_ERRORS = ('4070', '7010')
 
 METADATA_ERRORS = ('4100', '4110', '4120', '4130')
+URL_ERRORS = ('4090',)
 
 # Parts that a payment can be made without, or with the reference alone: the value, the part of
 # the request, and the codes of its refusal.
@@ -32,6 +33,7 @@ OPTIONAL_PARTS = (
     ('metadata', 'metadata', METADATA_ERRORS),
     ('receipt_lines', 'receipt', ()),
     ('description', 'paymentDescription', ()),
+    ('legal_links', 'merchantLegalLinks', URL_ERRORS),
 )
 
 # Errors that a customer can meet while the settings are right.
@@ -102,8 +104,12 @@ class PaymentTransaction(models.Model):
         )
         if error:
             if error.code not in CUSTOMER_ERRORS:
-                self.provider_id._vipps_alert_administrator('checkout', error)
+                self._vipps_report_refusal(error)
             raise self._vipps_prepare_refusal() from error
+
+    def _vipps_report_refusal(self, error):
+        """ Hook: alert an administrator of a payment that could not be created. """
+        self.provider_id._vipps_alert_administrator('checkout', error)
 
     def _vipps_is_offered(self):
         """ Return whether the payment form offers the provider for this payment: core takes any
@@ -160,11 +166,23 @@ class PaymentTransaction(models.Model):
                 return self.env['vipps.api.client']._create_payment(self, values, sequence)
             except VippsError as error:
                 part = self._vipps_find_refused_part(values, error)
+                changed_values = self._vipps_change_refused_values(values, error)
                 if part:
                     values = {**values, part: self._vipps_get_replacement(part)}
+                elif changed_values:
+                    values = changed_values
                 elif not self._vipps_is_scope_refused(error):
                     raise
             sequence += 1
+
+    def _vipps_change_refused_values(self, values, error):
+        """ Hook to return the values to ask with instead of refused ones, or None.
+
+        :param dict values: The values of :meth:`_vipps_prepare_payment_values`.
+        :param VippsError error: The refusal, which may as well be an unknown outcome.
+        :rtype: dict | None
+        """
+        return None
 
     def _vipps_find_refused_part(self, values, error):
         """ Return the part of a refused payment request that can be left out.
@@ -175,7 +193,7 @@ class PaymentTransaction(models.Model):
         """
         is_form_refused = error.status in (400, 422) and not error.code
         for name, part, codes in OPTIONAL_PARTS:
-            if not values[name] or values[name] == self._vipps_get_replacement(name) or (
+            if not values.get(name) or values[name] == self._vipps_get_replacement(name) or (
                 name == 'phone' and values.get('user_flow') == 'PUSH_MESSAGE'
             ):
                 continue
@@ -263,7 +281,7 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - PAYMENT REQUEST ===#
 
     def _vipps_prepare_payment_values(self):
-        """ Return the values to create the payment with.
+        """ Hook: return the values to create the payment with.
 
         :return: The values, amounts in major units.
         """
@@ -282,7 +300,7 @@ class PaymentTransaction(models.Model):
         }
 
     def _vipps_get_document_name(self):
-        """ Return the numbers of the documents as customers know them. """
+        """ Hook: return the numbers of the documents as customers know them. """
         return ", ".join(
             name for name in (self.sale_order_ids or self.invoice_ids).mapped('name')
             if name and name != '/'
@@ -324,11 +342,14 @@ class PaymentTransaction(models.Model):
         It is taken from the website that the customer is on, if it is one of ours and Vipps
         MobilePay takes its address.
         """
+        return self._vipps_get_shop_url() + self._vipps_get_return_route()
+
+    def _vipps_get_shop_url(self):
         provider = self.provider_id
         base_url = provider.get_base_url()
         if not self._vipps_is_own_url(base_url) or not provider._vipps_is_allowed_url(base_url):
             base_url = self.env['ir.config_parameter'].sudo().get_param('web.base.url', '')
-        return base_url.rstrip('/') + self._vipps_get_return_route()
+        return base_url.rstrip('/')
 
     def _vipps_is_own_url(self, url):
         """ Return whether a URL leads to a website of this database: browsers, and proxies that are
@@ -366,7 +387,7 @@ class PaymentTransaction(models.Model):
         return self.search([('reference', '=', reference), ('provider_code', '=', 'vipps')])
 
     def _vipps_get_retry_url(self, has_cart):
-        """ Return the page on which the customer can pay again. """
+        """ Hook: return the page on which the customer can pay again. """
         order, invoice = self.sale_order_ids[:1], self.invoice_ids[:1]
         if order.website_id and order.state == 'draft':
             if has_cart:
@@ -387,7 +408,7 @@ class PaymentTransaction(models.Model):
         })
 
     def _vipps_get_result(self):
-        """ Return the result for the customer: `paid`, `authorized`, `contact`, `waiting`,
+        """ Hook: return the result for the customer: `paid`, `authorized`, `contact`, `waiting`,
         `unclear` or `failed`. """
         if self.state == 'authorized' and self._vipps_is_waiting_for_order():
             return 'contact'

@@ -57,7 +57,7 @@ class PaymentTransaction(models.Model):
             self._vipps_in_staff_language()._vipps_tell_change(change)
 
     def _vipps_get_change(self, is_new):
-        """ Return the change of the documents that people have to know of.
+        """ Hook: return the change of the documents that people have to know of.
 
         :param bool is_new: Whether the customer has just approved the payment.
         :return: `dearer` if the payment waits for the order, `cheaper` if the documents became

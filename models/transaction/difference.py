@@ -42,21 +42,22 @@ class PaymentTransaction(models.Model):
 
         :return: The difference, if there is one.
         """
-        self = self._vipps_in_staff_language()  # `_` looks for the language in what is called self.
         to_major, currency = self.env['vipps.api.client']._to_major, self.currency_id
+        amounts = [
+            (to_major(payment.remaining, currency), self._vipps_get_reserved_amount()),
+            (to_major(payment.captured, currency), self._vipps_get_captured_amount()),
+            (to_major(payment.refunded, currency), self._vipps_get_refunded_amount()),
+        ]
+        if not any(currency.compare_amounts(theirs, ours) for theirs, ours in amounts):
+            return None
+        self = self._vipps_in_staff_language()  # `_` looks for the language in what is called self.
+        names = _("Reserved"), _("Captured"), _("Refunded")
         return ". ".join(
             _("%(what)s at Vipps MobilePay: %(theirs)s, in Odoo: %(ours)s",
               what=name, theirs=self._vipps_format(theirs), ours=self._vipps_format(ours))
-            for name, theirs, ours in (
-                (_("Reserved"), to_major(payment.remaining, currency),
-                 self._vipps_get_reserved_amount()),
-                (_("Captured"), to_major(payment.captured, currency),
-                 self._vipps_get_captured_amount()),
-                (_("Refunded"), to_major(payment.refunded, currency),
-                 self._vipps_get_refunded_amount()),
-            )
+            for name, (theirs, ours) in zip(names, amounts, strict=True)
             if currency.compare_amounts(theirs, ours)
-        ) or None
+        )
 
     def _vipps_flag_difference(self, difference):
         """ Keep the difference between the transaction and the payment, and alert an administrator

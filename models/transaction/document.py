@@ -42,7 +42,7 @@ class PaymentTransaction(models.Model):
         return all(document.state == 'cancel' for document in documents)
 
     def _vipps_get_total_amount(self):
-        """ Return the total of the documents that are not cancelled, in major units. """
+        """ Hook: return the total of the documents that are not cancelled, in major units. """
         documents = self.sale_order_ids or self.invoice_ids
         return sum(
             document.amount_total for document in documents if document.state != 'cancel'

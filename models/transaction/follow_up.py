@@ -6,6 +6,9 @@ from odoo.tools import SQL
 from ...source import Fact
 from ..jobs.task import DONE, LATER
 
+# The documents cannot be prepared, and people are told why.
+FAILED = 'failed'
+
 # The tasks of the job, by the state that they follow.
 FOLLOWING_TASKS = {'authorized': 'confirm', 'done': 'book'}
 
@@ -110,6 +113,8 @@ class PaymentTransaction(models.Model):
         if not self._vipps_lock_follow_up():
             return LATER
         if self.state == 'authorized':
+            if self._vipps_prepare_documents() != DONE:
+                return LATER
             tx = self._vipps_with_mails_later()._vipps_in_customer_language()
             tx._set_authorized()
             super(PaymentTransaction, tx)._execute_callback()
@@ -126,6 +131,8 @@ class PaymentTransaction(models.Model):
         if not self._vipps_lock_follow_up():
             return LATER
         tx = self._vipps_with_mails_later()
+        if self._vipps_get_root()._vipps_prepare_documents() == LATER:
+            return LATER
         if not self.is_post_processed:
             if not self._vipps_get_parts():
                 tx._set_done()
@@ -136,6 +143,14 @@ class PaymentTransaction(models.Model):
         if not self._vipps_is_booked():
             return LATER
         self._vipps_end_follow_up()
+        return DONE
+
+    def _vipps_prepare_documents(self):
+        """ Hook: prepare the documents of an approved payment before they are confirmed.
+
+        :return: `DONE` if they are ready, `LATER` if something is still to come, or `FAILED`.
+        :rtype: str
+        """
         return DONE
 
     def _vipps_with_mails_later(self):
@@ -160,7 +175,7 @@ class PaymentTransaction(models.Model):
         return self.env.cr.fetchone()[0]
 
     def _vipps_fail_task(self, kind, problem):
-        """ Create an activity about a task that failed, and book at least the payment. """
+        """ Hook: create an activity about a task that failed, and book at least the payment. """
         if kind == 'user_info':
             return  # The payment does not need it.
         problem = problem or _("Something went wrong in Odoo. Its log says what.")
@@ -192,8 +207,8 @@ class PaymentTransaction(models.Model):
                 self._vipps_tell_unbooked(problem)
 
     def _vipps_end_follow_up(self):
-        """ Take back the activities about tasks that have succeeded now, or are no longer to be
-        done. """
+        """ Hook: take back the activities about tasks that have succeeded now, or are no longer to
+        be done. """
         root = self._vipps_get_root()._vipps_in_staff_language()
         if not root._vipps_get_unconfirmed_orders():
             root._vipps_end_activity(

@@ -73,6 +73,8 @@ class PaymentTransaction(models.Model):
         """ Return whether nobody works on the transaction or on its documents.
 
         :param bool|float wait: For how many seconds to wait for others who hold a lock.
+        :raise SerializationFailure: If others have changed them since this database transaction
+                                     began.
         """
         self.env.cr.flush()
         # Nothing is written: all that was read stays as true as it was.
@@ -100,6 +102,15 @@ class PaymentTransaction(models.Model):
             SQL.identifier(records._table), tuple(records.ids), option,
         ), log_exceptions=False)  # Collisions are expected.
         return self.env.cr.rowcount == len(records)
+
+    def _vipps_lock_for_personal_data(self):
+        """ Lock the transaction before personal data are written to it: Odoo would log an update
+        that collides with others, with all values.
+
+        :raise SerializationFailure: If others have changed it since this database transaction
+                                     began.
+        """
+        self._vipps_lock_rows(self, SQL())
 
     def _vipps_lock_for_person(self):
         """ Lock the payment and its documents as :meth:`_vipps_lock` does, for a person who does

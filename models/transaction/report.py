@@ -97,9 +97,12 @@ class PaymentTransaction(models.Model):
 
     def _vipps_keep_approval_time(self):
         """ Keep how long the customer took, when the approval is first read. """
-        # The event says when it was, if it came. If not, it was some time until now.
-        event = self.env['vipps.webhook.event'].sudo().search_fetch([
-            ('reference', '=', self.vipps_payment_reference), ('name', '=', 'AUTHORIZED'),
-        ], ['event_time'], limit=1)
-        approved = event.event_time or fields.Datetime.now()
+        # Without its event, it was some time until now.
+        approved = self._vipps_get_approval_time() or fields.Datetime.now()
         self.vipps_approval_seconds = max((approved - self.create_date).total_seconds(), 1)
+
+    def _vipps_get_approval_time(self):
+        """ Return the time at which the customer approved the payment, if its event came. """
+        return self.env['vipps.webhook.event'].sudo().search_fetch([
+            ('reference', '=', self.vipps_payment_reference), ('name', '=', 'AUTHORIZED'),
+        ], ['event_time'], limit=1).event_time

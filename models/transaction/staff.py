@@ -228,6 +228,7 @@ class PaymentTransaction(models.Model):
             'CAPTURED': _("Captured"),
             'CANCELLED': _("Released"),
             'REFUNDED': _("Refunded"),
+            'CHECKED_IN': _("Customer scanned a sticker"),
         }.get(name, _("Something else happened"))
 
     #=== BUSINESS METHODS - OPERATIONS ===#

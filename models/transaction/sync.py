@@ -3,6 +3,7 @@
 import logging
 import time
 from datetime import timedelta
+from functools import partial
 
 from psycopg2 import OperationalError
 
@@ -81,7 +82,7 @@ class PaymentTransaction(models.Model):
 
     #=== BUSINESS METHODS - READING ===#
 
-    def _vipps_sync(self, min_age=None, wait=True, may_capture=True):
+    def _vipps_sync(self, min_age=None, wait=True, may_capture=True, events=None):
         """ Read the payment at Vipps MobilePay and converge to it.
 
         A job can wait long for an answer. Meanwhile it locks the transaction alone: the customer
@@ -93,6 +94,7 @@ class PaymentTransaction(models.Model):
         :param bool wait: Whether to wait for others who work on the same payment or document;
                           people wait for a short time.
         :param bool may_capture: Whether to capture and release amounts that nobody has to ask for.
+        :param vipps.webhook.event events: The pending events, if they were looked up.
         :return: Whether the payment was read.
         :raise VippsError: If it cannot be read.
         :raise LockNotAvailable: If a document was locked while a job waited for the answer.
@@ -112,7 +114,8 @@ class PaymentTransaction(models.Model):
         ):
             return False
         was_approved = self.state in ('authorized', 'done')
-        events = self.env['vipps.webhook.event']._get_pending(self)
+        if events is None:
+            events = self.env['vipps.webhook.event']._get_pending(self)
         tasks = self.env['vipps.task']._find(self, KINDS_BY_JOB[MONEY])
         self.vipps_last_read = now  # Kept when the rest fails, so that nobody asks without pause.
         with self.env.cr.savepoint():
@@ -140,10 +143,14 @@ class PaymentTransaction(models.Model):
         try:
             return self.env['vipps.api.client']._call_for(self, 'get')
         except VippsError as error:
-            age = fields.Datetime.now() - self.create_date
+            age = fields.Datetime.now() - self._vipps_get_start_time()
             if not error.is_not_found or self.vipps_payment_state or age <= NOT_FOUND_PERIOD:
                 raise
             return None
+
+    def _vipps_get_start_time(self):
+        """ Hook to return the time before which nobody was asked for the payment. """
+        return self.create_date
 
     #=== BUSINESS METHODS - CONVERGING ===#
 
@@ -243,10 +250,11 @@ class PaymentTransaction(models.Model):
         if payment.capture_guaranteed_until:
             self.vipps_guaranteed_until = payment.capture_guaranteed_until.replace(microsecond=0)
         if payment.authorized and not self.vipps_capture_deadline:
-            # It was approved a few minutes later, at most.
+            # Without its event, it was approved some time later: a day too early costs no money.
+            reserved = self._vipps_get_approval_time() or self.create_date
             days = self.provider_id._vipps_get_reservation_days(self.currency_id)
             self.vipps_capture_deadline = max(filter(None, (
-                self.create_date + timedelta(days=days), self.vipps_guaranteed_until,
+                reserved + timedelta(days=days), self.vipps_guaranteed_until,
             )))
         # A state that is not known yet says nothing about the money, but is no reason to fail.
         if payment.derived_state in self._fields['vipps_payment_state'].get_values(self.env):
@@ -256,7 +264,7 @@ class PaymentTransaction(models.Model):
         self._vipps_keep_user_info(payment)
 
     def _vipps_check_payment(self, payment):
-        """ Ensure that a payment is the one of this transaction, for the same amount.
+        """ Hook: ensure that a payment is the one of this transaction, for the same amount.
 
         If it is not, somebody has to look at it: it is flagged, and never paid.
 
@@ -264,15 +272,23 @@ class PaymentTransaction(models.Model):
         """
         api_client = self.env['vipps.api.client']
         amount = api_client._to_minor(self.amount, self.currency_id)
-        amounts = {payment.amount}
-        if payment.state == 'AUTHORIZED':
-            amounts.add(payment.authorized)
+        amounts = self._vipps_get_read_amounts(payment)
         if (payment.reference, payment.currency, amounts) == (
             self.vipps_payment_reference, self.currency_id.name, {amount}
         ):
             return True
         self._vipps_refuse_payment(payment, min(amounts - {amount}, default=amount))
         return False
+
+    def _vipps_get_read_amounts(self, payment):
+        """ Hook: return the amounts of a payment that have to be that of the transaction.
+
+        :rtype: set[int]
+        """
+        amounts = {payment.amount}
+        if payment.state == 'AUTHORIZED':
+            amounts.add(payment.authorized)
+        return amounts
 
     def _vipps_process_authorized(self, payment, own_tx=None):
         """ Converge to a payment that the customer approved.
@@ -286,7 +302,7 @@ class PaymentTransaction(models.Model):
                     return
             else:
                 self._vipps_touch_documents()
-                if payment.captured < payment.amount:
+                if payment.captured < payment.authorized:
                     self._vipps_set_state('authorized')
         self._vipps_converge_operations(payment, own_tx)
 
@@ -367,7 +383,7 @@ class PaymentTransaction(models.Model):
         tasks = self.env['vipps.task']
         events = self.env['vipps.webhook.event']._get_pending(self)
         tx = self.with_context(vipps_source=WEBHOOK) if events else self
-        error = tx._vipps_try(tx._vipps_sync)
+        error = tx._vipps_try(partial(tx._vipps_sync, events=events))
         if self._vipps_is_operation_due() and tasks._get_tries(self, 'capture') > PATIENT_TRIES:
             self._vipps_tell_safely(lambda tx: tx._vipps_tell_delay(error))
         if not error:

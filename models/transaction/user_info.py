@@ -106,8 +106,8 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - ASKING ===#
 
     def _vipps_is_scope_refused(self, error):
-        """ Return whether a payment is refused because of the data that the customer is asked to
-        share, and do not ask for them from now on. """
+        """ Hook: return whether a payment is refused because of the data that the customer is asked
+        to share, and do not ask for them from now on. """
         if not self.vipps_scopes or error.code not in SCOPE_ERRORS:
             return False
         self.vipps_scopes = False
@@ -136,6 +136,7 @@ class PaymentTransaction(models.Model):
     def _vipps_add_user_details(self, details):
         details = self.env['vipps.api.client']._keep_scopes(details, self.vipps_scopes.split())
         if details:
+            self._vipps_lock_for_personal_data()
             self.vipps_user_details = {**(self.vipps_user_details or {}), **details}
 
     def _vipps_do_user_info(self):
@@ -189,7 +190,7 @@ class PaymentTransaction(models.Model):
     #=== BUSINESS METHODS - FORGETTING ===#
 
     def _vipps_forget(self):
-        """ Forget the data that customers shared. Their payments stay: they are part of the
+        """ Hook: forget the data that customers shared. Their payments stay: they are part of the
         accounts. """
         self.sudo().write({
             'vipps_user_sub': False,

@@ -54,7 +54,7 @@ class TestChaos(LiveTest):
     def calm_down(self):
         """Repair everything, let time pass, and let the jobs finish."""
         self.repair()
-        wait_until(lambda: len(self.stack.workers()) == 2 and self.stack.workers('WorkerCron'))
+        self.wait_for_workers()
         self.verdict.let_time_pass()
 
         def settle():

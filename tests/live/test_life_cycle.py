@@ -9,6 +9,20 @@ from tools.workspace import SHOP
 
 from .shop import LiveTest, wait_until
 
+# What settlements have booked: statement lines, their sum in minor units, those that are posted,
+# the statements, and journal entries that do not balance.
+SETTLED = """
+    SELECT count(*), round(sum(line.amount) * 100)::int,
+           count(*) FILTER (WHERE move.state = 'posted'), count(DISTINCT line.statement_id),
+           count(*) FILTER (WHERE (
+               SELECT sum(item.balance) FROM account_move_line item WHERE item.move_id = move.id
+           ) != 0)
+      FROM account_bank_statement_line line
+      JOIN account_move move ON move.id = line.move_id
+      JOIN account_journal journal ON journal.id = move.journal_id
+     WHERE journal.code LIKE 'VMP%'
+"""
+
 REMOVAL_SCRIPT = Path(__file__).parent / 'scripts' / 'remove.py'
 
 
@@ -27,7 +41,17 @@ class TestUpdate(LiveTest):
 
 class TestRemoval(LiveTest):
 
-    def test_removal_deletes_the_webhook_and_leaves_nothing(self):
+    def test_removal_deletes_the_webhook_and_leaves_nothing_but_the_books(self):
+        # Payments of another system, which Odoo has no payments for.
+        settlement = f'settlements/{DKK_UNIT.msn}'
+        self.control('POST', f'{settlement}/entries', entries=[
+            {'topic': 'funds', 'entryType': 'capture', 'amount': amount, 'reference': "other"}
+            for amount in (10000, 20000)
+        ])
+        self.control('POST', f'{settlement}/close', payout=True)
+        self.control('POST', f'{settlement}/entries', entries=[
+            {'topic': 'funds', 'entryType': 'capture', 'amount': 500, 'reference': "other"},
+        ])
         before = self.control('GET', 'secrets')['webhookSecrets']
         odoo = self.stack.workspace.odoo('removal', SHOP)
         log = self.stack.logs / 'live-removal.log'
@@ -47,6 +71,8 @@ class TestRemoval(LiveTest):
             database=odoo.database,
         )
         self.assertEqual((columns, models, terminals), (0, 0, 0))
+        books, = self.stack.workspace.server.execute(SETTLED, database=odoo.database)
+        self.assertEqual([*books], [4, 500, 4, 1, 0])
 
 
 class TestRefusedRemoval(LiveTest):

@@ -64,7 +64,7 @@ class TestKilledWorkers(OperationsTest):
         """Kill who does an operation after Vipps MobilePay did it, before or in the commit."""
         condition = self.written(operation, reference)
         self.kill_at('payment_transaction', condition, press, in_commit)
-        wait_until(lambda: len(self.stack.workers()) == 2)
+        self.wait_for_workers()
         self.control('POST', 'clock', advance=180)  # What was sent in vain is sent again by then.
 
     def test_it_is_known_from_the_event(self):

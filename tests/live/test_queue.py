@@ -1,6 +1,8 @@
 """The queue of tasks: a failure costs a task one try, and nothing waits for ever."""
 
-from .shop import LiveTest, wait_until
+from tools.waiting import PATIENCE
+
+from .shop import LiveTest, at_once, wait_until
 
 MANY = 10_000
 
@@ -29,6 +31,17 @@ FAILURE = """
     END $$;
     CREATE TRIGGER vipps_test_fail BEFORE UPDATE ON payment_transaction
     FOR EACH ROW WHEN (NEW.reference = '{reference}') EXECUTE FUNCTION vipps_test_fail()
+"""
+# The cart of one payment changes, again and again, until another payment is done or we give up.
+CHANGES = """
+    DO $$ DECLARE started timestamptz := now(); BEGIN
+        WHILE (SELECT state != 'done' FROM payment_transaction WHERE reference = '{other}')
+          AND clock_timestamp() < started + interval '{patience} seconds'
+        LOOP
+            UPDATE sale_order SET id = id WHERE id = {order};
+            COMMIT;
+        END LOOP;
+    END $$
 """
 NO_FAILURE = 'DROP FUNCTION IF EXISTS vipps_test_fail CASCADE'
 
@@ -84,6 +97,23 @@ class TestFailing(LiveTest):
         self.run_job('cron_sync_payments')
         self.assert_paid(failing)
         self.assertEqual(len(self.calls('capture', failing)), 1)
+
+
+class TestBusy(LiveTest):
+
+    def test_a_cart_that_changes_all_the_time_holds_up_only_its_own_payment(self):
+        busy, other = (self.start_told_payment() for _payment in range(2))
+        order, = self.transaction(busy)['sale_order_ids']
+        changes = CHANGES.format(order=order, other=other, patience=PATIENCE)
+
+        def pay():
+            self.decide(busy)
+            wait_until(lambda: [d for d in self.deliveries(busy) if d['accepted']])
+            self.decide(other)
+            self.assert_paid(other)
+
+        at_once(lambda: self.stack.execute(changes), pay)
+        self.assert_paid(busy)
 
 
 class TestMany(LiveTest):

@@ -111,7 +111,7 @@ class TestRandomOperations(BackOfficeTest):
     def calm_down(self, references):
         """Repair everything, let time pass, and let the jobs finish."""
         self.repair()
-        wait_until(lambda: len(self.stack.workers()) == 2 and self.stack.workers('WorkerCron'))
+        self.wait_for_workers()
         self.control('POST', 'clock', advance=4000)  # All events are sent again by then.
         wait_until(lambda: not self.control('GET', 'deliveries')['pending'])
         self.run_job('cron_sync_payments')

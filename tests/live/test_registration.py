@@ -77,8 +77,6 @@ class TestOtherProvider(RegistrationTest):
 
     def setUp(self):
         super().setUp()
-        own = set(self.control('GET', 'secrets')['webhookSecrets'])
-        self.secret, = own
         self.other = self.rpc('payment.provider', 'copy', self.provider)
         self.rpc('payment.provider', 'write', [self.other], {
             'vipps_merchant_serial_number': DKK_UNIT.msn,
@@ -90,8 +88,9 @@ class TestOtherProvider(RegistrationTest):
         })
         self.addCleanup(self.remove_other)
         self.set_up(self.other)
-        self.other_secret, = set(self.control('GET', 'secrets')['webhookSecrets']) - own
         self.other_url = f'{self.stack.url}/payment/vipps/webhook/{self.other}'
+        self.secret = self.webhook_secret()
+        self.other_secret = self.webhook_secret(self.other)
         _customer, self.reference = self.start_payment()
         self.body = self.event_body(self.reference, 'CREATED')
 

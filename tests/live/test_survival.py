@@ -36,7 +36,7 @@ class TestRecording(OperationsTest):
     def test_a_killed_worker_leaves_the_author_and_the_outcome(self):
         reference, press = self.open('capture')
         self.kill_at('payment_transaction', self.written('capture', reference), press)
-        wait_until(lambda: len(self.stack.workers()) == 2)
+        self.wait_for_workers()
         self.control('POST', 'clock', advance=180)  # What was sent in vain is sent again by then.
         self.assert_done_once('capture', reference)
         self.assertEqual(

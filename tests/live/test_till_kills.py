@@ -9,7 +9,7 @@ class TestKilledWorkers(TillTest):
     def kill(self, condition, action):
         """Kill who is about to write a transaction, after Vipps MobilePay was asked."""
         self.kill_at('payment_transaction', condition, action)
-        wait_until(lambda: len(self.stack.workers()) == 2)
+        self.wait_for_workers()
 
     def kill_start(self, order, code=False, **how):
         """Kill who creates the payment of an order; returns its reference."""

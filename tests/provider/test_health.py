@@ -136,6 +136,7 @@ class TestHealth(HealthCommon):
         self.assertFalse(self._get_problems())
         for tx in txs:
             self._age(tx, minutes=20)
+        self._store_event('processed', name='CHECKED_IN')
         self.assertIn('events', self._get_problems())
         self._store_event('processed')
         self.assertFalse(self._get_problems())

@@ -171,6 +171,7 @@ class TestProviderSecrets(ProviderCommon):
     def test_duplicate_for_another_company_has_neither_keys_nor_webhook_and_says_so(self):
         self.vipps.sudo().write({
             'vipps_webhook_secret': 'fake-webhook-secret',
+            'vipps_check_in_secret': 'fake-check-in-secret',
             'vipps_secondary_subscription_key': NOK_UNIT.subscription_key,
             'vipps_webhook_id': 'fake-id', 'vipps_webhook_url': 'https://a.b',
         })

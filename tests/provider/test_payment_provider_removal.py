@@ -32,10 +32,16 @@ class TestProviderRemoval(ProviderCommon):
     def test_neutralized_copy_is_disabled_and_has_no_secrets(self):
         self.vipps.action_vipps_set_up_webhooks()  # The previous secret is kept.
         self.vipps.action_vipps_create_monitoring_token()
-        self.vipps.sudo().vipps_secondary_subscription_key = 'another-key'
+        self.vipps.sudo().write({
+            'vipps_secondary_subscription_key': 'another-key',
+            'vipps_check_in_secret': 'another-secret',
+            'vipps_check_in_webhook_id': 'another-id',
+            'vipps_check_in_webhook_url': 'https://check-ins.example.com',
+        })
         texts = [self.vipps[name] for name in (
             *(f'{name}_ciphertext' for name in SECRET_FIELDS),
             'vipps_monitoring_token_hash', 'vipps_webhook_id', 'vipps_webhook_url',
+            'vipps_check_in_webhook_id', 'vipps_check_in_webhook_url',
         )]
         texts.append(self.vipps.vipps_webhook_previous_secrets[0]['ciphertext'])
         self.assertTrue(all(texts))

@@ -137,15 +137,25 @@ class TestSetupGuide(SetupGuideCommon):
         guide = self._get_shown(guide.action_next())
         self.assertEqual(guide.step, 'done')
         self.assertEqual(
-            steps, ['keys', 'market', 'capture', 'tills', 'webhooks', 'payment'],
+            steps,
+            ['keys', 'market', 'capture', 'tills', 'webhooks', 'ways', 'settlement', 'payment'],
         )
         self.assertEqual(self._open().step, 'keys')
 
+    def test_other_ways_to_pay_are_switched_on(self):
+        guide = self._go(self._open(), 'ways', **KEYS)
+        self.assertFalse(self.vipps.allow_express_checkout or self.vipps.vipps_code_on_invoices)
+        guide.write({'has_express': True, 'has_code_on_invoices': True})
+        guide = self._get_shown(guide.action_next())
+        self.assertEqual(guide.step, 'settlement')
+        self.assertTrue(self.vipps.allow_express_checkout)
+        self.assertTrue(self.vipps.vipps_code_on_invoices)
+
     def test_each_screen_says_how_far_one_is(self):
         guide = self._open()
-        self.assertEqual(guide.progress, "Step 1 of 7: Keys")
+        self.assertEqual(guide.progress, "Step 1 of 9: Keys")
         self.env['pos.config'].search([]).active = False
-        self.assertEqual(self._go(guide, 'webhooks', **KEYS).progress, "Step 4 of 6: Events")
+        self.assertEqual(self._go(guide, 'webhooks', **KEYS).progress, "Step 4 of 8: Events")
 
     def test_guide_is_resumed_where_it_was_left_with_what_was_entered(self):
         self._go(self._open(), 'tills', **KEYS, market='DK', capture_mode='on_delivery')
@@ -236,7 +246,7 @@ class TestSetupGuide(SetupGuideCommon):
             self.assertEqual(guide.step, 'webhooks')
             self.assertIn("cannot reach", guide.webhook_problem)
         guide = self._get_shown(guide.action_skip())
-        self.assertEqual(guide.step, 'payment')
+        self.assertEqual(guide.step, 'ways')
         self.assertFalse(self.vipps.vipps_webhook_id or self.vipps.vipps_webhook_secret)
 
     def test_an_address_at_which_something_else_answers_is_named(self):
@@ -281,7 +291,7 @@ class TestSetupGuide(SetupGuideCommon):
             for name in (
                 'action_next', 'action_back', 'action_skip', 'action_publish',
                 'action_start_payment', 'action_refund_payment', 'get_payment_status',
-                'action_open_checklist', 'action_open_health',
+                'action_open_checklist', 'action_open_health', 'action_open_tills',
             ):
                 for record in (guide, guide.browse()):
                     with self.subTest(groups=groups, name=name), self.assertRaises(AccessError):

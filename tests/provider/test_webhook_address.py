@@ -120,6 +120,20 @@ class TestWebhookAddress(WebhookWatchCommon):
             self._answer_as_own()
             self._assert_both_told()
 
+    def test_check_ins_say_nothing_about_the_webhook_of_payments(self):
+        self.env['vipps.webhook.event'].sudo().create({
+            'provider_id': self.vipps.id, 'name': 'CHECKED_IN', 'reference': 'till',
+            'psp_reference': 'hash', 'state': 'processed',
+        })
+        self._assert_moved()
+        self.vipps.vipps_event_days = 1
+        self.env.flush_all()
+        with freeze_time(fields.Datetime.now() + timedelta(days=20)):
+            self.env['payment.provider']._gc_vipps_kept_data()
+        self.env.invalidate_all()
+        self.assertFalse(self.env['vipps.webhook.event'].sudo().search([]))
+        self.assertFalse(self.vipps._vipps_get_last_event())
+
     def _answer(self, status, headers=None):
         """ Let the website be something that answers with a status. """
         server = Server()

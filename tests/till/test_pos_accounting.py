@@ -28,16 +28,10 @@ class PosAccountingCommon(PosCommon):
 
     #=== What happens ===#
 
-    def _get_tx(self, order):
-        return order.payment_ids.sudo().vipps_transaction_id
-
     def _close_session(self, session=None, cash=0):
         """ Close a session, with the job of core before and after. """
-        session = (session or self.session).with_user(self.cashier)
         self._post_process()
-        session.post_closing_cash_details(cash)
-        session.update_closing_control_state_session("")
-        self.assertEqual(session.close_session_from_ui(), {'successful': True})
+        self.assertEqual(self._close(session, cash=cash), {'successful': True})
         self._post_process()
 
     def _post_process(self):
@@ -54,18 +48,6 @@ class PosAccountingCommon(PosCommon):
         self.simulator.refund(tx.reference, amount)
         self._refresh(tx)
         self._post_process()
-
-    def _refund_in_till(self, order, amount, **kwargs):
-        ui_refund = self._prepare_ui_refund(order, amount, **kwargs)
-        status = self._ask(ui_refund, flow=False, session=kwargs.get('session'))
-        self.assertEqual(status['state'], 'refunded')
-        return self._finish(ui_refund)
-
-    def _reopen(self, **method_values):
-        """ Open another session after the payment method was changed. """
-        self._close()
-        self.pos_method.write(method_values)
-        self.session = self._open_session(self.config)
 
     #=== What the books say ===#
 
@@ -125,7 +107,7 @@ class TestPosAccounting(PosAccountingCommon):
         ])
         self.assertEqual(self._get_open_amount(self.till_receivable), 0)
         self.assertFalse(self._get_refund_payments())
-        txs = self._get_tx(orders)
+        txs = self._get_paying_tx(orders)
         self.assertEqual(txs.mapped('is_post_processed'), [True, True])
         self.assertFalse(txs.payment_id)
 
@@ -197,7 +179,7 @@ class TestPosAccounting(PosAccountingCommon):
     def test_closing_books_what_is_only_reserved_and_tells_somebody(self):
         self.simulator.fault('capture', 'status', status=503, times=None)
         order = self._sell(45)
-        tx = self._get_tx(order)
+        tx = self._get_paying_tx(order)
         self.assertEqual(tx.state, 'authorized')
         self._close_session()
         self.assertEqual(self._get_entries(), [
@@ -218,7 +200,7 @@ class TestPosAccounting(PosAccountingCommon):
         for is_closed in (False, True):
             with self.subTest(is_closed=is_closed):
                 session = self._open_session(self.config) if is_closed else self.session
-                tx = self._get_tx(self._sell(45, session=session))
+                tx = self._get_paying_tx(self._sell(45, session=session))
                 if is_closed:
                     self._close_session(session)
                 self.simulator.cancel(tx.reference)

@@ -22,9 +22,6 @@ class TestPosBackOffice(PosCommon):
 
     #=== What happens ===#
 
-    def _get_tx(self, order):
-        return order.payment_ids.sudo().vipps_transaction_id
-
     def _close_in_back_office(self, session=None, user=None):
         """ Click the button of the session. """
         session = (session or self.session).with_user(user or self.cashier)
@@ -214,7 +211,7 @@ class TestPosBackOffice(PosCommon):
     #=== Refunds by accountants ===#
 
     def test_an_accountant_refunds_a_sale_of_a_till_in_parts(self):
-        tx = self._get_tx(self._sell(100))
+        tx = self._get_paying_tx(self._sell(100))
         self.assertTrue(tx.with_user(self.accountant).vipps_is_refundable)
         wizard = self._open_refund(tx)
         self.assertEqual((wizard.amount, wizard.refundable_amount), (100, 100))
@@ -232,7 +229,7 @@ class TestPosBackOffice(PosCommon):
         self.assertFalse(tx.with_user(self.accountant).vipps_is_refundable)
 
     def test_an_accountant_refunds_no_wrong_amounts(self):
-        tx = self._get_tx(self._sell(100))
+        tx = self._get_paying_tx(self._sell(100))
         for amount in (0, -10, 100.01, 1e9):
             with self.subTest(amount=amount):
                 wizard = self._open_refund(tx)
@@ -242,7 +239,7 @@ class TestPosBackOffice(PosCommon):
         self.assertFalse(self._get_calls('refund'))
 
     def test_two_windows_refund_once(self):
-        tx = self._get_tx(self._sell(100))
+        tx = self._get_paying_tx(self._sell(100))
         first, second = self._open_refund(tx), self._open_refund(tx)
         first.amount = second.amount = 20
         first.action_refund()
@@ -251,7 +248,7 @@ class TestPosBackOffice(PosCommon):
         self.assertEqual(self._get_aggregate(tx)['refunded'], 2000)
 
     def test_only_who_may_write_transactions_refunds_in_the_back_office(self):
-        tx = self._get_tx(self._sell(100))
+        tx = self._get_paying_tx(self._sell(100))
         wizard = self._open_refund(tx)
         for user in (self.cashier, self.pos_manager, self.salesman):
             with self.assertRaises(AccessError):
@@ -276,7 +273,7 @@ class TestPosBackOffice(PosCommon):
 
     def test_a_refund_that_is_not_captured_is_refused_with_a_sentence(self):
         self.simulator.fault('capture', 'status', status=503, times=None)
-        tx = self._get_tx(self._sell(100))
+        tx = self._get_paying_tx(self._sell(100))
         self.assertFalse(tx.with_user(self.accountant).vipps_is_refundable)
         with self.assertRaises(UserError):
             self._open_refund(tx).action_refund()
@@ -284,7 +281,7 @@ class TestPosBackOffice(PosCommon):
     #=== Lists and reports ===#
 
     def test_an_accountant_finds_what_is_paid_and_belongs_to_no_order(self):
-        sold_tx = self._get_tx(self._sell(100))
+        sold_tx = self._get_paying_tx(self._sell(100))
         status = self._ask_and_approve(self._prepare_ui_order())
         tx = self._get_attempt(status['reference'])
         txs = self.env['payment.transaction'].with_user(self.accountant)
@@ -297,7 +294,7 @@ class TestPosBackOffice(PosCommon):
 
     def test_the_report_is_grouped_by_till_for_who_may_not_read_tills(self):
         self._sell(100)
-        refunded_tx = self._get_tx(self._sell(45))
+        refunded_tx = self._get_paying_tx(self._sell(45))
         self.simulator.refund(refunded_tx.reference)
         refunded_tx.sudo()._vipps_sync()
         txs = self.env['payment.transaction'].with_user(self.accountant)
@@ -319,7 +316,7 @@ class TestPosBackOffice(PosCommon):
         self.assertIn('group_till', view['arch'])
 
     def test_an_accountant_reads_the_form_of_a_payment_at_a_till(self):
-        tx = self._get_tx(self._sell(100)).with_user(self.accountant)
+        tx = self._get_paying_tx(self._sell(100)).with_user(self.accountant)
         form = Form(tx)
         self.assertEqual(form.vipps_pos_reference, tx.vipps_pos_reference)
 

@@ -33,7 +33,7 @@ class TestPosMethodForm(PosCommon):
         fields = self.env['pos.payment.method'].fields_get()
         self.assertEqual(fields['vipps_default_flow']['selection'], [
             (key, fields[f'vipps_allow_{key}']['string'].capitalize().replace('Qr', "QR"))
-            for key in ('qr', 'push', 'code')
+            for key in ('qr', 'push', 'code', 'sticker')
         ])
 
     def test_tills_learn_the_app_of_their_currency(self):

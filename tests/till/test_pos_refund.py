@@ -31,11 +31,8 @@ class TestPosRefund(PosCommon):
         self.assertEqual((status['state'], status['message']), ('refunded', ''))
         return self._finish(ui_refund)
 
-    def _get_tx(self, order):
-        return order.payment_ids.vipps_transaction_id.sudo()
-
     def _get_refunded(self, order):
-        return self._get_aggregate(self._get_tx(order))['refunded']
+        return self._get_aggregate(self._get_paying_tx(order))['refunded']
 
     def _assert_refused(self, sentence, ui_refund, index=0):
         """ Ensure that a refund is refused with a sentence before it is stored. """
@@ -58,7 +55,7 @@ class TestPosRefund(PosCommon):
         order = self._sell()
         self._refund_order(order)
         events = self.env['vipps.audit.event'].sudo().search([
-            ('reference', 'like', self._get_tx(order).reference),
+            ('reference', 'like', self._get_paying_tx(order).reference),
         ], order='id')
         self.assertEqual([(event.action, event.to_state) for event in events], [
             ('started', False), ('state_changed', 'authorized'),
@@ -74,9 +71,9 @@ class TestPosRefund(PosCommon):
         refund_order = self._refund_order(order)
         self.assertEqual((refund_order.state, refund_order.amount_total), ('paid', -45))
         self.assertEqual(self._get_refunded(order), 4500)
-        refund_tx = self._get_tx(refund_order)
+        refund_tx = self._get_paying_tx(refund_order)
         self.assertEqual((refund_tx.operation, refund_tx.amount), ('refund', -45))
-        self.assertEqual(refund_tx.source_transaction_id, self._get_tx(order))
+        self.assertEqual(refund_tx.source_transaction_id, self._get_paying_tx(order))
         self.assertFalse(refund_tx.payment_id, "The session books it.")
         self.assertTrue(self._close()['successful'])
 
@@ -99,7 +96,7 @@ class TestPosRefund(PosCommon):
         refund_order = self._refund_order(order)
         ticket = refund_order.payment_ids.ticket
         self.assertIn("Refunded", ticket)
-        self.assertIn(self._get_tx(order).vipps_payment_reference, ticket)
+        self.assertIn(self._get_paying_tx(order).vipps_payment_reference, ticket)
 
     def test_each_of_several_payments_is_refunded_with_a_line_of_its_own(self):
         ui_order = self._prepare_ui_order(
@@ -117,7 +114,8 @@ class TestPosRefund(PosCommon):
             self.assertEqual(self._ask(ui_refund, flow=False, index=index)['state'], 'refunded')
         self.assertEqual(self._finish(ui_refund).state, 'paid')
         self.assertEqual([
-            self._get_aggregate(tx)['refunded'] for tx in self._get_tx(order).sorted('amount')
+            self._get_aggregate(tx)['refunded']
+            for tx in self._get_paying_tx(order).sorted('amount')
         ], [2000, 2500])
 
     def test_a_refund_is_paid_with_the_app_and_in_cash(self):
@@ -145,7 +143,7 @@ class TestPosRefund(PosCommon):
         ))
         refund_order = self._refund_order(order, session=session)
         self.assertEqual(refund_order.config_id, session.config_id)
-        self.assertEqual(self._get_tx(refund_order).vipps_pos_config_id, session.config_id)
+        self.assertEqual(self._get_paying_tx(refund_order).vipps_pos_config_id, session.config_id)
         self.assertEqual(self._get_refunded(order), 4500)
         self.assertTrue(self._close()['successful'])
         self.assertTrue(self._close(session)['successful'])
@@ -186,7 +184,7 @@ class TestPosRefund(PosCommon):
                 reference = self._create_refund(ui_refund)['reference']
                 status = self._start_without_answer(reference, 'stale')
                 self.assertEqual(status['state'], 'unknown')
-                tx = self._get_tx(order)
+                tx = self._get_paying_tx(order)
                 audited = self.env['vipps.audit.event'].sudo().search([
                     ('reference', '=', tx.reference), ('action', '=', 'refund'),
                 ], order='id')
@@ -209,10 +207,10 @@ class TestPosRefund(PosCommon):
                 self._start_without_answer(reference, 'lost_answer')
                 if is_job:
                     self._run_job()
-                self._get_tx(order).vipps_last_read = False
+                self._get_paying_tx(order).vipps_last_read = False
                 status = self._call('vipps_get_attempt', reference)
                 self.assertEqual(status['state'], 'refunded')
-                self.assertEqual(len(self._get_tx(order).child_transaction_ids), 1)
+                self.assertEqual(len(self._get_paying_tx(order).child_transaction_ids), 1)
                 self.assertEqual(self._finish(ui_refund).state, 'paid')
 
     def test_a_refund_whose_request_was_rolled_back_is_known_again_by_its_key(self):
@@ -232,7 +230,7 @@ class TestPosRefund(PosCommon):
                 status = self._call('vipps_start_attempt', reference)
                 self.assertEqual(status['state'], 'refunded')
                 self.assertEqual(self._get_refunded(order), 4500)
-                self.assertEqual(len(self._get_tx(order).child_transaction_ids), 1)
+                self.assertEqual(len(self._get_paying_tx(order).child_transaction_ids), 1)
                 self.assertEqual(self._finish(ui_refund).state, 'paid')
 
     def test_a_refund_that_is_refused_is_told_and_can_be_tried_again(self):
@@ -263,7 +261,7 @@ class TestPosRefund(PosCommon):
         self.assertEqual(status['state'], 'unpaid')
         self.assertIn("Nothing has been refunded", status['message'])
         self.assertFalse(self._call('vipps_list_attempts'))
-        self.assertFalse(self._get_tasks(self._get_tx(order), 'verify', 'sync', 'capture'))
+        self.assertFalse(self._get_tasks(self._get_paying_tx(order), 'verify', 'sync', 'capture'))
         self.assertEqual(self._get_refunded(order), 0)
 
     def test_a_stored_refund_is_dropped_by_the_cashier(self):
@@ -319,24 +317,24 @@ class TestPosRefund(PosCommon):
         order = self._sell()
         ui_refund = self._prepare_ui_refund(order, 20)
         reference = self._create_refund(ui_refund)['reference']
-        self.simulator.refund(self._get_tx(order).vipps_payment_reference, 1000)
+        self.simulator.refund(self._get_paying_tx(order).vipps_payment_reference, 1000)
         self._run_job()
         self.assertEqual(self._get_attempt(reference).state, 'draft')
         self.assertEqual(self._call('vipps_start_attempt', reference)['state'], 'refunded')
         self.assertEqual(self._get_refunded(order), 3000)
-        self.assertEqual(len(self._get_tx(order).child_transaction_ids), 2)
+        self.assertEqual(len(self._get_paying_tx(order).child_transaction_ids), 2)
 
     def test_what_was_refunded_in_the_portal_is_not_refunded_again(self):
         order = self._sell()
         reference = self._create_refund(self._prepare_ui_refund(order, 30))['reference']
-        self.simulator.refund(self._get_tx(order).vipps_payment_reference, 4500)
+        self.simulator.refund(self._get_paying_tx(order).vipps_payment_reference, 4500)
         status = self._call('vipps_start_attempt', reference)
         self.assertEqual(status['state'], 'unpaid')
         self.assertEqual(self._get_refunded(order), 4500)
 
     def test_an_accountant_and_a_till_do_not_both_refund(self):
         order = self._sell()
-        tx = self._get_tx(order)
+        tx = self._get_paying_tx(order)
         action = tx.with_user(self.accountant).action_vipps_refund()
         wizard = self.env[action['res_model']].with_user(self.accountant).browse(action['res_id'])
         ui_refund = self._prepare_ui_refund(order, 30)
@@ -351,7 +349,7 @@ class TestPosRefund(PosCommon):
 
     def test_an_accountant_decides_again_on_what_a_till_has_refunded(self):
         order = self._sell()
-        action = self._get_tx(order).with_user(self.accountant).action_vipps_refund()
+        action = self._get_paying_tx(order).with_user(self.accountant).action_vipps_refund()
         wizard = self.env[action['res_model']].with_user(self.accountant).browse(action['res_id'])
         self._refund_order(order, 30)
         with self.assertRaises(UserError):
@@ -369,9 +367,9 @@ class TestPosRefund(PosCommon):
     def test_what_is_only_reserved_is_captured_before_it_is_refunded(self):
         self.simulator.fault('capture', 'refuse', code='6260')
         order = self._sell()
-        self.assertEqual(self._get_tx(order).state, 'authorized')
+        self.assertEqual(self._get_paying_tx(order).state, 'authorized')
         self._refund_order(order, 20)
-        aggregate = self._get_aggregate(self._get_tx(order))
+        aggregate = self._get_aggregate(self._get_paying_tx(order))
         self.assertEqual((aggregate['captured'], aggregate['refunded']), (4500, 2000))
 
     def test_what_cannot_be_captured_now_is_refunded_later(self):

@@ -17,7 +17,7 @@ class TestPosRefundAccounting(PosAccountingCommon):
 
     def test_a_refund_in_the_portal_is_booked_once_before_and_after_closing(self):
         order = self._sell(100)
-        tx = self._get_tx(order)
+        tx = self._get_paying_tx(order)
         self._refund_elsewhere(tx, 2000)
         self._assert_refund_entries(20)
         self._close_session()
@@ -60,7 +60,7 @@ class TestPosRefundAccounting(PosAccountingCommon):
 
     def test_a_refund_settles_the_credit_note_of_the_order_whichever_comes_first(self):
         order = self._sell_with_invoice(45)
-        tx = self._get_tx(order)
+        tx = self._get_paying_tx(order)
         credit_note = self._create_credit_note(order, 20)
         self.assertEqual(credit_note.amount_residual, 20)
         self._refund_elsewhere(tx, 2000)
@@ -85,7 +85,7 @@ class TestPosRefundAccounting(PosAccountingCommon):
 
     def test_a_credit_note_of_the_till_is_settled_by_the_till_alone(self):
         order = self._sell_with_invoice(45)
-        self._refund_elsewhere(self._get_tx(order), 2000)
+        self._refund_elsewhere(self._get_paying_tx(order), 2000)
         ui_refund = self._prepare_ui_refund(order, 25)
         ui_refund['data'].update(partner_id=self.partner.id, to_invoice=True)
         self._ask(ui_refund, flow=False)
@@ -95,14 +95,14 @@ class TestPosRefundAccounting(PosAccountingCommon):
 
     def test_a_refund_is_due_from_the_customer_if_the_order_was_invoiced(self):
         order = self._sell_with_invoice(45)
-        self._refund_elsewhere(self._get_tx(order), 2000)
+        self._refund_elsewhere(self._get_paying_tx(order), 2000)
         self._assert_refund_entries(20, 'receivable')
         self.assertEqual(self._get_refund_payments().partner_id, self.partner)
 
     def test_a_refund_is_due_from_the_customer_if_the_method_identifies_customers(self):
         self._reopen(split_transactions=True)
         order = self._sell(45, session=self.session, partner_id=self.partner.id)
-        self._refund_elsewhere(self._get_tx(order))
+        self._refund_elsewhere(self._get_paying_tx(order))
         self._assert_refund_entries(45, 'receivable')
         self.assertEqual(self._get_refund_payments().partner_id, self.partner)
 
@@ -110,7 +110,7 @@ class TestPosRefundAccounting(PosAccountingCommon):
         outstanding, receivable = self.outstanding.copy(), self.till_receivable.copy()
         self._reopen(outstanding_account_id=outstanding.id, receivable_account_id=receivable.id)
         order = self._sell(45, session=self.session)
-        self._refund_elsewhere(self._get_tx(order))
+        self._refund_elsewhere(self._get_paying_tx(order))
         lines = self._get_refund_payments().line_ids.sorted('balance')
         self.assertEqual(lines.account_id, outstanding | receivable)
         self.assertEqual(lines.mapped('balance'), [-45, 45])
@@ -158,7 +158,7 @@ class TestPosRefundAccounting(PosAccountingCommon):
         self.simulator.fault('refund', 'lost')
         with self._without_pauses():
             self._call('vipps_start_attempt', status['reference'])
-        self._get_tx(order)._vipps_sync()
+        self._get_paying_tx(order)._vipps_sync()
         self._post_process()
         self.assertEqual(self._get_attempt(status['reference']).state, 'done')
         self._finish(ui_refund)
@@ -190,7 +190,7 @@ class TestPosRefundAccounting(PosAccountingCommon):
 
     def test_a_refund_that_cannot_be_booked_is_told_of_and_booked_later(self):
         order = self._sell(45)
-        tx = self._get_tx(order)
+        tx = self._get_paying_tx(order)
         lines = self.bank_journal.outbound_payment_method_line_ids
         method = lines.payment_method_id
         lines.unlink()
@@ -209,7 +209,7 @@ class TestPosRefundAccounting(PosAccountingCommon):
 
     def test_a_person_cannot_refund_what_cannot_be_booked(self):
         order = self._sell(45)
-        tx = self._get_tx(order).with_user(self.accountant)
+        tx = self._get_paying_tx(order).with_user(self.accountant)
         self._close_session()
         self.company.fiscalyear_lock_date = fields.Date.context_today(
             self.session.with_context(tz='Europe/Oslo')  # The day of the market.

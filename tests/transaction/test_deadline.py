@@ -140,6 +140,28 @@ class TestDeadline(TransactionCommon):
             {f"Capture or release payment {tx.reference}" for tx in txs},
         )
 
+    def test_the_last_day_counts_from_the_approval_if_that_is_known(self):
+        days = timedelta(days=self.vipps._vipps_get_reservation_days(self.company.currency_id))
+        for is_known in (True, False):
+            with self.subTest(is_known=is_known):
+                tx = self._start()
+                self.env.flush_all()
+                self.env.cr.execute(
+                    "UPDATE payment_transaction SET create_date = create_date - interval '9 days'"
+                    " WHERE id = %s", [tx.id],
+                )
+                self.env.invalidate_all()
+                self.simulator.approve(tx.vipps_payment_reference)
+                approval = fields.Datetime.now() - timedelta(days=2)
+                if is_known:
+                    self.env['vipps.webhook.event'].sudo().create({
+                        'provider_id': self.vipps.id, 'name': 'AUTHORIZED', 'event_time': approval,
+                        'reference': tx.vipps_payment_reference, 'psp_reference': 'approval',
+                    })
+                self._refresh(tx)
+                first_day = approval if is_known else tx.create_date
+                self.assertEqual(tx.vipps_capture_deadline, first_day + days)
+
     #=== Operations on the list ===#
 
     def _act(self, txs, method, user=None):

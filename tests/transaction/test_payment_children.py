@@ -325,6 +325,6 @@ class TestPaymentChildren(TransactionCommon):
         for days, expected in ((0, 180), (30, 30)):
             with self.subTest(days=days):
                 self.vipps.vipps_reservation_days = days
-                with patch.object(Payment, '_known_after_approval', lambda payment: {}):
+                with patch.object(Payment, '_known_after_approval', lambda *_arguments: {}):
                     tx = self._authorize()
                 self.assertEqual((tx.vipps_capture_deadline - tx.create_date).days, expected)

@@ -172,6 +172,7 @@ class TestPaymentComparison(TransactionCommon):
         for schedule in (self._schedule,
                          self.vipps.with_user(self.administrator).action_vipps_compare_payments):
             self.env['vipps.task'].sudo().search([]).unlink()
+            self.env.cr.flush()  # As at the end of a request: each wakes the job once.
             triggers = Trigger.search_count([('cron_id', '=', cron.id)])
             schedule()
             self.assertEqual(Trigger.search_count([('cron_id', '=', cron.id)]), triggers + 1)

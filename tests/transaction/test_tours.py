@@ -1,28 +1,13 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-import json
 from unittest.mock import patch
 
 from odoo.fields import Command
 from odoo.tests import HttpCase, tagged
 from odoo.tests.common import ChromeBrowser
 
+from ..app_tour import ABORT, APPROVE, clicking
 from ..common import TransactionCommon, VippsCommon
-
-# What the customer does at Vipps MobilePay: one click on each page, told by a selector.
-APPROVE = ['a[name="open_app"]', 'button[name="approve"]', 'a.o_sim_return']
-ABORT = ['button[name="cancel"]']
-
-# A tour lives in the pages of Odoo only; the browser itself clicks on those of the simulator.
-CLICK_SCRIPT = """
-    if (location.origin === %(origin)s) {
-        addEventListener('DOMContentLoaded', () => {
-            const step = Number(sessionStorage.step || 0);
-            sessionStorage.step = step + 1;
-            document.querySelector(%(selectors)s[step]).click();
-        });
-    }
-"""
 
 
 @tagged('post_install', '-at_install', 'vipps_tour')
@@ -77,21 +62,18 @@ class TestCheckoutTours(VippsCommon, HttpCase):
         :return: None
         """
         width, height = map(int, self.browser_size.split(','))
-        script = CLICK_SCRIPT % {
-            'origin': json.dumps(self.simulator.url), 'selectors': json.dumps(selectors),
-        }
         navigate_to = ChromeBrowser.navigate_to
 
-        def prepare_and_navigate_to(browser, *args, **kwargs):
+        def resize_and_navigate_to(browser, *args, **kwargs):
             browser._websocket_request('Emulation.setDeviceMetricsOverride', params={
                 'width': width, 'height': height, 'deviceScaleFactor': 1, 'mobile': False,
             })
-            browser._websocket_request(
-                'Page.addScriptToEvaluateOnNewDocument', params={'source': script}
-            )
             return navigate_to(browser, *args, **kwargs)
 
-        with patch.object(ChromeBrowser, 'navigate_to', prepare_and_navigate_to):
+        with (
+            patch.object(ChromeBrowser, 'navigate_to', resize_and_navigate_to),
+            clicking(self.simulator, selectors),
+        ):
             self.start_tour('/shop', name)
 
 

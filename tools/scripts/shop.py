@@ -50,19 +50,26 @@ for name, price, tax in [
     }).action_apply_inventory()
 
 env['delivery.carrier'].search([]).is_published = False
-env['delivery.carrier'].create({
-    'name': "Parcel to your door",
-    'delivery_type': 'fixed',
-    'fixed_price': 79,
-    'is_published': True,
-    'product_id': env['product.product'].create({
-        'name': "Delivery",
-        'detailed_type': 'service',
-        'taxes_id': standard_rate.ids,
-        'sale_ok': False,
-        'list_price': 79,
-    }).id,
-})
+oslo = env['delivery.zip.prefix'].create([{'name': f'{number:02}'} for number in range(13)])
+for number, (name, price, prefixes) in enumerate([
+    ("Parcel to your door", 79, None),
+    ("Courier today", 149, oslo),  # Whether there is one depends on the address.
+]):
+    env['delivery.carrier'].create({
+        'name': name,
+        'sequence': 20 + number,
+        'delivery_type': 'fixed',
+        'fixed_price': price,
+        'is_published': True,
+        'zip_prefix_ids': prefixes and prefixes.ids,
+        'product_id': env['product.product'].create({
+            'name': name,
+            'detailed_type': 'service',
+            'taxes_id': standard_rate.ids,
+            'sale_ok': False,
+            'list_price': price,
+        }).id,
+    })
 
 # Attaching the order to mails about it needs wkhtmltopdf, which few machines have.
 if not shutil.which('wkhtmltopdf'):

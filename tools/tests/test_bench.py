@@ -1,6 +1,11 @@
+import contextlib
+import importlib
+import io
+import sys
 import tempfile
 import unittest
 from pathlib import Path
+from unittest.mock import MagicMock, patch
 
 from bench.access_log import count_queries
 from bench.figures import HEAD, Row, in_ms, p95, ratio_of_medians, table
@@ -32,6 +37,36 @@ class TestFigures(unittest.TestCase):
         self.assertEqual(cells[3], ['Memory', '9 MiB', '', '', '', ''])
         self.assertEqual(cells[4], ['Calls', '1', '', '', '1', 'yes'])
         self.assertEqual(len({len(line) for line in lines}), 1)
+
+
+class TestEarlyEnd(unittest.TestCase):
+    def test_a_bench_that_ends_early_names_what_is_missing(self):
+        with patch.dict(sys.modules, {'psycopg2': MagicMock()}):
+            bench = importlib.import_module('bench.__main__')
+        for error, is_raised in ((Failure("Not paid."), False), (KeyError("paid"), True)):
+            printed = io.StringIO()
+            with (
+                self.subTest(error=error),
+                patch.multiple(
+                    bench, prepare=MagicMock(), Shop=MagicMock(), facts=lambda _shop: "2 cores",
+                    intake=MagicMock(), checkout=MagicMock(), till=MagicMock(),
+                ),
+                patch('signal.signal'), contextlib.redirect_stdout(printed),
+                contextlib.redirect_stderr(io.StringIO()),
+            ):
+                bench.intake.measure.return_value = [Row("Intake", '3 ms')]
+                bench.checkout.measure_start.return_value = [Row("Start", '4 ms')], []
+                bench.checkout.measure_done.side_effect = error
+                bench.prepare.return_value.__exit__.return_value = False
+                with self.assertRaises(KeyError) if is_raised else contextlib.nullcontext():
+                    self.assertEqual(bench.main(is_quick=True), 1)
+                lines = printed.getvalue().splitlines()
+                self.assertIn("Intake", lines[2])
+                self.assertIn("Start", lines[3])
+                self.assertRegex(
+                    lines[4], "Approval to done, The till, .*, Settlements, Lists .*not measured",
+                )
+                self.assertNotIn("Memory", lines[4])
 
 
 class TestAccessLog(unittest.TestCase):

@@ -4,11 +4,12 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import time
 import unittest
 from pathlib import Path
 
-from tools.processes import Child, Step
+from tools.processes import Child, Step, parent_of
 
 # Starts a second process that ignores every polite request, says which, and waits.
 PARENT = """
@@ -21,6 +22,18 @@ time.sleep(600)
 print(child.pid, flush=True)
 time.sleep(600)
 """
+
+
+class TestParentOf(unittest.TestCase):
+
+    def test_only_processes_have_a_parent(self):
+        self.assertEqual(parent_of(os.getpid()), os.getppid())
+        end = threading.Event()
+        thread = threading.Thread(target=end.wait)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(end.set)
+        self.assertIsNone(parent_of(thread.native_id))
 
 
 class TestChild(unittest.TestCase):

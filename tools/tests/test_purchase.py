@@ -7,9 +7,10 @@ import urllib.request
 from simulator.server import Simulator
 from tools.console import Failure
 from tools.odoo import free_port
-from tools.partial_purchase import show_entries
-from tools.purchase import RETURN, WEBHOOKS, Purchase, as_json, heading, row, summary
+from tools.payout import Payout
+from tools.purchase import RETURN, WEBHOOKS, Purchase, as_json, summary
 from tools.stack import Stack
+from tools.steps import heading, row, show_entries
 
 
 class TestPurchase(unittest.TestCase):
@@ -18,14 +19,14 @@ class TestPurchase(unittest.TestCase):
         self.simulator.start()
         self.addCleanup(self.simulator.close)
 
-    def purchase(self, without, simulator_url=None):
+    def purchase(self, case, simulator_url=None):
         """Return a purchase from a shop that does not answer."""
         stack = types.SimpleNamespace(
             url=f'http://127.0.0.1:{free_port()}',
             simulator_url=simulator_url or self.simulator.url,
         )
         stack.control = functools.partial(Stack.control, stack)
-        return Purchase(stack, without)
+        return Purchase(stack, case)
 
     def faults(self):
         with urllib.request.urlopen(f'{self.simulator.url}/control/faults') as answer:
@@ -58,14 +59,21 @@ class TestPurchase(unittest.TestCase):
             list(purchase.run())
         except Failure as error:
             failure = error
-        told = json.loads(as_json([purchase], failure))
+        told = json.loads(as_json([purchase], None, failure))
         self.assertEqual((told['ok'], told['error'], told['currency']), (
             False, str(failure), 'NOK',
         ))
         bought, = told['purchases']
-        self.assertEqual((bought['without'], bought['reference']), ('webhooks', None))
+        self.assertEqual((bought['case'], bought['reference']), ('without_webhooks', None))
         self.assertEqual([entry['step'] for entry in bought['timeline']], ["webhooks cut off"])
-        self.assertIs(json.loads(as_json([], None))['ok'], True)
+        self.assertIsNone(told['payout'])
+        payout = Payout(purchase.stack)
+        payout.number = '2000001'
+        told = json.loads(as_json([], payout, None))
+        self.assertIs(told['ok'], True)
+        self.assertEqual(
+            told['payout'], {'number': '2000001', 'timeline': [], 'journal_items': []}
+        )
 
     def test_output_for_people_is_aligned(self):
         entry = {'step': "captured", 'seconds': 1.5, 'amount': 428.5, 'witness': "Simulator"}
@@ -84,12 +92,12 @@ class TestPurchase(unittest.TestCase):
         line = {'move_name': "PBNK1/2026/00001", 'account_id': [7, "Bank"], 'debit': 0, 'credit': 5}
         shown = show_entries([line, {**line, 'debit': 5, 'credit': 0}]).splitlines()
         self.assertEqual(shown, [text.rstrip() for text in shown])
-        self.assertEqual([text.split()[-1] for text in shown], ['5', '5'])
+        self.assertEqual([text.split()[-1] for text in shown], ['5.00', '5.00'])
 
     def test_closing_line_for_people(self):
-        purchases = [self.purchase(without) for without in (RETURN, WEBHOOKS)]
+        purchases = [self.purchase(case) for case in (RETURN, WEBHOOKS)]
         for number, purchase in enumerate(purchases):
             purchase.reference = f'AB2CD-{number}'
         self.assertEqual(
-            summary(purchases), "All as expected and booked: AB2CD-0, AB2CD-1",
+            summary(purchases), "All as expected, booked and paid out: AB2CD-0, AB2CD-1",
         )

@@ -13,8 +13,10 @@ class TestResults(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / 'events'
             path.write_text(''.join(
-                json.dumps({'outcome': outcome, 'test': test, 'detail': detail}) + '\n'
-                for outcome, test, detail in lines
+                json.dumps({
+                    'outcome': outcome, 'test': test, 'detail': detail, 'time': number,
+                }) + '\n'
+                for number, (outcome, test, detail) in enumerate(lines)
             ))
             results.read(path)
         return results
@@ -26,6 +28,14 @@ class TestResults(unittest.TestCase):
             (events.STARTED, 'a.T.three', ''), (events.SKIPPED, 'a.T.three', 'no browser'),
         )
         self.assertEqual(results.closing_line(), '1 passed, 1 failed, 1 skipped')
+
+    def test_the_time_of_a_test_is_that_from_its_start_to_its_end(self):
+        results = self.read(
+            (events.STARTED, 'a.T.one', ''), (events.FAILED, 'a.T.one (i=1)', 'first'),
+            (events.PASSED, 'a.T.one', ''), (events.STARTED, 'a.T.two', ''),
+            (events.PASSED, 'a.T.two', ''),
+        )
+        self.assertEqual(results.seconds, {'a.T.one': 2, 'a.T.two': 1})
 
     def test_a_test_with_failed_subtests_fails_once(self):
         results = self.read(
@@ -64,3 +74,8 @@ class TestPattern(unittest.TestCase):
         self.assertTrue(events.fits('a.*_one', 'a.T.test_one'))
         self.assertFalse(events.fits('T.*two', 'a.T.test_one'))
         self.assertFalse(events.fits('two', 'a.T.test_one'))
+
+    def test_several_patterns_add_up(self):
+        self.assertTrue(events.fits('two test_one', 'a.T.test_one'))
+        self.assertTrue(events.fits('T.*two a.*', 'a.T.test_one'))
+        self.assertFalse(events.fits('two three', 'a.T.test_one'))

@@ -30,6 +30,8 @@ class VippsSetupGuide(models.TransientModel):
             ('capture', "Capture"),
             ('tills', "Tills"),
             ('webhooks', "Events"),
+            ('ways', "More Ways to Pay"),
+            ('settlement', "Payouts"),
             ('payment', "Test Payment"),
             ('done', "Done"),
         ],
@@ -55,6 +57,14 @@ class VippsSetupGuide(models.TransientModel):
             ('manual', "Manually"), ('automatic', "Automatically"), ('on_delivery', "On delivery")
         ],
         required=True,
+    )
+    journal_id = fields.Many2one(
+        string="Book Payments In",
+        help="The journal of captured and refunded payments. With the usual outstanding accounts,"
+             " they wait there until Vipps MobilePay pays them out.",
+        comodel_name='account.journal',
+        domain="[('type', '=', 'bank')]",
+        check_company=True,
     )
     config_ids = fields.Many2many(
         string="Tills", comodel_name='pos.config', check_company=True,
@@ -138,7 +148,7 @@ class VippsSetupGuide(models.TransientModel):
     def action_skip(self):
         """ Open the next screen and leave this one undone. """
         self = self._enter()
-        if self.step not in ('tills', 'webhooks', 'payment'):
+        if self.step not in ('tills', 'webhooks', 'settlement', 'payment'):
             raise UserError(_("This step is needed before the next one."))
         return self._move(1)
 
@@ -212,6 +222,9 @@ class VippsSetupGuide(models.TransientModel):
         if distance:
             self.webhook_problem = False
             self.provider_id.vipps_guide_step = self.step
+        show = getattr(self, f'_show_{self.step}', None)
+        if show:
+            show()
         return {
             'type': 'ir.actions.act_window',
             'name': _("Set up %s", self.provider_id.name),
@@ -254,8 +267,14 @@ class VippsSetupGuide(models.TransientModel):
         })
         method.active = True
 
+    def _show_capture(self):
+        # Administrators need not be accountants.
+        self.journal_id = self.provider_id.sudo().journal_id
+
     def _finish_capture(self):
         self.provider_id.vipps_capture_mode = self.capture_mode
+        if self.journal_id and self.journal_id != self.provider_id.sudo().journal_id:
+            self.provider_id.journal_id = self.journal_id
 
     #=== BUSINESS METHODS - TILLS ===#
 

@@ -3,6 +3,8 @@
 from odoo import _, fields, models
 from odoo.tools import format_amount
 
+from ...models.till.attempt_order import OPEN_STATES
+
 
 class VippsTillAttempt(models.TransientModel):
     """ An attempt to pay at a till that keeps its session from being closed, for the staff of the
@@ -35,7 +37,7 @@ class VippsTillAttempt(models.TransientModel):
             attempt.order_name = tx_sudo.vipps_pos_reference
             attempt.amount = format_amount(self.env, tx_sudo.amount, tx_sudo.currency_id)
             attempt.status = self._describe(tx_sudo, state, is_attached)
-            attempt.is_open = state in ('waiting', 'unknown')
+            attempt.is_open = state in OPEN_STATES
             attempt.is_attachable = not is_attached and (
                 state == 'refunded' or state == 'paid'
                 and tx_sudo._vipps_get_pos_order().state == 'draft'
@@ -53,6 +55,7 @@ class VippsTillAttempt(models.TransientModel):
             return _("Settled. There is nothing left to do.")
         return {
             'waiting': _("Waiting for the customer."),
+            'scan': _("Waiting for the customer to scan the sticker."),
             'unknown': _("Vipps MobilePay has not answered yet. Look again in a moment."),
             'paid': _("Paid, but the order is not finished."),
             'refunded': _("Refunded, but the order of the refund is not finished."),

@@ -160,7 +160,7 @@ class VippsPersonalData(models.TransientModel):
         }
 
     def _prepare_export(self):
-        """ Return the data as machines read it: times in UTC, amounts in major units. """
+        """ Hook: return the data as machines read it: times in UTC, amounts in major units. """
         return {
             'contact': {'id': self.partner_id.id, 'name': self.partner_id.name},
             'exported_at': fields.Datetime.to_string(fields.Datetime.now()),
@@ -176,6 +176,7 @@ class VippsPersonalData(models.TransientModel):
                 'asked_for': (tx_sudo.vipps_scopes or '').split(),
                 'customer_id_at_vipps_mobilepay': tx_sudo.vipps_user_sub or None,
                 'shared': tx_sudo.vipps_user_details or {},
+                'delivery': tx_sudo.vipps_express_choice or {},
                 'phone_at_till': tx_sudo._vipps_mask_phone(tx_sudo.vipps_customer_phone) or None,
                 'copied_from_contact': {
                     name.removeprefix('partner_'): tx_sudo[name] or None for name in (

@@ -19,7 +19,7 @@ const REFUSALS = ["UserError", "ValidationError", "AccessError"].map(
     (name) => `odoo.exceptions.${name}`
 );
 
-export const OPEN_STATES = ["waiting", "unknown"];
+export const OPEN_STATES = ["waiting", "scan", "unknown"];
 const DONE_STATES = ["paid", "refunded"];
 const ENDED_STATES = ["unpaid", "returned"];
 
@@ -39,8 +39,14 @@ export class AttemptFollower {
         this.operations = new Map();
         this.reads = new Map();
         this.starts = new Map();
+        this.setup();
         setInterval(() => this.lookAtOpenLines(), POLLING_INTERVAL);
     }
+
+    /**
+     * Prepare what other files add to the service.
+     */
+    setup() {}
 
     //#region Finding
 
@@ -109,6 +115,13 @@ export class AttemptFollower {
                 status = await this._start(start);
             } else if (line.vipps_reference) {
                 status = await this._read(line);
+                if (status.state === "scan" && status.is_ready) {
+                    status = await this.startByCheckIn(status.reference);
+                } else if (status.is_bound) {
+                    // The till went away between both calls.
+                    const run = () => this.startByCheckIn(status.reference);
+                    this.starts.set(line.vipps_uuid, { run, next: 0 });
+                }
             }
             if (status && !this.operations.has(line.vipps_uuid)) {
                 this.apply(status);
@@ -121,6 +134,20 @@ export class AttemptFollower {
         const { flow, qr } = line.vipps_status;
         const needsQr = !qr && (!flow || flow === "qr");
         return this._call("vipps_get_attempt", line.vipps_reference, needsQr);
+    }
+    /**
+     * Ask the customer who has scanned the sticker: the first call binds that customer to the
+     * order, the second one asks, and may be repeated.
+     *
+     * @param {string} reference
+     * @param {number|boolean} [checkIn] - the id of the one that the cashier chose
+     */
+    async startByCheckIn(reference, checkIn = false) {
+        const line = this.getLines().find((line) => line.vipps_reference === reference);
+        const wasBound = line?.vipps_status.is_bound;
+        const start = () => this._call("vipps_start_attempt", reference, false, checkIn);
+        const status = await start();
+        return status.is_bound && !wasBound ? start() : status;
     }
     async _start(start) {
         start.next = Date.now() + START_INTERVAL;
@@ -219,6 +246,8 @@ export class AttemptFollower {
             message: status.message,
             is_captured: status.is_captured,
             is_offline: false,
+            check_ins: status.check_ins,
+            is_bound: status.is_bound,
             seconds_left: status.seconds_left,
             minutes_left: Math.ceil(status.seconds_left / 60),
             qr: isOpen && (status.qr || line.vipps_status.qr),

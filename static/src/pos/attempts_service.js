@@ -109,7 +109,9 @@ export class VippsAttempts extends AttemptFollower {
         }
         line.vipps_reference = status.reference;
         await this._begin(line, () =>
-            this._call("vipps_start_attempt", status.reference, code)
+            flow === "sticker"
+                ? this.startByCheckIn(status.reference)
+                : this._call("vipps_start_attempt", status.reference, code)
         );
         if (line.vipps_status.state === "waiting" && flow === "qr") {
             this.showQr(line);

@@ -63,7 +63,7 @@ patch(Payment.prototype, {
             this.is_vipps_open() &&
             this.amount > 0 &&
             this.payment_status === "waitingCard" &&
-            Boolean(is_offline || is_cancel_unknown || state !== "waiting")
+            Boolean(is_offline || is_cancel_unknown || !["waiting", "scan"].includes(state))
         );
     },
     /**
@@ -88,6 +88,9 @@ patch(Payment.prototype, {
      * Return what the customer reads on the customer display while the payment waits.
      */
     get_vipps_instruction() {
+        if (this.vipps_status.state === "scan") {
+            return _t("Scan the sticker with the %s app", this.get_vipps_app());
+        }
         return this.vipps_status.flow === "qr"
             ? _t("Scan the code in the %s app", this.get_vipps_app())
             : _t("Approve in the %s app", this.get_vipps_app());
@@ -151,7 +154,8 @@ patch(Order.prototype, {
         }
         return this.get_vipps_lines().findLast(
             (line) =>
-                line.amount > 0 && (line.is_done() || line.vipps_status.state === "waiting")
+                line.amount > 0 &&
+                (line.is_done() || ["waiting", "scan"].includes(line.vipps_status.state))
         );
     },
 });

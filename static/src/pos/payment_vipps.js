@@ -24,7 +24,7 @@ export class PaymentVipps extends PaymentInterface {
      */
     async send_payment_request(cid) {
         const line = this._findLine(cid);
-        await this.attempts.ask(line, getFlows(line.payment_method)[0]?.key);
+        await this.attempts.ask(line, getFlows(line)[0]?.key);
         while (this._findLine(cid)?.is_vipps_open()) {
             await delay(DECISION_INTERVAL);
         }

@@ -1,4 +1,5 @@
-"""Set up the provider and its webhook, then remove the addon (run by `odoo-bin shell`)."""
+"""Set up the provider, its webhook and its ledger, book what is settled, then remove the addon (run
+by `odoo-bin shell`)."""
 
 env['ir.config_parameter'].set_param(
     'mobilepay_vipps.test_api_url', PARAMETERS['simulator_url']
@@ -13,5 +14,10 @@ provider.write({
 })
 provider.action_vipps_set_up_webhooks()
 env['pos.payment.method'].search([('name', '=', "Vipps")]).use_payment_terminal = 'vipps'
+ledger = provider._vipps_find_ledgers()
+ledger.currency_id.active = True
+ledger._set_up()
+env.cr.commit()
+ledger.action_fetch()
 env.cr.commit()
 env['ir.module.module'].search([('name', '=', 'mobilepay_vipps')]).button_immediate_uninstall()

@@ -89,6 +89,15 @@ export class Health extends Component {
                 ],
             },
             {
+                title: _t("Settlement"),
+                rows: [
+                    count("settlement_entries", _t("Entries to Check")),
+                    count("settlement_foreign", _t("Settled, Unknown Here")),
+                    count("settlement_waiting", _t("Settled Payments Not in the Books")),
+                    count("settlement_overdue", _t("Overdue Payouts")),
+                ],
+            },
+            {
                 title: _t("Last 7 Days"),
                 rows: [
                     count("started", _t("Payments Started")),

@@ -1,6 +1,6 @@
 /** @odoo-module **/
 
-import { Component, useEffect, useRef } from "@odoo/owl";
+import { Component, useEffect, useRef, useState } from "@odoo/owl";
 import { _t } from "@web/core/l10n/translation";
 import { patch } from "@web/core/utils/patch";
 import { useService } from "@web/core/utils/hooks";
@@ -15,7 +15,7 @@ import { getFlows } from "@mobilepay_vipps/pos/flows";
  */
 export function formatTimeLeft(line) {
     const { state, seconds_left: seconds } = line.vipps_status;
-    if (state !== "waiting" || !seconds) {
+    if (!["waiting", "scan"].includes(state) || !seconds) {
         return "";
     }
     return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
@@ -30,6 +30,7 @@ export class VippsPaymentLine extends Component {
 
     setup() {
         this.attempts = useService("vipps_attempts");
+        this.waiting = useState(this.attempts.waiting);
         this.root = useRef("root");
         // Below a long list of payment methods nobody would see what to do.
         useEffect(
@@ -40,10 +41,32 @@ export class VippsPaymentLine extends Component {
         );
     }
     get flows() {
-        return getFlows(this.props.line.payment_method);
+        return getFlows(this.props.line);
     }
     get otherFlows() {
         return this.flows.filter((flow) => flow.key !== this.props.line.vipps_status.flow);
+    }
+    /**
+     * Return the customers who have scanned the sticker: before anybody is asked, and to choose
+     * from if it is not certain which of them this order is for.
+     */
+    get checkIns() {
+        const { state, check_ins: checkIns } = this.props.line.vipps_status;
+        if (this.phase === "ask" && !this.isRefund) {
+            return this.flows.some((flow) => flow.key === "sticker") ? this.waiting.checkIns : [];
+        }
+        return state === "scan" ? checkIns || [] : [];
+    }
+    /**
+     * Return whether somebody waits to be asked in this way.
+     */
+    isWaitedFor(flow) {
+        return flow.key === "sticker" && this.checkIns.length > 0;
+    }
+    describeCheckIn({ seconds }) {
+        return seconds < 60
+            ? _t("Scanned %s s ago", seconds)
+            : _t("Scanned %s min ago", Math.floor(seconds / 60));
     }
     get isRefund() {
         return this.props.line.amount < 0;
@@ -127,6 +150,11 @@ export class VippsPaymentLine extends Component {
                 "Not cancelled yet: %s is not responding. Wait, or use another payment method.",
                 method
             );
+        }
+        if (state === "scan") {
+            return this.checkIns.length
+                ? _t("Which customer is this? Choose the one who stands in front of you.")
+                : _t("Ask the customer to scan the sticker with the %s app", line.get_vipps_app());
         }
         if (state !== "waiting") {
             return message || _t("Checking with %s…", method);

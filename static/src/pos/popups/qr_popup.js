@@ -40,7 +40,7 @@ export class QrPopup extends AbstractAwaitablePopup {
         return _t("Ask the customer to scan the code in the %s app.", app);
     }
     get otherFlows() {
-        return getFlows(this.props.line.payment_method).filter((flow) => flow.key !== "qr");
+        return getFlows(this.props.line).filter((flow) => flow.key !== "qr");
     }
     get timeLeft() {
         return formatTimeLeft(this.props.line);
