@@ -11,16 +11,25 @@ from tools.customer import Customer
 from tools.stack import Stack
 from tools.workspace import Workspace
 
-from . import checkout, draining, intake, journeys, memory, settlement, size, soak, till
+from . import checkout, draining, installation, intake, journeys, memory, settlement, size, soak
+from . import till as tills
 from .figures import Row, table
-from .payments import Copies
 from .shop import ADDONS, Shop
 
-PARTS = (
-    "Webhook intake", "Checkouts", "Approval to done", "The till", "Journeys", "Many payments",
-    "Draining", "Settlements", "Memory", "Lists",
-)
-MANY, QUICK_MANY = 100_000, 10_000  # payments that a shop has when those of a day are measured
+PARTS = {
+    "Webhook intake": intake.measure,
+    "Checkouts": checkout.measure_start,
+    "Approval to done": checkout.measure_done,
+    "The till": tills.measure,
+    "Journeys": journeys.measure,
+    "Many payments": size.measure,
+    "Draining": draining.measure,
+    "Settlements": settlement.measure,
+    "Memory": memory.measure,
+    "Lists": settlement.measure_lists,
+    "Others": installation.measure_others,
+    "Update": installation.measure_update,
+}
 
 
 def prepare():
@@ -37,34 +46,18 @@ def prepare():
     return stack
 
 
-def measure(shop, rows, left, is_quick):
-    """Measure everything, adding to the rows.
+def measure(shop, rows, left):
+    """Measure the parts that are left, adding to the rows.
 
     :param list left: The names of the parts; each is removed when it is measured.
-    :param bool is_quick: Whether to leave out the memory, and to have fewer payments.
     """
-    def note(found):
+    while left:
+        say(f"{left[0]} ...")
+        found = PARTS[left[0]](shop)
         rows.extend(found)
         for row in found:
             say(f"  {row.what}: {row.measured}")
         left.pop(0)
-        if left:
-            say(f"{left[0]} ...")
-
-    say(f"{left[0]} ...")
-    note(intake.measure(shop))
-    started, references = checkout.measure_start(shop)
-    note(started)
-    note(checkout.measure_done(shop, references))
-    note(till.measure(shop))
-    copies = Copies(shop)
-    note(journeys.measure(shop, copies))
-    note(size.measure(shop, copies, QUICK_MANY if is_quick else MANY))
-    note(draining.measure(shop, copies))
-    note(settlement.measure(shop, is_quick))
-    if not is_quick:
-        note(memory.measure(shop, copies, references))
-    note(settlement.measure_lists(shop, is_quick))
 
 
 def facts(shop):
@@ -79,16 +72,23 @@ def facts(shop):
     )
 
 
-def main(is_quick):
-    """Measure, and print the table, with what is missing in it; returns the exit code."""
+def main(is_quick, parts):
+    """Measure, and print the table, with what is missing in it; returns the exit code.
+
+    :param bool is_quick: Whether to leave out the memory, and to have fewer payments.
+    :param list parts: What the names of the wanted parts begin with; empty for all.
+    """
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     rows, machine, code = [], '', 1
-    left = [part for part in PARTS if not (is_quick and part == "Memory")]
+    left = [part for part in PARTS if (
+        any(part.lower().startswith(wanted.lower()) for wanted in parts) if parts
+        else not (is_quick and part == "Memory")
+    )]
     try:
         with prepare() as stack:
-            shop = Shop(stack)
+            shop = Shop(stack, is_quick)
             try:
-                measure(shop, rows, left, is_quick)
+                measure(shop, rows, left)
                 code = 0
             finally:
                 machine = facts(shop)

@@ -7,14 +7,14 @@ from .figures import Row
 PAYMENTS, ORDERS = 1000, 200
 
 
-def measure(shop, copies):
+def measure(shop):
     """Let the events of approved payments wait, and then be dealt with.
 
     Core confirms the order of a payment as soon as that is approved, which takes far longer than
     everything else: what takes us how long is seen without orders.
     """
-    rate, how = _drain(shop, copies, PAYMENTS, with_orders=False)
-    rate_with_orders, how_with_orders = _drain(shop, copies, ORDERS, with_orders=True)
+    rate, how = _drain(shop, PAYMENTS, with_orders=False)
+    rate_with_orders, how_with_orders = _drain(shop, ORDERS, with_orders=True)
     return [
         Row(
             "Draining with automatic capture", f'{rate:.1f} events/s', how,
@@ -27,10 +27,10 @@ def measure(shop, copies):
     ]
 
 
-def _drain(shop, copies, count, with_orders):
+def _drain(shop, count, with_orders):
     """Return how many events are drained in a second, and how that was found."""
     with shop.webhooks_lost():
-        references = copies.add(count, with_orders=with_orders, approved=True)
+        references = shop.copies.add(count, with_orders=with_orders, approved=True)
         with shop.jobs_paused():
             for reference in references:
                 shop.send_event(reference)

@@ -8,7 +8,7 @@ from .payments import MAKE_DUE
 WARM_UP, PAYMENTS = 3, 20
 
 
-def measure(shop, copies):
+def measure(shop):
     """Count on each way when everything is warm."""
     with shop.webhooks_lost(), shop.jobs_paused():
         shop.run_job('cron_sync_payments')  # what was waiting
@@ -16,9 +16,9 @@ def measure(shop, copies):
             _walk(shop)
         counts = [
             *_walk(shop),
-            _count_job(shop, copies, "an event drained: read, captured, done",
+            _count_job(shop, "an event drained: read, captured, done",
                        'cron_sync_payments', approved=True),
-            _count_job(shop, copies, "an open payment read by the job",
+            _count_job(shop, "an open payment read by the job",
                        'cron_sync_payments', approved=False),
         ]
     return [
@@ -54,11 +54,11 @@ def _walk(shop):
     return [started, received, returned]
 
 
-def _count_job(shop, copies, what, job, approved):
+def _count_job(shop, what, job, approved):
     """Return the cost of a job for one payment, without the cost of an idle run."""
     shop.run_job(job)
     _seconds, idle = shop.run_job(job)
-    references = copies.add(PAYMENTS, with_orders=False, approved=approved)
+    references = shop.copies.add(PAYMENTS, with_orders=False, approved=approved)
     if approved:
         for reference in references:
             shop.send_event(reference)

@@ -16,12 +16,9 @@ LISTS = {
 }
 
 
-def measure(shop, is_quick):
-    """Book payments as entries and as core does.
-
-    :param bool is_quick: Whether to have fewer of them.
-    """
-    many = QUICK_MANY if is_quick else MANY
+def measure(shop):
+    """Book payments as entries and as core does."""
+    many = QUICK_MANY if shop.is_quick else MANY
     with shop.jobs_paused():
         figures = _run(shop, "Booking settlements", 'settlement', **many)
     count, (first, last) = many['payments'], figures['memory']
@@ -43,12 +40,9 @@ def measure(shop, is_quick):
     ]
 
 
-def measure_lists(shop, is_quick):
-    """Open the lists of many entries.
-
-    :param bool is_quick: Whether to have fewer of them.
-    """
-    rows = QUICK_ROWS if is_quick else ROWS
+def measure_lists(shop):
+    """Open the lists of many entries."""
+    rows = QUICK_ROWS if shop.is_quick else ROWS
     with shop.jobs_paused():
         figures = _run(shop, "Listing settlements", 'settlement_lists', rows=rows)
     return [

@@ -1,6 +1,7 @@
 """The running shop that is measured: its database, its webhook, its jobs and its processes."""
 
 import contextlib
+import functools
 import http.client
 import json
 import os
@@ -18,18 +19,25 @@ from tools.console import Failure
 from tools.customer import Customer
 
 from .access_log import count_queries
+from .payments import Copies
 
 ADDONS = Path(__file__).resolve().parent / 'addons'
 PRODUCT = "Wool socks"
+MANY, QUICK_MANY = 100_000, 10_000  # payments that a shop has when those of a day are measured
 PATIENCE = 600  # seconds until an inbox must be empty
 
 
 class Shop:
     """A started stack, seen from outside."""
 
-    def __init__(self, stack):
-        """Connect to the database of the stack."""
+    def __init__(self, stack, is_quick=False):
+        """Connect to the database of the stack.
+
+        :param bool is_quick: Whether there are to be fewer payments.
+        """
         self.stack = stack
+        self.many = QUICK_MANY if is_quick else MANY
+        self.is_quick = is_quick
         self.rpc = stack.rpc
         self.control = stack.control
         self.provider = self.rpc.reference('mobilepay_vipps.payment_provider_vipps')
@@ -39,6 +47,11 @@ class Shop:
         os.environ.update(stack.workspace.server.variables)  # libpq reads them
         self.connection = psycopg2.connect(dbname=stack.odoo.database)
         self.connection.autocommit = True
+
+    @functools.cached_property
+    def copies(self):
+        """What makes payments in bulk."""
+        return Copies(self)
 
     # The database
 

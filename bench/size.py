@@ -9,42 +9,39 @@ SMALL = 1_000
 PAYMENTS, ROUNDS = 50, 5
 
 
-def measure(shop, copies, many):
+def measure(shop):
     """Have open payments read by the job, and approved ones by their events, among few payments
-    and among many.
-
-    :param int many: How many payments are many.
-    """
+    and among many."""
     with shop.webhooks_lost():
         shop.sql('DELETE FROM vipps_task')  # Nobody else's turn.
         shop.wait_for_empty_inbox()
-        references = copies.add(PAYMENTS, approved=False)
-        small = _measure_among(shop, copies, references, SMALL)
-        large = _measure_among(shop, copies, references, many)
+        references = shop.copies.add(PAYMENTS, approved=False)
+        small = _measure_among(shop, references, SMALL)
+        large = _measure_among(shop, references, shop.many)
     names = ("Job of the safety net, per payment read", "Event, from the inbox to done")
     rows = []
     for name, before, after in zip(names, small, large, strict=True):
         ratio = after / before
         rows.append(Row(
-            f'{name}, among {many} payments', f'{after * 1000:.1f} ms',
+            f'{name}, among {shop.many} payments', f'{after * 1000:.1f} ms',
             f'among {SMALL}: {before * 1000:.1f} ms', ratio, "at most 1.2", ratio <= 1.2,
         ))
     return rows
 
 
-def _measure_among(shop, copies, references, count):
+def _measure_among(shop, references, count):
     """Have so many payments, and return the seconds that job and event take for one.
 
     They are those of the fastest round: whatever else the machine does only makes it slower.
     """
     present = shop.value('SELECT count(*) FROM payment_transaction')
     say(f"  {count} payments ...")
-    copies.add(count - present, SETTLED)
-    copies.add_processed_events()
-    copies.settle_database()
+    shop.copies.add(count - present, SETTLED)
+    shop.copies.add_processed_events()
+    shop.copies.settle_database()
     with shop.jobs_paused():
         rounds = [
-            (_read_by_job(shop, references), _finish_by_events(shop, copies))
+            (_read_by_job(shop, references), _finish_by_events(shop))
             for _round in range(ROUNDS)
         ]
         idle, _queries = min(shop.run_job('cron_sync_payments') for _round in range(ROUNDS))
@@ -68,9 +65,9 @@ def _read_by_job(shop, references):
     return seconds
 
 
-def _finish_by_events(shop, copies):
+def _finish_by_events(shop):
     """Return the seconds of a run that captures new payments that were approved."""
-    references = copies.add(PAYMENTS, with_orders=False, approved=True)
+    references = shop.copies.add(PAYMENTS, with_orders=False, approved=True)
     for reference in references:
         shop.send_event(reference)
     seconds, _queries = shop.run_job('cron_sync_payments')

@@ -71,7 +71,13 @@ def _parser():
         '--quick', action='store_true',
         help="leave out the memory, and have 10 000 payments instead of 100 000; some 6 minutes",
     )
-    bench.set_defaults(run=lambda options: run_bench(is_quick=options.quick))
+    bench.add_argument(
+        '--part', dest='parts', metavar='NAME', action='append', default=[],
+        help="only the parts whose name begins so, as *draining*; several add up",
+    )
+    bench.set_defaults(
+        run=lambda options: run_bench(is_quick=options.quick, parts=options.parts)
+    )
     soak = bench.add_subparsers(metavar='soak').add_parser(
         'soak', help="trade in shop and till while anything goes wrong, and look what it came to",
     )
