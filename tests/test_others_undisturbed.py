@@ -107,6 +107,15 @@ class TestOthersUndisturbed(PosCommon):
             self.env.cr.precommit.run()
         return queries, result
 
+    def _forget_methods(self):
+        """ Have a database whose tills never took our payments. """
+        self.env.flush_all()
+        # Core refuses to change the methods of a session that is open.
+        self.env.cr.execute("UPDATE pos_payment_method SET use_payment_terminal = NULL")
+        self.env.invalidate_all()
+        self.env.registry.clear_cache()
+        self.addCleanup(self.env.registry.clear_cache)
+
     def _order(self, **values):
         return self.env['sale.order'].create({
             'partner_id': self.partner.id,
@@ -331,6 +340,24 @@ class TestOthersUndisturbed(PosCommon):
 
         # Another till may have asked for the order.
         self._compare(do, lookups=3)
+        self._forget_methods()
+        self._compare(do)
+
+    def test_tills_look_for_our_payments_as_soon_as_a_method_takes_them(self):
+        self._forget_methods()
+        Method = self.env['pos.payment.method']
+        self.assertFalse(Method._vipps_is_known())
+        journal = self.cash_method.journal_id.copy({'type': 'bank'})
+        method = Method.create({'name': "App", 'journal_id': journal.id})
+        method.use_payment_terminal = 'vipps'
+        self.assertTrue(Method._vipps_is_known())
+        method.unlink()
+        self._forget_methods()
+        self.assertFalse(Method._vipps_is_known())
+        Method.create({
+            'name': "App", 'journal_id': journal.id, 'use_payment_terminal': 'vipps',
+        })
+        self.assertTrue(Method._vipps_is_known())
 
     def test_a_till_makes_an_invoice_and_is_closed(self):
         def do():

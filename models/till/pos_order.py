@@ -179,6 +179,8 @@ class PosOrder(models.Model):
 
     def _vipps_get_attempts(self):
         """ Return the attempts to pay the orders, and to refund them, oldest first. """
+        if not self.env['pos.payment.method']._vipps_is_known():
+            return self.env['payment.transaction'].sudo()
         pos_references = self.filtered('pos_reference').mapped('pos_reference')
         txs_sudo = self.env['payment.transaction'].sudo().search([
             '|', ('vipps_pos_order_id', 'in', self.ids),

@@ -1,6 +1,6 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from odoo import _, _lt, api, fields, models
+from odoo import _, _lt, api, fields, models, tools
 from odoo.exceptions import UserError, ValidationError
 from odoo.tools import format_amount
 
@@ -164,6 +164,21 @@ class PosPaymentMethod(models.Model):
 
     #=== CRUD METHODS ===#
 
+    @api.model_create_multi
+    def create(self, values_list):
+        """ Override of `point_of_sale` to look up anew whether tills take our payments. """
+        methods = super().create(values_list)
+        if 'vipps' in methods.mapped('use_payment_terminal'):
+            self.env.registry.clear_cache()
+        return methods
+
+    def write(self, values):
+        """ Override of `point_of_sale` to look up anew whether tills take our payments. """
+        res = super().write(values)
+        if 'use_payment_terminal' in values:
+            self.env.registry.clear_cache()
+        return res
+
     def _get_payment_terminal_selection(self):
         """ Override of `point_of_sale` to add Vipps MobilePay. """
         return super()._get_payment_terminal_selection() + [('vipps', "Vipps MobilePay")]
@@ -175,6 +190,18 @@ class PosPaymentMethod(models.Model):
         )
 
     #=== BUSINESS METHODS ===#
+
+    @api.model
+    @tools.ormcache()
+    def _vipps_is_known(self):
+        """ Return whether any till takes our payments or ever did, so that sales cost no query in
+        databases whose tills never did. """
+        return bool(
+            self.sudo().search_count([('use_payment_terminal', '=', 'vipps')], limit=1)
+            or self.env['payment.transaction'].sudo().search_count(
+                [('vipps_pos_reference', '!=', False)], limit=1
+            )
+        )
 
     def _vipps_check_usable(self, currency, amount):
         """ Ensure that the method can take a payment. """
