@@ -11,7 +11,18 @@ from tools.customer import Customer
 from tools.stack import Stack
 from tools.workspace import Workspace
 
-from . import checkout, draining, installation, intake, journeys, memory, settlement, size, soak
+from . import (
+    checkout,
+    draining,
+    installation,
+    intake,
+    journeys,
+    memory,
+    profiling,
+    settlement,
+    size,
+    soak,
+)
 from . import till as tills
 from .figures import Row, table
 from .shop import ADDONS, Shop
@@ -40,7 +51,7 @@ def prepare():
         configuration.read_text().replace('addons_path = ', f'addons_path = {ADDONS},')
     )
     stack.odoo.install(
-        "Installing what is compared with", ['payment_demo', 'vipps_bench'],
+        "Installing what is compared with", ['payment_demo', 'payment_stripe', 'vipps_bench'],
         stack.logs / 'bench-install.log',
     )
     return stack
@@ -103,6 +114,21 @@ def main(is_quick, parts):
     return code
 
 
+def profile(what):
+    """Profile one of `profiling.WAYS`; returns the exit code."""
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    stack = prepare()
+    profiler = profiling.Profiler(stack.logs / 'profiles')
+    try:
+        with stack:
+            profiling.measure(Shop(stack), profiler, what)
+    except Failure as failure:
+        say(str(failure))
+        return 1
+    return 0
+
+
 if __name__ == '__main__':
     options = json.loads(sys.argv[1])
-    sys.exit(soak.main(**options) if 'minutes' in options else main(**options))
+    run = {'minutes': soak.main, 'what': profile, 'is_quick': main}[next(iter(options))]
+    sys.exit(run(**options))

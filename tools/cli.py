@@ -78,7 +78,13 @@ def _parser():
     bench.set_defaults(
         run=lambda options: run_bench(is_quick=options.quick, parts=options.parts)
     )
-    soak = bench.add_subparsers(metavar='soak').add_parser(
+    kinds = bench.add_subparsers(metavar='{profile,soak}')
+    profile = kinds.add_parser(
+        'profile', help="list the SQL queries of a request, with their places, and what is slow",
+    )
+    profile.add_argument('what', choices=('webhook', 'checkout', 'return', 'drain'))
+    profile.set_defaults(run=lambda options: run_bench(what=options.what))
+    soak = kinds.add_parser(
         'soak', help="trade in shop and till while anything goes wrong, and look what it came to",
     )
     soak.add_argument('--minutes', type=float, default=10, help="how long; 10 by default")
