@@ -19,7 +19,7 @@ class VippsWebhookEvent(models.Model):
     def _prepare_details(self, tx, event):
         """ Override to keep the delivery that the customer chose, if it is not known yet. """
         values = super()._prepare_details(tx, event)
-        if tx.vipps_is_express and event.shipping and not tx.vipps_express_choice and (
+        if event.shipping and tx.vipps_is_express and not tx.vipps_express_choice and (
             tx.vipps_user_info_state != 'erased'
         ):
             values['express_choice'] = Json(tx._vipps_convert_choice(event.shipping))

@@ -6,7 +6,6 @@ import time
 from datetime import timedelta
 
 from psycopg2.errors import SerializationFailure
-from psycopg2.extras import Json
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
@@ -68,9 +67,6 @@ LOCK_SECONDS = 2
 # If others work on more payments than this at once, the job waits for them.
 MAX_BUSY = 20
 
-# The jobs that were woken since the last flush, among the data of the cursor.
-WOKEN_KEY = 'vipps_woken'
-
 # The outcome of a task.
 DONE, LATER, NO_ANSWER = 'done', 'later', 'no_answer'
 
@@ -107,55 +103,7 @@ class VippsTask(models.Model):
         help="What is to be done, where the kind does not say it.", readonly=True, groups=NO_ACCESS,
     )
 
-    #=== BUSINESS METHODS - SCHEDULING ===#
-
-    @api.model
-    def _schedule(self, txs, kind, arguments=None, due=None, tries=0):
-        """ Schedule a task of transactions, normally for the moment of the commit.
-
-        Tasks that are the same are done once.
-
-        :param payment.transaction txs: The transactions.
-        :param str kind: The kind of the tasks, one of :data:`KINDS`.
-        :param dict arguments: The arguments of the method that does the task.
-        :param datetime due: When the task is due, if not now. The oldest come last.
-        :param int tries: How often the task was tried before.
-        :return: None
-        """
-        if not txs:
-            return
-        now = fields.Datetime.now()
-        self.env.cr.execute(SQL(
-            """
-            INSERT INTO vipps_task (
-                transaction_id, kind, due, tries, arguments,
-                create_uid, create_date, write_uid, write_date
-            )
-            SELECT unnest(%(tx_ids)s), %(kind)s, %(due)s, %(tries)s, %(arguments)s,
-                   %(uid)s, %(now)s, %(uid)s, %(now)s
-            """,
-            tx_ids=txs.ids, kind=kind, due=due or now, tries=tries,
-            arguments=Json(arguments) if arguments else None, uid=self.env.uid, now=now,
-        ))
-        if not due or due <= now:
-            self._wake(kind)
-
-    @api.model
-    def _schedule_after_rollback(self, txs, kind):
-        """ Schedule a task of transactions in case the present database transaction is rolled back.
-
-        :param payment.transaction txs: The transactions.
-        :param str kind: The kind of the tasks, one of :data:`KINDS`.
-        :return: None
-        """
-        def schedule():
-            try:
-                call_apart(self, '_schedule', txs, kind)
-            except Exception:
-                # It would take the place of the error that the user is to read.
-                _logger.exception("Nothing is scheduled for transactions %s.", txs.ids)
-
-        self.env.cr.postrollback.add(schedule)
+    #=== BUSINESS METHODS - TASKS OF A PAYMENT ===#
 
     @api.model
     def _find(self, txs, kinds):
@@ -210,27 +158,6 @@ class VippsTask(models.Model):
         """ Put a task of a transaction off that was not tried after all. """
         for task in self._find(tx, [kind]):
             task.write({'due': due, 'tries': task.tries - 1})
-
-    @api.model
-    def _wake(self, kind, at=None):
-        """ Wake the job that does a kind of tasks.
-
-        :param str kind: The kind.
-        :param datetime at: When, if not as soon as this is committed.
-        :return: None
-        """
-        cron_id = self.env['ir.model.data']._xmlid_to_res_id(KINDS[kind][0])
-        # What is rolled back to a savepoint is forgotten there, too.
-        woken = self.env.cr.precommit.data.setdefault(WOKEN_KEY, set())
-        if not at and cron_id in woken:
-            return
-        # Whole rows of jobs and users would be read, as often as Vipps MobilePay calls.
-        crons = self.env['ir.cron'].sudo().with_context(active_test=False, prefetch_fields=False)
-        cron = crons.search_fetch([('id', '=', cron_id)], ['active'])
-        if cron:
-            cron._trigger(at=at)
-            if not at:
-                woken.add(cron_id)
 
     @api.model
     def _get_scheduled(self, txs, *kinds):

@@ -187,9 +187,9 @@ class VippsWebhookEvent(models.Model):
         :return: Whether it is stored; if not, so many came in an hour that it has to come later.
         :rtype: bool
         """
-        tx = self.env['payment.transaction'].sudo().search([
-            ('vipps_payment_reference', '=', event.reference),
-        ])
+        tx = self.env['payment.transaction'].sudo().search_fetch(
+            [('vipps_payment_reference', '=', event.reference)], self._get_payment_fields(),
+        )
         is_relevant = self._is_about(tx, provider, event.msn, event.success)
         now = fields.Datetime.now()
         stored = self._insert(provider, {
@@ -203,7 +203,7 @@ class VippsWebhookEvent(models.Model):
             'success': event.success,
             'state': 'ignored' if not is_relevant else 'pending' if tx else 'unmatched',
             **(self._prepare_details(tx, event) if is_relevant else {}),
-        })
+        }, tx if is_relevant else None, due=min(event.timestamp, now))
         if not stored:
             return stored is not None
         log_step(
@@ -212,19 +212,26 @@ class VippsWebhookEvent(models.Model):
             event=event.name,
         )
         if is_relevant:
-            # The latest events are processed first.
-            self.env['vipps.task']._schedule(tx, 'sync', due=min(event.timestamp, now))
-            if not tx:  # It may be there in a moment, when its request is committed.
-                self.env['vipps.task']._wake('sync')
             tx._vipps_wake_tills()
         return True
 
     @api.model
-    def _insert(self, provider, values):
-        """ Store an event, if it is not there yet.
+    def _get_payment_fields(self):
+        """ Hook: return the fields of the payment that are needed to store an event.
+
+        :rtype: list[str]
+        """
+        return ['company_id']
+
+    @api.model
+    def _insert(self, provider, values, tx=None, due=None):
+        """ Store an event, if it is not there yet, and have its payment read.
 
         :param payment.provider provider: The provider whose webhook was called.
         :param dict values: The values of the event.
+        :param payment.transaction tx: The transaction of the payment, if that is to be read; empty
+                                       if it may be there in a moment.
+        :param datetime due: Since when it is to be read: the latest events are processed first.
         :return: The event; empty if it was there; None if too many came in an hour.
         :rtype: vipps.webhook.event | None
         """
@@ -238,7 +245,7 @@ class VippsWebhookEvent(models.Model):
             'create_uid': self.env.uid,
             'write_uid': self.env.uid,
         }
-        self.env.cr.execute(SQL(
+        statement = SQL(
             """
             INSERT INTO vipps_webhook_event (%(columns)s)
             SELECT %(values)s
@@ -254,10 +261,15 @@ class VippsWebhookEvent(models.Model):
             values=SQL(", ").join(SQL("%s", value) for value in values.values()),
             provider_id=provider.id, since=now - timedelta(hours=1),
             limit=const.MAX_EVENTS_PER_HOUR,
-        ), log_exceptions=False)  # Another worker can be storing it: then Odoo tries again.
-        row = self.env.cr.fetchone()
-        if row:
-            return self.browse(row)
+        )
+        # Another worker can be storing it: then Odoo tries again.
+        if tx is None:
+            self.env.cr.execute(statement, log_exceptions=False)
+            event_id, = self.env.cr.fetchone() or (None,)
+        else:
+            event_id = self.env['vipps.task']._schedule_after(statement, tx, 'sync', due=due)
+        if event_id:
+            return self.browse(event_id)
         if self.search_count([
             ('provider_id', '=', provider.id), ('psp_reference', '=', values['psp_reference']),
             ('name', '=', values['name']),

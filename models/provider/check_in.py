@@ -2,7 +2,7 @@
 
 import contextlib
 
-from odoo import _, fields, models
+from odoo import _, api, fields, models
 from odoo.exceptions import UserError
 
 from ... import const, encryption
@@ -118,6 +118,15 @@ class PaymentProvider(models.Model):
         """ Override to have the registration for check-ins known, and deleted with the others. """
         return super()._vipps_get_webhook_ids() + [
             webhook_id for webhook_id in self.mapped('vipps_check_in_webhook_id') if webhook_id
+        ]
+
+    @api.model
+    def _vipps_get_webhook_fields(self):
+        """ Override to verify check-ins, too. """
+        return [
+            *super()._vipps_get_webhook_fields(),
+            'vipps_check_in_webhook_url',
+            'vipps_check_in_secret_ciphertext',
         ]
 
     def _vipps_get_webhook_secrets(self):

@@ -9,6 +9,7 @@ import requests
 
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError
+from odoo.tools import ormcache
 
 from ... import const
 from ...step_log import log_step
@@ -21,9 +22,6 @@ PREVIOUS_SECRET_PERIOD = timedelta(days=7)
 
 # Events that came within this time show that the address of the webhook is good.
 IN_USE_PERIOD = timedelta(days=30)
-
-# PostgreSQL refuses to look for numbers that no id can be.
-MAX_ID = 2 ** 31 - 1
 
 
 class PaymentProvider(models.Model):
@@ -55,6 +53,28 @@ class PaymentProvider(models.Model):
         readonly=True,
         groups='base.group_system',
     )
+
+    #=== CRUD METHODS ===#
+
+    @api.model_create_multi
+    def create(self, values_list):
+        """ Override to take events for new providers. """
+        providers = super().create(values_list)
+        providers._vipps_forget_webhooks()
+        return providers
+
+    def _write(self, values):
+        """ Override to verify events with what is written, in whatever way. """
+        res = super()._write(values)
+        if not values.keys().isdisjoint({'code', *self._vipps_get_webhook_fields()}):
+            self._vipps_forget_webhooks()
+        return res
+
+    def unlink(self):
+        """ Override to take no more events for the providers. """
+        res = super().unlink()
+        self._vipps_forget_webhooks()
+        return res
 
     #=== ACTION METHODS ===#
 
@@ -313,17 +333,50 @@ class PaymentProvider(models.Model):
 
     @api.model
     def _vipps_get_for_webhook(self, provider_id):
-        """ Return the provider whose webhook is called, with all that is needed to verify the call:
-        field by field, it would take several times as long. """
-        if provider_id > MAX_ID:
-            return self.browse()
-        return self.search_fetch([('id', '=', provider_id), ('code', '=', 'vipps')], [
+        """ Return the provider whose webhook is called, with all that is needed to verify the call,
+        without a query. """
+        values = self._vipps_read_webhooks().get(provider_id)
+        provider = self.browse(provider_id if values else ())
+        for name in values or ():
+            self.env.cache.insert_missing(provider, self._fields[name], [values[name]])
+        return provider
+
+    @api.model
+    @ormcache()
+    def _vipps_read_webhooks(self):
+        """ Return what the webhooks of all providers are verified with, by the id and the name of
+        the field, as the ORM caches it: secrets as ciphertexts. """
+        fields_ = [self._fields[name] for name in self._vipps_get_webhook_fields()]
+        providers = self.sudo().search_fetch(
+            [('code', '=', 'vipps')], [field.name for field in fields_]
+        )
+        return {
+            provider.id: {field.name: self.env.cache.get(provider, field) for field in fields_}
+            for provider in providers
+        }
+
+    @api.model
+    def _vipps_get_webhook_fields(self):
+        """ Hook to return the fields that webhooks are verified with. """
+        return [
             'company_id',
             'vipps_merchant_serial_number',
             'vipps_webhook_url',
             'vipps_webhook_secret_ciphertext',
             'vipps_webhook_previous_secrets',
-        ])
+        ]
+
+    def _vipps_forget_webhooks(self):
+        """ Have all workers verify webhooks with what is stored from now on, and at once when that
+        is committed: a secret that was revoked must not be good until the end of a job. """
+        registry = self.env.registry
+
+        def forget():
+            registry.clear_cache()
+            registry.signal_changes()
+
+        registry.clear_cache()
+        self.env.cr.postcommit.add(forget)
 
     def _vipps_verify_webhook(self, body, headers):
         """ Return whether a request to the webhook comes from Vipps MobilePay. """

@@ -54,6 +54,11 @@ class VippsWebhookEvent(models.Model):
     #=== BUSINESS METHODS - STORING ===#
 
     @api.model
+    def _get_payment_fields(self):
+        """ Override to have what tills are woken with. """
+        return [*super()._get_payment_fields(), 'reference', 'vipps_pos_session_id']
+
+    @api.model
     def _store_check_in(self, provider, check_in):
         """ Store a check-in, if it is not there yet, and let the till know of the customer. One at
         a till that is closed, at an unknown sticker, or that comes too late, is only noted.
