@@ -166,6 +166,8 @@ class VippsController(http.Controller):
                 request.env['payment.transaction']._vipps_get_reference_prefix()
             )
             return answer
+        # The jobs are woken when it is sent.
+        answer = request.vipps_answer = request.make_response('')
         try:
             data = json.loads(body)
             check_in = request.env['vipps.api.client']._parse_check_in(data)
@@ -179,5 +181,6 @@ class VippsController(http.Controller):
                 inbox_sudo._store_check_in(provider_sudo, check_in) if check_in
                 else inbox_sudo._store(provider_sudo, event)
             ):
-                return request.make_response('', status=429, headers=[('Retry-After', '3600')])
-        return request.make_response('')
+                answer.status_code = 429
+                answer.headers['Retry-After'] = '3600'
+        return answer

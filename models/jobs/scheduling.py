@@ -5,6 +5,7 @@ import logging
 from psycopg2.extras import Json
 
 from odoo import api, fields, models
+from odoo.http import request
 from odoo.tools import SQL
 
 from .own_transaction import call_apart
@@ -86,7 +87,10 @@ class VippsTask(models.Model):
         row = self.env.cr.fetchone()
         if row and is_woken:
             woken.add(cron_id)
-            self.env.cr.postcommit.add(cron.browse(cron_id)._notifydb)
+            # That takes another connection: Vipps MobilePay gets its answer first.
+            answer = getattr(request, 'vipps_answer', None) if request else None
+            call_later = answer.call_on_close if answer else self.env.cr.postcommit.add
+            call_later(cron.browse(cron_id)._notifydb)
         return row and row[0]
 
     @api.model
