@@ -67,6 +67,14 @@ class TestBadWebhooks(LiveTest):
                 self.assertEqual(self.send(**arguments), status)
                 self.assertEqual(self.count_events(), before)
 
+    def test_a_secret_is_good_until_it_is_revoked_in_all_workers(self):
+        self.rpc('payment.provider', 'action_vipps_set_up_webhooks', [self.provider])
+        self.assertEqual({self.send() for _request in range(8)}, {200}, "It was replaced.")
+        self.rpc('payment.provider', 'action_vipps_revoke_replaced_secrets', [self.provider])
+        self.assertEqual({self.send() for _request in range(8)}, {401})
+        self.secret = self.webhook_secret()
+        self.assertEqual({self.send() for _request in range(8)}, {200})
+
     def test_a_forged_event_for_a_real_payment_changes_nothing(self):
         _customer, reference = self.start_payment()
         forged = json.loads(self.body)
