@@ -37,6 +37,7 @@ class VippsExpressController(VippsController):
         """
         self._keep_private()
         website, back_url = request.website, '/shop/cart'
+        website._vipps_give_coupon_back(is_anew=True)
         coupon_code = request.session.get('pending_coupon_code')
         try:
             with request.env.cr.savepoint():
@@ -64,6 +65,7 @@ class VippsExpressController(VippsController):
             return request.render('mobilepay_vipps.express_refused', {
                 'message': str(error), 'back_url': back_url,
             })
+        website._vipps_use_coupon(coupon_code, tx_sudo)
         request.session['sale_last_order_id'] = order_sudo.id
         PaymentPostProcessing.monitor_transaction(tx_sudo)
         if not tx_sudo.vipps_redirect_url:

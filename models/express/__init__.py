@@ -6,6 +6,7 @@ from . import provider
 from . import fiscal_position
 from . import carrier
 from . import product
+from . import coupon
 from . import order
 from . import delivery
 from . import payment

@@ -136,7 +136,9 @@ class PaymentTransaction(models.Model):
                           staff.
         """
         order, offer = self.sale_order_ids, self.vipps_express_offer
-        order._vipps_check_coupons()
+        used_reward = order._vipps_find_used_reward()
+        if used_reward:
+            raise UserError(used_reward)
         if len(order) != 1 or order._vipps_read_cart()[1] != offer['cart']:
             raise UserError(_(
                 "The cart, or a discount in it, was changed after the customer had started to pay."

@@ -1,7 +1,6 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-from odoo import _, models
-from odoo.exceptions import UserError
+from odoo import models
 
 from ..documents.res_partner import ADDRESS_FIELDS
 
@@ -98,20 +97,3 @@ class PaymentTransaction(models.Model):
             'company_id': partner.company_id.id,
             **address,
         })
-
-
-class SaleOrder(models.Model):
-    _inherit = 'sale.order'
-
-    def _vipps_check_coupons(self):
-        """ Ensure that the coupons of the orders still have the points that the discounts cost.
-
-        :raise UserError: If one is used up; the sentence is for the staff.
-        """
-        if 'coupon_id' not in self.order_line._fields:
-            return
-        if any(
-            order._get_real_points_for_coupon(coupon) < 0
-            for order in self for coupon in order.order_line.coupon_id
-        ):
-            raise UserError(_("A coupon, or the points, of the order were used up meanwhile."))

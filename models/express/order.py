@@ -11,6 +11,7 @@ from odoo.http import request
 
 from ... import const
 from ...trust import get_readable
+from .coupon import WAITING
 
 
 class SaleOrder(models.Model):
@@ -88,6 +89,9 @@ class SaleOrder(models.Model):
             tx.state == 'pending' for tx in self.transaction_ids
         ):
             return _("Another payment for this order was made or started.")
+        used_reward = self._vipps_find_used_reward()
+        if used_reward:
+            return used_reward
         return provider._vipps_find_express_obstacle(
             self.website_id, self.partner_id, lines.product_id, self.fiscal_position_id,
             self.currency_id,
@@ -100,7 +104,7 @@ class SaleOrder(models.Model):
         """ Undo all changes afterwards. A coupon that waits in the session is left there: core
         would take it out when it is applied. """
         session = request.session if request else {}
-        coupon_code = session.pop('pending_coupon_code', None)
+        coupon_code = session.pop(WAITING, None)
         try:
             with self.env.cr.savepoint() as savepoint:
                 yield self.with_context(
@@ -109,7 +113,7 @@ class SaleOrder(models.Model):
                 savepoint.rollback()
         finally:
             if coupon_code:
-                session['pending_coupon_code'] = coupon_code
+                session[WAITING] = coupon_code
 
     def _vipps_update_rewards(self):
         """ Have discounts, coupons and gift cards follow a change of the delivery. """

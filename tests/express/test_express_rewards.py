@@ -7,6 +7,7 @@ from odoo.fields import Command
 from odoo.http import root
 from odoo.tests import new_test_user, tagged
 
+from ... import const
 from .express_common import ExpressCommon
 
 PERCENT = {'discount': 10, 'discount_mode': 'percent'}
@@ -23,6 +24,7 @@ class TestExpressRewards(ExpressCommon):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
+        cls.classPatch(const, 'EXPRESS_RATE_SECONDS', 60)  # Nothing here is about slow carriers.
         cls.env['loyalty.program'].search([]).active = False
         cls.scarf = cls.env['product.product'].create({
             'name': "Scarf", 'type': 'consu', 'list_price': 90, 'taxes_id': [Command.clear()],
@@ -221,6 +223,66 @@ class TestExpressRewards(ExpressCommon):
                 self._check_waiting(tx, amount + 29, reason)
                 self.assertEqual(card.points, points)
 
+    #=== Programs with a limited number of uses ===#
+
+    def _limit_promotion(self, uses):
+        self.env['loyalty.program'].search([]).active = False
+        self._create_program('promotion', PERCENT, {}, limit_usage=True, max_usage=uses)
+        return self.env['loyalty.program'].search([])
+
+    def _start_in_new_browser(self):
+        self._change_browser(with_session=True)
+        tx = self._start()
+        self.assertEqual(tx.amount, 180)
+        return tx
+
+    def test_program_whose_uses_end_before_the_approval_is_left_to_people(self):
+        program = self._limit_promotion(2)
+        tx, other_tx = self._start_in_new_browser(), self._start_in_new_browser()
+        program.max_usage = 1
+        self._approve_express(other_tx)
+        order = self._follow(other_tx)
+        self.assertEqual((order.state, order.amount_total), ('sale', 209), "A cart is no use.")
+        self._approve_express(tx)
+        self._follow(tx)
+        self._check_waiting(tx, 209, "used up")
+        program.max_usage = 2
+        tx._vipps_prepare_documents()
+        self._run_job()
+        self._run_job()
+        self.assertEqual((tx.sale_order_ids.state, tx.state), ('sale', 'done'))
+
+    def test_last_use_is_given_to_one_of_two_that_are_approved_at_once(self):
+        program = self._limit_promotion(2)
+        txs = [self._start_in_new_browser(), self._start_in_new_browser()]
+        program.max_usage = 1
+        for tx in txs:
+            self._approve_express(tx)
+            self._refresh(tx)
+        self._run_job()
+        self._run_job()
+        self.assertEqual(
+            sorted(tx.sale_order_ids.state for tx in txs), ['draft', 'sale'],
+        )
+        self.assertEqual([bool(tx.vipps_express_problem) for tx in txs].count(True), 1)
+
+    def test_cart_with_a_program_whose_uses_ended_is_not_offered(self):
+        program = self._limit_promotion(2)
+        tx = self._start_in_new_browser()
+        self._approve_express(tx)
+        self._change_browser(with_session=True)
+        order = self._put_into_cart()
+        page = self._open_cart()
+        self._follow(tx)
+        program.max_usage = 1
+        self.assertIn("cannot be bought", self._refuse_express(page))
+        self.assertFalse(self._find_button(self._open_cart()))
+        self.env.invalidate_all()
+        self.assertEqual(order.amount_total, 180)
+        self.assertIn("used up", order.with_user(self.salesman).vipps_express_obstacle)
+
+    #=== What begins meanwhile, and what is abandoned ===#
+
     def test_program_that_begins_at_the_approval_changes_nothing(self):
         tx = self._start()
         self._create_promotion(PERCENT)
@@ -274,3 +336,59 @@ class TestExpressRewards(ExpressCommon):
         self._approve_express(tx)
         order = self._follow(tx)
         self.assertEqual((order.state, order.amount_total, tx.state), ('sale', 209, 'done'))
+
+    def test_coupon_waits_again_when_the_product_is_not_bought(self):
+        self._create_code(PERCENT)
+        for decide, look in (
+            (self.simulator.decline, self._return),
+            (self.simulator.decline, self._refresh),
+            (self.simulator.expire, self._return),
+            (self.simulator.expire, self._refresh),
+            (self.simulator.cancel, self._refresh),
+        ):
+            with self.subTest(decide=decide.__name__, look=look.__name__):
+                self._change_browser(with_session=True)
+                self.url_open('/coupon/SAVE')
+                tx = self._start_express(self._open_product())
+                self.assertEqual(tx.amount, 180)
+                self._open_cart()
+                self.assertFalse(self._get_pending_code(), "The payment may be approved yet.")
+                decide(tx.vipps_payment_reference)
+                look(tx)
+                self._open_cart()
+                self.assertEqual(self._get_pending_code(), 'SAVE')
+                self.assertEqual(self._put_into_cart().amount_total, 180)
+
+    def test_coupon_of_a_product_that_is_bought_does_not_wait_again(self):
+        self._create_code(PERCENT)
+        self.url_open('/coupon/SAVE')
+        tx = self._start_express(self._open_product())
+        self._approve_express(tx)
+        self.assertEqual(self._follow(tx).state, 'sale')
+        self.assertEqual(self._put_into_cart().amount_total, 200)
+        self.assertFalse(self._get_pending_code())
+
+    def test_customer_who_comes_back_and_buys_again_has_the_coupon(self):
+        self._create_code(PERCENT)
+        self.url_open('/coupon/SAVE')
+        page = self._open_product()
+        txs = [self._start_express(page), self._start_express(page)]
+        self.assertEqual([tx.amount for tx in txs], [180, 180])
+        self.simulator.expire(txs[0].vipps_payment_reference)
+        self._refresh(txs[0])
+        self._open_cart()
+        self.assertFalse(self._get_pending_code())
+        self.simulator.decline(txs[1].vipps_payment_reference)
+        self._refresh(txs[1])
+        self._open_cart()
+        self.assertEqual(self._get_pending_code(), 'SAVE')
+
+    def test_coupon_that_came_later_is_the_one_that_waits(self):
+        self._create_code(PERCENT)
+        self.url_open('/coupon/SAVE')
+        tx = self._start_express(self._open_product())
+        self.url_open('/coupon/OTHER')
+        self.simulator.decline(tx.vipps_payment_reference)
+        self._refresh(tx)
+        self._open_cart()
+        self.assertEqual(self._get_pending_code(), 'OTHER')
