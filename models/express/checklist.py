@@ -13,6 +13,10 @@ CHECKLIST = (
          _lt("Goods can be delivered"),
          _lt("Delivery methods are published for the countries of Express."),
          find='_vipps_find_missing_delivery'),
+    Item(EXPRESS, 'express_address', '',
+         _lt("The websites have an https address"),
+         _lt("The app asks for deliveries there, and customers come back there."),
+         find='_vipps_find_wrong_express_address'),
     Item(EXPRESS, 'express_legal', '',
          _lt("Customers can read the terms and the privacy policy in the app"),
          _lt("Their pages on the website are sent with each payment."),
@@ -66,6 +70,20 @@ class PaymentProvider(models.Model):
                     website=website.name, countries=", ".join(countries.mapped('name')),
                 )
         return None
+
+    def _vipps_find_wrong_express_address(self):
+        """ Return a sentence about the websites whose address Vipps MobilePay does not take, or
+        None. """
+        addresses = [
+            f"{website.name} ({website.get_base_url()})"
+            for website in self._vipps_get_websites()
+            if not self._vipps_is_allowed_url(website.get_base_url())
+        ]
+        return _(
+            "The address of these websites is not an https address that can be reached from the"
+            " internet: %s. Set their domain, or the system parameter web.base.url.",
+            ", ".join(addresses),
+        ) if addresses else None
 
     def _vipps_find_missing_legal_page(self):
         """ Return a sentence about the first website without terms or privacy policy, or None. """

@@ -41,6 +41,9 @@ class PaymentProvider(models.Model):
             ('vipps_merchant_serial_number', '=', provider_sudo.vipps_merchant_serial_number),
         ]).filtered(lambda p: p.vipps_environment == provider_sudo.vipps_environment)
 
+    def _vipps_get_check_in_url(self):
+        return self._vipps_get_webhook_url() + const.CHECK_IN_QUERY
+
     def _vipps_find_stale_check_ins(self):
         """ Return the registrations that a new one has to take the place of, or None if the webhook
         for check-ins is registered.
@@ -51,7 +54,7 @@ class PaymentProvider(models.Model):
         """
         self.ensure_one()
         api_client = self.env['vipps.api.client']
-        url = self._vipps_get_webhook_url() + const.CHECK_IN_QUERY
+        url = self._vipps_get_check_in_url()
         webhooks = [
             webhook for webhook in api_client._call(self, 'list_webhooks')
             if api_client._has_check_ins(webhook)
@@ -89,7 +92,7 @@ class PaymentProvider(models.Model):
         if stale_webhooks is None:
             return
         api_client = self.env['vipps.api.client']
-        url = self._vipps_get_webhook_url() + const.CHECK_IN_QUERY
+        url = self._vipps_get_check_in_url()
         # There is only room for one.
         api_client._prepare_webhook_deletion(
             self, [webhook['id'] for webhook in stale_webhooks]

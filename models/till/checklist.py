@@ -41,15 +41,23 @@ class PaymentProvider(models.Model):
 
     def _vipps_find_missing_check_ins(self):
         """ Return a sentence if nobody tells Odoo of check-ins, or None. """
-        if any(
-            provider.vipps_check_in_webhook_id and provider._vipps_has_key('vipps_check_in_secret')
-            for provider in self._vipps_get_unit_providers()
-        ):
+        till = self._vipps_get_sticker_configs()[0].name
+        providers = self._vipps_get_unit_providers().filtered(
+            lambda p: p.vipps_check_in_webhook_id and p._vipps_has_key('vipps_check_in_secret')
+        )
+        if not providers:
+            return _(
+                "The webhook for check-ins is not registered, so that tills do not see who scans."
+                " Open the Point of Sale %s, and press Make Again beside its sticker.", till,
+            )
+        if any(p.vipps_check_in_webhook_url == p._vipps_get_check_in_url() for p in providers):
             return None
         return _(
-            "The webhook for check-ins is not registered, so that tills do not see who scans. Open"
-            " the Point of Sale %s, and press Make Again beside its sticker.",
-            self._vipps_get_sticker_configs()[0].name,
+            "Scans are reported to %(webhook_url)s, but web.base.url now leads to %(url)s. If Odoo"
+            " has moved, open the Point of Sale %(till)s, and press Make Again beside its sticker."
+            " If not, set web.base.url back.",
+            webhook_url=providers[0].vipps_check_in_webhook_url,
+            url=providers[0]._vipps_get_check_in_url(), till=till,
         )
 
     def _vipps_find_missing_sticker_method(self):

@@ -99,6 +99,29 @@ class TestExpressLegal(ChecklistCommon, ExpressCommon):
         self.vipps.vipps_express_country_ids = self.env.ref('base.us')
         self._assert_set_up('express_delivery')
 
+    def test_checklist_asks_for_addresses_that_the_app_can_ask(self):
+        self._assert_set_up('express_address')  # The simulator is on this machine, too.
+        self.website.domain = 'https://shop.example'
+        other, apart = self.env['website'].create([
+            {'name': name, 'company_id': company.id, 'domain': f'http://{name}.example'}
+            for name, company in (
+                ("outlet", self.company), ("apart", self.env['res.company'].create({'name': "A"})),
+            )
+        ])
+        self._assert_missing('express_address', "outlet (http://outlet.example)")
+        text = self._read()['express_address'].text_content()
+        self.assertNotIn(self.website.domain, text)
+        self.assertNotIn(apart.domain, text)
+        self.vipps.website_id = self.website
+        self._assert_set_up('express_address')
+        self.vipps.website_id = other
+        self._assert_missing('express_address', "http://outlet.example")
+        other.domain = 'https://outlet.example'
+        self._assert_set_up('express_address')
+        other.domain = False
+        self.env['ir.config_parameter'].set_param('web.base.url', 'http://base.example')
+        self._assert_missing('express_address', "http://base.example")
+
     def test_checklist_sees_who_bought_with_express(self):
         self._put_into_cart()
         self.assertEqual(self._get_cells('express_paid'), ["Not seen yet"] * 2)

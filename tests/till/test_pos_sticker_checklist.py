@@ -18,6 +18,16 @@ class TestPosStickerChecklist(ChecklistCommon, StickerCommon):
         self.config.with_user(self.pos_manager).action_vipps_remove_sticker()
         self.assertNotIn('sticker_webhook', self._read())
 
+    def test_address_that_check_ins_no_longer_reach_is_named(self):
+        self._assert_set_up('sticker_webhook')
+        calls = len(self.simulator.exchanges)
+        self.env['ir.config_parameter'].set_param('web.base.url', 'https://new.example')
+        self._assert_missing('sticker_webhook', "http://127.0.0.1:1/payment/vipps/webhook")
+        self._assert_missing('sticker_webhook', "https://new.example/payment/vipps/webhook")
+        self.assertEqual(len(self.simulator.exchanges), calls)
+        self.env['ir.config_parameter'].set_param('web.base.url', 'http://127.0.0.1:1')
+        self._assert_set_up('sticker_webhook')
+
     def test_customer_who_has_scanned_is_seen(self):
         self.assertEqual(self._get_cells('sticker_paid'), ["Not seen yet"] * 2)
         self._scan()
