@@ -41,6 +41,11 @@ class TestPosStickerTours(StickerCommon, PosTourCommon):
             [True, False, False],
         )
 
+    def test_the_cashier_reaches_each_button_on_a_small_screen(self):
+        self._start_tour('vipps_pos_sticker_small_screen', '1024,768', msn=NOK_UNIT.msn)
+        self.assertFalse(self._get_check_ins().token_ciphertext)
+        self.assertFalse(self.simulator.payments)
+
     def test_the_page_to_print(self):
         self.session = None  # Here, it is the one of the browser.
         self.authenticate('vipps_pos_manager', 'vipps_pos_manager')

@@ -113,3 +113,18 @@ addTour(
     validate(),
     nextOrder()
 );
+
+addTour(
+    "vipps_pos_sticker_small_screen",
+    startOrder(),
+    addPayment(),
+    scanSticker(),
+    see("See that a customer waits", '[name="vipps_customer_waits"]'),
+    check("Reach Has left without scrolling", () => {
+        const button = document.querySelector('[name="vipps_dismiss"]');
+        const { x, y, width, height } = button.getBoundingClientRect();
+        return button.contains(document.elementFromPoint(x + width / 2, y + height - 1));
+    }),
+    click("vipps_dismiss"),
+    see("See that nobody waits", ".o_vipps_line:not(:has([name='vipps_customer_waits']))")
+);

@@ -32,12 +32,14 @@ export class VippsPaymentLine extends Component {
         this.attempts = useService("vipps_attempts");
         this.waiting = useState(this.attempts.waiting);
         this.root = useRef("root");
-        // Below a long list of payment methods nobody would see what to do.
+        // Below a long list of payment methods nobody would see what to do, or who waits.
         useEffect(
             () => {
                 this.root.el.scrollIntoView({ block: "nearest" });
+                const checkIns = this.root.el.querySelectorAll('[name="vipps_check_in"]');
+                checkIns[checkIns.length - 1]?.scrollIntoView({ block: "nearest" });
             },
-            () => [this.phase]
+            () => [this.phase, this.checkIns.length]
         );
     }
     get flows() {
