@@ -173,6 +173,10 @@ class Till:
         """Return the customers who have scanned the sticker and were not asked to pay yet."""
         return self.call('pos.session', 'vipps_list_check_ins', [self.session])
 
+    def dismiss_check_in(self, check_in):
+        """Forget a customer who has scanned the sticker and left; returns who waits now."""
+        return self.call('pos.session', 'vipps_dismiss_check_in', [self.session], check_in)
+
     def close(self):
         """Close the session; returns the answer, which may say why not."""
         config = self.data['pos.config']

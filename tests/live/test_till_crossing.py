@@ -1,21 +1,12 @@
 """Crossing actions at a till: nothing is paid twice, or cancelled and paid."""
 
 import contextlib
-from concurrent.futures import ThreadPoolExecutor
 from urllib.error import HTTPError
 
 from .shop import at_once, wait_until
-from .stopping_point import stopping_point
 from .till import CASHIERS, TillTest
 
 ROUNDS = 2
-
-# Who waits for the end of somebody else's transaction.
-WAITING = """
-    SELECT activity.pid FROM pg_stat_activity activity
-      JOIN pg_locks ON pg_locks.pid = activity.pid
-     WHERE datname = current_database() AND locktype = 'transactionid' AND NOT granted
-"""
 
 
 class TestCancelling(TillTest):
@@ -176,19 +167,6 @@ class TestClosing(TillTest):
         config, = self.new_configs(1)
         self.till, self.other = (self.open_till(config=config) for _tab in range(2))
         self.addCleanup(self.close, self.till)
-
-    def overtake(self, table, condition, first, second):
-        """Stop somebody who is about to write certain rows until somebody else has to wait for
-        that; returns the refusals of both."""
-        with (
-            ThreadPoolExecutor(2) as pool, stopping_point(self.stack, table, condition) as point,
-        ):
-            doing = [pool.submit(self.refusal, first)]
-            point.wait()
-            doing.append(pool.submit(self.refusal, second))
-            wait_until(lambda: self.stack.execute(WAITING))
-            point.release()
-            return [future.result() for future in doing]
 
     def test_an_order_is_not_deleted_while_an_attempt_to_pay_it_is_stored(self):
         order = self.new_order()

@@ -117,6 +117,53 @@ class TestSticker(TillTest):
             self.till.attempt('cancel', references[1 - winner])['state'], 'unpaid'
         )
 
+    def race(self, condition, first):
+        """Dismiss and ask a customer at once; one is stopped at its row until the other waits.
+
+        :param str condition: Where the first one is stopped, in SQL.
+        :param int first: 0 if that is the dismissal, 1 if it is the question.
+        """
+        order = self.new_order()
+        self.scan()
+        check_in, = self.wait_for_customers()
+        reference = self.question(order)
+        actions = [
+            lambda: self.till.dismiss_check_in(check_in['id']),
+            lambda: self.start(reference, check_in['id']),
+        ]
+        self.assertEqual(self.overtake(
+            'vipps_webhook_event', f"NEW.id = {check_in['id']} AND {condition}",
+            actions[first], actions[1 - first],
+        ), [None, None])
+        self.assertEqual(self.list(), [])
+        (is_bound, is_dismissed), = self.stack.execute((
+            "SELECT transaction_id IS NOT NULL, good_until < event_time + interval '15 minutes'"
+            " FROM vipps_webhook_event WHERE id = %s", [check_in['id']],
+        ))
+        self.assertEqual((is_dismissed, is_bound), (not first, bool(first)))
+        return order, reference, check_in['id']
+
+    def assert_no_token_is_left(self):
+        self.assertEqual(self.stack.execute((
+            "SELECT count(token_ciphertext) FROM vipps_webhook_event WHERE name = 'CHECKED_IN'", [],
+        )), [[0]])
+
+    def test_a_customer_who_is_asked_at_the_same_moment_is_not_dismissed(self):
+        order, reference, check_in = self.race("NEW.transaction_id IS NOT NULL", first=1)
+        self.assertEqual(self.start(reference)['state'], 'waiting')
+        self.till.dismiss_check_in(check_in)
+        self.assert_no_token_is_left()
+        self.pay(order, reference)
+
+    def test_a_customer_who_is_dismissed_at_the_same_moment_is_not_asked(self):
+        _order, reference, check_in = self.race("NEW.token_ciphertext IS NULL", first=0)
+        self.assert_no_token_is_left()
+        for chosen in (check_in, False):
+            self.assertEqual(self.start(reference, chosen)['state'], 'scan')
+        self.assertEqual(self.calls('create', reference), [])
+        self.assertEqual(self.till.attempt('cancel', reference)['state'], 'unpaid')
+        self.assert_state('unpaid', reference)
+
     def test_killed_before_the_customer_is_bound(self):
         order = self.new_order()
         self.scan()
