@@ -81,6 +81,7 @@ class PosTourCommon(PosCommon, HttpCase):
             browser._websocket_request('Emulation.setDeviceMetricsOverride', params={
                 'width': width, 'height': height, 'deviceScaleFactor': 1, 'mobile': False,
             })
+            self._let_press_enter(browser)
             if PICTURES:
                 self._let_take_pictures(browser)
             return navigate_to(browser, *args, **kwargs)
@@ -89,12 +90,31 @@ class PosTourCommon(PosCommon, HttpCase):
             self.start_tour(url, name, login=user.login, timeout=150)
         self.env.invalidate_all()
 
+    @staticmethod
+    def _add_function(browser, name, handle):
+        """ Give the pages of a browser a function, which has one text as its parameter. """
+        others = browser._handlers.get('Runtime.bindingCalled', lambda **kwargs: None)
+        browser._handlers['Runtime.bindingCalled'] = lambda **kwargs: (
+            handle(kwargs['payload']) if kwargs['name'] == name else others(**kwargs)
+        )
+        browser._websocket_send('Runtime.addBinding', params={'name': name})
+
+    def _let_press_enter(self, browser):
+        """ Give a browser a function that presses the key Enter: events that a tour makes do not
+        send forms. """
+
+        def press(_payload):
+            for kind in ('keyDown', 'keyUp'):
+                browser._websocket_send('Input.dispatchKeyEvent', params={
+                    'type': kind, 'key': 'Enter', 'windowsVirtualKeyCode': 13, 'text': '\r',
+                })
+
+        self._add_function(browser, 'pressVippsEnter', press)
+
     def _let_take_pictures(self, browser):
         """ Give a browser a function that takes a picture, which tours call where it is there. """
 
-        def handle(name, payload, **kwargs):
-            if name != 'takeVippsPicture':
-                return
+        def take(payload):
             picture = json.loads(payload)
 
             def save(answer):
@@ -109,5 +129,4 @@ class PosTourCommon(PosCommon, HttpCase):
                 'Page.captureScreenshot', params={'clip': picture['clip']}, with_future=True
             ).add_done_callback(save)
 
-        browser._handlers['Runtime.bindingCalled'] = handle
-        browser._websocket_send('Runtime.addBinding', params={'name': 'takeVippsPicture'})
+        self._add_function(browser, 'takeVippsPicture', take)

@@ -35,3 +35,8 @@ class TestExpressTours(ExpressCommon, PosTourCommon):
 
     def test_customer_buys_the_cart_with_one_press_on_a_phone(self):
         self._buy_in_browser('375,667')
+
+    def test_enter_in_the_quantity_fills_the_cart_and_buys_nothing(self):
+        self.env['product.pricelist'].search([]).action_archive()
+        self._start_page('/shop', 'vipps_express_enter', self.env['res.users'])
+        self.assertFalse(self.simulator.payments)

@@ -42,6 +42,16 @@ class TestPaymentRequestTours(PosTourCommon):
         tx = page.transaction_ids
         self.assertEqual((tx.state, tx.amount), ('done', 75))
 
+    def test_customer_pays_all_that_is_due_in_the_portal(self):
+        customer = self._new_user('vipps_customer', 'base.group_portal')
+        customer.partner_id = self.partner
+        invoices = self._create_invoice() | self._create_invoice()
+        with clicking(self.simulator, APPROVE):
+            self._start_page('/my/invoices', 'vipps_pay_all_that_is_due', customer, '800,600')
+        self._follow_up()
+        self.assertEqual(invoices.mapped('amount_residual'), [0, 0])
+        self.assertEqual(len(invoices.transaction_ids), 1)
+
     def test_accountant_sends_a_payment_request(self):
         invoice = self._create_invoice()
         self._start_page(

@@ -35,3 +35,28 @@ registry.category('web_tour.tours').add('vipps_express', {
         },
     ],
 });
+
+registry.category('web_tour.tours').add('vipps_express_enter', {
+    test: true,
+    url: '/shop',
+    steps: () => [
+        {
+            content: "Choose the product",
+            trigger: '.oe_product a:contains("Wool Sweater")',
+        },
+        {
+            content: "Press Enter in the quantity, beside the button",
+            trigger: '#product_detail input[name="add_qty"]',
+            extra_trigger: '#product_detail button[name="vipps_express"]:visible',
+            run() {
+                this.$anchor[0].focus();
+                window.pressVippsEnter('');
+            },
+        },
+        {
+            content: "See the cart, with the product in it",
+            trigger: '#cart_products:contains("Wool Sweater")',
+            isCheck: true,
+        },
+    ],
+});

@@ -37,12 +37,42 @@ registry.category("web_tour.tours").add("vipps_give", {
             run: "text 75",
         },
         {
-            content: "Press the button beside it",
-            trigger: "#o_vipps_amount + button",
+            content: "Press Enter, as people do",
+            trigger: "#o_vipps_amount",
+            run() {
+                this.$anchor[0].focus();
+                window.pressVippsEnter("");
+            },
         },
         {
             content: "Come back from the app",
             trigger: '#o_vipps_pay .alert-success:contains("Thank you!")',
+            timeout: 60000,
+            isCheck: true,
+        },
+    ],
+});
+
+registry.category("web_tour.tours").add("vipps_pay_all_that_is_due", {
+    test: true,
+    steps: () => [
+        {
+            content: "See the button above the invoices",
+            trigger: '[name="vipps_pay_due"] a:contains("Pay all that is due")',
+            isCheck: true,
+        },
+        ...takePicture("portal_pay_due", "#wrap"),
+        {
+            content: "Press it",
+            trigger: '[name="vipps_pay_due"] a',
+        },
+        {
+            content: "Pay both invoices at once",
+            trigger: '#o_vipps_pay button[value="due"]:contains("499.00")',
+        },
+        {
+            content: "Come back from the app to the invoices, of which none is due",
+            trigger: '#wrap:has(.o_portal_my_doc_table):not(:has([name="vipps_pay_due"]))',
             timeout: 60000,
             isCheck: true,
         },
