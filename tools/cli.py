@@ -14,7 +14,7 @@ from .environment import protocol_environment
 from .house import run_house
 from .i18n import update_translations
 from .lint import run_lint
-from .suite import run_tests
+from .suite import LIVE, PURE_LAYERS, THEMES, run_tests
 
 
 def main(arguments):
@@ -58,13 +58,25 @@ def _parser():
     )
     demo.set_defaults(run=_demo)
 
-    test = commands.add_parser('test', help="run all tests")
+    test = commands.add_parser(
+        'test', help="run all tests, or those of a theme",
+        description="Run all tests, or those of a theme: `./dev test till` runs the tests of the "
+                    "tills, without browser tours and live tests.",
+    )
+    themes = [*THEMES, *PURE_LAYERS, LIVE]
+    test.add_argument(
+        'themes', metavar='THEME', nargs='*',
+        help=f"only the tests of this package or layer; several add up: {', '.join(themes)}",
+    )
     test.add_argument(
         '-k', dest='patterns', metavar='PATTERN', action='append', default=[],
         help="only tests whose id contains this or fits this glob; several add up",
     )
     test.add_argument('--fast', action='store_true', help="leave out browser tours and live tests")
-    test.set_defaults(run=lambda options: run_tests(' '.join(options.patterns), options.fast))
+    test.add_argument(
+        '--tours', action='store_true', help="with a theme: its browser tours, too",
+    )
+    test.set_defaults(run=lambda options: _test(test, themes, options))
 
     bench = commands.add_parser('bench', help="measure a running shop; takes about 20 minutes")
     bench.add_argument(
@@ -120,6 +132,14 @@ def _parser():
     clean = commands.add_parser('clean', help="remove everything that was made and cached")
     clean.set_defaults(run=lambda options: clean_cache())
     return parser
+
+
+def _test(parser, themes, options):
+    """Run the tests; a theme that does not exist is an error of the command line."""
+    unknown = [theme for theme in options.themes if theme not in themes]
+    if unknown:
+        parser.error(f"no such theme: {' '.join(unknown)}; there are {', '.join(themes)}")
+    return run_tests(' '.join(options.patterns), options.fast, options.themes, options.tours)
 
 
 def _demo(options):

@@ -1,6 +1,9 @@
 """Count and print the results of tests, the same for every layer."""
 
 import json
+import os
+import time
+from dataclasses import dataclass
 
 from . import events
 
@@ -8,11 +11,43 @@ SLOWEST = 20
 UNFINISHED = "The test started and never ended: its process died."
 
 
+@dataclass
+class Layer:
+    """Where the time of a test process went; moments as `time.time`, durations in seconds."""
+
+    title: str
+    number: int  # of its tests
+    started: float
+    first: float  # when its first test began, after the class of that was set up
+    ended: float
+    inside: float  # in tests, and not between them, where classes are set up
+    processor: float  # that it and its children took; 0 if it did not say so
+
+    def row(self, origin):
+        """Return it as a line of a table.
+
+        :param float origin: The moment that times are counted from.
+        """
+        between = self.ended - self.first - self.inside
+        times = [
+            self.started - origin, self.ended - origin, self.first - self.started, between,
+            self.inside, self.processor,
+        ]
+        return f'{self.title:<12}{self.number:>6}' + ''.join(f'{value:>10.0f}' for value in times)
+
+
+HEADING = f"{'Seconds':<12}{'tests':>6}" + ''.join(
+    f'{name:>10}' for name in ('from', 'to', 'to first', 'between', 'in tests', 'processor')
+)
+
+
 class Results:
     """The outcome of every test of a run, by its id."""
 
     def __init__(self):
         """Start with nothing."""
+        self.started = time.time()
+        self.layers = []
         self.outcomes = {}
         self.seconds = {}
         self.notes = []
@@ -26,16 +61,19 @@ class Results:
         if rank.index(outcome) >= rank.index(known):
             self.outcomes[test] = (outcome, detail)
 
-    def read(self, path, label=''):
+    def read(self, path, label='', title='', started=None):
         """Take over the events a test process wrote.
 
         :param str label: What tells its tests from the same ones in another process.
+        :param str title: The name of its layer.
+        :param float started: When it was started; by default when this run was.
         :return: The ids of the tests they are about.
         """
         mine = {}
         lines = path.read_text().splitlines() if path.exists() else []
-        for line in lines:
-            event = json.loads(line)
+        written = [json.loads(line) for line in lines]
+        of_tests = [event for event in written if event['outcome'] != events.ENDED]
+        for event in of_tests:
             test = label + _without_subtest(event['test'])
             mine.setdefault(test, []).append(event)
         for test, happened in mine.items():
@@ -44,6 +82,13 @@ class Results:
             self.seconds[test] = happened[-1]['time'] - happened[0]['time']
             if self.outcomes[test][0] == events.STARTED:
                 self.record(events.FAILED, test, UNFINISHED)
+        if mine:
+            self.layers.append(Layer(
+                title, len(mine), started or self.started, of_tests[0]['time'],
+                written[-1]['time'], sum(self.seconds[test] for test in mine),
+                sum(float(event['detail']) for event in written
+                    if event['outcome'] == events.ENDED),
+            ))
         return set(mine)
 
     def count(self, outcome):
@@ -62,8 +107,16 @@ class Results:
         )
 
     def print(self):
-        """Print the slowest tests of many, failures with their tracebacks, skips with their
-        reasons, and the closing line."""
+        """Print where the time went, the slowest tests of many, failures with their tracebacks,
+        skips with their reasons, and the closing line."""
+        if self.layers:
+            print(f'\n{HEADING}')
+            for layer in self.layers:
+                print(layer.row(self.started))
+            print(
+                f"All took {time.time() - self.started:.0f} s; with PostgreSQL "
+                f"{sum(os.times()[2:4]):.0f} s of a processor."
+            )
         if len(self.seconds) > SLOWEST:
             print(f"\nThe slowest {SLOWEST} of {len(self.seconds)} tests:")
             for test in sorted(self.seconds, key=self.seconds.get, reverse=True)[:SLOWEST]:

@@ -25,7 +25,10 @@ def report_tests():
     from tools import events
     sys.path.remove(ROOT)
     from odoo.tests.result import OdooTestResult
+    from odoo.tests.suite import OdooSuite
     from odoo.tests.tag_selector import TagsSelector
+
+    events.write_end()
 
     class Reporting(OdooTestResult):
         """Odoo's result, which writes events; Odoo may run a failed test again (`_soft_fail`)."""
@@ -49,6 +52,14 @@ def report_tests():
 
     check = TagsSelector.check
     TagsSelector.check = lambda self, test: check(self, test) and events.is_wanted(test.id())
+
+    run = OdooSuite.run
+
+    def run_claimed(self, *args, **kwargs):
+        self._tests = events.claimed(self._tests)
+        return run(self, *args, **kwargs)
+
+    OdooSuite.run = run_claimed
     return Reporting
 
 

@@ -61,6 +61,7 @@ def main(start, top):
     """Run the tests; the exit code says whether the run as such worked."""
     # Not as an exit, which unittest takes for the error of one test.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    events.write_end()
     suite = unittest.TestLoader().discover(start, top_level_dir=top)
     unittest.TestSuite(wanted(suite)).run(Reporting())
 

@@ -4,6 +4,7 @@ import ast
 import contextlib
 import os
 import subprocess
+import time
 
 from simulator.specs import find_specs
 
@@ -19,6 +20,14 @@ from .run import new_run
 from .workspace import ALONE, BASE, SHOP, open_workspace
 
 PURE_LAYERS = ['protocol', 'simulator', 'tools']
+LIVE = 'live'
+# The packages of tests of the addon, each about the package of that name in `models/`.
+THEMES = sorted(
+    path.name for path in (ROOT / 'tests').iterdir()
+    if path.name != LIVE and (path / '__init__.py').is_file()
+)
+ODOO = 'odoo'
+SECOND = 'second'  # the process that shares the tests of the other one
 TOURS = 'tours'
 TOUR_TAG = 'vipps_tour'
 ALONE_TAG = 'vipps_alone'
@@ -32,22 +41,32 @@ NOT_COMPARED = (
 class Suite:
     """One `./dev test`: the wanted tests, and their results."""
 
-    def __init__(self, pattern, fast):
+    def __init__(self, pattern, fast, themes=(), with_tours=False):
         """Start with no results.
 
         :param str pattern: What the ids of wanted tests fit, see `events.fits`; empty for all.
         :param bool fast: Leave out tours and the live layer.
+        :param list themes: Only the tests of these, of `THEMES`, `PURE_LAYERS` or `LIVE`; none for
+            all.
+        :param bool with_tours: Whether tours belong to a theme.
         """
         self.pattern = pattern
         self.fast = fast
+        self.themes = themes
+        self.with_tours = with_tours
         self.results = Results()
         self._started = []
+
+    def wants(self, *layers):
+        """Return whether one of these themes or layers is to be run."""
+        return not self.themes or not {*self.themes}.isdisjoint(layers)
 
     def run_unittest(self, title, start, top, environment, run, **variables):
         """Run the unittest tests below a folder in a process of their own."""
         if not any((ROOT / start).rglob('test_*.py')):
             return
         log = run.logs / f'{title}.log'
+        started = time.time()
         code = run_step(
             f"Testing: {title}",
             [environment.python, '-m', 'tools.runner_unittest', start, top], log, cwd=ROOT,
@@ -56,24 +75,29 @@ class Suite:
                 'PYTHONPATH': str(ROOT), **variables,
             },
         )
-        self._take(title, code, log, run)
+        self._take(title, code, log, run, started)
 
     def start_odoo(self, stack, workspace):
         """Start to install the addon and to run its tests, tours included unless told otherwise.
 
         When all are run, tours have a database of their own, as they wait for their browser most of
-        the time, and some tests are run without the neighbours that all others are run with.
+        the time, and some tests are run without the neighbours that all others are run with. Of
+        all, or all of a theme, each of two processes runs the classes that the other one has not
+        begun with.
 
         :param contextlib.ExitStack stack: Stops the processes, if nobody has waited for them.
         """
-        if not self._addon_has_wanted_tests():
+        if not self.wants(*THEMES) or not self._addon_has_wanted_tests():
             return
-        with_tours = self.pattern and not self.fast
+        is_whole = not self.pattern and not self.themes
+        with_tours = self.with_tours if self.themes else self.pattern and not self.fast
         tags = f'/{ADDON}' if with_tours else f'/{ADDON},-{TOUR_TAG}'
-        self._start_odoo(stack, workspace, 'odoo', BASE, tags)
-        if not self.pattern and not self.fast:
-            self._start_odoo(stack, workspace, TOURS, BASE, f'{TOUR_TAG}/{ADDON}')
+        self._start_odoo(stack, workspace, ODOO, BASE, tags)
         if not self.pattern:
+            self._start_odoo(stack, workspace, SECOND, BASE, tags)
+        if is_whole and not self.fast:
+            self._start_odoo(stack, workspace, TOURS, BASE, f'{TOUR_TAG}/{ADDON}')
+        if is_whole:
             alone = stack.enter_context(open_workspace(ALONE))
             self._start_odoo(stack, alone, ALONE, ALONE, f'{ALONE_TAG}/{ADDON}')
 
@@ -81,7 +105,7 @@ class Suite:
         odoo = workspace.odoo(title, template, http_port=free_port())
         log = workspace.run.logs / f'{title}.log'
         step = stack.enter_context(Step(
-            "Testing: Odoo" if title == 'odoo' else f"Testing: Odoo ({title})",
+            "Testing: Odoo" if title == ODOO else f"Testing: Odoo ({title})",
             odoo.command('-i', ADDON, '--test-tags', tags, '--stop-after-init'), log,
             env=odoo.variables(**self._variables(title, workspace.run)),
         ))
@@ -91,7 +115,7 @@ class Suite:
         """Wait for the started processes, and take over their results."""
         for title, step, log, run in self._started:
             label = f'{ALONE}: ' if title == ALONE else ''
-            self._take(title, step.wait(), log, run, label)
+            self._take(title, step.wait(), log, run, step.started, label)
             found = problems(log)
             if found:
                 self.results.record(events.FAILED, f'{title}: clean log', '\n\n'.join(found))
@@ -100,7 +124,7 @@ class Suite:
         """Run the tests that drive a shop, on a server of their own, which some of them crash."""
         workspace = stack.enter_context(open_workspace(SHOP))
         self.run_unittest(
-            'live', 'tests/live', 'tests', workspace.environment, run,
+            LIVE, 'tests/live', 'tests', workspace.environment, run,
             VIPPS_DEV_WORKSPACE=workspace.to_json(),
         )
 
@@ -109,7 +133,7 @@ class Suite:
         if not find_specs():
             self.results.notes.append(NOT_COMPARED)
             return
-        if not events.fits(self.pattern, CONTRACT):
+        if self.themes or not events.fits(self.pattern, CONTRACT):
             return
         result = subprocess.run(
             [environment.python, '-m', 'simulator.contract', run.folder / 'record'],
@@ -122,21 +146,26 @@ class Suite:
         """Return the environment variables for a test process."""
         record = run.folder / 'record'
         record.mkdir(exist_ok=True)
+        # What a process and its second one have in common; nobody else asks.
+        claims = run.folder / f'{ODOO if title == SECOND else title}-claims'
+        claims.mkdir(exist_ok=True)
         return {
             'VIPPS_TEST_EVENTS': str(run.folder / f'{title}.events'),
             'VIPPS_TEST_PATTERN': self.pattern,
+            'VIPPS_TEST_PREFIX': ' '.join(_prefix(theme) for theme in self.themes),
+            'VIPPS_TEST_CLAIMS': str(claims),
             'VIPPS_SIMULATOR_RECORD': str(record),
         }
 
-    def _take(self, title, code, log, run, label=''):
+    def _take(self, title, code, log, run, started, label=''):
         """Take over the events of a layer, and see that it ended as it should."""
-        ran = self.results.read(run.folder / f'{title}.events', label)
+        ran = self.results.read(run.folder / f'{title}.events', label, title, started)
         if code and not self.results.any_failed(ran):
             self.results.record(
                 events.FAILED, f'{title}: end of the test process',
                 f'Exit code {code}; the whole log is in {log}.\n{tail(log, 30)}',
             )
-        if not ran and not self.pattern:
+        if not ran and not self.pattern and title != SECOND:
             self.results.record(events.FAILED, f'{title}: tests', "No test ran.")
 
     def _addon_has_wanted_tests(self):
@@ -161,12 +190,19 @@ class Suite:
         return False
 
 
-def run_tests(pattern, fast):
-    """Run the layers; returns the exit code.
+def _prefix(theme):
+    """Return what the ids of the tests of a theme begin with."""
+    if theme in THEMES:
+        return f'odoo.addons.{ADDON}.tests.{theme}.'
+    return f'{theme}.'
+
+
+def run_tests(pattern, fast, themes=(), with_tours=False):
+    """Run the layers, or the tests of themes; returns the exit code.
 
     Without Odoo, protocol, simulator and tools are tested all the same, and the run fails.
     """
-    suite = Suite(pattern, fast)
+    suite = Suite(pattern, fast, themes, with_tours)
     with contextlib.ExitStack() as stack:
         try:
             workspace = stack.enter_context(open_workspace(BASE))
@@ -179,8 +215,9 @@ def run_tests(pattern, fast):
         if workspace:
             suite.start_odoo(stack, workspace)
         for layer in PURE_LAYERS:
-            suite.run_unittest(layer, f'{layer}/tests', '.', environment, run)
-        if workspace and not fast:
+            if suite.wants(layer):
+                suite.run_unittest(layer, f'{layer}/tests', '.', environment, run)
+        if workspace and not fast and suite.wants(LIVE):
             suite.run_live(stack, run)
         suite.finish_odoo()
         suite.check_contract(environment, run)
