@@ -109,7 +109,7 @@ class Templates:
         """Make the database of a kind on a running server."""
         shutil.rmtree(self.folder(kind), ignore_errors=True)
         odoo = Odoo(source, environment, server, self.database(kind), self.folder(kind))
-        log = cache_dir() / 'logs' / f'template-{kind}.log'
+        log = cache_dir() / 'logs' / f'template-{kind}-{self.key}.log'
         log.unlink(missing_ok=True)
         server.drop(odoo.database)
         if kind == BASE:
@@ -164,7 +164,7 @@ def _open_external(source, environment, run, kinds, stack):
     for old in abandoned_runs():
         _drop_databases(server, old)
         old.discard()
-    with locked('template databases'):
+    with locked(f'template databases {templates.key}'):
         for kind in templates.missing(kinds):
             templates.make(kind, source, environment, server)
     if not run.kept:
@@ -187,7 +187,7 @@ def _open_embedded(source, environment, run, kinds, stack):
     templates = Templates(key_of(_recipe(source, environment), postgres.WHEEL))
     for old in abandoned_runs():
         old.discard()
-    with locked('template databases'):
+    with locked(f'template databases {templates.key}'):
         missing = templates.missing(kinds)
         if missing:
             _make_in_cluster(templates, missing, source, environment, bin_dir)
