@@ -1,13 +1,16 @@
 """Run `odoo-bin` of the source tree in the first argument, reporting tests when asked to."""
 
+import gc
 import os
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 ROOT = str(Path(__file__).resolve().parent.parent)
 
-# What the browser loads. Before tours Odoo makes everything that any page could load: half a
-# minute for its editors and its own tests.
+TOUR_TAG = 'vipps_tour'
+# What the browser loads. Before tests Odoo makes everything that any page could load: half a minute
+# for its editors and its own tests.
 BUNDLES = {
     'point_of_sale.assets_prod',
     'web.__assets_tests_call__',
@@ -56,6 +59,9 @@ def report_tests():
     run = OdooSuite.run
 
     def run_claimed(self, *args, **kwargs):
+        # What Odoo has loaded is no garbage: do not look at it again and again.
+        gc.collect()
+        gc.freeze()
         self._tests = events.claimed(self._tests)
         return run(self, *args, **kwargs)
 
@@ -64,14 +70,23 @@ def report_tests():
 
 
 def make_only_our_bundles():
-    """Have Odoo make in advance only the assets that our tours need; others are made when asked
-    for."""
+    """Have Odoo make assets in advance only if there are tours, and only those that they need;
+    others are made when asked for."""
     from odoo.addons.base.models.ir_qweb import IrQWeb
+    from odoo.tests.suite import OdooSuite
 
-    get_bundles = IrQWeb._get_bundles_to_pregenarate
-    IrQWeb._get_bundles_to_pregenarate = lambda self: tuple(
-        bundles & BUNDLES for bundles in get_bundles(self)
-    )
+    make_bundles = IrQWeb._pregenerate_assets_bundles
+
+    def make_ours(self):
+        model = type(self)  # with the bundles that other addons want
+        get_bundles = model._get_bundles_to_pregenarate
+        with patch.object(model, '_get_bundles_to_pregenarate', lambda self: tuple(
+            bundles & BUNDLES for bundles in get_bundles(self)
+        )):
+            return make_bundles(self)
+
+    IrQWeb._pregenerate_assets_bundles = make_ours
+    OdooSuite.has_http_case = lambda self: any(TOUR_TAG in test.test_tags for test in self)
 
 
 def main():

@@ -17,6 +17,7 @@ from .odoo_log import problems
 from .processes import Step, run_step
 from .results import Results
 from .run import new_run
+from .runner_odoo import TOUR_TAG
 from .workspace import ALONE, BASE, SHOP, open_workspace
 
 PURE_LAYERS = ['protocol', 'simulator', 'tools']
@@ -29,7 +30,6 @@ THEMES = sorted(
 ODOO = 'odoo'
 SECOND = 'second'  # the process that shares the tests of the other one
 TOURS = 'tours'
-TOUR_TAG = 'vipps_tour'
 ALONE_TAG = 'vipps_alone'
 CONTRACT = "contract: recorded traffic"
 NOT_COMPARED = (
