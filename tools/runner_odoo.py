@@ -72,8 +72,9 @@ def report_tests():
 def make_only_our_bundles():
     """Have Odoo make assets in advance only if there are tours, and only those that they need;
     others are made when asked for."""
-    from odoo.addons.base.models.ir_qweb import IrQWeb
     from odoo.tests.suite import OdooSuite
+
+    from odoo.addons.base.models.ir_qweb import IrQWeb
 
     make_bundles = IrQWeb._pregenerate_assets_bundles
 

@@ -4,7 +4,6 @@ import ast
 import contextlib
 import os
 import subprocess
-import time
 
 from simulator.specs import find_specs
 
@@ -14,7 +13,7 @@ from .console import Failure, say, tail
 from .environment import protocol_environment
 from .odoo import free_port
 from .odoo_log import problems
-from .processes import Step, run_step
+from .processes import Step
 from .results import Results
 from .run import new_run
 from .runner_odoo import TOUR_TAG
@@ -61,21 +60,31 @@ class Suite:
         """Return whether one of these themes or layers is to be run."""
         return not self.themes or not {*self.themes}.isdisjoint(layers)
 
-    def run_unittest(self, title, start, top, environment, run, **variables):
+    def run_unittest(self, title, start, top, environment, run):
         """Run the unittest tests below a folder in a process of their own."""
-        if not any((ROOT / start).rglob('test_*.py')):
-            return
+        with contextlib.ExitStack() as stack:
+            self._start_unittest(stack, title, start, top, environment, run)
+            self._finish(*self._started.pop())
+
+    def start_live(self, stack, run):
+        """Start the tests that drive a shop, on a server of their own, which some of them crash."""
+        workspace = stack.enter_context(open_workspace(SHOP))
+        self._start_unittest(
+            stack, LIVE, 'tests/live', 'tests', workspace.environment, run,
+            VIPPS_DEV_WORKSPACE=workspace.to_json(),
+        )
+
+    def _start_unittest(self, stack, title, start, top, environment, run, **variables):
         log = run.logs / f'{title}.log'
-        started = time.time()
-        code = run_step(
+        step = stack.enter_context(Step(
             f"Testing: {title}",
             [environment.python, '-m', 'tools.runner_unittest', start, top], log, cwd=ROOT,
             env={
                 **environment.variables(), **self._variables(title, run),
                 'PYTHONPATH': str(ROOT), **variables,
             },
-        )
-        self._take(title, code, log, run, started)
+        ))
+        self._started.append((title, step, log, run))
 
     def start_odoo(self, stack, workspace):
         """Start to install the addon and to run its tests, tours included unless told otherwise.
@@ -111,22 +120,17 @@ class Suite:
         ))
         self._started.append((title, step, log, workspace.run))
 
-    def finish_odoo(self):
+    def finish(self):
         """Wait for the started processes, and take over their results."""
-        for title, step, log, run in self._started:
-            label = f'{ALONE}: ' if title == ALONE else ''
-            self._take(title, step.wait(), log, run, step.started, label)
-            found = problems(log)
-            if found:
-                self.results.record(events.FAILED, f'{title}: clean log', '\n\n'.join(found))
+        for started in self._started:
+            self._finish(*started)
 
-    def run_live(self, stack, run):
-        """Run the tests that drive a shop, on a server of their own, which some of them crash."""
-        workspace = stack.enter_context(open_workspace(SHOP))
-        self.run_unittest(
-            LIVE, 'tests/live', 'tests', workspace.environment, run,
-            VIPPS_DEV_WORKSPACE=workspace.to_json(),
-        )
+    def _finish(self, title, step, log, run):
+        label = f'{ALONE}: ' if title == ALONE else ''
+        self._take(title, step.wait(), log, run, step.started, label)
+        found = [] if title in (*PURE_LAYERS, LIVE) else problems(log)
+        if found:
+            self.results.record(events.FAILED, f'{title}: clean log', '\n\n'.join(found))
 
     def check_contract(self, environment, run):
         """Compare the recorded traffic of the simulator with the official specifications."""
@@ -214,12 +218,12 @@ def run_tests(pattern, fast, themes=(), with_tours=False):
 
         if workspace:
             suite.start_odoo(stack, workspace)
+        if workspace and not fast and suite.wants(LIVE):
+            suite.start_live(stack, run)
         for layer in PURE_LAYERS:
             if suite.wants(layer):
                 suite.run_unittest(layer, f'{layer}/tests', '.', environment, run)
-        if workspace and not fast and suite.wants(LIVE):
-            suite.run_live(stack, run)
-        suite.finish_odoo()
+        suite.finish()
         suite.check_contract(environment, run)
         say(f"The logs are in {run.logs}")
     if pattern and not suite.results.outcomes:
