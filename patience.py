@@ -29,6 +29,7 @@ class Patience:
         """
         self.is_polling = is_polling
         self.is_over = False
+        self.last_calls = {}  # as they were when they were first looked up in the request
         self._end = None
 
     def get_seconds(self):

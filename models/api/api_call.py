@@ -225,6 +225,17 @@ class VippsApiCall(models.Model):
         :return: Its `outcome`, `reference`, `create_date`, `failure_count` and `failing_since`.
         :rtype: dict | None
         """
+        patience = self.env['vipps.api.client']._get_patience()
+        if not patience:
+            return self._read_last(values)
+        # The database transaction of a request does not see later ones.
+        key = (values['provider_id'], values['environment'])
+        if key not in patience.last_calls:
+            patience.last_calls[key] = self._read_last(values)
+        return patience.last_calls[key]
+
+    @api.model
+    def _read_last(self, values):
         self.env.cr.execute("""
             SELECT outcome, reference, create_date, failure_count, failing_since
               FROM vipps_api_call

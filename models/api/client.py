@@ -275,7 +275,7 @@ class VippsApiClient(models.AbstractModel):
         :param limits: How long a call may take, see :meth:`_get_limits`.
         :rtype: protocol.apis.VippsClient
         """
-        provider = tx.provider_id.sudo()
+        provider = self._fetch_keys(tx.provider_id)
         if (tx.vipps_environment, tx.vipps_merchant_serial_number) != (
             provider.vipps_environment, provider.vipps_merchant_serial_number
         ):
@@ -308,15 +308,7 @@ class VippsApiClient(models.AbstractModel):
         :rtype: protocol.apis.VippsClient
         :raise VippsError: If the credentials are missing, or if they could be read on their way.
         """
-        provider = provider.sudo()  # The credentials are for administrators only.
-        # One by one, as fields that not everybody may read are fetched, it would take much longer.
-        provider.fetch([
-            'vipps_merchant_serial_number',
-            'vipps_client_id_ciphertext',
-            'vipps_client_secret_ciphertext',
-            'vipps_subscription_key_ciphertext',
-            'vipps_secondary_subscription_key_ciphertext',
-        ])
+        provider = self._fetch_keys(provider)
         base_url = self._get_api_url(provider, environment or provider.vipps_environment)
         names = [
             name for name in SUBSCRIPTION_KEYS
@@ -339,6 +331,21 @@ class VippsApiClient(models.AbstractModel):
             'Vipps-System-Plugin-Name': plugin,
             'Vipps-System-Plugin-Version': get_manifest('mobilepay_vipps')['version'],
         }, on_refused_key=provider._vipps_alert_refused_key if can_alert else None, **limits)
+
+    @api.model
+    def _fetch_keys(self, provider):
+        """ Return a provider in sudo mode, for administrators only see the credentials. One by one,
+        as fields that not everybody may read are fetched, it would take much longer. """
+        provider = provider.sudo()
+        provider.fetch([
+            'vipps_environment',
+            'vipps_merchant_serial_number',
+            'vipps_client_id_ciphertext',
+            'vipps_client_secret_ciphertext',
+            'vipps_subscription_key_ciphertext',
+            'vipps_secondary_subscription_key_ciphertext',
+        ])
+        return provider
 
     @api.model
     def _get_api_url(self, provider, environment):

@@ -8,6 +8,7 @@ from psycopg2 import sql
 
 from odoo import SUPERUSER_ID, _, api, fields, models
 from odoo.exceptions import AccessError
+from odoo.tools import SQL
 
 from ...source import Source
 from ...step_log import log_step
@@ -62,6 +63,26 @@ PROTECTION = """
     CREATE TRIGGER vipps_audit_event_protect_all
         BEFORE TRUNCATE ON vipps_audit_event
         FOR EACH STATEMENT EXECUTE FUNCTION vipps_audit_event_protect()
+"""
+
+# Insert a row, unless the newest one of the payment says the same. Records that a request has just
+# created are not seen in another database transaction.
+INSERT_ONCE = """
+    SET LOCAL lock_timeout = %(lock_timeout)s;
+    INSERT INTO vipps_audit_event (provider_id, transaction_id, %(columns)s)
+    SELECT (SELECT id FROM payment_provider WHERE id = %(provider_id)s),
+           (SELECT id FROM payment_transaction WHERE id = %(tx_id)s),
+           %(values)s
+     WHERE NOT EXISTS (
+        SELECT FROM (
+            SELECT * FROM vipps_audit_event WHERE reference = %(reference)s ORDER BY id DESC LIMIT 1
+        ) newest
+         WHERE create_date >= %(since)s
+           AND (action, outcome, source) = (%(action)s, %(outcome)s, %(source)s)
+           AND coalesce(amount, 0) = %(amount)s
+           AND user_id IS NOT DISTINCT FROM %(user_id)s
+           AND details IS NOT DISTINCT FROM %(details)s
+     )
 """
 
 STATES = [
@@ -329,6 +350,8 @@ class VippsAuditEvent(models.Model):
         provider = tx.provider_id or (provider or self.env['payment.provider']).sudo()
         user = self.env.user
         is_staff = user._is_internal()
+        if 'amount' in values and tx:
+            values = {**values, 'amount': tx.currency_id.round(values['amount'] or 0)}
         return {
             'action': action,
             'outcome': 'done',
@@ -359,28 +382,27 @@ class VippsAuditEvent(models.Model):
     def _insert_once(self, values, is_to_sync):
         """ Insert a row, unless the newest one of the payment says the same: after a collision,
         Odoo repeats the whole request. """
-        # The request holds locks. If a change of the table waits for them, as in an update of Odoo,
-        # and this for the change, PostgreSQL sees no deadlock: the request is to start anew.
-        self.env.cr.execute("SET LOCAL lock_timeout = %s", [LOCK_TIMEOUT])
-        # This database transaction does not see records that the request has just created.
-        tx = self.env['payment.transaction'].browse(values['transaction_id']).exists()
         if is_to_sync:
+            tx = self.env['payment.transaction'].browse(values['transaction_id']).exists()
             self.env['vipps.task']._schedule(tx._vipps_get_root(), 'verify')
-        newest = self.search_fetch([('reference', '=', values['reference'])], [
-            'action', 'outcome', 'source', 'user_id', 'amount', 'details', 'create_date',
-        ], limit=1)
-        is_repetition = newest and (
-            newest.create_date >= fields.Datetime.now() - REPETITION_PERIOD
-            and (newest.action, newest.outcome, newest.source, newest.user_id.id)
-            == (values['action'], values['outcome'], values['source'], values['user_id'])
-            and newest.amount == (values.get('amount') or 0)
-            and newest.details == (values.get('details') or False)
-        )
-        if not is_repetition:
-            provider = self.env['payment.provider'].browse(values['provider_id']).exists()
-            self._permitted().create({
-                **values, 'provider_id': provider.id, 'transaction_id': tx.id,
-            })
+        now = fields.Datetime.now()
+        row = {
+            name: None if value is False else value for name, value in values.items()
+            if name not in ('provider_id', 'transaction_id')
+        }
+        row.update(create_uid=self.env.uid, create_date=now, write_uid=self.env.uid, write_date=now)
+        self.env.cr.execute(SQL(
+            INSERT_ONCE,
+            # The request holds locks. If a change of the table waits for them, as in an update of
+            # Odoo, and this for the change, PostgreSQL sees no deadlock: the request starts anew.
+            lock_timeout=LOCK_TIMEOUT,
+            columns=SQL(", ").join(map(SQL.identifier, row)),
+            values=SQL(", ").join(SQL("%s", value) for value in row.values()),
+            provider_id=values['provider_id'] or None, tx_id=values['transaction_id'] or None,
+            since=now - REPETITION_PERIOD, amount=row.get('amount') or 0,
+            details=row.get('details'),
+            **{name: row[name] for name in ('reference', 'action', 'outcome', 'source', 'user_id')},
+        ), log_exceptions=False)  # Collisions are expected.
 
     #=== BUSINESS METHODS - RETENTION AND ERASURE ===#
 

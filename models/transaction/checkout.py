@@ -261,9 +261,11 @@ class PaymentTransaction(models.Model):
         :raise ValidationError: If the outcome of one of them is unknown: the customer may have
                                 approved it.
         """
-        due_amount = self._vipps_get_due_amount() - self._vipps_get_held_amount()
         txs = (self.sale_order_ids or self.invoice_ids).transaction_ids - self
         txs = txs.filtered(lambda t: t.state in ('draft', 'pending') and t.vipps_payment_reference)
+        if not txs:
+            return
+        due_amount = self._vipps_get_due_amount() - self._vipps_get_held_amount()
         started_txs = self.env['vipps.task']._get_scheduled(txs, 'sync')
         for tx in txs.filtered('vipps_payment_state') | started_txs:
             if self.currency_id.compare_amounts(tx.amount + self.amount, due_amount) <= 0:

@@ -95,10 +95,12 @@ class PaymentTransaction(models.Model):
 
     #=== BUSINESS METHODS ===#
 
-    def _vipps_keep_approval_time(self):
-        """ Keep how long the customer took, when the approval is first read. """
-        # Without its event, it was some time until now.
-        approved = self._vipps_get_approval_time() or fields.Datetime.now()
+    def _vipps_keep_approval_time(self, approved):
+        """ Keep how long the customer took, when the approval is first read.
+
+        :param datetime|bool approved: When that was. Without its event, it was some time until now.
+        """
+        approved = approved or fields.Datetime.now()
         self.vipps_approval_seconds = max((approved - self.create_date).total_seconds(), 1)
 
     def _vipps_get_approval_time(self):

@@ -233,8 +233,13 @@ class PaymentTransaction(models.Model):
         :param protocol.payment.Payment payment: The payment as read.
         """
         api_client = self.env['vipps.api.client']
+        approved = None
+        if payment.authorized and not (
+            self.vipps_authorized_amount and self.vipps_capture_deadline
+        ):
+            approved = self._vipps_get_approval_time()
         if payment.authorized and not self.vipps_authorized_amount:
-            self._vipps_keep_approval_time()
+            self._vipps_keep_approval_time(approved)
         self.write({
             'provider_reference': payment.psp_reference,
             **{
@@ -251,7 +256,7 @@ class PaymentTransaction(models.Model):
             self.vipps_guaranteed_until = payment.capture_guaranteed_until.replace(microsecond=0)
         if payment.authorized and not self.vipps_capture_deadline:
             # Without its event, it was approved some time later: a day too early costs no money.
-            reserved = self._vipps_get_approval_time() or self.create_date
+            reserved = approved or self.create_date
             days = self.provider_id._vipps_get_reservation_days(self.currency_id)
             self.vipps_capture_deadline = max(filter(None, (
                 reserved + timedelta(days=days), self.vipps_guaranteed_until,
