@@ -91,7 +91,8 @@ class VippsApiClient(models.AbstractModel):
         :return: The number with country code, or None if there is no valid one.
         :rtype: str | None
         """
-        return phone.normalize(number or '', country.code or None)
+        number = number or ''
+        return phone.normalize(number, not number.startswith('+') and country.code or None)
 
     @api.model
     def _is_code(self, text):

@@ -13,7 +13,8 @@ from .task import KINDS
 
 _logger = logging.getLogger(__name__)
 
-# The jobs that were woken since the last flush, among the data of the cursor.
+# The jobs that were woken since the last flush, and whether the workers are going to be notified,
+# among the data of the cursor.
 WOKEN_KEY = 'vipps_woken'
 
 # Insert the tasks of transactions and the trigger of their job, as core's `_trigger` does, unless
@@ -87,10 +88,13 @@ class VippsTask(models.Model):
         row = self.env.cr.fetchone()
         if row and is_woken:
             woken.add(cron_id)
-            # That takes another connection: Vipps MobilePay gets its answer first.
-            answer = getattr(request, 'vipps_answer', None) if request else None
-            call_later = answer.call_on_close if answer else self.env.cr.postcommit.add
-            call_later(cron.browse(cron_id)._notifydb)
+            if not self.env.cr.postcommit.data.get(WOKEN_KEY):
+                # All workers look for all jobs then. It takes another connection: Vipps MobilePay
+                # gets its answer first.
+                self.env.cr.postcommit.data[WOKEN_KEY] = True
+                answer = getattr(request, 'vipps_answer', None) if request else None
+                call_later = answer.call_on_close if answer else self.env.cr.postcommit.add
+                call_later(cron.browse(cron_id)._notifydb)
         return row and row[0]
 
     @api.model

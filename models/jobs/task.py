@@ -109,7 +109,10 @@ class VippsTask(models.Model):
     def _find(self, txs, kinds):
         """ Return the tasks of some kinds for transactions, as far as this database transaction
         sees them. """
-        return self.sudo().search([('transaction_id', 'in', txs.ids), ('kind', 'in', kinds)])
+        return self.sudo().search_fetch(
+            [('transaction_id', 'in', txs.ids), ('kind', 'in', kinds)],
+            ['transaction_id', 'kind', 'due', 'tries'],
+        )
 
     def _settle(self, tx, kinds):
         """ Remove the tasks that are done since the payment was read, and schedule missing ones.

@@ -98,14 +98,12 @@ class SaleOrder(models.Model):
 
     def _vipps_get_till_lines(self):
         """ Return the lines of finished orders of tills that pay for the order, or refund that. """
-        lines_sudo = self.env['pos.order.line'].sudo()
-        if 'sale_order_origin_id' not in lines_sudo._fields or not self.ids:
-            return lines_sudo
-        return lines_sudo.search([
-            ('order_id.state', 'in', FINISHED_STATES),
-            '|', ('sale_order_origin_id', 'in', self.ids),
-            ('refunded_orderline_id.sale_order_origin_id', 'in', self.ids),
-        ])
+        if 'pos_order_line_ids' not in self._fields:
+            return self.env['pos.order.line'].sudo()
+        lines_sudo = self.sudo().pos_order_line_ids
+        return (lines_sudo | lines_sudo.refund_orderline_ids).filtered(
+            lambda line: line.order_id.state in FINISHED_STATES
+        )
 
     def _vipps_get_posted_invoices(self):
         """ Override to leave out invoices of orders of tills, which are counted as such. """

@@ -356,11 +356,12 @@ class PaymentTransaction(models.Model):
     def _vipps_is_own_url(self, url):
         """ Return whether a URL leads to a website of this database: browsers, and proxies that are
         not careful, may name any host as the one of the request. """
-        own_urls = self.env['website'].sudo().search([('domain', '!=', False)]).mapped('domain')
-        own_urls.append(self.env['ir.config_parameter'].sudo().get_param('web.base.url', ''))
-        return bool(self._vipps_get_host(url)) and (
-            self._vipps_get_host(url) in map(self._vipps_get_host, own_urls)
-        )
+        host = self._vipps_get_host(url)
+        own_url = self.env['ir.config_parameter'].sudo().get_param('web.base.url', '')
+        return bool(host) and (host == self._vipps_get_host(own_url) or host in map(
+            self._vipps_get_host,
+            self.env['website'].sudo().search([('domain', '!=', False)]).mapped('domain'),
+        ))
 
     @staticmethod
     def _vipps_get_host(url):
@@ -386,7 +387,10 @@ class PaymentTransaction(models.Model):
             access_token.encode(), self._vipps_sign_return(reference).encode()
         ):
             return self.browse()
-        return self.search([('reference', '=', reference), ('provider_code', '=', 'vipps')])
+        return self.search_fetch(
+            [('reference', '=', reference), ('provider_code', '=', 'vipps')],
+            self._vipps_get_column_names(),
+        )
 
     def _vipps_get_retry_url(self, has_cart):
         """ Hook: return the page on which the customer can pay again. """

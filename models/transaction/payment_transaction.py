@@ -146,7 +146,10 @@ class PaymentTransaction(models.Model):
         res = super()._get_specific_create_values(provider_code, values)
         if provider_code != 'vipps' or values.get('source_transaction_id'):
             return res
-        provider_sudo = self.env['payment.provider'].sudo().browse(values['provider_id'])
+        # The keys are read with it: in a moment, the payment is created.
+        provider_sudo = self.env['vipps.api.client']._fetch_keys(
+            self.env['payment.provider'].browse(values['provider_id'])
+        )
         reference = values['reference']
         # Only references with this prefix are unique among databases that share the sales unit.
         if not reference.startswith(self._vipps_get_reference_prefix() + '-') or (
@@ -163,6 +166,14 @@ class PaymentTransaction(models.Model):
                 values.get('vipps_capture_mode') or provider_sudo.vipps_capture_mode
             ),
         }
+
+    #=== BUSINESS METHODS - READING ===#
+
+    @api.model
+    def _vipps_get_column_names(self):
+        """ Return the names of all fields of a row, to be fetched at once: in the environment of a
+        customer, each that not everybody may read would take a query of its own. """
+        return [name for name, field in self._fields.items() if field.store and field.column_type]
 
     #=== BUSINESS METHODS - REFERENCES ===#
 
