@@ -36,15 +36,15 @@ class TestTrouble(CheckoutCommon):
         ):
             with self.subTest(operation=operation, kind=kind), \
                     self._without_pauses(), \
-                    patch.dict(patience.LONGER_SECONDS, create=0.3), \
                     patch.dict(client._tokens._entries, clear=True):
                 self.simulator.reset()
                 order = self._create_cart()
                 self.simulator.fault(operation, kind, times=None, **values)
-                processing_values = self._ask(
-                    f'/shop/payment/transaction/{order.id}', self._prepare_order_params(order)
-                )
-                result, page = self._get_result(self._post_form(processing_values))
+                with patch.dict(patience.LONGER_SECONDS, create=0.3):
+                    processing_values = self._ask(
+                        f'/shop/payment/transaction/{order.id}', self._prepare_order_params(order)
+                    )
+                    result, page = self._get_result(self._post_form(processing_values))
                 self.assertEqual(result, 'unavailable')
                 self.assertIn("does not answer right now", page.text_content())
                 link = self._get_link(page, "Choose Another Payment Method")
