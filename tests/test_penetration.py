@@ -224,6 +224,7 @@ METHODS = {
     'vipps.webhook.event': {
         'action_dismiss': NOBODY, 'action_replay': NOBODY, 'export_data': NOBODY,
     },
+    'website': {'sale_get_order': NOBODY},  # It is for pages of the shop.
 }
 
 # What everybody gets who has no token, no signature and no payment: the status, or the error.
