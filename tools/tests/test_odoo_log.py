@@ -30,6 +30,13 @@ class TestOdooLog(unittest.TestCase):
         )
         self.assertEqual(found, [])
 
+    def test_a_connection_that_a_browser_did_not_use_is_no_problem(self):
+        start = f'{STAMP} ERROR ? werkzeug: 127.0.0.1 - - [30/Nov/2026 16:15:32]'
+        unused = f"{start} Request timed out: TimeoutError('timed out') - - -\n"
+        other = f'{start} code 400, message Bad request - - -'
+        self.assertEqual(self.problems(unused), [])
+        self.assertEqual(self.problems(unused + other), [other])
+
     def test_an_error_logged_during_a_test_is_found(self):
         line = f'{STAMP} ERROR db odoo.addons.{ADDON}.models.payment: lost the money'
         self.assertEqual(self.problems(line + '\n'), [line])
