@@ -59,7 +59,7 @@ class Control:
       or all; `cancel`: all that is not captured
     - `POST codes`: make a one-time personal code, of the customer with that `phone`
     - `POST customers`: `{"phone": "4798765432", "known": false}`: nobody has this number
-    - `GET stickers`: the stickers that can be scanned
+    - `GET stickers`, `GET redirects`: the stickers, and the codes that open pages
     - `POST check-ins`: let a customer scan the sticker `qr_id` of the sales unit `msn`, whether
       there is one or not; with `phone`, `age` (so many seconds ago), `old_name` (with the field
       names of before) and `forged` (signed with another secret)
@@ -90,6 +90,7 @@ class Control:
             ('POST', 'codes', self._make_code),
             ('POST', 'customers', self._set_customer),
             ('GET', 'stickers', self._list_stickers),
+            ('GET', 'redirects', self._list_redirects),
             ('POST', 'check-ins', self._check_in),
             ('GET', 'faults', self._list_faults),
             ('POST', 'faults', self._add_fault),
@@ -188,6 +189,9 @@ class Control:
 
     def _list_stickers(self, request, body):
         return {'stickers': [vars(sticker) for sticker in self._world.codes.stickers.values()]}
+
+    def _list_redirects(self, request, body):
+        return {'redirects': [vars(code) for code in self._world.codes.redirects()]}
 
     def _check_in(self, request, body):
         validate(_CHECK_IN, body)

@@ -121,6 +121,9 @@ class TestRedirect(QrCase):
             self.assertProblem(self.call(method, body), 404)
         self.create()
         self.assertNotEqual(self.call('GET', Accept='text/targetUrl').json()['url'], content)
+        url = f'{self.simulator.url}/control/redirects'
+        known, = requests.get(url, timeout=10).json()['redirects']
+        self.assertEqual((known['qr_id'], known['url']), ('poster 1', PAGE))
 
     def test_a_code_expires(self):
         self.assertEqual(self.create(ttl=300).json()['expiresIn'], 300)
