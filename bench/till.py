@@ -14,7 +14,7 @@ from .figures import Row, in_ms, p95
 TILLS = 20
 WARM_UP, PAYMENTS = 3, 30
 POLLING_TILLS = 4  # at the same time
-CADENCE = 1.5  # seconds between two looks of a till that is told nothing
+CADENCE = 2  # seconds between two looks of a till that is told nothing
 SCAN_CADENCE = 5  # seconds between two looks at who has scanned the sticker
 LONGEST = 3  # seconds that a customer takes, so that approvals come at any moment between two looks
 

@@ -68,14 +68,12 @@ class SaleOrder(models.Model):
         """ Return how often a program was used by others. A cart that was left does not use it, but
         one whose Express payment was approved and found to fit does: it is going to be confirmed.
         """
-        orders = self.env['sale.order.line'].sudo().search([
-            ('reward_id', 'in', program.reward_ids.ids),
-        ]).order_id
         program_sudo = program.sudo()
         program_sudo.invalidate_recordset(['order_count', 'total_order_count'])
-        return program_sudo.total_order_count - len(orders.filtered(
-            lambda order: order in self or order.state != 'sale' and not any(
-                tx.vipps_is_express_complete and tx.state in ('authorized', 'done')
-                for tx in order.transaction_ids
-            )
-        ))
+        return program_sudo.total_order_count - self.sudo().search_count([
+            ('order_line.reward_id', 'in', program_sudo.reward_ids.ids),
+            '|', ('id', 'in', self.ids), '&', ('state', '!=', 'sale'),
+            ('transaction_ids', 'not any', [
+                ('vipps_is_express_complete', '=', True), ('state', 'in', ('authorized', 'done')),
+            ]),
+        ])

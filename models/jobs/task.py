@@ -25,6 +25,14 @@ MONEY = 'mobilepay_vipps.cron_sync_payments'
 FOLLOW_UP = 'mobilepay_vipps.cron_follow_up'
 MAILS = 'sale_async_emails.cron'
 
+# The jobs that do the tasks of the money job in other workers while many are due. They are the last
+# ones that a worker looks at, and their runs are short.
+HELPERS = tuple(f'mobilepay_vipps.cron_help_sync_payments_{number}' for number in (1, 2, 3))
+HELP_SECONDS = 10
+
+# Others help if more tasks than this are due. That is looked at once in so many tasks.
+MAX_UNSHARED = 20
+
 # The kinds of tasks, the most urgent first: their job, and the first and the longest delay after a
 # try. The delay is committed before the try, so that a task that hangs comes after all others.
 KINDS = {
@@ -189,6 +197,11 @@ class VippsTask(models.Model):
         self._run(MONEY)
 
     @api.model
+    def _cron_help_sync_payments(self):
+        """ Do tasks of the money job in another worker while many are due. """
+        self._run(MONEY, is_helper=True)
+
+    @api.model
     def _cron_follow_up(self):
         """ Confirm orders, book payments, inform customers of releases, set links in the app, and
         fetch the data that customers share.
@@ -205,17 +218,20 @@ class VippsTask(models.Model):
         tasks._run(MAILS)
 
     @api.model
-    def _run(self, job):
+    def _run(self, job, is_helper=False):
         """ Do the tasks of a job that are due.
 
         :param str job: The job.
+        :param bool is_helper: Whether this is a worker that helps the one that runs the job.
         :return: None
         """
         kinds = KINDS_BY_JOB[job]
-        max_silences = MAX_SILENCES if job == MONEY else 1  # There is something better to do.
+        # The others have something better to do than to wait.
+        max_silences = MAX_SILENCES if job == MONEY and not is_helper else 1
+        seconds = HELP_SECONDS if is_helper else RUN_SECONDS
         started, steps, silences, busy_ids = time.monotonic(), 0, 0, set()
         while silences < max_silences:
-            if time.monotonic() > started + RUN_SECONDS:
+            if time.monotonic() > started + seconds:
                 call_apart(self, '_wake', kinds[0])
                 break
             is_fair = steps % FAIR_SHARE == FAIR_SHARE - 1
@@ -224,11 +240,25 @@ class VippsTask(models.Model):
                 break
             steps += 1
             silences = silences + 1 if self.browse(task_id)._work() == NO_ANSWER else 0
+            if job == MONEY and not silences and steps % MAX_UNSHARED == 1:
+                call_apart(self, '_call_helpers')
         if steps:
             log_step(
                 _logger, 'job_run', outcome='no_answer' if silences else 'done', started=started,
                 job=job.partition('.')[2], steps=steps,
             )
+
+    @api.model
+    def _call_helpers(self):
+        """ Have workers that have nothing else to do help if many tasks of the money job are due.
+        """
+        if self.search_count([
+            ('kind', 'in', KINDS_BY_JOB[MONEY]), ('due', '<=', fields.Datetime.now()),
+        ], limit=MAX_UNSHARED + 1) > MAX_UNSHARED:
+            for name in HELPERS:
+                cron = self.env.ref(name, raise_if_not_found=False)
+                if cron:
+                    cron._trigger()
 
     @api.model
     def _claim_next(self, kinds, is_fair, busy_ids):

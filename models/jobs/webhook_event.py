@@ -211,7 +211,7 @@ class VippsWebhookEvent(models.Model):
             outcome='done' if is_relevant else 'ignored', reference=event.reference,
             event=event.name,
         )
-        if is_relevant:
+        if is_relevant and event.name != 'CREATED':  # The till has asked for that itself.
             tx._vipps_wake_tills()
         return True
 

@@ -25,8 +25,9 @@ _logger = logging.getLogger(__name__)
 # https://developer.vippsmobilepay.com/docs/knowledge-base/timeouts/
 LIFETIME = timedelta(minutes=10)
 
-# However many tills look at a payment, polling reads it at most once within this time.
-POLLING_INTERVAL = timedelta(seconds=2)
+# However many tills look at a payment, polling reads it only after more than this time. Times are
+# kept in whole seconds: that is once in two seconds.
+POLLING_INTERVAL = timedelta(seconds=1)
 
 # The faults of a phone number: cashiers do not read which of both it is.
 PHONE_ERRORS = ('4070', '7010')
@@ -318,9 +319,11 @@ class PaymentTransaction(models.Model):
         return bool(self.env['vipps.task']._get_scheduled(self, 'verify'))
 
     def _vipps_has_news(self):
-        """ Return whether an event of the payment came that it was not read after. """
+        """ Return whether an event of the payment came that it was not read after, and that says
+        more than that it was created. """
         return bool(self.env['vipps.webhook.event'].search_count([
             ('reference', '=', self.vipps_payment_reference),
+            ('name', '!=', 'CREATED'),
             ('state', '=', 'pending'),
             ('create_date', '>=', self.vipps_last_read or self.create_date),
         ], limit=1))

@@ -363,8 +363,13 @@ class PaymentTransaction(models.Model):
                 )
 
     def _vipps_do_sync(self):
-        """ Read the payment, unless a customer watches the page that reads it anyway. """
+        """ Read the payment, unless its events tell nothing new, or a customer watches the page
+        that reads it anyway. """
         tasks, now = self.env['vipps.task'], fields.Datetime.now()
+        events = self.env['vipps.webhook.event']._get_pending(self)
+        if events and all(self._vipps_is_known(event) for event in events):
+            events._settle()
+            return LATER if self._vipps_is_read_due() else DONE
         is_watched = self.state in ('draft', 'pending') and (
             self.vipps_last_read and now - WATCHED_PERIOD < self.vipps_last_read <= now
         )
@@ -372,6 +377,17 @@ class PaymentTransaction(models.Model):
             tasks._put_off(self, 'sync', self.vipps_last_read + FIRST_READ_DELAY)
             return LATER
         return self._vipps_sync_for_task('sync') or (LATER if self._vipps_is_read_due() else DONE)
+
+    def _vipps_is_known(self, event):
+        """ Return whether an event tells of nothing but what Odoo knows from an answer: that the
+        payment was created, or an operation that a transaction stands for.
+
+        :param vipps.webhook.event event: The event.
+        """
+        if event.name == 'CREATED':
+            return bool(self.vipps_payment_state)
+        parts = self | self._vipps_get_parts() | self._vipps_get_refunds()
+        return event.psp_reference in parts.mapped('vipps_psp_reference')
 
     def _vipps_do_verify(self):
         """ Read the payment after an operation whose outcome may be unknown. """

@@ -12,7 +12,7 @@ from odoo.tests import tagged
 from odoo.tools import mute_logger
 
 from ... import const
-from ...models.jobs.task import KINDS, MAX_SILENCES
+from ...models.jobs.task import HELPERS, KINDS, MAX_SILENCES
 from ...protocol.payment import Event
 from ...simulator.sales_units import NOK_UNIT
 from ..common import KEYS, TransactionCommon
@@ -232,6 +232,30 @@ class TestEventJob(EventCommon):
         self.assertEqual((event.name, event.state), ('CAPTURED', 'processed'))
         self.assertEqual(self._drain(), 0)
 
+    def test_events_that_tell_of_nothing_new_are_processed_without_a_call(self):
+        tx = self._start_approved()
+        self._tell(tx.vipps_payment_reference, name='CREATED')
+        self.assertEqual(self._drain(), 0)
+        self._store(tx)
+        self.assertEqual(self._drain(), 1)
+        self._capture(tx)
+        refund = tx.action_refund(amount_to_refund=100)
+        self.assertTrue(tx.vipps_psp_reference and refund.vipps_psp_reference)
+        self._store(tx)
+        self.assertEqual(self._drain(), 0)
+        self.assertEqual(set(self._get_inbox().mapped('state')), {'processed'})
+        self.simulator.refund(tx.vipps_payment_reference, 200)
+        self._store(tx)
+        self.assertEqual(self._drain(), 1)
+        self.assertEqual(len(tx._vipps_get_refunds()), 2)
+
+    def test_an_event_of_a_payment_whose_creation_got_no_answer_is_read(self):
+        tx = self._start()
+        tx.vipps_payment_state = False
+        self._tell(tx.vipps_payment_reference, name='CREATED')
+        self.assertEqual(self._drain(), 1)
+        self.assertEqual(tx.vipps_payment_state, 'CREATED')
+
     def test_payments_that_something_happened_to_last_are_read_first(self):
         references = [self._start_approved().vipps_payment_reference for _i in range(4)]
         for position, hour in ((2, '09'), (0, '11'), (3, '08'), (1, '10')):
@@ -269,6 +293,33 @@ class TestEventJob(EventCommon):
             self.assertEqual(self._drain(), 0)
         self.assertEqual(self._count_triggers(), triggers + 1)
         self.assertEqual(self._drain(), 2)
+
+    def test_helpers_are_called_while_many_payments_wait_that_can_be_read(self):
+        helpers = self.env['ir.cron'].browse(self.env.ref(name).id for name in HELPERS)
+        triggers = [('cron_id', 'in', helpers.ids)]
+        for waiting, is_down, called in (
+            (3, False, helpers.browse()), (4, False, helpers), (4, True, helpers.browse()),
+        ):
+            with self.subTest(waiting=waiting, is_down=is_down), self._without_pauses():
+                for _i in range(waiting):
+                    self._store(self._start_approved())
+                if is_down:
+                    self.simulator.fault('get', 'status', status=503, times=None)
+                self.env['ir.cron.trigger'].search(triggers).unlink()
+                with patch('odoo.addons.mobilepay_vipps.models.jobs.task.MAX_UNSHARED', 2):
+                    self._drain()
+                self.assertEqual(self.env['ir.cron.trigger'].search(triggers).cron_id, called)
+
+    def test_helpers_do_the_same_for_a_shorter_time(self):
+        for _i in range(2):
+            self._store(self._start_approved())
+        calls = len(self.simulator.exchanges)
+        with patch('odoo.addons.mobilepay_vipps.models.jobs.task.HELP_SECONDS', 0):
+            self.env['vipps.task']._cron_help_sync_payments()
+        self.assertEqual(len(self.simulator.exchanges), calls)
+        self.env['vipps.task']._cron_help_sync_payments()
+        self.env.invalidate_all()
+        self.assertEqual(set(self._get_inbox().mapped('state')), {'processed'})
 
     def test_run_ends_when_there_is_no_answer_and_the_next_one_tries_what_is_left(self):
         for hour in range(MAX_SILENCES + 2):

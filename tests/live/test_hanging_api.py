@@ -10,7 +10,7 @@ from tools.customer import ShopError
 from .shop import at_once, not_held_up, result_on, wait_until
 from .till import TillTest
 
-POLLING_INTERVAL = 1.5  # seconds from one answer to the next question of a till
+POLLING_INTERVAL = 2  # seconds from one answer to the next question of a till
 ROUNDS = 8
 
 

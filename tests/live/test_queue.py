@@ -1,5 +1,9 @@
 """The queue of tasks: a failure costs a task one try, and nothing waits for ever."""
 
+import contextlib
+import os
+import signal
+
 from tools.waiting import PATIENCE
 
 from .shop import LiveTest, at_once, wait_until
@@ -151,3 +155,20 @@ class TestMany(LiveTest):
         self.assertGreater(self.count_old(), 0)
         self.forget()
         self.assert_paid(reference)
+
+    def test_the_other_worker_goes_on_whichever_one_stands_still(self):
+        self.start_job('cron_sync_payments')
+        for pid in self.stack.workers('WorkerCron'):
+            before = self.count_old()
+            wait_until(lambda: self.count_old() < before)  # noqa: B023
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                before = self.count_old()
+                # One may be what it has just committed.
+                wait_until(lambda: self.count_old() < before - 1)  # noqa: B023
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+        # Each task was done once.
+        (most,), = self.stack.execute("SELECT max(tries) FROM vipps_task WHERE kind = 'compare'")
+        self.assertEqual(most, 0)

@@ -7,7 +7,7 @@ import { delay } from "@web/core/utils/concurrency";
 import { Payment } from "@point_of_sale/app/store/models";
 import { PaymentScreen } from "@point_of_sale/app/screens/payment_screen/payment_screen";
 
-const POLLING_INTERVAL = 1500;
+const POLLING_INTERVAL = 2000;
 // How long the server gets to find out on its own before it is asked to start again.
 const START_INTERVAL = 15000;
 // Connections can hang for minutes without failing.
