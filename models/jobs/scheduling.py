@@ -88,10 +88,11 @@ class VippsTask(models.Model):
         row = self.env.cr.fetchone()
         if row and is_woken:
             woken.add(cron_id)
-            if not self.env.cr.postcommit.data.get(WOKEN_KEY):
+            data = self.env.cr.postcommit.data
+            if not (data.get(WOKEN_KEY) or self.env.context.get('vipps_is_notified_later')):
                 # All workers look for all jobs then. It takes another connection: Vipps MobilePay
                 # gets its answer first.
-                self.env.cr.postcommit.data[WOKEN_KEY] = True
+                data[WOKEN_KEY] = True
                 answer = getattr(request, 'vipps_answer', None) if request else None
                 call_later = answer.call_on_close if answer else self.env.cr.postcommit.add
                 call_later(cron.browse(cron_id)._notifydb)

@@ -30,6 +30,9 @@ MAILS = 'sale_async_emails.cron'
 HELPERS = tuple(f'mobilepay_vipps.cron_help_sync_payments_{number}' for number in (1, 2, 3))
 HELP_SECONDS = 10
 
+# So often at most, a run tells the other workers that there is something to do: all of them look.
+NOTIFICATION_SECONDS = 0.5
+
 # Others help if more tasks than this are due. That is looked at once in so many tasks.
 MAX_UNSHARED = 20
 
@@ -74,6 +77,28 @@ LOCK_SECONDS = 2
 
 # If others work on more payments than this at once, the job waits for them.
 MAX_BUSY = 20
+
+# Note the next try of a task, and remove those that are the same, except from those that others
+# claim at this moment.
+CLAIM = """
+    WITH same AS (
+        SELECT id, tries
+          FROM vipps_task
+         WHERE transaction_id = %(tx_id)s
+           AND kind = %(kind)s
+           AND arguments IS NOT DISTINCT FROM (SELECT arguments FROM vipps_task WHERE id = %(id)s)
+         ORDER BY id
+           FOR UPDATE SKIP LOCKED
+    ), removed AS (
+        DELETE FROM vipps_task WHERE id IN (SELECT id FROM same WHERE id != %(id)s)
+    )
+    UPDATE vipps_task
+       SET tries = least.tries + 1,
+           due = %(now)s + LEAST(%(first_delay)s * 2 ^ LEAST(least.tries, 10), %(last_delay)s)
+      FROM (SELECT min(tries) AS tries FROM same) least
+     WHERE id = %(id)s
+ RETURNING due
+"""
 
 # The outcome of a task.
 DONE, LATER, NO_ANSWER = 'done', 'later', 'no_answer'
@@ -229,7 +254,9 @@ class VippsTask(models.Model):
         # The others have something better to do than to wait.
         max_silences = MAX_SILENCES if job == MONEY and not is_helper else 1
         seconds = HELP_SECONDS if is_helper else RUN_SECONDS
-        started, steps, silences, busy_ids = time.monotonic(), 0, 0, set()
+        self = self.with_context(vipps_is_notified_later=True)
+        started = notified = time.monotonic()
+        steps, silences, busy_ids = 0, 0, set()
         while silences < max_silences:
             if time.monotonic() > started + seconds:
                 call_apart(self, '_wake', kinds[0])
@@ -242,6 +269,10 @@ class VippsTask(models.Model):
             silences = silences + 1 if self.browse(task_id)._work() == NO_ANSWER else 0
             if job == MONEY and not silences and steps % MAX_UNSHARED == 1:
                 call_apart(self, '_call_helpers')
+            if time.monotonic() > notified + NOTIFICATION_SECONDS:
+                self.env['ir.cron']._notifydb()
+                notified = time.monotonic()
+        self.env['ir.cron']._notifydb()
         if steps:
             log_step(
                 _logger, 'job_run', outcome='no_answer' if silences else 'done', started=started,
@@ -289,14 +320,12 @@ class VippsTask(models.Model):
                 return None
         if not found:
             return None
-        tasks = self.search_fetch(
-            [('transaction_id', '=', tx.id), ('kind', '=', kind)], ['tries', 'arguments'],
-        ).filtered(lambda task: task.arguments == found.arguments)
-        tries = min(tasks.mapped('tries'))
         job, first_delay, last_delay = KINDS[kind]
-        due = fields.Datetime.now() + min(first_delay * 2 ** min(tries, 10), last_delay)
-        (tasks - found)._remove()
-        found.write({'tries': tries + 1, 'due': due})
+        self.env.cr.execute(CLAIM, {
+            'id': found.id, 'tx_id': tx.id, 'kind': kind, 'now': fields.Datetime.now(),
+            'first_delay': first_delay, 'last_delay': last_delay,
+        }, log_exceptions=False)  # Collisions are expected.
+        due, = self.env.cr.fetchone()
         if job == MAILS:  # The others run every minute.
             self._wake(kind, at=due)
         return found.id

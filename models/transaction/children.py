@@ -225,6 +225,17 @@ class PaymentTransaction(models.Model):
                     del new_events[event.psp_reference]
         return list(new_events.values())
 
+    def _vipps_knows(self, event):
+        """ Return whether an event tells of nothing but what Odoo knows from an answer: that the
+        payment was created, or an operation that a transaction stands for.
+
+        :param vipps.webhook.event event: The event.
+        """
+        if event.name == 'CREATED':
+            return bool(self.vipps_payment_state) and self.state != 'cancel'
+        parts = self | self._vipps_get_parts() | self._vipps_get_refunds()
+        return event.psp_reference in parts.mapped('vipps_psp_reference')
+
     def _vipps_get_event_name(self):
         """ Return the name of the event that a capture, a release or a refund stands for, or is
         going to. """

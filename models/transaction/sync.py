@@ -117,13 +117,17 @@ class PaymentTransaction(models.Model):
         if events is None:
             events = self.env['vipps.webhook.event']._get_pending(self)
         tasks = self.env['vipps.task']._find(self, KINDS_BY_JOB[MONEY])
-        self.vipps_last_read = now  # Kept when the rest fails, so that nobody asks without pause.
-        with self.env.cr.savepoint():
-            payment = self._vipps_read()
-            if is_job and not was_approved:
-                self._vipps_lock_documents(SQL("NOWAIT"))
-                self = self._vipps_with_patience()
-            self._vipps_converge(payment)
+        try:
+            with self.env.cr.savepoint():
+                self.vipps_last_read = now
+                payment = self._vipps_read()
+                if is_job and not was_approved:
+                    self._vipps_lock_documents(SQL("NOWAIT"))
+                    self = self._vipps_with_patience()
+                self._vipps_converge(payment)
+        except Exception:
+            self.vipps_last_read = now  # So that nobody asks without pause.
+            raise
         if may_capture and payment and not self._vipps_capture_if_due() and not was_approved:
             tasks._schedule(self, 'capture')  # It took too long here.
         if self.state in ('authorized', 'done', 'cancel'):
@@ -367,7 +371,7 @@ class PaymentTransaction(models.Model):
         that reads it anyway. """
         tasks, now = self.env['vipps.task'], fields.Datetime.now()
         events = self.env['vipps.webhook.event']._get_pending(self)
-        if events and all(self._vipps_is_known(event) for event in events):
+        if events and all(self._vipps_knows(event) for event in events):
             events._settle()
             return LATER if self._vipps_is_read_due() else DONE
         is_watched = self.state in ('draft', 'pending') and (
@@ -377,17 +381,6 @@ class PaymentTransaction(models.Model):
             tasks._put_off(self, 'sync', self.vipps_last_read + FIRST_READ_DELAY)
             return LATER
         return self._vipps_sync_for_task('sync') or (LATER if self._vipps_is_read_due() else DONE)
-
-    def _vipps_is_known(self, event):
-        """ Return whether an event tells of nothing but what Odoo knows from an answer: that the
-        payment was created, or an operation that a transaction stands for.
-
-        :param vipps.webhook.event event: The event.
-        """
-        if event.name == 'CREATED':
-            return bool(self.vipps_payment_state)
-        parts = self | self._vipps_get_parts() | self._vipps_get_refunds()
-        return event.psp_reference in parts.mapped('vipps_psp_reference')
 
     def _vipps_do_verify(self):
         """ Read the payment after an operation whose outcome may be unknown. """
