@@ -2,7 +2,7 @@
 
 {
     'name': "Payment Provider: Vipps MobilePay",
-    'version': '17.0.1.9.0',
+    'version': '17.0.1.10.0',
     'category': 'Accounting/Payment Providers',
     'sequence': 350,
     'summary': "Vipps in Norway, MobilePay in Denmark and Finland.",
