@@ -2,12 +2,10 @@
 
 import json
 import os
-import platform
 import signal
 import sys
 
 from tools.console import Failure, say
-from tools.customer import Customer
 from tools.stack import Stack
 from tools.workspace import Workspace
 
@@ -17,6 +15,7 @@ from . import (
     installation,
     intake,
     journeys,
+    load,
     memory,
     profiling,
     settlement,
@@ -25,6 +24,7 @@ from . import (
 )
 from . import till as tills
 from .figures import Row, table
+from .machine import facts
 from .shop import ADDONS, Shop
 
 PARTS = {
@@ -69,18 +69,6 @@ def measure(shop, rows, left):
         for row in found:
             say(f"  {row.what}: {row.measured}")
         left.pop(0)
-
-
-def facts(shop):
-    """Return the machine and the versions behind the figures."""
-    customer = Customer(shop.stack.url, shop.stack.simulator_url)
-    release = customer.call('/web/webclient/version_info')['server_version']
-    database = shop.value('SHOW server_version')
-    load = ', '.join(f'{load:.1f}' for load in os.getloadavg())
-    return (
-        f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()},"
-        f" PostgreSQL {database}, Odoo {release}; load at the end: {load}"
-    )
 
 
 def main(is_quick, parts):
@@ -130,5 +118,6 @@ def profile(what):
 
 if __name__ == '__main__':
     options = json.loads(sys.argv[1])
-    run = {'minutes': soak.main, 'what': profile, 'is_quick': main}[next(iter(options))]
+    runs = {'minutes': soak.main, 'tills': load.main, 'what': profile, 'is_quick': main}
+    run = runs[next(iter(options))]
     sys.exit(run(**options))

@@ -1,4 +1,4 @@
-"""Read the SQL queries of a request from Odoo's access log."""
+"""Read from Odoo's log what requests and jobs took."""
 
 import re
 
@@ -7,7 +7,9 @@ from tools.console import Failure
 # The figures behind the status and the size: SQL queries, seconds in SQL and seconds beside it.
 RECORD = re.compile(
     r'werkzeug: \S+ - - \[[^]]*\] "(?P<line>\S+ \S+)[^"]*" \d+ \S+ (?P<queries>\d+) '
+    r'(?P<sql>[\d.]+) (?P<rest>[\d.]+)'
 )
+JOB = re.compile(r'Job done: `(?P<name>.*)` \((?P<seconds>[\d.]+)s\)')
 
 
 def count_queries(path, line, start):
@@ -18,11 +20,35 @@ def count_queries(path, line, start):
     :param int start: The size of the log when what is looked for began.
     :raise Failure: When there was no such request.
     """
-    with path.open(encoding='utf-8', errors='replace') as log:
-        log.seek(start)
-        found = [
-            match for match in RECORD.finditer(log.read()) if match['line'].startswith(line)
-        ]
+    found = [
+        match for match in RECORD.finditer(_read(path, start)) if match['line'].startswith(line)
+    ]
     if not found:
         raise Failure(f"Odoo's log has no {line}.")
     return int(found[-1]['queries'])
+
+
+def read_requests(path, start):
+    """Return how long HTTP workers took for requests, as pairs of line and seconds.
+
+    :param pathlib.Path path: The log.
+    :param int start: The size of the log when what is looked for began.
+    """
+    return [
+        (match['line'], float(match['sql']) + float(match['rest']))
+        for match in RECORD.finditer(_read(path, start))
+        if '/websocket' not in match['line']  # Another process answers those.
+    ]
+
+
+def read_jobs(path, start):
+    """Return how long jobs took, as pairs of name and seconds; see `read_requests`."""
+    return [
+        (match['name'], float(match['seconds'])) for match in JOB.finditer(_read(path, start))
+    ]
+
+
+def _read(path, start):
+    with path.open(encoding='utf-8', errors='replace') as log:
+        log.seek(start)
+        return log.read()

@@ -28,8 +28,13 @@ class Row:
 
 
 def table(rows):
-    """Return lines as a table in Markdown, as wide as its texts."""
-    lines = [HEAD, *(row.cells() for row in rows)]
+    """Return rows as a table in Markdown."""
+    return grid(HEAD, [row.cells() for row in rows])
+
+
+def grid(head, cells):
+    """Return lines of texts below their heads as a table in Markdown, as wide as its texts."""
+    lines = [head, *cells]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     ruled = [lines[0], ['-' * width for width in widths], *lines[1:]]
     return '\n'.join(
@@ -37,9 +42,14 @@ def table(rows):
     )
 
 
+def percentile(values, percent):
+    """Return the smallest of the values that at least so many of them do not exceed."""
+    return sorted(values)[math.ceil(percent / 100 * len(values)) - 1]
+
+
 def p95(values):
-    """Return the smallest of the values that at least 95 % of them do not exceed."""
-    return sorted(values)[math.ceil(0.95 * len(values)) - 1]
+    """Return the 95th percentile of the values."""
+    return percentile(values, 95)
 
 
 def in_ms(values):

@@ -14,11 +14,10 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import urlsplit
 
 from tools.chaos import BAD_LUCK, Verdict, make_trouble
 from tools.console import Failure, say
-from tools.customer import Customer, ShopError
+from tools.customer import ShopError
 from tools.stack import Stack
 from tools.till import Cashier, Till, create_configs
 from tools.workspace import Workspace
@@ -26,6 +25,7 @@ from tools.workspace import Workspace
 from .figures import Row, table
 from .memory import private_memory
 from .shop import Shop
+from .shopper import Shopper
 from .verdict import check, settle
 
 SHOPPERS = 3  # at the same time
@@ -33,25 +33,6 @@ CASHIERS = ('nora', 'emil')  # each with a till
 TROUBLE = (1, 5)  # seconds between two things that go wrong
 PATIENCE = 40  # seconds that a cashier waits for a customer
 LOOK = 0.5  # seconds between two looks of a till
-
-
-class Shopper(Customer):
-    """A customer behind the proxy of the shop, with an address that nobody else has."""
-
-    def __init__(self, *arguments, address):
-        """Open the browser, see `Customer`.
-
-        :param str address: The address.
-        """
-        super().__init__(*arguments)
-        self._address = address
-
-    def _send(self, request):
-        """Send a request as the proxy passes it on."""
-        if request.full_url.startswith(self.shop_url):
-            request.add_header('X-Forwarded-For', self._address)
-            request.add_header('X-Forwarded-Host', urlsplit(self.shop_url).netloc)
-        return super()._send(request)
 
 
 class Soak:
@@ -132,8 +113,7 @@ class Soak:
 
     def _shop(self, choose):
         """Buy as a customer, and perhaps leave at any time."""
-        address = '.'.join(str(choose.randrange(1, 255)) for _part in range(4))
-        customer = self.shop.new_customer(functools.partial(Shopper, address=address))
+        customer = self.shop.new_customer(functools.partial(Shopper, choose=choose))
         values = customer.press_pay()
         reference = values['reference']
         self.counts["checkouts"] += 1
@@ -195,9 +175,9 @@ class Soak:
                 self.counts["kills" if kind.startswith('Worker') else "faults"] += 1
 
 
-def prepare():
-    """Return a stack whose customers come over a proxy."""
-    stack = Stack(Workspace.from_json(os.environ['VIPPS_DEV_WORKSPACE']), 'soak')
+def prepare(name):
+    """Return a stack of that name whose customers come over a proxy."""
+    stack = Stack(Workspace.from_json(os.environ['VIPPS_DEV_WORKSPACE']), name)
     configuration = stack.odoo.configuration
     with configuration.open('a') as file:
         file.write('proxy_mode = True\n')
@@ -227,7 +207,7 @@ def main(minutes, seed):
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     rows = []
     try:
-        with prepare() as stack:
+        with prepare('soak') as stack:
             soak = Soak(Shop(stack), minutes * 60, seed)
             say(f"Trading for {minutes:g} minutes, seed {seed} ...")
             started = time.monotonic()

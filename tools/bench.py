@@ -11,9 +11,10 @@ from .workspace import SHOP, open_workspace
 def run_bench(**options):
     """Measure; returns the exit code, which tells nothing of how fast it was.
 
-    :param options: `is_quick` and `parts` to measure less or all; `what` to profile that; or
-        `minutes` and `seed`, to trade for some minutes: then the exit code tells whether everything
-        was right in the end.
+    :param options: `is_quick` and `parts` to measure less or all; `what` to profile that; `tills`
+        and `minutes` to load a shop: then the exit code tells whether it held the peak hour; or
+        `minutes` and `seed`, to trade for some minutes: then it tells whether everything was right
+        in the end.
     """
     with open_workspace(SHOP) as workspace:
         environment = workspace.environment

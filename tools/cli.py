@@ -90,7 +90,16 @@ def _parser():
     bench.set_defaults(
         run=lambda options: run_bench(is_quick=options.quick, parts=options.parts)
     )
-    kinds = bench.add_subparsers(metavar='{profile,soak}')
+    kinds = bench.add_subparsers(metavar='{load,profile,soak}')
+    load = kinds.add_parser(
+        'load', help="let the customers of a chain pay, more and more, until the shop breaks",
+    )
+    load.add_argument('--minutes', type=float, default=10, help="how long; 10 by default")
+    load.add_argument(
+        '--tills', type=int, default=200,
+        help="how many take the payments; 200 by default, fewer are opened sooner",
+    )
+    load.set_defaults(run=lambda options: run_bench(tills=options.tills, minutes=options.minutes))
     profile = kinds.add_parser(
         'profile', help="list the SQL queries of a request, with their places, and what is slow",
     )

@@ -23,6 +23,8 @@ PROTOCOL_REQUIREMENTS = [
     'cryptography==42.0.8', 'qrcode==7.3.1', 'Pillow==10.4.0', 'setuptools<80',
     *TEST_REQUIREMENTS,
 ]
+# What loads a shop: at home in no environment of Odoo, whose gevent is older.
+LOAD_REQUIREMENTS = ['locust==2.32.4', 'websocket-client==1.8.0', 'setuptools<80']
 LINT_REQUIREMENTS = ['ruff==0.6.9', 'pylint-odoo==9.3.22', 'lxml==5.3.0', 'setuptools<80']
 RECIPE = 2  # to be raised when the way an environment is made changes
 
@@ -86,6 +88,14 @@ def lint_environment():
     return _make(
         'lint', LINT_REQUIREMENTS,
         lambda folder: _install(folder, "Installing the lint tools", LINT_REQUIREMENTS),
+    )
+
+
+def load_environment():
+    """Return the environment with the load generator, which is not Odoo's: see `bench.load`."""
+    return _make(
+        'load', LOAD_REQUIREMENTS,
+        lambda folder: _install(folder, "Installing the load generator", LOAD_REQUIREMENTS),
     )
 
 

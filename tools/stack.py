@@ -157,6 +157,10 @@ class Stack:
             restarted = start_server(command, self.logs / f'{self.name}-postgresql.log')
             self._children = {'postgresql': restarted, **self._children}  # It is stopped last.
 
+    def pid(self, name):
+        """Return the process id of `odoo`, the `simulator` or the `front`."""
+        return self._children[name].pid
+
     def workers(self, kind='WorkerHTTP'):
         """Return the process ids of the workers that live, of `WorkerHTTP` or `WorkerCron`."""
         log = self.log_path.read_text(errors='replace')
@@ -164,7 +168,7 @@ class Stack:
         started = {int(match['pid']): match['kind'] for match in WORKER.finditer(log)}
         return [
             pid for pid, started_as in started.items()
-            if started_as == kind and parent_of(pid) == self._children['odoo'].pid
+            if started_as == kind and parent_of(pid) == self.pid('odoo')
         ]
 
     def kill_worker(self, pid):

@@ -254,7 +254,7 @@ class Bus:
 
         :raise LookupError: When it is not; shows what it was told.
         """
-        for payload in self._receive(PAYMENT_MESSAGE):
+        for payload in self.receive(PAYMENT_MESSAGE):
             if payload.get('reference') == reference:
                 return payload
         raise LookupError(f"The till is not told of {reference}, but {self.payloads}.")
@@ -264,11 +264,11 @@ class Bus:
 
         :raise LookupError: When it is not.
         """
-        for _payload in self._receive(CHECK_IN_MESSAGE):
+        for _payload in self.receive(CHECK_IN_MESSAGE):
             return True
         raise LookupError("The till is not told of anybody who scans.")
 
-    def _receive(self, kind):
+    def receive(self, kind):
         """Yield the payloads of the messages of a kind, for a while."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:

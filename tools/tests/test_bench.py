@@ -7,8 +7,10 @@ import unittest
 from pathlib import Path
 from unittest.mock import MagicMock, patch
 
-from bench.access_log import count_queries
-from bench.figures import HEAD, Row, in_ms, p95, ratio_of_medians, table
+from bench.access_log import count_queries, read_jobs, read_requests
+from bench.capacity import larger
+from bench.figures import HEAD, Row, in_ms, p95, percentile, ratio_of_medians, table
+from bench.phases import AVERAGE, PEAK, Phase, plan
 from tools.console import Failure
 
 
@@ -17,6 +19,10 @@ class TestFigures(unittest.TestCase):
         self.assertEqual(p95([7]), 7)
         self.assertEqual(p95(range(1, 101)), 95)
         self.assertEqual(p95([3, 1, 2]), 3)
+
+    def test_percentile_is_one_of_the_values(self):
+        self.assertEqual([percentile(range(1, 101), percent) for percent in (50, 99)], [50, 99])
+        self.assertEqual(percentile([4], 50), 4)
 
     def test_times_are_told_in_milliseconds(self):
         self.assertEqual(in_ms([0.3, 0.001, 0.0022]), '2.2 ms (p95 300.0)')
@@ -41,7 +47,7 @@ class TestFigures(unittest.TestCase):
 
 class TestEarlyEnd(unittest.TestCase):
     def test_a_bench_that_ends_early_names_what_is_missing(self):
-        with patch.dict(sys.modules, {'psycopg2': MagicMock()}):
+        with patch.dict(sys.modules, {'psycopg2': MagicMock(), 'psutil': MagicMock()}):
             bench = importlib.import_module('bench.__main__')
         for error, is_raised in ((Failure("Not paid."), False), (KeyError("paid"), True)):
             printed = io.StringIO()
@@ -87,3 +93,70 @@ class TestAccessLog(unittest.TestCase):
             self.assertEqual(count_queries(path, 'POST /payment/vipps/webhook', 0), 10)
             with self.assertRaises(Failure):
                 count_queries(path, 'GET /payment/vipps/return?reference=A', start)
+
+    def test_time_of_workers_and_jobs_is_read(self):
+        record = '{} werkzeug: ::1 - - [31/Jan/2026 12:00:00] "{} HTTP/1.1" 200 - 7 0.100 0.2\n'
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / 'odoo.log'
+            earlier = record.format('x', 'GET /shop')
+            path.write_text(
+                earlier + record.format('x', 'POST /payment/vipps/webhook/17')
+                + record.format('x', 'GET /websocket')
+                + 'x odoo.addons.base.models.ir_cron: Job done: `Read: all` (1.250s).\n'
+            )
+            (line, seconds), = read_requests(path, len(earlier))
+            self.assertEqual(line, 'POST /payment/vipps/webhook/17')
+            self.assertAlmostEqual(seconds, 0.3)
+            self.assertEqual(read_jobs(path, 0), [('Read: all', 1.25)])
+
+
+class TestPhase(unittest.TestCase):
+    def setUp(self):
+        self.phase = Phase("Peak hour", PEAK, 100)
+        for _number in range(100):
+            self.phase.add({'at': 1, 'name': 'till'})
+            self.phase.add({'at': 2, 'name': 'till: paid', 'seconds': 0.5, 'error': None})
+
+    def test_day_has_the_length_that_was_asked_for(self):
+        self.assertAlmostEqual(sum(phase.seconds for phase in plan(10)), 600)
+
+    def test_slow_phase_is_not_held(self):
+        self.assertEqual((self.phase.came, self.phase.paid), (100, 100))
+        self.assertEqual(self.phase.shortcomings(), [])
+        self.phase.waits['till: paid'][:6] = [7] * 6
+        self.assertEqual(self.phase.shortcomings(), ["till: paid: p95 7.0 s"])
+
+    def test_phase_with_errors_is_not_held(self):
+        self.phase.add({'at': 3, 'name': 'till: asked', 'seconds': 9, 'error': "Gone"})
+        self.assertEqual(self.phase.shortcomings(), [])
+        self.phase.add({'at': 3, 'name': 'till: asked', 'seconds': 9, 'error': "Gone"})
+        self.assertEqual(self.phase.shortcomings(), ["2 errors"])
+
+    def test_phase_whose_events_wait_is_not_held(self):
+        self.phase.delay = 11
+        self.assertEqual(self.phase.shortcomings(), ["an event waits for 11 s"])
+
+    def test_phase_in_which_nobody_has_paid_is_not_held(self):
+        self.phase.waits.clear()
+        self.assertEqual(self.phase.shortcomings(), ["nobody has paid"])
+
+    def test_what_is_full_is_the_limit_and_else_the_busiest(self):
+        self.phase.busy = {"cores": 0.7, "workers": 0.6}
+        self.assertEqual(self.phase.limits(), "cores 70%")
+        self.phase.busy = {"cores": 0.9, "workers": 0.97, "bus": 0.1}
+        self.assertEqual(self.phase.limits(), "workers 97%, cores 90%")
+
+    def test_larger_chains_need_more(self):
+        kinds = ("HTTP workers", "Cron workers", "Bus", "PostgreSQL")
+        self.phase.cpu = dict.fromkeys(kinds, 7)
+        self.phase.occupied, self.phase.jobs, self.phase.connections = 14, 7, 10
+        lines = [
+            [cell.strip() for cell in line.strip('|').split('|')]
+            for line in larger(self.phase).splitlines()
+        ]
+        needs = {line[0]: line[1:] for line in lines}
+        peak = AVERAGE * PEAK
+        self.assertEqual(needs["Payments a second in the peak hour"][1], f'{peak:.1f}')
+        self.assertEqual(needs["HTTP workers (time at work)"], ['0.140 s', '2', '12', '116'])
+        self.assertEqual(needs["Cores for PostgreSQL (CPU)"], ['0.070 s', '0.6', '5.8', '57.9'])
+        self.assertEqual(needs["Connections to PostgreSQL"], ['2.0 a process', '8', '48', '464'])
