@@ -1,6 +1,8 @@
 """Read from Odoo's log what requests and jobs took."""
 
 import re
+from collections import Counter
+from datetime import datetime, timezone
 
 from tools.console import Failure
 
@@ -9,7 +11,10 @@ RECORD = re.compile(
     r'werkzeug: \S+ - - \[[^]]*\] "(?P<line>\S+ \S+)[^"]*" \d+ \S+ (?P<queries>\d+) '
     r'(?P<sql>[\d.]+) (?P<rest>[\d.]+)'
 )
-JOB = re.compile(r'Job done: `(?P<name>.*)` \((?P<seconds>[\d.]+)s\)')
+JOB = re.compile(
+    r'^(?P<time>\S+ \S+),(?P<ms>\d{3}) (?P<pid>\d+) .* (?P<what>Starting job|Job done:)'
+    r' `(?P<name>.*)`', re.MULTILINE,
+)
 
 
 def count_queries(path, line, start):
@@ -41,11 +46,24 @@ def read_requests(path, start):
     ]
 
 
-def read_jobs(path, start):
-    """Return how long jobs took, as pairs of name and seconds; see `read_requests`."""
-    return [
-        (match['name'], float(match['seconds'])) for match in JOB.finditer(_read(path, start))
-    ]
+def read_jobs(path, since, until):
+    """Return how many seconds jobs took between two times, by name, also those that still run.
+
+    :param pathlib.Path path: The log.
+    """
+    found, running = Counter(), {}
+    for match in JOB.finditer(_read(path, 0)):
+        # Odoo writes in UTC.
+        time = datetime.strptime(match['time'], '%Y-%m-%d %H:%M:%S').replace(tzinfo=timezone.utc)
+        moment = time.timestamp() + int(match['ms']) / 1000
+        job = match['pid'], match['name']
+        if match['what'] == 'Starting job':
+            running[job] = moment
+        elif job in running:
+            found[match['name']] += max(0, min(until, moment) - max(since, running.pop(job)))
+    for (_pid, name), moment in running.items():
+        found[name] += max(0, until - max(since, moment))
+    return found
 
 
 def _read(path, start):

@@ -170,15 +170,13 @@ class Day:
         requests = read_requests(stack.log_path, size)
         phase.webhooks = [taken for line, taken in requests if line.startswith(WEBHOOK)]
         phase.occupied = sum(taken for _line, taken in requests)
-        jobs = Counter()
-        for name, taken in read_jobs(stack.log_path, size):
-            jobs[f"job {name}"] += taken
+        jobs = read_jobs(stack.log_path, started, started + seconds)
         phase.jobs = jobs.total()
         phase.busy = {
             "all cores": machine,
             WORKERS: phase.occupied / seconds / len(stack.workers('WorkerHTTP')),
             **{f"a core for {kind}": taken / seconds for kind, taken in busiest.items()},
-            **{name: min(1, taken / seconds) for name, taken in jobs.items()},
+            **{f"job {name}": taken / seconds for name, taken in jobs.items()},
         }
 
 

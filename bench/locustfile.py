@@ -159,10 +159,11 @@ class TillUser(Person):
         approving = gevent.spawn(approve, self.reference)
         try:
             with wait('till: paid') as clock:
-                self.news.wait(LOOK)
-                while till.attempt('get', self.reference)['state'] != 'paid':
-                    self.news.clear()
+                is_paid = False
+                while not is_paid:
                     self.news.wait(LOOK)
+                    self.news.clear()  # What comes during a look makes the till look once more.
+                    is_paid = till.attempt('get', self.reference)['state'] == 'paid'
                 clock.started = approving.get()
         finally:
             approving.kill()
@@ -184,16 +185,16 @@ class ShopUser(Person):
             customer.enter_address()
         with wait('shop: started'):
             values = customer.press_pay()
-        landing = customer.follow(values)
-        approve(values['reference'])
-        with wait('shop: paid'):
+            landing = customer.follow(values)
+        with wait('shop: paid') as clock:
+            clock.started = approve(values['reference'])
             customer.open(landing.url)  # It sends those back who have approved.
-            while not is_paid(customer):
+            while not reads_paid(customer):
                 gevent.sleep(POLL)
 
 
-def is_paid(customer):
-    """Return what the page reads, which asks again when Odoo works on the payment."""
+def reads_paid(customer):
+    """Return whether the page says that it is paid; it asks again while Odoo is at work."""
     try:
         return customer.ask_for_status()['state'] == 'done'
     except ShopError as error:

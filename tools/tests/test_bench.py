@@ -4,6 +4,7 @@ import io
 import sys
 import tempfile
 import unittest
+from datetime import datetime, timezone
 from pathlib import Path
 from unittest.mock import MagicMock, patch
 
@@ -94,20 +95,36 @@ class TestAccessLog(unittest.TestCase):
             with self.assertRaises(Failure):
                 count_queries(path, 'GET /payment/vipps/return?reference=A', start)
 
-    def test_time_of_workers_and_jobs_is_read(self):
-        record = '{} werkzeug: ::1 - - [31/Jan/2026 12:00:00] "{} HTTP/1.1" 200 - 7 0.100 0.2\n'
+    def test_time_of_http_workers_is_read(self):
+        record = 'x werkzeug: ::1 - - [31/Jan/2026 12:00:00] "{} HTTP/1.1" 200 - 7 0.100 0.2\n'
+        earlier = record.format('GET /shop')
+        with self._log(
+            earlier + record.format('POST /payment/vipps/webhook/17')
+            + record.format('GET /websocket')
+        ) as path:
+            (line, seconds), = read_requests(path, len(earlier))
+        self.assertEqual(line, 'POST /payment/vipps/webhook/17')
+        self.assertAlmostEqual(seconds, 0.3)
+
+    def test_time_of_jobs_is_that_between_two_moments(self):
+        record = '2026-01-31 12:00:{:02},500 {} INFO db odoo.addons.base.models.ir_cron: {}\n'
+        with self._log(
+            record.format(0, 5, 'Starting job `Read: all`.')
+            + record.format(2, 6, 'Starting job `Book`.')
+            + record.format(4, 6, 'Job done: `Book` (1.992s).')
+            + record.format(5, 5, 'Job done: `Read: all` (4.993s).')
+            + record.format(7, 5, 'Starting job `Read: all`.')
+        ) as path:
+            start = datetime(2026, 1, 31, 12, tzinfo=timezone.utc).timestamp()
+            self.assertEqual(read_jobs(path, start, start + 9), {'Read: all': 6.5, 'Book': 2})
+            self.assertEqual(read_jobs(path, start + 4, start + 9), {'Read: all': 3, 'Book': 0.5})
+
+    @contextlib.contextmanager
+    def _log(self, text):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / 'odoo.log'
-            earlier = record.format('x', 'GET /shop')
-            path.write_text(
-                earlier + record.format('x', 'POST /payment/vipps/webhook/17')
-                + record.format('x', 'GET /websocket')
-                + 'x odoo.addons.base.models.ir_cron: Job done: `Read: all` (1.250s).\n'
-            )
-            (line, seconds), = read_requests(path, len(earlier))
-            self.assertEqual(line, 'POST /payment/vipps/webhook/17')
-            self.assertAlmostEqual(seconds, 0.3)
-            self.assertEqual(read_jobs(path, 0), [('Read: all', 1.25)])
+            path.write_text(text)
+            yield path
 
 
 class TestPhase(unittest.TestCase):
