@@ -14,13 +14,15 @@ EVENTS = 3  # of a payment
 HOUR = 3600
 
 
-def larger(phase):
+def larger(held):
     """Return the needs of larger chains in their peak hours, as a table.
 
-    :param bench.phases.Phase phase: The busiest one that was held.
+    :param list[bench.phases.Phase] held: Those that were held, the busiest one last.
     """
-    cpu = {kind: seconds / phase.paid for kind, seconds in phase.cpu.items()}
-    occupied, jobs = phase.occupied / phase.paid, phase.jobs / phase.paid
+    cpu = {kind: seconds / held[-1].paid for kind, seconds in held[-1].cpu.items()}
+    # Waiting for a core, as in a busy phase, is no part of the work.
+    occupied = min(phase.occupied / phase.paid for phase in held)
+    jobs = min(phase.jobs / phase.paid for phase in held)
     lines = [("Payments a second in the peak hour", '', *(f'{rate:.1f}' for rate in _rates()))]
 
     def add(what, cost, count=math.ceil):
@@ -36,7 +38,7 @@ def larger(phase):
     add_cores("Cores for them (CPU)", CRON)
     add("Processes of the bus (CPU)", cpu[BUS])
     add_cores("Cores for PostgreSQL (CPU)", DATABASE)
-    each = phase.connections / PROCESSES
+    each = held[-1].connections / PROCESSES
     lines.append((
         "Connections to PostgreSQL", f'{each:.1f} a process',
         *(str(math.ceil(each * sum(

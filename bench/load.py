@@ -190,13 +190,14 @@ def main(tills, minutes):
     say(f"This takes about {minutes + 2 + tills / OPEN_RATE / 60:.0f} minutes, if it does not break"
         f" before, and {tills / OPEN_RATE / 60:.0f} more on a slow machine.")
     environment = load_environment()
-    measured, machine = [], ''
+    measured, machine, is_over = [], '', False
     try:
         with prepare('load') as stack:
             shop = Shop(stack)
             try:
                 for phase in Day(shop, tills, plan(minutes)).live(environment):
                     measured.append(phase)
+                is_over = True
             finally:
                 machine = facts(shop)
     except Failure as failure:
@@ -205,12 +206,14 @@ def main(tills, minutes):
         return 130
     finally:
         if measured:
-            print_report(measured, f"{machine} {tills} tills, {minutes:g} minutes.")
+            print_report(measured)
+        print("" if is_over else "\n**It ended early, so that not all was measured.**\n")
+        print(f"{machine} {tills} tills, {minutes:g} minutes.")
     is_held = any(phase.factor == PEAK and not phase.shortcomings() for phase in measured)
-    return 0 if is_held else 1
+    return 0 if is_held and is_over else 1
 
 
-def print_report(measured, machine):
+def print_report(measured):
     """Print the waits, the use of the machine, where it broke, and what larger chains need."""
     print(grid(WAITS, [cells for phase in measured for cells in phase.wait_cells()]))
     kinds = list(measured[-1].cpu)
@@ -232,12 +235,11 @@ def print_report(measured, machine):
           f" payments/s (the peak hour has {AVERAGE * PEAK:.1f}), the shop"
           f" {f'breaks: {reasons}' if reasons else 'does not break'}. At its limit, or the busiest:"
           f" {last.limits()}.")
-    if held and held[-1].paid:
-        print(f"\n{larger(held[-1])}")
+    if held:
+        print(f"\n{larger(held)}")
     errors = Counter(
         f"{name}: {text}" for phase in measured for name, texts in phase.errors.items()
         for text in texts
     )
     for text, count in errors.most_common(8):
         print(f"\n{count} x {text}")
-    print(f"\n{machine}")

@@ -64,7 +64,7 @@ class Phase:
         ]
         if errors > MAX_ERRORS * self.came:
             found.append(f"{errors} errors")
-        if self.came and not self.paid:
+        if not self.paid:
             found.append("nobody has paid")
         if self.delay > MAX_DELAY:
             found.append(f"an event waits for {self.delay:.0f} s")

@@ -14,6 +14,8 @@ from bench.figures import HEAD, Row, in_ms, p95, percentile, ratio_of_medians, t
 from bench.phases import AVERAGE, PEAK, Phase, plan
 from tools.console import Failure
 
+KINDS = ("HTTP workers", "Cron workers", "Bus", "PostgreSQL")
+
 
 class TestFigures(unittest.TestCase):
     def test_p95_is_one_of_the_values(self):
@@ -74,6 +76,46 @@ class TestEarlyEnd(unittest.TestCase):
                 self.assertIn("Start", lines[3])
                 self.assertRegex(lines[4], "Approval to done, Lists .*not measured")
                 self.assertNotIn("Memory", lines[4])
+
+    def test_load_that_does_not_hold_the_peak_hour_or_ends_early_is_a_failure(self):
+        with patch.dict(sys.modules, {'psycopg2': MagicMock(), 'psutil': MagicMock()}):
+            load = importlib.import_module('bench.load')
+        quiet, peak, slow, beyond = phases = [
+            Phase("Quiet", 1, 1), Phase("Peak hour", PEAK, 1),
+            Phase("Peak hour", PEAK, 1, delay=99), Phase("Beyond", 12.5, 1, delay=99),
+        ]
+        for phase in phases:
+            phase.busy = {load.WORKERS: 0.5}
+            phase.cpu = dict.fromkeys(KINDS, 1)
+            phase.waits['till: paid'] = [1]
+
+        def live(phases, error=None):
+            yield from phases
+            if error:
+                raise error
+
+        for phases, error, code, text in (
+            ([quiet, peak], None, 0, "does not break"),
+            ([quiet, peak, beyond], None, 0, "breaks: an event waits"),
+            ([quiet, slow], None, 1, "breaks: an event waits"),
+            ([quiet], None, 1, "does not break"),
+            ([quiet, peak], Failure("Locust has ended."), 1, "It ended early"),
+            ([], Failure("Not all tills are open."), 1, "It ended early"),
+        ):
+            printed = io.StringIO()
+            with (
+                self.subTest(phases=phases, error=error),
+                patch.multiple(
+                    load, prepare=MagicMock(), Shop=MagicMock(), facts=lambda _shop: "2 cores",
+                    load_environment=MagicMock(), Day=MagicMock(),
+                ),
+                patch('signal.signal'), contextlib.redirect_stdout(printed),
+                contextlib.redirect_stderr(io.StringIO()),
+            ):
+                load.prepare.return_value.__exit__.return_value = False
+                load.Day.return_value.live.return_value = live(phases, error)
+                self.assertEqual(load.main(tills=10, minutes=1), code)
+            self.assertIn(text, printed.getvalue())
 
 
 class TestAccessLog(unittest.TestCase):
@@ -164,12 +206,13 @@ class TestPhase(unittest.TestCase):
         self.assertEqual(self.phase.limits(), "workers 97%, cores 90%")
 
     def test_larger_chains_need_more(self):
-        kinds = ("HTTP workers", "Cron workers", "Bus", "PostgreSQL")
-        self.phase.cpu = dict.fromkeys(kinds, 7)
-        self.phase.occupied, self.phase.jobs, self.phase.connections = 14, 7, 10
+        self.phase.cpu = dict.fromkeys(KINDS, 7)
+        self.phase.occupied, self.phase.jobs, self.phase.connections = 16, 7, 10
+        quiet = Phase("Quiet", 1, 10, cpu=self.phase.cpu, occupied=1.4, jobs=0.8)
+        quiet.waits['shop: paid'] = [1] * 10
         lines = [
             [cell.strip() for cell in line.strip('|').split('|')]
-            for line in larger(self.phase).splitlines()
+            for line in larger([quiet, self.phase]).splitlines()
         ]
         needs = {line[0]: line[1:] for line in lines}
         peak = AVERAGE * PEAK
