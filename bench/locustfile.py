@@ -30,7 +30,7 @@ STACK = SimpleNamespace(
     odoo=SimpleNamespace(database=PLAN['database']),
 )
 THINKING = (3, 9)  # seconds that customers take to approve
-LOOK, POLL = 1.5, 3  # seconds between two looks of a till, and of the page of a customer
+LOOK, POLL = 2, 3  # seconds between two looks of a till, and of the page of a customer
 PATIENCE = 60  # seconds until a customer leaves
 RETRY = 2  # seconds until a till is opened again
 queues = {'till': Queue(), 'shop': Queue()}  # when the customers came that nobody has taken
