@@ -79,13 +79,13 @@ class InvoicePurchase(Purchase):
         return invoice
 
 
-def post_invoice(stack):
-    """Post an invoice over a product; returns its id."""
+def post_invoice(stack, **values):
+    """Post an invoice for a product, with other values if they are given; returns its id."""
     contact, = stack.rpc('res.partner', 'search', [('name', '=', CONTACT)], limit=1)
     product, = stack.rpc('product.product', 'search', [('name', '=', PRODUCT)], limit=1)
     invoice = stack.rpc('account.move', 'create', {
         'move_type': 'out_invoice', 'partner_id': contact,
-        'invoice_line_ids': [(0, 0, {'product_id': product})],
+        'invoice_line_ids': [(0, 0, {'product_id': product})], **values,
     })
     stack.rpc('account.move', 'action_post', [invoice])
     return invoice

@@ -8,6 +8,7 @@ from odoo.fields import Command
 
 from ... import const
 from ...trust import check_access
+from ..jobs.serialize import serialize
 
 
 class AccountMove(models.Model):
@@ -119,8 +120,11 @@ class AccountMove(models.Model):
     def _vipps_send_requests(self):
         """ Send the payment requests that can be sent for the invoices.
 
+        Those who send for one of them at the same moment start anew, and find the request.
+
         :return: How many were sent.
         """
+        serialize(self)
         requests_values, _left_out = self._vipps_prepare_requests()
         user = self.env.user
         for values in requests_values:

@@ -1,6 +1,6 @@
 """The people of the back office, and the checks that both sides agree after their work."""
 
-from tools.rpc import Rpc, RpcError
+from tools.rpc import RpcError
 
 from .shop import NOK_UNIT, LiveTest, wait_until
 
@@ -63,20 +63,6 @@ class BackOfficeTest(LiveTest):
     def capture_by(cls, mode):
         """Set when payments are captured that are started from now on."""
         cls.rpc('payment.provider', 'write', [cls.provider], {'vipps_capture_mode': mode})
-
-    @classmethod
-    def hire(cls, login):
-        """Return the calls of an accountant without administrator rights."""
-        if not cls.rpc('res.users', 'search', [('login', '=', login)]):
-            groups = [
-                cls.rpc.reference(xmlid)
-                for xmlid in ('base.group_user', 'account.group_account_invoice')
-            ]
-            cls.rpc('res.users', 'create', {
-                'name': login.capitalize(), 'login': login, 'password': login,
-                'groups_id': [(6, 0, groups)],
-            }, context={'no_reset_password': True})
-        return Rpc(cls.stack.url, cls.stack.odoo.database, login, login)
 
     # Payments
 

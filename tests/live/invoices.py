@@ -3,9 +3,9 @@
 import contextlib
 from urllib.error import HTTPError
 
-from tools.invoice_purchase import find_printed_page
+from tools.invoice_purchase import find_printed_page, post_invoice
 
-from .shop import LiveTest, wait_until
+from .shop import NOK_UNIT, LiveTest, wait_until
 
 
 class InvoiceTest(LiveTest):
@@ -68,3 +68,81 @@ class InvoiceTest(LiveTest):
             [total] if is_captured else [],
         )
         self.assertEqual(self.read(invoice)['amount_residual'], 0)
+
+
+class RequestTest(InvoiceTest):
+    """Two accountants who send payment requests, for a sales unit that may push them."""
+
+    @classmethod
+    def setUpClass(cls):
+        """Let requests be pushed."""
+        super().setUpClass()
+        cls.kari, cls.ola = (cls.hire(login) for login in ('kari', 'ola'))
+        cls.allow_pushing(True)
+        cls.addClassCleanup(cls.allow_pushing, False)
+
+    @classmethod
+    def allow_pushing(cls, is_allowed):
+        """Let the sales unit push payments that are open for long, or not."""
+        cls.control('POST', 'units', msn=NOK_UNIT.msn, may_live_long=is_allowed)
+        cls.rpc('payment.provider', 'write', [cls.provider], {'vipps_push_requests': is_allowed})
+
+    def new_contact(self, agrees=True):
+        """Return a contact with phone and mail, who agrees to push messages or does not."""
+        contact = self.rpc('res.partner', 'create', {
+            'name': "Sigrid Dahl", 'mobile': '+47 98 76 54 32', 'email': 'sigrid@example.com',
+        })
+        if agrees:
+            self.kari('res.partner', 'action_vipps_give_consent', [contact])
+        return contact
+
+    def post(self, contact, **values):
+        """Post an invoice of a contact; returns its id."""
+        return post_invoice(self.stack, partner_id=contact, **values)
+
+    def open_dialog(self, invoice, who=None):
+        """Open the dialog that sends; returns a function that presses its button, and returns the
+        sentence that it says."""
+        who = who or self.kari
+        action = who('account.move', 'action_vipps_request_payment', [invoice])
+
+        def send():
+            return who(action['res_model'], 'action_send', [action['res_id']])['params']['message']
+
+        return send
+
+    def send(self, invoice, who=None):
+        """Send a payment request, or a reminder."""
+        self.assertEqual(self.open_dialog(invoice, who)(), "Payment requests sent: 1.")
+
+    def let_a_day_pass(self, *invoices):
+        """Let the requests for invoices be older than they are."""
+        for invoice in invoices:
+            self.stack.execute((
+                "UPDATE vipps_payment_request SET create_date = create_date - interval '25 hours'"
+                " WHERE id IN (SELECT vipps_payment_request_id FROM vipps_payment_request_move_rel"
+                " WHERE account_move_id = %s)", [invoice],
+            ))
+
+    def requests(self, invoice):
+        """Return the payment requests for an invoice, the oldest first."""
+        return self.rpc(
+            'vipps.payment.request', 'search_read', [('invoice_ids', '=', invoice)],
+            ['state', 'channel', 'is_reminder', 'transaction_id'], order='id',
+        )
+
+    def count_mails(self, contact):
+        """Return how many mails to a contact are sent, or wait to be."""
+        return self.rpc('mail.mail', 'search_count', [('recipient_ids', '=', contact)])
+
+    def wait_for_push(self, invoice):
+        """Wait until the last request for an invoice is on the phone; returns the reference of its
+        payment."""
+        request = wait_until(
+            lambda: self.requests(invoice)[-1], lambda request: request['state'] == 'sent',
+        )
+        self.assertEqual(request['channel'], 'push')
+        reference, = self.rpc(
+            'payment.transaction', 'read', [request['transaction_id'][0]], ['reference'],
+        )
+        return reference['reference']

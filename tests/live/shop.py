@@ -22,6 +22,7 @@ from simulator.sales_units import NOK_UNIT
 from tools.console import Failure
 from tools.customer import Customer
 from tools.odoo_log import problems
+from tools.rpc import Rpc
 from tools.stack import Stack
 from tools.waiting import PATIENCE, wait_until
 from tools.workspace import Workspace
@@ -39,6 +40,15 @@ COLLISIONS = (
     r'odoo\.sql_db: bad query: [\s\S]*could not (serialize access|obtain lock on row)',
     r'odoo\.http: Payment is already being processed',
 )
+
+
+# Who is stopped, or waits for the end of somebody else's transaction.
+WAITING = """
+    SELECT DISTINCT activity.pid FROM pg_stat_activity activity
+      JOIN pg_locks ON pg_locks.pid = activity.pid
+     WHERE datname = current_database() AND locktype IN ('advisory', 'transactionid')
+       AND NOT granted
+"""
 
 
 @functools.cache
@@ -374,6 +384,33 @@ class LiveTest(unittest.TestCase):
                 self.stack.kill_worker(worker)
             point.release()
         acting.result()
+
+    @classmethod
+    def hire(cls, login):
+        """Return the calls of an accountant without administrator rights."""
+        if not cls.rpc('res.users', 'search', [('login', '=', login)]):
+            groups = [
+                cls.rpc.reference(xmlid)
+                for xmlid in ('base.group_user', 'account.group_account_invoice')
+            ]
+            cls.rpc('res.users', 'create', {
+                'name': login.capitalize(), 'login': login, 'password': login,
+                'groups_id': [(6, 0, groups)],
+            }, context={'no_reset_password': True})
+        return Rpc(cls.stack.url, cls.stack.odoo.database, login, login)
+
+    def overtake(self, table, condition, first, second):
+        """Stop somebody who is about to write certain rows until somebody else is stopped, too, or
+        has to wait for that; returns the results of both."""
+        with (
+            ThreadPoolExecutor(2) as pool, stopping_point(self.stack, table, condition) as point,
+        ):
+            doing = [pool.submit(first)]
+            point.wait()
+            doing.append(pool.submit(second))
+            wait_until(lambda: len(self.stack.execute(WAITING)) > 1)
+            point.release()
+            return [future.result() for future in doing]
 
     # What everybody agrees on in the end
 

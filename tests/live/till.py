@@ -1,7 +1,6 @@
 """The people of the shop in town, and the checks that both sides agree after closing."""
 
 import functools
-from concurrent.futures import ThreadPoolExecutor
 from urllib.error import HTTPError
 
 from tools.chaos import BOOKED_BY_TILLS
@@ -9,7 +8,6 @@ from tools.customer import ShopError
 from tools.till import Cashier, Till, create_configs
 
 from .shop import LiveTest, get_stack, wait_until
-from .stopping_point import stopping_point
 
 OPEN = ('unknown', 'waiting')
 CASHIERS = ('nora', 'emil')
@@ -45,13 +43,6 @@ TAKEN = """
      WHERE pos_order.session_id = ANY(%s) AND pos_order.state NOT IN ('draft', 'cancel')
        AND method.use_payment_terminal = 'vipps'
      GROUP BY pos_order.session_id
-"""
-
-# Who waits for the end of somebody else's transaction.
-WAITING = """
-    SELECT activity.pid FROM pg_stat_activity activity
-      JOIN pg_locks ON pg_locks.pid = activity.pid
-     WHERE datname = current_database() AND locktype = 'transactionid' AND NOT granted
 """
 
 
@@ -116,17 +107,10 @@ class TillTest(LiveTest):
         return None
 
     def overtake(self, table, condition, first, second):
-        """Stop somebody who is about to write certain rows until somebody else has to wait for
-        that; returns the refusals of both."""
-        with (
-            ThreadPoolExecutor(2) as pool, stopping_point(self.stack, table, condition) as point,
-        ):
-            doing = [pool.submit(self.refusal, first)]
-            point.wait()
-            doing.append(pool.submit(self.refusal, second))
-            wait_until(lambda: self.stack.execute(WAITING))
-            point.release()
-            return [future.result() for future in doing]
+        """Do two things as `LiveTest.overtake` does; returns the refusals of both."""
+        return super().overtake(
+            table, condition, lambda: self.refusal(first), lambda: self.refusal(second),
+        )
 
     def drafts(self, till):
         """Return the ids of the orders of a session that are not finished."""
