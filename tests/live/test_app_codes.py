@@ -71,6 +71,8 @@ class TestAppCodes(InvoiceTest):
         self.run_job(JOB)
         self.assert_made(code, moved)
         self.switch(ADDRESS, True)
+        self.run_job(JOB)
+        self.assert_made(code)
         self.cancel(invoice)
         self.run_job(JOB)
         self.assert_gone(code)
