@@ -7,7 +7,8 @@ from odoo import _, api, fields, models
 from odoo.osv import expression
 
 from ..api.client import VippsError
-from ..jobs.own_transaction import DONE, NOTHING_LEFT, run_steps
+from ..jobs.own_transaction import NOTHING_LEFT, run_steps
+from ..jobs.task import DONE, MAX_SILENCES, NO_ANSWER
 
 # For as long after the due date, the code of a paid invoice still leads to a page that says so.
 KEPT_PERIOD = timedelta(days=30)
@@ -49,43 +50,46 @@ class VippsAppCode(models.Model):
     @api.model
     def _cron_app_codes(self):
         """ Make, change and delete the codes of invoices, each in a database transaction of its
-        own. A code whose turn failed has its next one in the next run. """
-        due_ids = self._find_due().ids
+        own. A code whose turn failed has its next one in the next run, after all others. """
+        due_ids, silences = self._find_due().ids, 0
 
         def step(env):
-            if not due_ids:
+            nonlocal silences
+            if not due_ids or silences == MAX_SILENCES:
                 return NOTHING_LEFT
             code = env[self._name].browse(due_ids.pop(0)).exists()
-            return code.with_company(code.company_id)._converge() if code else DONE
+            outcome = code.with_company(code.company_id)._converge() if code else DONE
+            silences = silences + 1 if outcome == NO_ANSWER else 0
+            return DONE
 
         if run_steps(self.env, step, job='app_codes'):
             self.env.ref('mobilepay_vipps.cron_app_codes')._trigger()
 
     @api.model
     def _find_due(self):
-        """ Return the codes that are to be made, or that may have to be changed or deleted. """
+        """ Return the codes that are to be made, or that may have to be changed or deleted: those
+        that were not tried for the longest time come first. """
         last_day = fields.Date.context_today(self) - KEPT_PERIOD
         over = self.search([
             ('state', '!=', 'refused'),  # What is refused once is not asked for ever.
             '|', ('move_id', '=', False), '|', ('move_id.state', '=', 'cancel'),
             '&', ('move_id.payment_state', 'in', ('paid', 'in_payment', 'reversed')),
             ('move_id.invoice_date_due', '<', last_day),
-        ], order='id')
+        ])
         base_urls = {
             self.env['ir.config_parameter'].sudo().get_param('web.base.url', ''),
             *self.env['website'].sudo().search([('domain', '!=', False)]).mapped('domain'),
         }
         is_elsewhere = [('url', 'not like', f"{url.rstrip('/')}/%") for url in base_urls]
-        return over | self.search(
-            expression.OR([
-                [('state', '=', 'wanted')], [('state', '=', 'made'), *is_elsewhere],
-            ]), order='id',
-        )
+        wanted = self.search(expression.OR([
+            [('state', '=', 'wanted')], [('state', '=', 'made'), *is_elsewhere],
+        ]))
+        return (over | wanted).sorted(lambda code: (code.write_date, code.id))
 
     def _converge(self):
         """ Make the code at Vipps MobilePay what it is to be.
 
-        :return: `DONE`, or `NOTHING_LEFT` if Vipps MobilePay does not answer now.
+        :return: The outcome: `DONE`, or `NO_ANSWER` if it has to be tried again.
         """
         move = self.move_id
         try:
@@ -94,8 +98,10 @@ class VippsAppCode(models.Model):
             elif self.state != 'made' or self.url != move._vipps_get_pay_url():
                 self._make(move._vipps_get_pay_url())
         except VippsError as error:
-            if error.is_no_answer or error.retryable:
-                return NOTHING_LEFT
+            # Keys that are wrong are no fault of the code.
+            if error.is_no_answer or error.retryable or error.is_unauthorized:
+                self.write({'state': self.state})  # It was tried now.
+                return NO_ANSWER
             self.state = 'refused'
         return DONE
 

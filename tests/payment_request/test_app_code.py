@@ -1,12 +1,15 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 from datetime import timedelta
+from unittest.mock import patch
 
 from freezegun import freeze_time
 
 from odoo import fields
 from odoo.tests import tagged
 
+from ...models.api.client import VippsError
+from ...protocol import errors
 from .payment_request_common import PaymentRequestCommon
 
 
@@ -110,6 +113,39 @@ class TestAppCode(PaymentRequestCommon):
         self._run()
         self.assertEqual(self._get_code(invoice).state, 'made')
         self.assertEqual(len(self._get_redirects()), 1)
+
+    def test_codes_that_always_fail_keep_no_other_waiting(self):
+        failing = [self._create_invoice() for _i in range(4)]
+        other = self._create_invoice()
+        failing_ids = [self._get_code(invoice).qr_id for invoice in failing]
+        self.env.flush_all()
+        self.env.cr.execute(
+            "UPDATE vipps_app_code SET write_date = write_date - interval '1 hour'"
+        )
+        client = type(self.env['vipps.api.client'])
+        call = client._call
+
+        def fail(records, provider, operation, **arguments):
+            if arguments.get('qr_id') in failing_ids:
+                raise VippsError("Something went wrong.", errors.NoAnswer(operation, '', True))
+            return call(records, provider, operation, **arguments)
+
+        with patch.object(client, '_call', fail):
+            self._run()
+            self._run()
+        self.assertEqual(self._get_code(other).state, 'made')
+        self.assertEqual(
+            {self._get_code(invoice).state for invoice in failing}, {'wanted'},
+        )
+
+    def test_code_waits_for_keys_that_are_right(self):
+        invoice = self._create_invoice()
+        self.simulator.fault('create_redirect_qr', 'status', status=401, times=None)
+        self._run()
+        self.assertEqual(self._get_code(invoice).state, 'wanted')
+        self.simulator.clear_faults()
+        self._run()
+        self.assertEqual(self._get_code(invoice).state, 'made')
 
     def test_address_that_no_code_can_open_is_left_to_the_camera(self):
         self._move_to('http://127.0.0.1')
