@@ -4,6 +4,7 @@ import logging
 import math
 import time
 from datetime import timedelta
+from threading import Timer
 
 from psycopg2.errors import SerializationFailure
 
@@ -30,7 +31,7 @@ MAILS = 'sale_async_emails.cron'
 HELPERS = tuple(f'mobilepay_vipps.cron_help_sync_payments_{number}' for number in (1, 2, 3))
 HELP_SECONDS = 10
 
-# So often at most, a run tells the other workers that there is something to do: all of them look.
+# So late at most, a run tells the other workers that there is something to do: all of them look.
 NOTIFICATION_SECONDS = 0.5
 
 # Others help if more tasks than this are due. That is looked at once in so many tasks.
@@ -255,8 +256,7 @@ class VippsTask(models.Model):
         max_silences = MAX_SILENCES if job == MONEY and not is_helper else 1
         seconds = HELP_SECONDS if is_helper else RUN_SECONDS
         self = self.with_context(vipps_is_notified_later=True)
-        started = notified = time.monotonic()
-        steps, silences, busy_ids = 0, 0, set()
+        started, steps, silences, busy_ids, notification = time.monotonic(), 0, 0, set(), None
         while silences < max_silences:
             if time.monotonic() > started + seconds:
                 call_apart(self, '_wake', kinds[0])
@@ -269,9 +269,12 @@ class VippsTask(models.Model):
             silences = silences + 1 if self.browse(task_id)._work() == NO_ANSWER else 0
             if job == MONEY and not silences and steps % MAX_UNSHARED == 1:
                 call_apart(self, '_call_helpers')
-            if time.monotonic() > notified + NOTIFICATION_SECONDS:
-                self.env['ir.cron']._notifydb()
-                notified = time.monotonic()
+            if not (notification and notification.is_alive()):  # The next task can hang.
+                notification = Timer(NOTIFICATION_SECONDS, self.env['ir.cron']._notifydb)
+                notification.daemon = True
+                notification.start()
+        if notification:
+            notification.cancel()
         if steps or busy_ids:
             self.env['ir.cron']._notifydb()
         if steps:

@@ -1,6 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 import json
+import threading
 import uuid
 from datetime import timedelta
 from unittest.mock import patch
@@ -310,6 +311,25 @@ class TestEventJob(EventCommon):
                 with patch('odoo.addons.mobilepay_vipps.models.jobs.task.MAX_UNSHARED', 2):
                     self._drain()
                 self.assertEqual(self.env['ir.cron.trigger'].search(triggers).cron_id, called)
+
+    def test_other_workers_are_told_of_a_task_although_the_next_one_hangs(self):
+        for _i in range(2):
+            self._store(self._start_approved())
+        told, tasks = threading.Event(), []
+        work = type(self.env['vipps.task'])._work
+
+        def hang(task):
+            tasks.append(task)
+            if len(tasks) == 2:
+                self.assertTrue(told.wait(60))
+            return work(task)
+
+        with (
+            patch.object(type(self.env['vipps.task']), '_work', hang),
+            patch.object(type(self.env['ir.cron']), '_notifydb', lambda _cron: told.set()),
+        ):
+            self._drain()
+        self.assertEqual(len(tasks), 2)
 
     def test_helpers_do_the_same_for_a_shorter_time(self):
         for _i in range(2):
