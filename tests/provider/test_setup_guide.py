@@ -7,6 +7,7 @@ from odoo.fields import Command
 from odoo.tests import new_test_user, tagged
 
 from ... import const
+from ...protocol import client
 from ...protocol.tests.server import Server
 from ...simulator.sales_units import NOK_UNIT
 from ...simulator.server import Simulator
@@ -101,6 +102,8 @@ class SetupGuideCommon(TransactionCommon):
         production = Simulator(allow_loopback_http=True)
         production.start()
         self.addCleanup(production.close)
+        # Another simulator can have had its port, and given out tokens.
+        self.startPatcher(patch.dict(client._tokens._entries, clear=True))
         self.startPatcher(patch.dict(
             const.API_URLS, test=self.simulator.url, production=production.url
         ))
