@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from contextlib import suppress
 from datetime import timedelta
 from threading import Timer
 
@@ -163,17 +164,20 @@ class VippsTask(models.Model):
                 self._schedule(tx, kind, due=fields.Datetime.now() + first_delay, tries=1)
 
     def _remove(self):
-        """ Remove the tasks, but leave those that others claim at this moment to them. """
+        """ Remove the tasks, but leave those to others that they claim at this moment, or have
+        claimed since this database transaction began. """
         if not self:
             return
         self.flush_recordset()
-        self.env.cr.execute(SQL(
-            """
-            DELETE FROM vipps_task WHERE id IN (
-                SELECT id FROM vipps_task WHERE id = ANY(%s) ORDER BY id FOR UPDATE SKIP LOCKED
-            )
-            """, self.ids,
-        ), log_exceptions=False)  # Collisions are expected.
+        # Odoo would let a till or a customer wait for up to two seconds before it tries again.
+        with suppress(SerializationFailure), self.env.cr.savepoint(flush=False):
+            self.env.cr.execute(SQL(
+                """
+                DELETE FROM vipps_task WHERE id IN (
+                    SELECT id FROM vipps_task WHERE id = ANY(%s) ORDER BY id FOR UPDATE SKIP LOCKED
+                )
+                """, self.ids,
+            ), log_exceptions=False)
         self.invalidate_recordset()
 
     @api.model

@@ -2,7 +2,7 @@
 
 from contextlib import contextmanager
 
-from psycopg2.errors import LockNotAvailable
+from psycopg2.errors import LockNotAvailable, SerializationFailure
 
 from odoo import models
 from odoo.tools import SQL
@@ -43,6 +43,19 @@ class PaymentTransaction(models.Model):
         self.flush_recordset()
         option = SQL() if wait else SQL("SKIP LOCKED")
         return self._vipps_lock_documents(option) and self._vipps_lock_rows(self, option)
+
+    def _vipps_try_lock(self):
+        """ Lock as :meth:`_vipps_lock` does, unless others work on the transaction or its documents
+        or have changed them since this database transaction began. Then Odoo would wait for up to
+        two seconds before it repeats the request of a till or a page that asks again anyway.
+
+        :return: Whether everything is locked.
+        """
+        try:
+            with self.env.cr.savepoint():
+                return self._vipps_lock(wait=False)
+        except SerializationFailure:
+            return False
 
     @contextmanager
     def _vipps_waiting(self, seconds):

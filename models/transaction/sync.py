@@ -110,7 +110,7 @@ class PaymentTransaction(models.Model):
             return False
         if not (
             self._vipps_lock_alone(wait=wait) if is_job
-            else self._vipps_lock(wait=wait and WAITING_SECONDS)
+            else self._vipps_lock(wait=WAITING_SECONDS) if wait else self._vipps_try_lock()
         ):
             return False
         was_approved = self.state in ('authorized', 'done')
