@@ -62,13 +62,12 @@ def _faults(shop, faults):
 @contextlib.contextmanager
 def _backlog(shop, count, with_orders=False):
     """Let the events of as many payments wait, until the workers begin; yields the references."""
-    shop.control('POST', 'faults', operation='webhook', kind='lost', times=None)
-    references = shop.copies.add(count, with_orders=with_orders, approved=True)
-    with shop.jobs_paused():
-        for reference in references:
-            shop.send_event(reference)
-    yield references
-    shop.control('DELETE', 'faults')
+    with shop.webhooks_lost():
+        references = shop.copies.add(count, with_orders=with_orders, approved=True)
+        with shop.jobs_paused():
+            for reference in references:
+                shop.send_event(reference)
+        yield references
 
 
 def _drain(shop, count, with_orders=False):
