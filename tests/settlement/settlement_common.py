@@ -23,6 +23,11 @@ class SettlementCommon(TransactionCommon):
         self.settlement = self.simulator.settlement
         self.startPatcher(patch.object(matching, 'after_transaction', self._do_at_once))
 
+    @property
+    def today(self):
+        """ The open date of the ledger: that of its market, not of UTC. """
+        return self.settlement.find(NOK_UNIT.msn).open_date
+
     def _configure(self, **settings):
         """ Change the settings of the ledger at the simulator. """
         return self.settlement.configure(NOK_UNIT.msn, **settings)
@@ -91,7 +96,7 @@ class SettlementCommon(TransactionCommon):
         """ Return a new line of the bank statement. """
         return self.env['account.bank.statement.line'].create({
             'journal_id': (journal or self.company_data['default_journal_bank']).id,
-            'date': date or self.settlement.find(NOK_UNIT.msn).open_date,
+            'date': date or self.today,
             'payment_ref': text,
             'amount': amount,
             **values,

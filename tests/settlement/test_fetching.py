@@ -109,7 +109,7 @@ class TestFetching(FetchingCommon):
         self._check_books(ledger)
 
     def test_entries_of_old_years_need_no_date(self):
-        today = fields.Date.today()
+        today = self.today
         self._leave_the_contract()
         old = {'ledgerDate': None, 'time': '2021-05-01T10:00:00Z'}
         self._post(100, -100, changes=old)
@@ -251,7 +251,7 @@ class TestAccess(FetchingCommon):
         self._settle()
         self.assertIn("disabled", ledger.fetch_error)
         with self.assertRaisesRegex(UserError, "disabled"):
-            ledger._check_day(fields.Date.today())
+            ledger._check_day(self.today)
 
     def test_a_sales_unit_that_moves_to_another_ledger(self):
         ledger = self._set_up()
@@ -295,10 +295,10 @@ class TestFirstDay(FetchingCommon):
 
     def setUp(self):
         super().setUp()
-        self.today = fields.Date.today()
+        self.first_day = self.today
 
     def _get_day(self, days):
-        return self.today + timedelta(days=days)
+        return self.first_day + timedelta(days=days)
 
     def test_a_first_day_in_the_future_is_moved_earlier(self):
         ledger = self._set_up(start_date=self._get_day(30))

@@ -1,5 +1,9 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
+from unittest.mock import patch
+
+from freezegun import freeze_time
+
 from odoo import fields
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
@@ -51,6 +55,18 @@ class TestMissingEntries(SettlementCommon):
         for day in ('2026-01-09', fields.Date.add(fields.Date.today(), days=2)):
             with self.assertRaisesRegex(UserError, "Choose a day"):
                 self._check(ledger, day)
+
+    def test_the_day_begins_with_that_of_the_market(self):
+        """ Whose ledger has a new day while the user, without a time zone, still has the old one.
+        """
+        ledger = self._set_up(start_date='2026-01-10')
+        with (
+            freeze_time('2026-02-01 23:30:00'),
+            patch.object(type(ledger), '_check_day', return_value=ledger.browse()),
+        ):
+            self.assertIn("No entry of", self._check(ledger, '2026-02-02'))
+            with self.assertRaisesRegex(UserError, "Choose a day"):
+                self._check(ledger, '2026-02-03')
 
     def test_a_day_that_cannot_be_read_says_why(self):
         self._sell(100)

@@ -4,7 +4,6 @@ import random
 from contextlib import suppress
 from datetime import timedelta
 
-from odoo import fields
 from odoo.exceptions import UserError
 from odoo.tests import tagged
 
@@ -39,10 +38,14 @@ FAULTS = (
 class TestProperty(FileCommon, FetchingCommon):
     """ Any month, fetched with any faults, by API, file or both, ends in the same books. """
 
+    def setUp(self):
+        super().setUp()
+        self.first_day = self.today
+
     #=== A month ===#
 
     def _start(self, mode):
-        self.ledger = self._set_up(start_date=fields.Date.today(), booking_mode=mode)
+        self.ledger = self._set_up(start_date=self.first_day, booking_mode=mode)
 
     def _go_through(self, seed, way):
         """ Let the entries of a month come in a way, while anything goes wrong. """
@@ -87,7 +90,7 @@ class TestProperty(FileCommon, FetchingCommon):
                 )
         self._settle_all()
         if chooser.random() < 0.3:
-            day = fields.Date.today() + timedelta(days=chooser.randrange(DAYS))
+            day = self.first_day + timedelta(days=chooser.randrange(DAYS))
             # What is wrong with it, a person reads; then it is fetched.
             with suppress(UserError), self.env.cr.savepoint():
                 self.ledger._check_day(day)
@@ -98,7 +101,7 @@ class TestProperty(FileCommon, FetchingCommon):
         # What is wrong with it, a person reads; then it is exported and imported again.
         with suppress(UserError), self.env.cr.savepoint():
             self._import_as(source, *(
-                str(fields.Date.today() + timedelta(days=number)) for number in days
+                str(self.first_day + timedelta(days=number)) for number in days
             ))
         self._settle_all()
 

@@ -18,11 +18,11 @@ class TestDays(FetchingCommon):
     def setUp(self):
         super().setUp()
         self._configure(page_size=3)
-        self.today = fields.Date.today()
-        self.ledger = self._set_up(start_date=self.today)
+        self.first_day = self.today
+        self.ledger = self._set_up(start_date=self.first_day)
 
     def _get_day(self, days):
-        return self.today + timedelta(days=days)
+        return self.first_day + timedelta(days=days)
 
     def test_a_day_before_the_feed_has_reached_it(self):
         self._add_days(3)
@@ -38,7 +38,7 @@ class TestDays(FetchingCommon):
 
     def test_a_part_of_an_open_day(self):
         self._post(1, 2)
-        self.ledger._check_day(self.today)
+        self.ledger._check_day(self.first_day)
         self._post(3, 4, 5)
         self._settle(days=1)
         self._check_books(self.ledger)
@@ -47,7 +47,7 @@ class TestDays(FetchingCommon):
         self._add_days(2)
         self._settle()
         lines = self.env['account.move.line'].search([])
-        self.assertFalse(self.ledger._check_day(self.today))
+        self.assertFalse(self.ledger._check_day(self.first_day))
         self._settle()
         self.assertEqual(self.env['account.move.line'].search([]), lines)
         self._check_books(self.ledger)
@@ -63,7 +63,7 @@ class TestDays(FetchingCommon):
         self._press(self.ledger, 'action_go_on')
         self.assertFalse(self.ledger._list_problems())
         entries[1:1] = missing
-        found = self.ledger._check_day(self.today)
+        found = self.ledger._check_day(self.first_day)
         self.assertEqual(len(found), 2)
         self._run_settlement()
         # The difference that a person has booked is taken back by a person, too.
@@ -83,12 +83,12 @@ class TestDays(FetchingCommon):
         self._run_settlement()
         self.assertEqual(self._get_entries().mapped('state')[1:], ['new', 'new'])
         self.assertIn("Check a Day", self.ledger.booking_error)
-        self.assertEqual(self.ledger._check_day(self.today).amount, 20)
+        self.assertEqual(self.ledger._check_day(self.first_day).amount, 20)
         self._settle()
         self._check_books(self.ledger)
 
     def _read_values(self):
-        return self.ledger._read_day('funds', self.today)
+        return self.ledger._read_day('funds', self.first_day)
 
     def test_broken_days_are_not_stored(self):
         self._post(1000, 2000, -500, 3000, 500, -500, 800)
@@ -98,12 +98,12 @@ class TestDays(FetchingCommon):
         ):
             self.simulator.fault('report_date', **fault)
             with self.subTest(fault), self.assertRaises(UserError), self.env.cr.savepoint():
-                self.ledger._check_day(self.today)
+                self.ledger._check_day(self.first_day)
             self.simulator.clear_faults()
             self.assertFalse(self._get_entries())
         for kind in ('stale', 'shuffled'):
             self.simulator.fault('report_date', kind, after=1)
-        self.ledger._check_day(self.today)
+        self.ledger._check_day(self.first_day)
         self.assertEqual(self._read(), self._get_stated())
 
     def test_a_page_that_comes_twice_is_stored_once(self):
@@ -111,7 +111,7 @@ class TestDays(FetchingCommon):
         self._configure(page_size=2)
         self._post(500, -500, 700)
         self.simulator.fault('report_date', 'stale', after=1)
-        self.ledger._check_day(self.today)
+        self.ledger._check_day(self.first_day)
         self.assertEqual(self._read(), self._get_stated())
 
     def test_days_before_the_first_one(self):

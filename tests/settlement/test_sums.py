@@ -3,6 +3,7 @@
 from lxml import etree
 
 from odoo.tests import tagged
+from odoo.tools import SQL
 from odoo.tools.safe_eval import safe_eval
 
 from .settlement_common import SettlementCommon
@@ -12,6 +13,18 @@ from .settlement_common import SettlementCommon
 class TestSums(SettlementCommon):
     """ Sums of many entries, which are read from an index. """
 
+    def setUp(self):
+        """ Leave one index, so that it does not matter how long the table is. """
+        super().setUp()
+        self.env.cr.execute("""
+            SELECT indexrelid::regclass::text FROM pg_index
+            LEFT JOIN pg_constraint ON conindid = indexrelid
+            WHERE indrelid = 'vipps_settlement_entry'::regclass AND conindid IS NULL
+        """)
+        for index, in self.env.cr.fetchall():
+            if index != 'vipps_settlement_entry_sums_index':
+                self.env.cr.execute(SQL("DROP INDEX %s", SQL.identifier(index)))
+
     def _explain(self, groups, sums):
         """ Return how PostgreSQL reads groups of entries if it can avoid the table. """
         Entry = self.env['vipps.settlement.entry'].with_user(self.accountant)
@@ -19,7 +32,7 @@ class TestSums(SettlementCommon):
         Entry._read_group([*domain, ('ledger_date', '>', '2026-01-01')], groups, sums)
         query = self.env.cr._obj.query.decode()
         self.assertIn('GROUP BY' if groups else 'SUM', query)
-        for way in ('seqscan', 'bitmapscan', 'indexscan'):
+        for way in ('seqscan', 'bitmapscan'):
             self.env.cr.execute(f'SET LOCAL enable_{way} TO off')
         self.env.cr.execute(f'EXPLAIN {query}')
         return "\n".join(line for line, in self.env.cr.fetchall())

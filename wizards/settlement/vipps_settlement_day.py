@@ -8,6 +8,10 @@ from odoo.tools import format_date
 
 from ...trust import check_access
 
+# Days of ledgers begin in the time zone of their market, whatever that of the user is: at most in
+# that of Finland in summer.
+EASTERNMOST_OFFSET = timedelta(hours=3)
+
 
 class VippsSettlementDay(models.TransientModel):
     """ A day whose entries are read once more, to find those that are missing. """
@@ -37,7 +41,8 @@ class VippsSettlementDay(models.TransientModel):
                 "Nothing is fetched for this ledger: it is not set up, or its payment provider is"
                 " gone."
             ))
-        if not ledger.start_date <= day <= fields.Date.context_today(self):
+        today = (fields.Datetime.now() + EASTERNMOST_OFFSET).date()
+        if not ledger.start_date <= day <= today:
             raise UserError(_(
                 "Choose a day from %(first)s, the first day of the ledger, to today.",
                 first=format_date(self.env, ledger.start_date),
