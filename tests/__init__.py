@@ -41,6 +41,7 @@ from .jobs import test_audit
 from .jobs import test_audit_protection
 from .jobs import test_follow_up
 from .jobs import test_rate_limit
+from .jobs import test_task
 from .jobs import test_webhook
 from .jobs import test_webhook_event
 from .jobs import test_webhook_inbox

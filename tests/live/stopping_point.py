@@ -1,6 +1,7 @@
 """Stop a worker of Odoo at an exact step, or let it collide there, by the row that it writes."""
 
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg2
 from psycopg2 import sql
@@ -43,6 +44,12 @@ STOPPED = """
       FROM pg_stat_activity activity
       JOIN pg_locks ON pg_locks.pid = activity.pid
      WHERE datname = current_database() AND locktype = 'advisory' AND objid = %s AND NOT granted
+"""
+READING = """
+    SELECT activity.pid
+      FROM pg_stat_activity activity
+      JOIN pg_locks ON pg_locks.pid = activity.pid
+     WHERE datname = current_database() AND relation = %s::regclass AND NOT granted
 """
 GOING_ON = """
     SELECT count(*) FROM pg_stat_activity WHERE pid = %s AND xact_start::text = %s
@@ -133,6 +140,34 @@ def collision_point(stack, table, condition, times=2):
         finally:
             _change(cursor, 'DROP FUNCTION vipps_test_collide CASCADE')
             cursor.execute('DROP SEQUENCE vipps_test_collisions')
+
+
+def change_meanwhile(stack, table, change, act):
+    """Change a table after somebody's request has begun, and before it reads the table.
+
+    :param tools.stack.Stack stack: The shop.
+    :param str table: The table.
+    :param tuple change: A statement and its parameters.
+    :param function act: What leads to the request.
+    :return: The result of `act`.
+    """
+    with _connection(stack) as cursor, ThreadPoolExecutor(1) as pool:
+        def is_reading():
+            cursor.execute('SELECT pg_stat_clear_snapshot()')
+            cursor.execute(READING, [table])
+            return cursor.fetchone()
+
+        cursor.execute('BEGIN')
+        cursor.execute(
+            sql.SQL('LOCK TABLE {} IN ACCESS EXCLUSIVE MODE').format(sql.Identifier(table))
+        )
+        acting = pool.submit(act)
+        try:
+            wait_until(is_reading)
+            cursor.execute(*change)
+        finally:
+            cursor.execute('COMMIT')
+        return acting.result()
 
 
 def _change(cursor, statement):
