@@ -11,6 +11,7 @@ from tools.workspace import Workspace
 
 from . import (
     checkout,
+    confirmation,
     draining,
     installation,
     intake,
@@ -35,6 +36,7 @@ PARTS = {
     "Journeys": journeys.measure,
     "Many payments": size.measure,
     "Draining": draining.measure,
+    "Confirmations": confirmation.measure,
     "Settlements": settlement.measure,
     "Memory": memory.measure,
     "Lists": settlement.measure_lists,

@@ -30,10 +30,10 @@ _batches = itertools.count(1)
 class Copies:
     """Makes as many payments as wanted, each like one that a customer has started."""
 
-    def __init__(self, shop):
-        """Have a customer start the payment that the others are like."""
+    def __init__(self, shop, provider='vipps'):
+        """Have a customer start the payment that the others are like, with a provider."""
         self._shop = shop
-        values = shop.new_customer().press_pay()
+        values = shop.new_customer().press_pay(provider)
         self._reference = values['reference']
         (self._transaction, self._order), = shop.sql("""
             SELECT t.id, r.sale_order_id
@@ -41,7 +41,6 @@ class Copies:
               JOIN sale_order_transaction_rel r ON r.transaction_id = t.id
              WHERE t.reference = %s
         """, self._reference)
-        self._request = shop.control('GET', f'payments/{self._reference}')['request']
 
     def add(self, count, changes=OPEN, with_orders=True, approved=None):
         """Add payments to Odoo; returns their references.
@@ -68,7 +67,8 @@ class Copies:
         if changes is OPEN:
             self._shop.sql(WATCH, references)
         if approved is not None:
-            request = {key: self._request[key] for key in self._request if key != 'reference'}
+            request = self._shop.control('GET', f'payments/{self._reference}')['request']
+            del request['reference']
             self._shop.control(
                 'POST', 'payments', msn=NOK_UNIT.msn, references=references, request=request,
                 approved=approved,

@@ -185,6 +185,12 @@ class TestPhase(unittest.TestCase):
         self.phase.waits['till: paid'][:6] = [7] * 6
         self.assertEqual(self.phase.shortcomings(), ["till: paid: p95 7.0 s"])
 
+    def test_phase_with_a_single_long_wait_is_held(self):
+        self.phase.waits['shop: cart'] = [7, *[1] * 9]
+        self.assertEqual(self.phase.shortcomings(), [])
+        self.phase.waits['shop: cart'][1] = 6
+        self.assertEqual(self.phase.shortcomings(), ["shop: cart: p95 7.0 s"])
+
     def test_phase_with_errors_is_not_held(self):
         self.phase.add({'at': 3, 'name': 'till: asked', 'seconds': 9, 'error': "Gone"})
         self.assertEqual(self.phase.shortcomings(), [])
