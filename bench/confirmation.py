@@ -21,8 +21,7 @@ CONFIRMED = """
 def measure(shop):
     """Let core's job finish payments of the demo provider, and ours read, capture and finish as
     many of the same orders. Our mails are left to a job of their own, which nobody waits for."""
-    demo, = shop.rpc('payment.provider', 'search', [('code', '=', 'demo')])
-    shop.rpc('payment.provider', 'write', [demo], {'state': 'test', 'is_published': True})
+    shop.publish_demo()
     with shop.jobs_paused():
         references = Copies(shop, 'demo').add(ORDERS, PAID)
         theirs = _confirm(shop, references, lambda: shop.rpc(

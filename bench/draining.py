@@ -39,15 +39,19 @@ def measure(shop):
         with _faults(shop, faults):
             rate, how = _drain(shop, count)
         rows.append(Row(f"The same, {what}", f'{rate:.1f} events/s', how))
-    rows.append(_measure_new(shop))
+    return [*rows, _measure_new(shop), *_measure_more_workers(shop)]
+
+
+def _measure_more_workers(shop):
+    """Drain with four cron workers, also when each call takes longer."""
     with _four_cron_workers(shop):
         rate, how = _drain(shop, PAYMENTS)
         with _faults(shop, _latency(0.05)):
             slow_rate, slow_how = _drain(shop, BAD_DAY)
+        count = len(shop.stack.workers('WorkerCron'))
     return [
-        *rows,
         Row(
-            "Draining with four cron workers", f'{rate:.1f} events/s', how,
+            f"Draining with {count} cron workers", f'{rate:.1f} events/s', how,
             target="at least 60 events/s", met=rate >= 60,
         ),
         Row("The same, each call answered after 50 ms", f'{slow_rate:.1f} events/s', slow_how),

@@ -46,9 +46,8 @@ STOPPED = """
      WHERE datname = current_database() AND locktype = 'advisory' AND objid = %s AND NOT granted
 """
 READING = """
-    SELECT activity.pid
-      FROM pg_stat_activity activity
-      JOIN pg_locks ON pg_locks.pid = activity.pid
+    SELECT pg_locks.pid
+      FROM pg_locks JOIN pg_database ON pg_database.oid = database
      WHERE datname = current_database() AND relation = %s::regclass AND NOT granted
 """
 GOING_ON = """
@@ -153,7 +152,6 @@ def change_meanwhile(stack, table, change, act):
     """
     with _connection(stack) as cursor, ThreadPoolExecutor(1) as pool:
         def is_reading():
-            cursor.execute('SELECT pg_stat_clear_snapshot()')
             cursor.execute(READING, [table])
             return cursor.fetchone()
 
